@@ -1,0 +1,172 @@
+// libhotcell: convert, inspect and run what nobody should trust, in a KVM guest that a confined
+// worker process owns.
+//
+//   absl::StatusOr<hotcell::Engine> engine = hotcell::Engine::Create({});
+//   hotcell::ConvertRequest request;
+//   request.source.fd = image_fd;
+//   request.target_fd = output_fd;
+//   request.target_format = "raw";
+//   absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
+//
+// An Engine may be used by many threads at once. Each call runs one job in one new worker and
+// blocks until that worker is gone; no thread, process or descriptor outlives the call.
+#ifndef HOTCELL_ENGINE_H_
+#define HOTCELL_ENGINE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hotcell/limits.h"
+#include "hotcell/references.h"
+#include "protos/control.pb.h"
+#include "protos/report.pb.h"
+
+namespace hotcell {
+
+// Asks a running job to stop, from any thread or from a signal handler.
+class Cancellation {
+ public:
+  Cancellation();
+  ~Cancellation();
+  Cancellation(const Cancellation&) = delete;
+  Cancellation& operator=(const Cancellation&) = delete;
+
+  // Async-signal-safe. The job ends with absl::StatusCode::kCancelled.
+  void Cancel();
+  // An eventfd that is readable once Cancel() was called. Owned by this object.
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Confinement layers a worker has, as it reports them, and how it ended.
+struct WorkerReport {
+  std::vector<v1::LayerResult> layers;
+  int32_t pid = 0;  // as the broker sees it
+  v1::Finished finished;
+  uint64_t doorbells = 0;   // wake-ups of the broker by the guest
+  uint64_t bytes_read = 0;  // from files, served to the guest
+  uint64_t bytes_written = 0;
+  uint64_t requests = 0;
+};
+
+// Common to all jobs.
+struct JobOptions {
+  Limits limits;
+  const Cancellation* cancellation = nullptr;  // not owned; may be null
+  // Bytes of virtual disk done and in all; called about ten times a second and once at the end, on
+  // the thread that called Convert().
+  std::function<void(uint64_t done, uint64_t total)> progress;
+  // Layers without which the job is refused, besides seccomp, no_new_privs and closed descriptors,
+  // which are always required.
+  std::vector<v1::Layer> required_layers;
+};
+
+struct ImageSource {
+  int fd = -1;         // readable; regular file or block device; not owned
+  std::string name;    // for messages; never opened
+  std::string format;  // empty: probe, in the guest
+};
+
+enum class CacheMode { kNone, kWriteback, kUnsafe, kDirectSync, kWriteThrough };
+
+struct ConvertRequest {
+  ImageSource source;
+  // Readable and writable, and positioned anywhere; not owned. Convert() leaves it half-written
+  // when it fails: callers that need all or nothing use OutputFile (output_file.h).
+  int target_fd = -1;
+  std::string target_format = "raw";
+  std::vector<std::pair<std::string, std::string>> target_options;  // -o
+  bool compress = false;
+  bool target_is_existing = false;  // -n: keep the size, bytes there may be anything
+  std::string snapshot;             // id or name; empty: active layer
+  uint64_t sparse_size = 4096;      // bytes; 0: allocate everything
+  uint32_t lanes = 0;               // 0: as many as there are CPUs in the affinity mask
+  CacheMode target_cache = CacheMode::kUnsafe;
+  CacheMode source_cache = CacheMode::kWriteback;
+  ReferencePolicy references;
+  JobOptions options;
+};
+
+struct ConvertReply {
+  v1::ConvertResult result;
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
+struct InfoRequest {
+  ImageSource source;
+  JobOptions options;
+};
+
+struct InfoReply {
+  v1::ImageInfo info;
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
+// A bare-metal guest program (`hotcell run`).
+struct RunRequest {
+  std::string program;          // the file's bytes
+  bool program_is_elf = false;  // as the caller says; the worker finds out
+  v1::GuestMode mode = v1::GUEST_MODE_LONG;
+  uint64_t load_address = 0;  // flat binaries
+  uint64_t entry = 0;         // flat binaries; long-mode ELFs when not 0
+  uint64_t memory_size = 0;   // bytes; 0: limits.guest_memory
+  uint32_t vcpus = 1;
+  std::string serial_input;
+  std::string input;             // long mode: mapped read-only at ArenaHeader::input_offset
+  uint64_t output_capacity = 0;  // bytes; long mode
+  bool log_dirty_pages = false;
+  bool verbose = false;
+  std::function<void(std::string_view)> serial_output;  // as it comes
+  std::function<void(std::string_view)> trace;          // verbose: one line a call
+  JobOptions options;
+};
+
+struct RunReply {
+  std::string output;  // what the guest left in the output area
+  std::string panic;   // payload mode: the run-time's last words, escaped
+  WorkerReport worker;
+};
+
+struct EngineOptions {
+  // The worker program. Empty: `hotcell-worker` beside the running program, else
+  // ../libexec/hotcell/hotcell-worker.
+  std::string worker_path;
+  std::string kvm_path = "/dev/kvm";
+};
+
+class Engine {
+ public:
+  // Opens the worker program and /dev/kvm. Errors name which of them failed and the remedy.
+  static absl::StatusOr<Engine> Create(const EngineOptions& options);
+
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  absl::StatusOr<ConvertReply> Convert(const ConvertRequest& request) const;
+  absl::StatusOr<InfoReply> Info(const InfoRequest& request) const;
+  // The status is an error when the guest could not be run; how a guest ended is in
+  // RunReply::worker.finished.
+  absl::StatusOr<RunReply> Run(const RunRequest& request) const;
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hotcell
+
+#endif  // HOTCELL_ENGINE_H_

@@ -1,0 +1,33 @@
+#ifndef HOTCELL_LIMITS_H_
+#define HOTCELL_LIMITS_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace hotcell {
+
+// What one job may use. Each limit that ends a job is named in the error.
+struct Limits {
+  // Guest RAM, bytes, per job. Holds the payload, its tables and codecs' state.
+  uint64_t guest_memory = 64ull << 20;
+  // From the start of the worker to its report.
+  absl::Duration wall_time = absl::Hours(24);
+  // Of the worker, all vCPUs together.
+  absl::Duration cpu_time = absl::Hours(48);
+  // Size that the output file may grow to, bytes. A sparse raw output has the size of its disk.
+  uint64_t output_bytes = 64ull << 40;
+  // Virtual disk, bytes.
+  uint64_t virtual_size = 64ull << 40;
+  // Bytes that the job may read from all files together.
+  uint64_t bytes_read = 128ull << 40;
+  // The guest's report, bytes.
+  uint64_t report_bytes = 1ull << 20;
+  // Images in a backing chain, the first included, and files opened by reference in all.
+  uint32_t chain_depth = 16;
+  uint32_t references = 64;
+};
+
+}  // namespace hotcell
+
+#endif  // HOTCELL_LIMITS_H_

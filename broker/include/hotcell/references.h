@@ -1,0 +1,39 @@
+#ifndef HOTCELL_REFERENCES_H_
+#define HOTCELL_REFERENCES_H_
+
+#include <map>
+#include <string>
+
+namespace hotcell {
+
+// Which of the files that an image names (backing files, data files, extents) may be opened. The
+// default refuses all. Names are compared as bytes; they are never interpreted as a protocol, a
+// JSON description or a device.
+//
+//   ReferencePolicy policy;
+//   policy.Map("base.qcow2", "/images/debian-12.qcow2").FollowBelow("/images");
+class ReferencePolicy {
+ public:
+  // The name, exactly as it stands in the image, is served by this file, opened read-only.
+  ReferencePolicy& Map(std::string name, std::string path) {
+    mappings_.insert_or_assign(std::move(name), std::move(path));
+    return *this;
+  }
+  // Names not mapped are looked up below `directory`, as openat2 with RESOLVE_BENEATH,
+  // RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS does: regular files only.
+  ReferencePolicy& FollowBelow(std::string directory) {
+    directory_ = std::move(directory);
+    return *this;
+  }
+
+  const std::map<std::string, std::string>& mappings() const { return mappings_; }
+  const std::string& directory() const { return directory_; }  // empty: none
+
+ private:
+  std::map<std::string, std::string> mappings_;
+  std::string directory_;
+};
+
+}  // namespace hotcell
+
+#endif  // HOTCELL_REFERENCES_H_

@@ -1,0 +1,21 @@
+# Everything the build needs besides a compiler, each from a Debian 12 package.
+set(Protobuf_USE_STATIC_LIBS ${HOTCELL_STATIC})
+find_package(Protobuf REQUIRED)      # libprotobuf-dev, protobuf-compiler
+find_package(absl REQUIRED)          # libabsl-dev
+find_package(GTest REQUIRED)         # libgtest-dev, libgmock-dev
+find_package(Threads REQUIRED)
+find_package(nlohmann_json REQUIRED) # nlohmann-json3-dev
+
+find_path(SECCOMP_INCLUDE_DIR seccomp.h REQUIRED)   # libseccomp-dev
+find_library(SECCOMP_LIBRARY libseccomp.a REQUIRED)
+
+# Linked into the guest, so always as static archives.
+find_path(NANOPB_INCLUDE_DIR pb_encode.h REQUIRED)  # libnanopb-dev
+find_library(NANOPB_ARCHIVE libprotobuf-nanopb.a REQUIRED)
+find_library(DEFLATE_ARCHIVE libdeflate.a REQUIRED) # libdeflate-dev
+find_library(ZSTD_ARCHIVE libzstd.a REQUIRED)       # libzstd-dev
+
+# nanopb's generator is a Python program of Debian's interpreter; another python3 earlier on PATH does
+# not have its modules.
+find_program(SYSTEM_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
+find_program(NANOPB_GENERATOR nanopb_generator.py PATHS /usr/bin REQUIRED) # nanopb

@@ -1,0 +1,35 @@
+# hotcell_guest_library(name SOURCES... [DEPENDS other...]) builds the same sources twice: `name` for
+# the host (unit tests, sanitizers, fuzzers) and `name_guest` for the guest. DEPENDS names other
+# libraries made by this function.
+function(hotcell_guest_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC hotcell_view_guest hotcell_guest_protos_native PRIVATE hotcell_host_options)
+  add_library(${name}_guest STATIC ${ARG_SOURCES})
+  target_link_libraries(${name}_guest PUBLIC hotcell_view_guest hotcell_guest_protos_guest PRIVATE hotcell_guest_options)
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    target_link_libraries(${name} PUBLIC ${dependency})
+    target_link_libraries(${name}_guest PUBLIC ${dependency}_guest)
+  endforeach()
+endfunction()
+
+# hotcell_guest_program(name SOURCES... [DEPENDS library...]) links a payload: a static ELF64 that the
+# worker boots at CPL 3. The ELF's path is in the target's OUTPUT file.
+function(hotcell_guest_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES
+    SUFFIX .elf
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/guest
+    LINK_DEPENDS ${CMAKE_SOURCE_DIR}/guest/runtime/payload.ld)
+  target_link_libraries(${name} PRIVATE hotcell_guest_options hotcell_view_guest -Wl,--start-group)
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    target_link_libraries(${name} PRIVATE ${dependency}_guest)
+  endforeach()
+  target_link_libraries(${name} PRIVATE hotcell_runtime_start
+    ${NANOPB_ARCHIVE} ${DEFLATE_ARCHIVE} ${ZSTD_ARCHIVE} -lgcc -Wl,--end-group)
+  target_link_options(${name} PRIVATE
+    -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/payload.ld
+    -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
+    -Wl,--no-warn-rwx-segments)
+endfunction()

@@ -1,0 +1,23 @@
+# A view is an include root that shows one trust domain only what it may include. Code of the broker
+# cannot include a header of the worker because no directory on its include path leads there.
+#
+#   broker   broker/, guest/abi/           worker  vmm-worker/, policy/, guest/abi/
+#   guest    guest/                        client  broker/include/ (as <hotcell/...>)
+set(HOTCELL_VIEWS ${CMAKE_BINARY_DIR}/views)
+
+function(hotcell_make_view name)
+  foreach(path IN LISTS ARGN)
+    get_filename_component(parent ${HOTCELL_VIEWS}/${name}/${path} DIRECTORY)
+    file(MAKE_DIRECTORY ${parent})
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${path} ${HOTCELL_VIEWS}/${name}/${path} SYMBOLIC)
+  endforeach()
+  add_library(hotcell_view_${name} INTERFACE)
+  target_include_directories(hotcell_view_${name} INTERFACE ${HOTCELL_VIEWS}/${name})
+endfunction()
+
+hotcell_make_view(broker broker guest/abi)
+hotcell_make_view(worker vmm-worker policy guest/abi)
+hotcell_make_view(guest guest)
+hotcell_make_view(policy policy)
+hotcell_make_view(tools tools)
+hotcell_make_view(tests tests guest/abi)

@@ -1,0 +1,145 @@
+// What a disk image format provides: a way to recognise it, a reader and, where it can be written,
+// a writer. A format is a folder below guest/formats/ and one line in registry.cc.
+#ifndef HOTCELL_GUEST_FORMATS_FORMAT_H_
+#define HOTCELL_GUEST_FORMATS_FORMAT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guest/runtime/io.h"
+#include "guest/runtime/status.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::guest {
+
+enum class Compression : uint8_t { kDeflate, kZstd };
+
+// A run of the virtual disk that is stored in one way.
+struct Extent {
+  enum class Kind : uint8_t {
+    kUnallocated,  // not in this image: the backing image's bytes, or zeroes where there is none
+    kZero,         // reads as zeroes, whatever the backing image holds
+    kData,         // `length` bytes at `offset` of file `slot`
+    kCompressed,   // part of a compressed cluster
+  };
+  Kind kind = Kind::kUnallocated;
+  uint64_t length = 0;  // bytes of the virtual disk, never 0
+  uint32_t slot = 0;
+  uint64_t offset = 0;  // in the file: first byte, or first byte of the compressed stream
+  // kCompressed only. The extent is `length` bytes at `offset_in_cluster` of the `cluster_size`
+  // bytes that the stream of at most `compressed_size` bytes (cut at the file's end) unpacks to.
+  uint32_t compressed_size = 0;
+  uint32_t cluster_size = 0;
+  uint32_t offset_in_cluster = 0;
+  Compression compression = Compression::kDeflate;
+};
+
+// A file that an image says it needs, in the image's own words.
+struct Reference {
+  ReferenceKind kind;
+  std::string name;    // bytes as they stand in the image
+  std::string format;  // as declared; empty: not declared
+};
+
+struct SnapshotInfo {
+  std::string id;
+  std::string name;
+  uint64_t vm_state_size = 0;  // bytes
+  uint32_t date_sec = 0;
+  uint32_t date_nsec = 0;
+  uint64_t vm_clock_nsec = 0;
+  std::optional<uint64_t> icount;
+  uint64_t virtual_size = 0;  // bytes
+};
+
+struct BitmapInfo {
+  std::string name;
+  uint32_t granularity = 0;  // bytes
+  std::vector<std::string> flags;
+};
+
+struct Qcow2Details {
+  std::string compat;
+  std::string compression_type;
+  bool lazy_refcounts = false;
+  uint32_t refcount_bits = 0;
+  bool corrupt = false;
+  bool extended_l2 = false;
+  std::optional<std::string> data_file;
+  bool data_file_raw = false;
+  std::string encryption;
+  std::vector<BitmapInfo> bitmaps;
+};
+
+struct ImageDescription {
+  std::string format;
+  uint64_t virtual_size = 0;
+  uint64_t cluster_size = 0;  // 0: the format has none
+  bool dirty = false;
+  bool encrypted = false;
+  std::optional<Reference> backing;
+  std::vector<SnapshotInfo> snapshots;
+  std::optional<Qcow2Details> qcow2;
+};
+
+// An open image. Map() may be called by all lanes at once, each with its own channel; everything
+// else from one lane before the others start.
+class ImageReader {
+ public:
+  virtual ~ImageReader() = default;
+
+  virtual uint64_t virtual_size() const = 0;  // bytes
+  // The backing image the reader wants opened; its caller asks the policy and builds the chain.
+  virtual std::optional<Reference> backing() const { return std::nullopt; }
+
+  // The extent that starts at `offset`, no longer than `length`. It may be shorter than it could
+  // be, but adjacent clusters that are adjacent in the file come as one. Preconditions: length > 0,
+  // offset + length <= virtual_size().
+  virtual Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) = 0;
+
+  virtual ImageDescription Describe() const = 0;
+
+  // Makes the reader serve an internal snapshot, by id or else by name, in place of the active
+  // layer.
+  virtual Status SelectSnapshot(IoChannel& io, std::string_view id_or_name) {
+    return Unsupported("this format has no internal snapshots");
+  }
+};
+
+struct OpenOptions {
+  uint64_t max_virtual_size = 0;  // bytes; 0: no limit
+  // Only describe: open no reference (an external data file) and load no more than Describe()
+  // needs.
+  bool describe_only = false;
+};
+
+class ImageWriter;
+struct CreateOptions;
+
+struct FormatDriver {
+  std::string_view name;  // as in -f and -O
+  // How sure the format is that the file is one of its own, from the first bytes of it (up to 64
+  // KiB, fewer when the file is shorter): 0 no, 1 to 100 as in QEMU.
+  int (*probe)(std::span<const std::byte> head, uint64_t file_size);
+  Result<std::unique_ptr<ImageReader>> (*open)(IoChannel& io, const FileHandle& file,
+                                               const OpenOptions& options);
+  // nullptr: the format is only read.
+  Result<std::unique_ptr<ImageWriter>> (*create)(IoChannel& io, const CreateOptions& options);
+};
+
+// All formats, raw last.
+std::span<const FormatDriver* const> Formats();
+// nullptr when there is none of that name.
+const FormatDriver* FindFormat(std::string_view name);
+// The format that probes surest; raw when none does.
+Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_FORMAT_H_
