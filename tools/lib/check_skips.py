@@ -1,0 +1,59 @@
+"""Judges the tests that ctest skipped: lists each with its reason, and fails when a KVM test was
+skipped on a continuous integration machine that has /dev/kvm.
+
+Usage: check_skips.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml)
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def labels_by_test(build_directory):
+    """Labels of each registered test; the JUnit file does not carry them."""
+    listing = subprocess.run(
+        ["ctest", "--test-dir", build_directory, "--show-only=json-v1"],
+        check=True, stdout=subprocess.PIPE, text=True).stdout
+    labels = {}
+    for test in json.loads(listing)["tests"]:
+        for entry in test.get("properties", []):
+            if entry["name"] == "LABELS":
+                labels[test["name"]] = entry["value"]
+    return labels
+
+
+def skipped_tests(junit_path):
+    """Yields (name, reason) of each skipped test."""
+    for case in ElementTree.parse(junit_path).getroot().iter("testcase"):
+        skipped = case.find("skipped")
+        if skipped is None:
+            continue
+        output = case.findtext("system-out") or ""
+        # GoogleTest prints the reason on the line after "file:line: Skipped"; the Python suites
+        # print "SKIPPED: reason".
+        reason = (re.search(r"^SKIPPED: (.+)$", output, re.MULTILINE)
+                  or re.search(r": Skipped\n(.+)$", output, re.MULTILINE))
+        yield case.get("name"), reason.group(1) if reason else skipped.get("message", "")
+
+
+def main():
+    build_directory = sys.argv[1]
+    labels = labels_by_test(build_directory)
+    strict = os.environ.get("CI") == "true" and os.path.exists("/dev/kvm")
+    refused = 0
+    for name, reason in skipped_tests(os.path.join(build_directory, "junit.xml")):
+        needs_kvm = "kvm" in labels.get(name, [])
+        refused += needs_kvm
+        verdict = "FAILURE (this machine has /dev/kvm)" if needs_kvm and strict else "skipped"
+        print(f"{verdict}: {name}: {reason}")
+    if strict and refused:
+        print(f"{refused} KVM tests were skipped although CI=true and /dev/kvm exists")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
