@@ -1,0 +1,16 @@
+#ifndef HOTCELL_GUEST_FORMATS_QCOW2_QCOW2_WRITER_H_
+#define HOTCELL_GUEST_FORMATS_QCOW2_QCOW2_WRITER_H_
+
+#include <memory>
+
+#include "guest/formats/writer.h"
+
+namespace hotcell::guest {
+
+// A qcow2 image, version 3 unless compat=0.10. Options: cluster_size, compat, compression_type,
+// lazy_refcounts, preallocation=off|metadata, refcount_bits.
+Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOptions& options);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_QCOW2_QCOW2_WRITER_H_

@@ -1,0 +1,16 @@
+#ifndef HOTCELL_GUEST_FORMATS_RAW_RAW_WRITER_H_
+#define HOTCELL_GUEST_FORMATS_RAW_RAW_WRITER_H_
+
+#include <memory>
+
+#include "guest/formats/writer.h"
+
+namespace hotcell::guest {
+
+// The virtual disk byte for byte; zeroes are left out of a new file. Options:
+// preallocation=off|full.
+Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOptions& options);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_RAW_RAW_WRITER_H_
