@@ -86,6 +86,9 @@ struct ImageDescription {
   std::optional<Reference> backing;
   std::vector<SnapshotInfo> snapshots;
   std::optional<Qcow2Details> qcow2;
+  // What the user should know though the image can be read, a sentence each: a dirty bit, a
+  // structure that is damaged.
+  std::vector<std::string> warnings;
 };
 
 // An open image. Map() may be called by all lanes at once, each with its own channel; everything
@@ -100,7 +103,9 @@ class ImageReader {
 
   // The extent that starts at `offset`, no longer than `length`. It may be shorter than it could
   // be, but adjacent clusters that are adjacent in the file come as one. Preconditions: length > 0,
-  // offset + length <= virtual_size().
+  // offset + length <= virtual_size(). Time grows with the extent, not with the disk: a hole of any
+  // size costs little. The caller leaves the channel one free buffer and kMapTickets free tickets.
+  static constexpr uint32_t kMapTickets = 16;
   virtual Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) = 0;
 
   virtual ImageDescription Describe() const = 0;
@@ -132,6 +137,9 @@ struct FormatDriver {
   // nullptr: the format is only read.
   Result<std::unique_ptr<ImageWriter>> (*create)(IoChannel& io, const CreateOptions& options);
 };
+
+// An error that names the limit when the disk is bigger than the job allows.
+Status CheckVirtualSize(std::string_view format, uint64_t virtual_size, const OpenOptions& options);
 
 // All formats, raw last.
 std::span<const FormatDriver* const> Formats();

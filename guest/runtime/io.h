@@ -71,8 +71,8 @@ class ScopedBuffer {
   ScopedBuffer(const ScopedBuffer&) = delete;
   ScopedBuffer& operator=(const ScopedBuffer&) = delete;
 
-  std::byte* data() { return data_; }
-  std::span<std::byte> span() { return {data_, io_.buffer_size()}; }
+  std::byte* data() const { return data_; }
+  std::span<std::byte> span() const { return {data_, io_.buffer_size()}; }
 
  private:
   IoChannel& io_;

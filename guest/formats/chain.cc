@@ -1,0 +1,84 @@
+#include "guest/formats/chain.h"
+
+#include <algorithm>
+
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+// What an error about an image of the chain starts with, so that its owner knows which file.
+std::string Where(const Reference& backing) { return StrCat("backing file '", backing.name, "'"); }
+
+Status InBackingFile(const Reference& backing, const Status& status) {
+  return Status(status.code(), StrCat(Where(backing), ": ", status.message()));
+}
+
+Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Reference& backing) {
+  const IoResult opened = io.OpenReference(from_slot, backing.kind, backing.name);
+  if (!opened.ok()) return IoError(opened, StrCat("open ", Where(backing)));
+  return FileHandle{.slot = static_cast<uint32_t>(opened.value), .size = opened.value2};
+}
+
+}  // namespace
+
+Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
+                                         std::string_view name) {
+  if (name.empty()) return ProbeFormat(io, file);
+  if (const FormatDriver* const format = FindFormat(name)) return format;
+  return Unsupported(StrCat("unknown image format '", name, "'"));
+}
+
+Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainSource& source,
+                                                     const ChainLimits& limits,
+                                                     std::string_view snapshot) {
+  const OpenOptions options = {.max_virtual_size = limits.max_virtual_size};
+  std::unique_ptr<ImageChain> chain(new ImageChain());
+
+  auto format = ChooseFormat(io, source.file, source.format);
+  if (!format.ok()) return format.status();
+  auto top = (*format)->open(io, source.file, options);
+  if (!top.ok()) return top.status();
+  chain->format_ = (*format)->name;
+  if (!snapshot.empty()) HOTCELL_RETURN_IF_ERROR((*top)->SelectSnapshot(io, snapshot));
+  chain->warnings_ = (*top)->Describe().warnings;
+  chain->images_.push_back(std::move(*top));
+
+  FileHandle above = source.file;
+  while (const std::optional<Reference> backing = chain->images_.back()->backing()) {
+    if (chain->images_.size() >= limits.max_depth) {
+      return LimitExceeded(StrCat("the backing chain has more than ", limits.max_depth,
+                                  " images: ", Where(*backing), " is one too many"));
+    }
+    auto file = OpenBackingFile(io, above.slot, *backing);
+    if (!file.ok()) return file.status();
+    auto below_format = ChooseFormat(io, *file, backing->format);
+    if (!below_format.ok()) return InBackingFile(*backing, below_format.status());
+    if (backing->format.empty()) {
+      chain->warnings_.push_back(StrCat("the format of ", Where(*backing),
+                                        " is not declared; it is read as ", (*below_format)->name));
+    }
+    auto below = (*below_format)->open(io, *file, options);
+    if (!below.ok()) return InBackingFile(*backing, below.status());
+    for (const std::string& warning : (*below)->Describe().warnings) {
+      chain->warnings_.push_back(StrCat(Where(*backing), ": ", warning));
+    }
+    chain->images_.push_back(std::move(*below));
+    above = *file;
+  }
+  return chain;
+}
+
+Result<Extent> ImageChain::Map(IoChannel& io, uint64_t offset, uint64_t length) {
+  for (const std::unique_ptr<ImageReader>& image : images_) {
+    const uint64_t size = image->virtual_size();
+    // A backing image that ends before the image above it reads as zeroes from there.
+    if (offset >= size) break;
+    Result<Extent> extent = image->Map(io, offset, std::min(length, size - offset));
+    if (!extent.ok() || extent->kind != Extent::Kind::kUnallocated) return extent;
+    length = extent->length;
+  }
+  return Extent{.kind = Extent::Kind::kZero, .length = length};
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,61 @@
+// An image with the backing images it stands on, as one disk.
+#ifndef HOTCELL_GUEST_FORMATS_CHAIN_H_
+#define HOTCELL_GUEST_FORMATS_CHAIN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guest/formats/format.h"
+
+namespace hotcell::guest {
+
+struct ChainSource {
+  FileHandle file;
+  std::string_view format;  // a registered format's name; empty: probe
+};
+
+struct ChainLimits {
+  uint32_t max_depth = 16;        // images, the top one included
+  uint64_t max_virtual_size = 0;  // bytes; 0: no limit
+};
+
+// Map() may be called by all lanes at once, each with its own channel.
+class ImageChain {
+ public:
+  // Opens the image and, through IoChannel::OpenReference, every image below it. `snapshot` names
+  // an internal snapshot of the top image, by id or else by name; empty: the active layer.
+  static Result<std::unique_ptr<ImageChain>> Open(IoChannel& io, const ChainSource& source,
+                                                  const ChainLimits& limits,
+                                                  std::string_view snapshot = {});
+
+  uint64_t virtual_size() const { return images_.front()->virtual_size(); }  // bytes
+  // The top image's format.
+  std::string_view format() const { return format_; }
+  // Of the top image.
+  ImageDescription Describe() const { return images_.front()->Describe(); }
+  // Images, the top one included.
+  size_t depth() const { return images_.size(); }
+  // What the user should know of the images though they can be read.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  // As ImageReader::Map(), but never kUnallocated.
+  Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length);
+
+ private:
+  ImageChain() = default;
+
+  std::string_view format_;
+  std::vector<std::unique_ptr<ImageReader>> images_;  // top first
+  std::vector<std::string> warnings_;
+};
+
+// The format that `name` says, or, when it is empty, the one the file's first bytes show.
+Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
+                                         std::string_view name);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_CHAIN_H_

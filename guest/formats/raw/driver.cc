@@ -1,0 +1,13 @@
+#include "guest/formats/raw/raw.h"
+
+namespace hotcell::guest {
+namespace {
+
+// Anything can be raw, and nothing shows it.
+int Probe(std::span<const std::byte> /*head*/, uint64_t /*file_size*/) { return 1; }
+
+}  // namespace
+
+const FormatDriver kRawFormat = {.name = "raw", .probe = Probe, .open = OpenRaw, .create = nullptr};
+
+}  // namespace hotcell::guest
