@@ -1,0 +1,45 @@
+#ifndef HOTCELL_BROKER_SPAWN_H_
+#define HOTCELL_BROKER_SPAWN_H_
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "broker/unique_fd.h"
+
+namespace hotcell::broker {
+
+// What a worker gets, by its number in the calling process; none is owned, and every one may have
+// any number. At most abi::kMaxLanes doorbells and wakes.
+struct WorkerFds {
+  int control_in = -1;         // the worker reads; becomes abi::kFdControlIn
+  int control_out = -1;        // the worker writes; becomes abi::kFdControlOut
+  int kvm = -1;                // abi::kFdKvm
+  int arena = -1;              // abi::kFdArena; -1: none
+  std::vector<int> doorbells;  // abi::kFdDoorbell + i
+  std::vector<int> wakes;      // abi::kFdWake + i
+};
+
+struct SpawnedWorker {
+  pid_t pid = -1;  // as seen here, for messages only: signal and wait through pidfd
+  UniqueFd pidfd;  // readable once the worker is dead
+};
+
+// Starts the program that `worker_program_fd` (readable or O_PATH, an ELF) refers to, in a user and
+// a pid namespace of its own where the caller may make them; the worker reports what it found.
+//
+// The worker starts with the descriptors above and /dev/null as 0, 1 and 2, and nothing else: no
+// environment, no other descriptor, no controlling terminal, default signal dispositions, an empty
+// signal mask, root as working directory. It sends no signal when it dies, so that a program's own
+// SIGCHLD handling and wait() calls never see it; reap it with
+// waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL).
+//
+// The worker asks to be killed when the thread that called SpawnWorker() ends: that thread must
+// outlive the job. Returns once the program has been executed. Any step that fails is an error that
+// names the step, the cause and the remedy, and leaves no process behind. Thread-safe.
+absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds);
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_SPAWN_H_

@@ -1,0 +1,49 @@
+// How the worker gives up everything but its job. Three calls, in this order:
+//
+//   int main() {
+//     v1::Confined confined;
+//     ApplyLayers(confined);                  // 1. single-threaded, first thing
+//     if (!InstallSetupFilter()) Fail(errno); // 2. before a byte of the broker's is read
+//     ...send Confined, read Setup, make VM, vCPUs, threads...
+//     if (!InstallRunFilter(vcpus)) Fail(errno);  // 3. before a byte of the guest's is read
+//     ...send Ready, run the guest...
+//   }
+//
+// What each stage allows, and why, is in policy/rules.h. Any other system call ends the process
+// with exit status kViolationExitStatus, after one FromWorker{violation} frame on
+// abi::kFdControlOut.
+#ifndef HOTCELL_VMM_WORKER_CONFINEMENT_H_
+#define HOTCELL_VMM_WORKER_CONFINEMENT_H_
+
+#include <cstdint>
+
+#include "protos/control.pb.h"
+
+namespace hotcell::worker {
+
+inline constexpr int kViolationExitStatus = 159;  // 128 + SIGSYS, as a shell would show it
+
+// Applies every layer that is not seccomp and appends one LayerResult for each to `report`, in the
+// order of application. Must be called from a single-threaded process that SpawnWorker() started:
+// descriptors lie at their abi::kFd* numbers. Afterwards only those are open, the file system is
+// empty, and the process has no capabilities. Never skips a layer in silence: one that the kernel
+// or the caller's rights deny is UNAVAILABLE with its errno, one that broke is FAILED, and whether
+// to go on is the broker's decision.
+void ApplyLayers(v1::Confined& report);
+
+// Stage 1. Installs the SIGSYS handler and the filter for set-up. The caller appends LAYER_SECCOMP
+// to its report according to the result. On failure returns false with errno set.
+//
+// Of use to the caller: threads are made by pthread_create(); vCPU i's descriptor is moved to
+// abi::kFdVcpu + i by dup2/dup3 before its kvm_run area is mapped; the arena is mapped from
+// abi::kFdArena. Nothing is mapped executable. SIGSYS must stay unblocked in every thread.
+bool InstallSetupFilter();
+
+// Stage 2, for all threads at once: they exist already, and no more can be made. `vcpus` is 1 to
+// abi::kMaxLanes. ioctl is KVM_RUN on abi::kFdVcpu .. + vcpus - 1, and nothing else. Neither malloc
+// nor free may reach the kernel from here on. On failure returns false with errno set.
+bool InstallRunFilter(uint32_t vcpus);
+
+}  // namespace hotcell::worker
+
+#endif  // HOTCELL_VMM_WORKER_CONFINEMENT_H_
