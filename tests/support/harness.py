@@ -1,0 +1,71 @@
+"""A suite is a module with named cases; ctest runs each case as a test of its own.
+
+    harness.main({"name": function, ...})
+
+`SUITE --list` prints the names (the build registers them), `SUITE NAME` runs one case in a directory
+of its own, `SUITE` runs all. Exit status: 0 passed, 77 skipped (a line "SKIPPED: reason" says why),
+1 failed.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+
+SKIPPED = 77
+
+
+class Skip(Exception):
+    """The machine lacks what the case needs; the text says what."""
+
+
+class Failure(AssertionError):
+    """What was expected and what came instead."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def check_equal(actual, expected, what):
+    if actual != expected:
+        raise Failure(f"{what}: got {actual!r}, want {expected!r}")
+
+
+def _run(name, function):
+    directory = tempfile.mkdtemp(prefix=f"hotcell-{name.replace('/', '-')}.")
+    os.chmod(directory, 0o755)  # some cases run as another user
+    previous = os.getcwd()
+    os.chdir(directory)
+    try:
+        function(directory)
+    except Skip as reason:
+        print(f"SKIPPED: {reason}")
+        return SKIPPED
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        print(f"FAILED: {name}")
+        return 1
+    finally:
+        os.chdir(previous)
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+def main(cases):
+    arguments = sys.argv[1:]
+    if arguments == ["--list"]:
+        print("\n".join(cases))
+        return
+    unknown = [name for name in arguments if name not in cases]
+    if unknown:
+        sys.exit(f"no such case: {', '.join(unknown)}")
+    results = []
+    for name in arguments or cases:
+        print(f"-- {name}", flush=True)
+        results.append(_run(name, cases[name]))
+    if any(result == 1 for result in results):
+        sys.exit(1)
+    sys.exit(SKIPPED if results and all(result == SKIPPED for result in results) else 0)

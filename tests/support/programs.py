@@ -1,0 +1,80 @@
+"""Runs hotcell and the reference programs, and says when the machine cannot."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from support import harness
+
+# The build sets this; by hand: HOTCELL=build/release/bin/hotcell.
+HOTCELL = os.path.abspath(os.environ.get("HOTCELL", "build/release/bin/hotcell"))
+
+# Longest that any one command of a test may take. Far above what it should: a slow machine must not
+# fail a test, a hang must.
+TIMEOUT_SECONDS = 60
+
+
+def require_kvm():
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise harness.Skip(f"/dev/kvm is unusable: {error.strerror}") from error
+
+
+def require_program(name):
+    if shutil.which(name) is None:
+        raise harness.Skip(f"{name} is not installed")
+
+
+def require_root():
+    if os.geteuid() != 0:
+        raise harness.Skip("needs root")
+
+
+def run(command, timeout=TIMEOUT_SECONDS, **options):
+    """Runs a command to its end. Returns a CompletedProcess with bytes."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.PIPE)
+    return subprocess.run([os.fspath(part) for part in command], timeout=timeout, check=False,
+                          **options)
+
+
+def must(command, **options):
+    """Runs a command that has to succeed. Returns its standard output."""
+    result = run(command, **options)
+    harness.check(result.returncode == 0,
+                  f"{' '.join(map(os.fspath, command))}: exit {result.returncode}\n"
+                  f"{(result.stderr or b'').decode(errors='replace')}")
+    return result.stdout
+
+
+def hotcell(*arguments, **options):
+    return run([HOTCELL, *arguments], **options)
+
+
+def must_hotcell(*arguments, **options):
+    return must([HOTCELL, *arguments], **options)
+
+
+def qemu_img(*arguments):
+    require_program("qemu-img")
+    return must(["qemu-img", *arguments])
+
+
+def qemu_io(path, *commands, image_format="qcow2", check_exit=True):
+    """Runs qemu-io commands on an image."""
+    require_program("qemu-io")
+    command = ["qemu-io", "-f", image_format]
+    for text in commands:
+        command += ["-c", text]
+    command.append(path)
+    if check_exit:
+        must(command)
+    else:
+        run(command)
+
+
+def qemu_info(path, *arguments):
+    return json.loads(qemu_img("info", "--output=json", *arguments, path))
