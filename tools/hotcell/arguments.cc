@@ -1,0 +1,180 @@
+#include "tools/hotcell/arguments.h"
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "tools/hotcell/error.h"
+#include "tools/hotcell/size.h"
+#include "tools/hotcell/suggest.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+// How getopt_long is told which options there are.
+struct GetoptTables {
+  std::string letters = ":";  // a missing value comes back as ':'
+  std::vector<option> names;
+};
+
+GetoptTables MakeTables(std::span<const OptionSpec> options) {
+  GetoptTables tables;
+  for (const OptionSpec& spec : options) {
+    if (spec.id < kFirstLongOption) {
+      const char letter = static_cast<char>(spec.id);
+      if (tables.letters.find(letter) == std::string::npos) {
+        tables.letters += letter;
+        if (spec.has_value) tables.letters += ':';
+      }
+    }
+    if (spec.name != nullptr) {
+      const int argument = spec.has_value ? required_argument : no_argument;
+      tables.names.push_back({spec.name, argument, nullptr, spec.id});
+    }
+  }
+  tables.names.push_back({nullptr, 0, nullptr, 0});
+  return tables;
+}
+
+// The name in "--name" or "--name=value".
+std::string_view LongName(std::string_view argument) {
+  argument.remove_prefix(2);
+  return argument.substr(0, argument.find('='));
+}
+
+std::string OptionText(std::string_view name) { return Cat(name.size() == 1 ? "-" : "--", name); }
+
+absl::Status UnknownOption(std::string_view name, std::span<const OptionSpec> options,
+                           std::span<const RefusedOption> refused) {
+  const std::string text = OptionText(name);
+  for (const RefusedOption& option : refused) {
+    if (name == option.name) {
+      return absl::UnimplementedError(Cat("option '", text, "' is not supported: ", option.reason));
+    }
+  }
+  absl::Status status = absl::InvalidArgumentError(Cat("unknown option '", text, "'"));
+  if (name.size() == 1) return status;
+  std::vector<std::string_view> names;
+  for (const OptionSpec& spec : options) {
+    if (spec.name != nullptr) names.emplace_back(spec.name);
+  }
+  const std::optional<std::string_view> nearest = Nearest(name, names);
+  if (!nearest.has_value()) return status;
+  return WithRemedy(std::move(status), Cat("did you mean '--", *nearest, "'?"));
+}
+
+// What getopt_long meant by '?'. `argument` is the one it was looking at; `letter` is optopt.
+absl::Status RefusedByGetopt(std::string_view argument, int letter,
+                             std::span<const OptionSpec> options,
+                             std::span<const RefusedOption> refused) {
+  if (argument.size() <= 2 || argument.substr(0, 2) != "--") {
+    const char name = static_cast<char>(letter);
+    return UnknownOption(std::string_view(&name, 1), options, refused);
+  }
+  const std::string_view name = LongName(argument);
+  int matches = 0;
+  for (const OptionSpec& spec : options) {
+    if (spec.name == nullptr) continue;
+    const std::string_view known = spec.name;
+    if (letter == spec.id && known.substr(0, name.size()) == name) {
+      return absl::InvalidArgumentError(Cat("option '--", known, "' takes no value"));
+    }
+    if (known.substr(0, name.size()) == name) ++matches;
+  }
+  if (matches > 1) {
+    return absl::InvalidArgumentError(Cat("option '--", name, "' is ambiguous"));
+  }
+  return UnknownOption(name, options, refused);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ParseArguments(int argc, char** argv,
+                                                        std::span<const OptionSpec> options,
+                                                        std::span<const RefusedOption> refused,
+                                                        const OptionHandler& handler) {
+  const GetoptTables tables = MakeTables(options);
+  opterr = 0;
+  optind = 0;  // start afresh
+  while (true) {
+    const int argument = optind == 0 ? 1 : optind;
+    const int id = getopt_long(argc, argv, tables.letters.c_str(), tables.names.data(), nullptr);
+    if (id == -1) break;
+    // Operands are moved behind; the option looked at is the last one passed, or, amid a cluster of
+    // letters, still the current one.
+    const char* seen = optind > argument ? argv[optind - 1] : argv[optind];
+    if (id == ':') {
+      const std::string_view text = seen == nullptr ? "" : seen;
+      const std::string name = text.substr(0, 2) == "--"
+                                   ? std::string(LongName(text))
+                                   : std::string(1, static_cast<char>(optopt));
+      return absl::InvalidArgumentError(Cat("option '", OptionText(name), "' needs a value"));
+    }
+    if (id == '?') return RefusedByGetopt(seen == nullptr ? "" : seen, optopt, options, refused);
+    absl::Status status = handler(id, optarg == nullptr ? "" : optarg);
+    if (!status.ok()) return status;
+  }
+  return std::vector<std::string>(argv + optind, argv + argc);
+}
+
+absl::Status CheckOperands(const std::vector<std::string>& operands,
+                           std::span<const std::string_view> names) {
+  if (operands.size() < names.size()) {
+    return absl::InvalidArgumentError(Cat("missing operand ", names[operands.size()]));
+  }
+  if (operands.size() > names.size()) {
+    return absl::InvalidArgumentError(Cat("unexpected operand '", operands[names.size()], "'"));
+  }
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].empty()) {
+      return absl::InvalidArgumentError(Cat("operand ", names[i], " is empty"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ParseKeyValues(
+    std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  std::string current;
+  const auto finish = [&]() -> absl::Status {
+    if (current.empty()) return absl::OkStatus();  // a comma too many, as qemu-img forgives it
+    const size_t equals = current.find('=');
+    if (equals == 0) {
+      return absl::InvalidArgumentError(Cat("'", current, "' has no name before '='"));
+    }
+    if (equals == std::string::npos) {
+      pairs.emplace_back(current, "on");
+    } else {
+      pairs.emplace_back(current.substr(0, equals), current.substr(equals + 1));
+    }
+    current.clear();
+    return absl::OkStatus();
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != ',') {
+      current += text[i];
+    } else if (i + 1 < text.size() && text[i + 1] == ',') {
+      current += ',';
+      ++i;
+    } else if (absl::Status status = finish(); !status.ok()) {
+      return status;
+    }
+  }
+  if (absl::Status status = finish(); !status.ok()) return status;
+  return pairs;
+}
+
+absl::StatusOr<uint64_t> ParseCount(std::string_view text, std::string_view what, uint64_t least,
+                                    uint64_t most) {
+  const absl::StatusOr<uint64_t> value = ParseNumber(text);
+  if (!value.ok() || *value < least || *value > most) {
+    return absl::InvalidArgumentError(
+        Cat("invalid number of ", what, " '", text, "': ", least, " to ", most));
+  }
+  return value;
+}
+
+}  // namespace hotcell::cli

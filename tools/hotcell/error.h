@@ -1,0 +1,37 @@
+// Errors as the command tells them: one line for people, one object for programs.
+#ifndef HOTCELL_TOOLS_HOTCELL_ERROR_H_
+#define HOTCELL_TOOLS_HOTCELL_ERROR_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace hotcell::cli {
+
+// Adds what the user can do about it. A later remedy replaces an earlier one; OK stays OK.
+absl::Status WithRemedy(absl::Status status, std::string_view remedy);
+std::string Remedy(const absl::Status& status);  // empty: none
+
+// "cannot open 'x.qcow2': No such file or directory", with the code that fits `error` (an errno).
+absl::Status FileError(std::string_view action, std::string_view path, int error);
+
+// "hotcell: convert: MESSAGE; REMEDY\n", escaped. `command` may be empty.
+std::string ErrorLine(std::string_view command, const absl::Status& status);
+
+// {"error": {"code": ..., "message": ..., "remedy": ...}}; `remedy` only where there is one.
+std::string ErrorJson(const absl::Status& status);
+
+// The word for a code in JSON. Part of the command's interface: "corrupt-image", "unsupported",
+// "limit", "refused", "not-found", "invalid-argument", "deadline", "cancelled", "io", ...
+std::string_view ErrorCodeName(absl::StatusCode code);
+
+enum class OutputFormat { kHuman, kJson };
+
+// Prints the error line on stderr and, when the user asked for JSON, the object on stdout. Returns
+// kExitFailure (exit_codes.h).
+int ReportError(std::string_view command, const absl::Status& status, OutputFormat format);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_ERROR_H_

@@ -1,0 +1,24 @@
+#ifndef HOTCELL_TOOLS_HOTCELL_EXIT_CODES_H_
+#define HOTCELL_TOOLS_HOTCELL_EXIT_CODES_H_
+
+namespace hotcell::cli {
+
+inline constexpr int kExitOk = 0;
+// Any error, the command line's included, as qemu-img has it.
+inline constexpr int kExitFailure = 1;
+// Ended by a signal: this plus its number, as shells have it.
+inline constexpr int kExitSignalBase = 128;
+
+// `hotcell run` hands on the guest's own code; these say that there is none.
+inline constexpr int kExitNotStarted = 120;      // command line, files, KVM, worker: no guest ran
+inline constexpr int kExitUnexpectedPort = 121;  // or any exit that is neither of the next two
+inline constexpr int kExitUnexpectedMmio = 122;
+inline constexpr int kExitTripleFault = 123;
+inline constexpr int kExitTimeout = 124;  // as timeout(1)
+inline constexpr int kExitGuestFault = 125;
+inline constexpr int kExitKvmError = 126;
+inline constexpr int kExitWorkerFailed = 127;  // died, broke its policy, or broke the protocol
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_EXIT_CODES_H_

@@ -1,0 +1,66 @@
+#include "tools/hotcell/size.h"
+
+#include <cstdint>
+
+#include "gtest/gtest.h"
+
+namespace hotcell::cli {
+namespace {
+
+TEST(ParseSizeTest, TakesBytesAndSuffixes) {
+  EXPECT_EQ(ParseSize("0").value(), 0u);
+  EXPECT_EQ(ParseSize("4096").value(), 4096u);
+  EXPECT_EQ(ParseSize("512b").value(), 512u);
+  EXPECT_EQ(ParseSize("4k").value(), 4096u);
+  EXPECT_EQ(ParseSize("64M").value(), 64u << 20);
+  EXPECT_EQ(ParseSize("64m").value(), 64u << 20);
+  EXPECT_EQ(ParseSize("2T").value(), uint64_t{2} << 40);
+  EXPECT_EQ(ParseSize("15E").value(), uint64_t{15} << 60);
+}
+
+TEST(ParseSizeTest, TakesFractions) {
+  EXPECT_EQ(ParseSize("1.5G").value(), (uint64_t{3} << 30) / 2);
+  EXPECT_EQ(ParseSize("0.1k").value(), 102u);
+}
+
+TEST(ParseSizeTest, TakesHexadecimal) { EXPECT_EQ(ParseSize("0x10000").value(), 65536u); }
+
+TEST(ParseSizeTest, RefusesWhatIsNoSize) {
+  for (const char* text : {"", "k", "-1", "+1", " 1", "1 k", "1kk", "1z", "1.", "1.k", "1.5",
+                           "1.5b", "0x", "0x10k", "1e3", "12a"}) {
+    EXPECT_FALSE(ParseSize(text).ok()) << text;
+  }
+}
+
+TEST(ParseSizeTest, RefusesWhatDoesNotFit) {
+  for (const char* text :
+       {"16E", "18446744073709551616", "20000000000G", "15.99999999999999999E"}) {
+    EXPECT_FALSE(ParseSize(text).ok()) << text;
+  }
+  EXPECT_EQ(ParseSize("18446744073709551615").value(), UINT64_MAX);
+}
+
+TEST(ParseNumberTest, TakesDecimalAndHexadecimal) {
+  EXPECT_EQ(ParseNumber("10").value(), 10u);
+  EXPECT_EQ(ParseNumber("0x10").value(), 16u);
+  EXPECT_FALSE(ParseNumber("10k").ok());
+  EXPECT_FALSE(ParseNumber("").ok());
+}
+
+// What `qemu-img info` 7.2 prints for files of these sizes.
+TEST(FormatSizeTest, PrintsAsQemuImg) {
+  EXPECT_EQ(FormatSize(0), "0 B");
+  EXPECT_EQ(FormatSize(999), "999 B");
+  EXPECT_EQ(FormatSize(1000), "0.977 KiB");
+  EXPECT_EQ(FormatSize(1024), "1 KiB");
+  EXPECT_EQ(FormatSize(200704), "196 KiB");
+  EXPECT_EQ(FormatSize(1132462), "1.08 MiB");
+  EXPECT_EQ(FormatSize(2297856), "2.19 MiB");
+  EXPECT_EQ(FormatSize(64 << 20), "64 MiB");
+  EXPECT_EQ(FormatSize(uint64_t{1000} << 20), "0.977 GiB");
+  EXPECT_EQ(FormatSize(uint64_t{4} << 30), "4 GiB");
+  EXPECT_EQ(FormatSize(UINT64_MAX), "16 EiB");
+}
+
+}  // namespace
+}  // namespace hotcell::cli
