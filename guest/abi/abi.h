@@ -74,6 +74,7 @@ inline constexpr uint16_t kPortWakeLane = 0x520;
 // Exit codes with a meaning of their own; others are the program's.
 inline constexpr uint32_t kExitOk = 0;
 inline constexpr uint32_t kExitPanic = 0x70;  // GuestStatus::panic_text holds the reason
+inline constexpr uint32_t kExitOutOfMemory = 0x71;  // likewise: RAM was too small for the job
 
 // ---- Ports and addresses of real-mode and long-mode guests (`hotcell run`) ----------------------
 

@@ -1,0 +1,54 @@
+// The C names that compilers and static archives call.
+#include <cstddef>
+
+#include "guest/runtime/memory.h"
+#include "guest/runtime/panic.h"
+#include "guest/runtime/program_heap.h"
+
+using hotcell::guest::ProgramHeap;
+
+extern "C" {
+
+void* memcpy(void* to, const void* from, size_t size) {
+  return hotcell::guest::CopyBytes(to, from, size);
+}
+
+void* memmove(void* to, const void* from, size_t size) {
+  return hotcell::guest::MoveBytes(to, from, size);
+}
+
+void* memset(void* to, int byte, size_t size) { return hotcell::guest::FillBytes(to, byte, size); }
+
+int memcmp(const void* a, const void* b, size_t size) {
+  return hotcell::guest::CompareBytes(a, b, size);
+}
+
+void* memchr(const void* data, int byte, size_t size) {
+  return hotcell::guest::FindByte(data, byte, size);
+}
+
+size_t strlen(const char* text) { return hotcell::guest::TextLength(text); }
+
+void* malloc(size_t size) { return ProgramHeap().Allocate(size, hotcell::guest::kHeapAlignment); }
+
+void free(void* memory) { ProgramHeap().Free(memory); }
+
+void* calloc(size_t count, size_t size) {
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes)) return nullptr;
+  void* const memory = malloc(bytes);
+  if (memory != nullptr) memset(memory, 0, bytes);
+  return memory;
+}
+
+void* realloc(void* memory, size_t size) { return ProgramHeap().Resize(memory, size); }
+
+void* aligned_alloc(size_t alignment, size_t size) {
+  return ProgramHeap().Allocate(size, alignment);
+}
+
+void abort() { HOTCELL_PANIC("abort() was called"); }
+
+void __stack_chk_fail() { HOTCELL_PANIC("stack smashed: a stack protector's word was changed"); }
+
+}  // extern "C"
