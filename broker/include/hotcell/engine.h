@@ -63,8 +63,8 @@ struct WorkerReport {
 struct JobOptions {
   Limits limits;
   const Cancellation* cancellation = nullptr;  // not owned; may be null
-  // Bytes of virtual disk done and in all; called about ten times a second and once at the end, on
-  // the thread that called Convert().
+  // Bytes of virtual disk done and in all (0: not known yet); called about ten times a second and
+  // once at the end, on the thread that called Convert().
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Layers without which the job is refused, besides seccomp, no_new_privs and closed descriptors,
   // which are always required.
@@ -84,6 +84,7 @@ struct ConvertRequest {
   // Readable and writable, and positioned anywhere; not owned. Convert() leaves it half-written
   // when it fails: callers that need all or nothing use OutputFile (output_file.h).
   int target_fd = -1;
+  std::string target_name;  // for messages; never opened
   std::string target_format = "raw";
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   bool compress = false;

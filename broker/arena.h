@@ -1,0 +1,83 @@
+#ifndef HOTCELL_BROKER_ARENA_H_
+#define HOTCELL_BROKER_ARENA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "broker/mapping.h"
+#include "broker/unique_fd.h"
+#include "guest/abi/abi.h"
+
+namespace hotcell::broker {
+
+inline constexpr uint64_t kBufferSize = 1 << 20;  // bytes; KVM-measured: small, hot, cache-sized
+inline constexpr uint32_t kBuffersPerLane = 8;
+inline constexpr uint64_t kJobCapacity = 64 << 10;  // bytes of a serialized Job
+
+// What an arena has to hold. Areas of size 0 do not exist.
+struct ArenaLayout {
+  uint32_t lanes = 0;
+  uint64_t report_capacity = 0;  // bytes
+  uint64_t program_size = 0;     // bytes of a user's program
+  uint64_t input_size = 0;       // bytes, long-mode guests
+  uint64_t output_capacity = 0;  // bytes, long-mode guests
+};
+
+// The memory that broker, worker and guest share: a memfd that nobody can resize (abi.h,
+// ArenaHeader). Pages nobody touches cost nothing. What the broker put into the header it keeps in
+// header() and never reads back.
+class Arena {
+ public:
+  static absl::StatusOr<Arena> Create(const ArenaLayout& layout);
+
+  Arena(Arena&&) = default;
+  Arena& operator=(Arena&&) = default;
+
+  int fd() const { return fd_.get(); }
+  const abi::ArenaHeader& header() const { return header_; }
+  uint64_t program_offset() const { return program_offset_; }  // 0: none
+
+  // Copies the serialized job in and publishes its size. Precondition: at most kJobCapacity.
+  void SetJob(std::string_view job);
+  // Precondition: as many bytes as the layout said.
+  void SetProgram(std::string_view program);
+  void SetInput(std::string_view input);
+
+  abi::LaneControl* lane(uint32_t index) const;
+  abi::Submission* submission_ring(uint32_t lane) const;
+  abi::Completion* completion_ring(uint32_t lane) const;
+
+  // [offset, offset + length) when all of it lies in one lane's data buffers; empty otherwise.
+  // The bytes are the guest's to change at any time: pass them to the kernel, do not look at them.
+  std::span<std::byte> LaneBuffers(uint32_t lane, uint64_t offset, uint64_t length) const;
+
+  // Guest-written words, each read once. Any value may come.
+  struct Progress {
+    uint64_t done = 0;   // bytes of virtual disk, at most `total`
+    uint64_t total = 0;  // 0: unknown
+  };
+  Progress ReadProgress() const;
+  // Copies of what the guest left, cut to the area's capacity.
+  std::string CopyReport() const;
+  std::string CopyOutput() const;
+  std::string CopyPanicText() const;
+
+ private:
+  Arena() = default;
+  abi::GuestStatus* status() const;
+  std::string Copy(uint64_t offset, uint64_t size) const;
+
+  UniqueFd fd_;
+  Mapping mapping_;
+  abi::ArenaHeader header_{};
+  uint64_t program_offset_ = 0;
+  uint64_t program_size_ = 0;
+};
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_ARENA_H_
