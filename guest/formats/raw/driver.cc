@@ -1,4 +1,5 @@
 #include "guest/formats/raw/raw.h"
+#include "guest/formats/raw/raw_writer.h"
 
 namespace hotcell::guest {
 namespace {
@@ -8,6 +9,7 @@ int Probe(std::span<const std::byte> /*head*/, uint64_t /*file_size*/) { return 
 
 }  // namespace
 
-const FormatDriver kRawFormat = {.name = "raw", .probe = Probe, .open = OpenRaw, .create = nullptr};
+const FormatDriver kRawFormat = {
+    .name = "raw", .probe = Probe, .open = OpenRaw, .create = CreateRaw};
 
 }  // namespace hotcell::guest

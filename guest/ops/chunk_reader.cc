@@ -1,0 +1,237 @@
+#include "guest/ops/chunk_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "guest/ops/zero_detect.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+using Kind = Extent::Kind;
+
+uint64_t RoundDown(uint64_t value, uint64_t unit) { return value & ~(unit - 1); }
+uint64_t RoundUp(uint64_t value, uint64_t unit) { return RoundDown(value + unit - 1, unit); }
+
+}  // namespace
+
+Status Unpacker::Unpack(const Extent& extent, std::span<const std::byte> stream,
+                        std::span<std::byte> out) {
+  if (extent.length == extent.cluster_size) {
+    return decompressor_.Decompress(extent.compression, stream, out);
+  }
+  if (scratch_size_ < extent.cluster_size) {
+    scratch_ = std::make_unique<std::byte[]>(extent.cluster_size);
+    scratch_size_ = extent.cluster_size;
+  }
+  const std::span<std::byte> cluster(scratch_.get(), extent.cluster_size);
+  HOTCELL_RETURN_IF_ERROR(decompressor_.Decompress(extent.compression, stream, cluster));
+  std::memcpy(out.data(), cluster.data() + extent.offset_in_cluster, extent.length);
+  return OkStatus();
+}
+
+Status ChunkReader::MapChunk(IoChannel& io) {
+  parts_.clear();
+  for (uint64_t position = 0; position < length_;) {
+    const uint64_t at = offset_ + position;
+    Extent extent = {.kind = Kind::kZero, .length = length_ - position};
+    if (at < plan_.source_size) {
+      auto mapped = plan_.source->Map(io, at, std::min(extent.length, plan_.source_size - at));
+      if (!mapped.ok()) return mapped.status();
+      extent = *mapped;
+    }
+    Extent* const last = parts_.empty() ? nullptr : &parts_.back().extent;
+    const bool adjacent =
+        last != nullptr && last->kind == extent.kind &&
+        (extent.kind == Kind::kZero || (extent.kind == Kind::kData && last->slot == extent.slot &&
+                                        last->offset + last->length == extent.offset));
+    if (adjacent) {
+      last->length += extent.length;
+    } else {
+      parts_.push_back({.extent = extent, .position = position});
+    }
+    position += extent.length;
+  }
+  return OkStatus();
+}
+
+Status ChunkReader::Start(IoChannel& io, uint64_t offset, uint64_t length) {
+  offset_ = offset;
+  length_ = length;
+  round_begin_ = round_end_ = 0;
+  HOTCELL_RETURN_IF_ERROR(MapChunk(io));
+  const bool zero = parts_.size() == 1 && parts_[0].extent.kind == Kind::kZero;
+  if (zero && plan_.unit != 0) return OkStatus();
+  data_ = io.AcquireBuffer();
+  ZeroFill();
+  SubmitRound(io);
+  return OkStatus();
+}
+
+// Known zeroes that share a unit with data are made real.
+void ChunkReader::ZeroFill() {
+  for (const Part& part : parts_) {
+    if (part.extent.kind != Kind::kZero) continue;
+    const uint64_t begin = part.position;
+    const uint64_t end = begin + part.extent.length;
+    if (plan_.unit == 0) {
+      std::memset(data_ + begin, 0, end - begin);
+      continue;
+    }
+    const uint64_t head_end = std::min(end, RoundUp(begin, plan_.unit));
+    std::memset(data_ + begin, 0, head_end - begin);
+    if (end == length_) continue;
+    const uint64_t tail_begin = std::max(head_end, RoundDown(end, plan_.unit));
+    std::memset(data_ + tail_begin, 0, end - tail_begin);
+  }
+  std::memset(data_ + length_, 0, RoundUp(length_, plan_.padding) - length_);
+}
+
+bool ChunkReader::AddData(const Part& part) {
+  if (reads_.size() == kMaxReads) return false;
+  reads_.push_back({.slot = part.extent.slot,
+                    .offset = part.extent.offset,
+                    .data = data_ + part.position,
+                    .length = part.extent.length});
+  return true;
+}
+
+// Streams that follow or overlap each other in the file come with one read: they are packed byte by
+// byte, but their sizes are known in sectors only.
+bool ChunkReader::AddStream(IoChannel& io, const Part& part) {
+  const uint64_t begin = part.extent.offset;
+  // A stream longer than a buffer is longer than the biggest cluster that a buffer holds.
+  const uint64_t end = begin + std::min<uint64_t>(part.extent.compressed_size, io.buffer_size());
+  if (!reads_.empty() && streams_used_ > 0) {
+    Read& last = reads_.back();
+    const bool in_streams = last.data >= streams_ && last.data < streams_ + io.buffer_size();
+    const uint64_t last_end = last.offset + last.length;
+    if (in_streams && last.slot == part.extent.slot && begin >= last.offset && begin <= last_end) {
+      const uint64_t more = end > last_end ? end - last_end : 0;
+      if (streams_used_ + more > io.buffer_size()) return false;
+      last.length += more;
+      streams_used_ += more;
+      return true;
+    }
+  }
+  if (reads_.size() == kMaxReads || streams_used_ + (end - begin) > io.buffer_size()) return false;
+  if (streams_ == nullptr) streams_ = io.AcquireBuffer();
+  reads_.push_back({.slot = part.extent.slot,
+                    .offset = begin,
+                    .data = streams_ + streams_used_,
+                    .length = end - begin});
+  streams_used_ += end - begin;
+  return true;
+}
+
+void ChunkReader::SubmitRound(IoChannel& io) {
+  reads_.clear();
+  streams_used_ = 0;
+  round_begin_ = round_end_;
+  for (; round_end_ < parts_.size(); ++round_end_) {
+    Part& part = parts_[round_end_];
+    if (part.extent.kind == Kind::kData && !AddData(part)) break;
+    if (part.extent.kind == Kind::kCompressed && !AddStream(io, part)) break;
+    part.read = reads_.size() - 1;
+  }
+  for (Read& read : reads_) {
+    read.ticket = io.SubmitRead(read.slot, read.offset, {read.data, read.length});
+  }
+}
+
+// Waits for the whole round, whatever becomes of it.
+Status ChunkReader::Collect(IoChannel& io) {
+  Status status;
+  for (Read& read : reads_) {
+    const IoResult result = io.Wait(read.ticket);
+    if (!result.ok()) {
+      if (status.ok()) status = IoError(result, StrCat("read the image at offset ", read.offset));
+      continue;
+    }
+    read.length = std::min(read.length, result.value);
+    bytes_read_ += read.length;
+  }
+  for (size_t i = round_begin_; status.ok() && i < round_end_; ++i) {
+    const Part& part = parts_[i];
+    if (part.extent.kind != Kind::kData) continue;
+    const Read& read = reads_[part.read];
+    if (read.length < part.extent.length) {
+      status = CorruptImage(StrCat("the file ends at offset ", read.offset + read.length,
+                                   ", within data of the disk at ", offset_ + part.position));
+    }
+  }
+  return status;
+}
+
+Status ChunkReader::UnpackRound(Unpacker& unpacker) {
+  for (size_t i = round_begin_; i < round_end_; ++i) {
+    const Part& part = parts_[i];
+    if (part.extent.kind != Kind::kCompressed) continue;
+    const Read& read = reads_[part.read];
+    const uint64_t begin = std::min(part.extent.offset - read.offset, read.length);
+    const uint64_t size = std::min<uint64_t>(part.extent.compressed_size, read.length - begin);
+    const Status status = unpacker.Unpack(part.extent, {read.data + begin, size},
+                                          {data_ + part.position, part.extent.length});
+    if (!status.ok()) {
+      return Status(status.code(),
+                    StrCat("compressed cluster at offset ", part.extent.offset, " (disk offset ",
+                           offset_ + part.position, "): ", status.message()));
+    }
+  }
+  return OkStatus();
+}
+
+Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
+  for (;;) {
+    Status status = Collect(io);
+    if (status.ok()) status = UnpackRound(unpacker);
+    if (!status.ok() || round_end_ == parts_.size()) {
+      reads_.clear();
+      if (streams_ != nullptr) io.ReleaseBuffer(streams_);
+      streams_ = nullptr;
+      if (!status.ok()) return status;
+      break;
+    }
+    SubmitRound(io);
+  }
+  FindRuns(chunk);
+  return OkStatus();
+}
+
+// `part` is the last one looked at, kept by the caller between calls with ascending ranges.
+bool ChunkReader::KnownZero(uint64_t begin, uint64_t end, size_t& part) const {
+  while (parts_[part].position + parts_[part].extent.length <= begin) ++part;
+  const Part& at = parts_[part];
+  return at.extent.kind == Kind::kZero && at.position + at.extent.length >= end;
+}
+
+void ChunkReader::FindRuns(Chunk& chunk) const {
+  chunk.runs.clear();
+  const uint64_t unit = plan_.unit != 0 ? plan_.unit : length_;
+  size_t part = 0;
+  for (uint64_t begin = 0; begin < length_;) {
+    const uint64_t end = std::min(begin + unit, length_);
+    const bool zero =
+        plan_.unit != 0 && (KnownZero(begin, end, part) || IsAllZero({data_ + begin, end - begin}));
+    const Run::Kind kind = zero ? Run::Kind::kZero : Run::Kind::kData;
+    if (chunk.runs.empty() || chunk.runs.back().kind != kind) {
+      chunk.runs.push_back(
+          {.kind = kind, .offset = offset_ + begin, .data = zero ? nullptr : data_ + begin});
+    }
+    Run& run = chunk.runs.back();
+    run.length += end - begin;
+    if (!zero) run.size = run.length;
+    begin = end;
+  }
+}
+
+void ChunkReader::Release(IoChannel& io) {
+  for (const Read& read : reads_) io.Wait(read.ticket);
+  reads_.clear();
+  if (streams_ != nullptr) io.ReleaseBuffer(streams_);
+  if (data_ != nullptr) io.ReleaseBuffer(data_);
+  streams_ = data_ = nullptr;
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,103 @@
+// Reading one chunk of the virtual disk into a buffer.
+#ifndef HOTCELL_GUEST_OPS_CHUNK_READER_H_
+#define HOTCELL_GUEST_OPS_CHUNK_READER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "guest/codecs/decompressor.h"
+#include "guest/formats/chain.h"
+#include "guest/formats/writer.h"
+
+namespace hotcell::guest {
+
+// How a conversion reads, the same for all chunks.
+struct ReadPlan {
+  ImageChain* source = nullptr;
+  uint64_t source_size = 0;  // bytes; the disk reads as zeroes beyond
+  // Zeroes are looked for in aligned units of this, bytes; a power of two, at least 512, at most a
+  // chunk. 0: they are not looked for, and known ones become data.
+  uint64_t unit = 0;
+  // Data is padded with zeroes, in memory, to a multiple of this.
+  uint64_t padding = 512;
+};
+
+// The memory of one lane for compressed clusters.
+class Unpacker {
+ public:
+  // The part of a cluster that `extent` is, into `out` of extent.length bytes.
+  Status Unpack(const Extent& extent, std::span<const std::byte> stream, std::span<std::byte> out);
+
+ private:
+  ClusterDecompressor decompressor_;
+  std::unique_ptr<std::byte[]> scratch_;  // for clusters that are wanted in part
+  size_t scratch_size_ = 0;
+};
+
+// One chunk on its way from the source into memory. Start submits its reads, Finish waits for them.
+// Holds at most two buffers of the channel: the chunk's data, and between Start and Finish
+// compressed streams. When these do not fit in one buffer, or there are more reads than a lane
+// should submit at once, Finish does the rest in rounds.
+class ChunkReader {
+ public:
+  static constexpr size_t kMaxReads = 12;  // requests under way at once
+
+  // `plan` outlives the reader.
+  explicit ChunkReader(const ReadPlan& plan) : plan_(plan) {}
+
+  // Maps [offset, offset + length), which fits in a buffer. Precondition: the reader holds nothing.
+  Status Start(IoChannel& io, uint64_t offset, uint64_t length);
+  // After Start: the chunk is known to be zero; there is nothing to finish, no buffer is held.
+  bool is_zero() const { return data_ == nullptr; }
+
+  // Fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
+  Status Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk);
+
+  std::byte* data() const { return data_; }
+  size_t buffers_held() const { return (data_ != nullptr ? 1 : 0) + (streams_ != nullptr ? 1 : 0); }
+  uint64_t bytes_read() const { return bytes_read_; }  // by all chunks so far
+  // Waits for what is under way and gives all buffers back.
+  void Release(IoChannel& io);
+
+ private:
+  struct Read {
+    uint32_t slot;
+    uint64_t offset;  // in the file
+    std::byte* data;
+    uint64_t length;  // after Collect: bytes that the file had
+    IoChannel::Ticket ticket;
+  };
+  struct Part {
+    Extent extent;
+    uint64_t position;  // in the chunk
+    size_t read;        // index in reads_
+  };
+
+  Status MapChunk(IoChannel& io);
+  void ZeroFill();
+  void SubmitRound(IoChannel& io);
+  bool AddData(const Part& part);
+  bool AddStream(IoChannel& io, const Part& part);
+  Status Collect(IoChannel& io);
+  Status UnpackRound(Unpacker& unpacker);
+  void FindRuns(Chunk& chunk) const;
+  bool KnownZero(uint64_t begin, uint64_t end, size_t& part) const;
+
+  const ReadPlan& plan_;
+  uint64_t offset_ = 0;
+  uint64_t length_ = 0;
+  std::byte* data_ = nullptr;
+  std::byte* streams_ = nullptr;
+  uint64_t streams_used_ = 0;
+  std::vector<Part> parts_;
+  size_t round_begin_ = 0;  // parts_[round_begin_, round_end_) are under way
+  size_t round_end_ = 0;
+  std::vector<Read> reads_;
+  uint64_t bytes_read_ = 0;
+};
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_CHUNK_READER_H_

@@ -1,0 +1,146 @@
+#include "guest/ops/convert.h"
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <utility>
+
+#include "guest/formats/chain.h"
+#include "guest/formats/writer.h"
+#include "guest/ops/convert_lane.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+constexpr uint64_t kSectorSize = 512;
+// Big enough that a request's cost is small beside its bytes, small enough that the data stays in
+// the cache between the read, the look at it and the write.
+constexpr uint64_t kChunkSize = 1 << 20;
+
+Result<std::unique_ptr<ImageChain>> OpenSource(IoChannel& io, const hotcell_v1_Job& job) {
+  const hotcell_v1_ConvertJob& convert = job.operation.convert;
+  const ChainSource source = {
+      .file = {.slot = convert.source.slot, .size = convert.source.size},
+      .format = convert.source.format,
+  };
+  const ChainLimits limits = {.max_depth = job.max_chain_depth,
+                              .max_virtual_size = job.max_virtual_size};
+  return ImageChain::Open(io, source, limits, convert.snapshot);
+}
+
+Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v1_TargetImage& job,
+                                                  uint64_t virtual_size) {
+  const FormatDriver* const driver = FindFormat(job.format);
+  if (driver == nullptr) return InvalidArgument(StrCat("unknown output format '", job.format, "'"));
+  if (driver->create == nullptr) {
+    return Unsupported(StrCat("format ", driver->name, " can be read, but not written"));
+  }
+  std::vector<OutputOption> options;
+  for (uint32_t i = 0; i < job.options_count; ++i) {
+    options.push_back({.key = job.options[i].key, .value = job.options[i].value});
+  }
+  return driver->create(io, {.slot = job.slot,
+                             .virtual_size = virtual_size,
+                             .options = options,
+                             .compress = job.compress,
+                             .existing = job.existing,
+                             .existing_size = job.existing_size});
+}
+
+// Whole clusters of either image in a chunk, as far as a buffer holds them.
+uint64_t ChooseChunkSize(const ImageDescription& source, const WriterTraits& traits,
+                         uint64_t buffer_size) {
+  const uint64_t wanted =
+      std::max({kChunkSize, std::bit_floor(source.cluster_size), traits.cluster_size});
+  return std::min(wanted, buffer_size);
+}
+
+// The unit in which zeroes are looked for; 0: they are not.
+uint64_t ChooseUnit(const WriterTraits& traits, uint64_t sparse_size, uint64_t chunk_size) {
+  if (traits.zeroes_as_data || sparse_size == 0) return 0;
+  if (traits.encodes) return traits.cluster_size;
+  return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
+}
+
+class ConvertBody : public Lanes::Body {
+ public:
+  explicit ConvertBody(std::vector<std::unique_ptr<ConvertLane>>& lanes) : lanes_(lanes) {}
+
+  void Run(uint32_t lane, IoChannel& io) override { lanes_[lane]->Process(io); }
+
+ private:
+  std::vector<std::unique_ptr<ConvertLane>>& lanes_;
+};
+
+}  // namespace
+
+Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
+  IoChannel& io = lanes.main_channel();
+  if (io.buffer_count() < ConvertLane::kMinBuffers) {
+    return InvalidArgument(StrCat("a lane has ", io.buffer_count(), " buffers; convert needs ",
+                                  ConvertLane::kMinBuffers));
+  }
+  auto source = OpenSource(io, job);
+  if (!source.ok()) return source.status();
+  ImageChain& chain = **source;
+  const uint64_t virtual_size =
+      (chain.virtual_size() + kSectorSize - 1) / kSectorSize * kSectorSize;
+
+  const hotcell_v1_ConvertJob& convert = job.operation.convert;
+  auto target = CreateTarget(io, convert.target, virtual_size);
+  if (!target.ok()) return target.status();
+  ImageWriter& writer = **target;
+  const WriterTraits traits = writer.traits();
+  if (traits.encodes && traits.cluster_size > io.buffer_size()) {
+    return Unsupported(StrCat("a cluster of ", traits.cluster_size,
+                              " bytes cannot be compressed: a buffer has ", io.buffer_size()));
+  }
+
+  const ImageDescription description = chain.Describe();
+  const uint64_t chunk_size = ChooseChunkSize(description, traits, io.buffer_size());
+  ChunkScheduler scheduler(writer, virtual_size, chunk_size);
+  const ConvertPlan plan = {
+      .read = {.source = &chain,
+               .source_size = chain.virtual_size(),
+               .unit = ChooseUnit(traits, convert.sparse_size, chunk_size),
+               .padding = traits.encodes ? traits.cluster_size : kSectorSize},
+      .virtual_size = virtual_size,
+      .target_slot = convert.target.slot,
+      .encodes = traits.encodes,
+      .scheduler = &scheduler,
+      .lanes = &lanes,
+  };
+  std::vector<std::unique_ptr<ConvertLane>> workers;
+  for (uint32_t i = 0; i < lanes.count(); ++i) {
+    std::unique_ptr<LaneEncoder> encoder;
+    if (traits.encodes) {
+      auto made = writer.MakeEncoder();
+      if (!made.ok()) return made.status();
+      encoder = std::move(*made);
+    }
+    workers.push_back(std::make_unique<ConvertLane>(plan, std::move(encoder)));
+  }
+
+  lanes.SetTotal(virtual_size);
+  ConvertBody body(workers);
+  lanes.RunOnAll(body);
+  if (scheduler.failed()) return scheduler.status();
+  HOTCELL_RETURN_IF_ERROR(writer.Finish(io));
+  if (const IoResult flushed = io.Flush(convert.target.slot); !flushed.ok()) {
+    return IoError(flushed, "flush the target");
+  }
+
+  ConvertSummary summary = {.virtual_size = virtual_size,
+                            .source_format = std::string(chain.format()),
+                            .warnings = chain.warnings()};
+  for (const std::unique_ptr<ConvertLane>& worker : workers) {
+    const ConvertLane::Totals totals = worker->totals();
+    summary.bytes_read += totals.bytes_read;
+    summary.bytes_written += totals.bytes_written;
+    summary.zero_bytes += totals.zero_bytes;
+  }
+  return summary;
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,62 @@
+// Convert jobs for native tests and tools; the broker makes those of the guest.
+#ifndef HOTCELL_GUEST_OPS_CONVERT_JOB_H_
+#define HOTCELL_GUEST_OPS_CONVERT_JOB_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "guest/runtime/io.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::guest {
+
+struct ConvertRequest {
+  FileHandle source;
+  std::string source_format;  // empty: probe
+  FileHandle target;
+  std::string target_format;
+  std::vector<std::pair<std::string, std::string>> options;
+  bool compress = false;
+  bool existing = false;
+  uint64_t sparse_size = 4096;              // bytes
+  uint64_t max_virtual_size = 64ull << 40;  // bytes
+  std::string snapshot;
+};
+
+inline void CopyText(const std::string& text, char* out, size_t capacity) {
+  std::memcpy(out, text.data(), std::min(text.size(), capacity - 1));
+}
+
+inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
+  hotcell_v1_Job job = hotcell_v1_Job_init_zero;
+  job.max_virtual_size = request.max_virtual_size;
+  job.max_chain_depth = 16;
+  job.which_operation = hotcell_v1_Job_convert_tag;
+  hotcell_v1_ConvertJob& convert = job.operation.convert;
+  convert.has_source = convert.has_target = true;
+  convert.source.slot = request.source.slot;
+  convert.source.size = request.source.size;
+  CopyText(request.source_format, convert.source.format, sizeof(convert.source.format));
+  hotcell_v1_TargetImage& target = convert.target;
+  target.slot = request.target.slot;
+  target.compress = request.compress;
+  target.existing = request.existing;
+  target.existing_size = request.existing ? request.target.size : 0;
+  CopyText(request.target_format, target.format, sizeof(target.format));
+  for (const auto& [key, value] : request.options) {
+    hotcell_v1_FormatOption& option = target.options[target.options_count++];
+    CopyText(key, option.key, sizeof(option.key));
+    CopyText(value, option.value, sizeof(option.value));
+  }
+  CopyText(request.snapshot, convert.snapshot, sizeof(convert.snapshot));
+  convert.sparse_size = request.sparse_size;
+  return job;
+}
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_CONVERT_JOB_H_

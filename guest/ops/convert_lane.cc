@@ -1,0 +1,210 @@
+#include "guest/ops/convert_lane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "guest/runtime/spinlock.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+// Extents of zeroes that are looked at beyond a chunk of zeroes.
+constexpr uint32_t kMaxZeroExtents = 64;
+
+}  // namespace
+
+void ConvertLane::Process(IoChannel& io) {
+  io_ = &io;
+  for (std::unique_ptr<Slot>& slot : slots_) slot = std::make_unique<Slot>(plan_.read);
+  if (Status status = Work(); !status.ok()) plan_.scheduler->Fail(std::move(status));
+  Abandon();
+}
+
+Status ConvertLane::Work() {
+  while (!plan_.scheduler->failed()) {
+    HOTCELL_RETURN_IF_ERROR(SubmitPlaced());
+    if (!exhausted_ && reading_ < kReadAhead && HasRoom()) {
+      HOTCELL_RETURN_IF_ERROR(StartNext());
+    } else if (reading_ > 0) {
+      HOTCELL_RETURN_IF_ERROR(FinishOldestRead());
+    } else if (count_ > 0) {
+      HOTCELL_RETURN_IF_ERROR(RetireOldest());
+    } else if (exhausted_) {
+      break;
+    }
+  }
+  return OkStatus();
+}
+
+ConvertLane::Slot& ConvertLane::Push(const ChunkScheduler::Ticket& ticket) {
+  Slot& slot = At(count_++);
+  slot.state = State::kReading;
+  slot.part.number = ticket.number;
+  slot.part.placed.store(false, std::memory_order_relaxed);
+  slot.part.chunk.offset = ticket.offset;
+  slot.part.chunk.length = ticket.length;
+  slot.part.chunk.runs.clear();
+  slot.part.chunk.writes.clear();
+  return slot;
+}
+
+// Room for one more chunk of data and one of zeroes after it. A chunk takes a buffer for its data,
+// one for compressed streams while it is read, and one for the streams it is encoded to, which is
+// set aside from the start.
+bool ConvertLane::HasRoom() const {
+  if (count_ + 2 > kSlots) return false;
+  const size_t wanted = plan_.encodes ? 3 + reading_ : 2;
+  size_t held = 0;
+  for (uint32_t i = 0; i < count_; ++i) {
+    const Slot& slot = *slots_[(first_ + i) % kSlots];
+    held += slot.reader.buffers_held() + (slot.encoded != nullptr ? 1 : 0);
+  }
+  return held + wanted <= io_->buffer_count() - 2;
+}
+
+Status ConvertLane::StartNext() {
+  const std::optional<ChunkScheduler::Ticket> ticket = plan_.scheduler->Take();
+  if (!ticket) {
+    exhausted_ = true;
+    return OkStatus();
+  }
+  Slot& slot = Push(*ticket);
+  const Status status = slot.reader.Start(*io_, ticket->offset, ticket->length);
+  HOTCELL_RETURN_IF_ERROR(status);
+  if (!slot.reader.is_zero()) {
+    ++reading_;
+    return OkStatus();
+  }
+  OfferZeroes(slot);
+  return TakeZeroesAfter(ticket->offset + ticket->length);
+}
+
+// Big holes are not worth a chunk per MiB.
+Status ConvertLane::TakeZeroesAfter(uint64_t offset) {
+  uint64_t end = offset;
+  for (uint32_t i = 0; i < kMaxZeroExtents && end < plan_.virtual_size; ++i) {
+    if (end >= plan_.read.source_size) {
+      end = plan_.virtual_size;
+      break;
+    }
+    auto extent = plan_.read.source->Map(*io_, end, plan_.read.source_size - end);
+    if (!extent.ok()) return extent.status();
+    if (extent->kind != Extent::Kind::kZero) break;
+    end += extent->length;
+  }
+  if (end == offset) return OkStatus();
+  const std::optional<ChunkScheduler::Ticket> ticket = plan_.scheduler->TakeZeroes(end);
+  if (ticket) OfferZeroes(Push(*ticket));
+  return OkStatus();
+}
+
+void ConvertLane::OfferZeroes(Slot& slot) {
+  Chunk& chunk = slot.part.chunk;
+  chunk.runs.push_back({.kind = Run::Kind::kZero, .offset = chunk.offset, .length = chunk.length});
+  totals_.zero_bytes += chunk.length;
+  slot.state = State::kOffered;
+  plan_.scheduler->Offer(*io_, slot.part);
+}
+
+Status ConvertLane::FinishOldestRead() {
+  uint32_t index = 0;
+  while (At(index).state != State::kReading) ++index;
+  Slot& slot = At(index);
+  Chunk& chunk = slot.part.chunk;
+  --reading_;
+  HOTCELL_RETURN_IF_ERROR(slot.reader.Finish(*io_, unpacker_, chunk));
+  bool needs_data = false;
+  for (const Run& run : chunk.runs) {
+    if (run.kind == Run::Kind::kZero) totals_.zero_bytes += run.length;
+    needs_data |= run.kind == Run::Kind::kData;
+  }
+  if (plan_.encodes && needs_data) {
+    slot.encoded = io_->AcquireBuffer();
+    HOTCELL_RETURN_IF_ERROR(encoder_->Encode(chunk, {slot.encoded, io_->buffer_size()}));
+    needs_data = false;
+    for (const Run& run : chunk.runs) needs_data |= run.kind == Run::Kind::kData;
+  }
+  if (!needs_data) slot.reader.Release(*io_);
+  slot.state = State::kOffered;
+  plan_.scheduler->Offer(*io_, slot.part);
+  return OkStatus();
+}
+
+Status ConvertLane::SubmitPlaced() {
+  for (uint32_t i = 0; i < count_; ++i) {
+    Slot& slot = At(i);
+    if (slot.state == State::kReading) break;
+    if (slot.state == State::kWriting) continue;
+    if (!slot.part.placed.load(std::memory_order_acquire)) break;
+    slot.state = State::kWriting;
+    HOTCELL_RETURN_IF_ERROR(SubmitWrites(slot));
+  }
+  return OkStatus();
+}
+
+Status ConvertLane::SubmitWrites(Slot& slot) {
+  for (const FileWrite& write : slot.part.chunk.writes) {
+    if (write_count_ == kMaxWrites) HOTCELL_RETURN_IF_ERROR(WaitOldestWrite());
+    const IoChannel::Ticket ticket =
+        write.data == nullptr
+            ? io_->SubmitWriteZeroes(plan_.target_slot, write.offset, write.length)
+            : io_->SubmitWrite(plan_.target_slot, write.offset, {write.data, write.length});
+    writes_[(first_write_ + write_count_++) % kMaxWrites] = {
+        .ticket = ticket, .offset = write.offset, .length = write.length, .slot = &slot};
+    ++slot.writes;
+    if (write.data != nullptr) totals_.bytes_written += write.length;
+  }
+  return OkStatus();
+}
+
+Status ConvertLane::WaitOldestWrite() {
+  const Write write = writes_[first_write_];
+  first_write_ = (first_write_ + 1) % kMaxWrites;
+  --write_count_;
+  --write.slot->writes;
+  const IoResult result = io_->Wait(write.ticket);
+  if (result.ok()) return OkStatus();
+  return IoError(result,
+                 StrCat("write ", write.length, " bytes of the target at offset ", write.offset));
+}
+
+Status ConvertLane::RetireOldest() {
+  Slot& slot = At(0);
+  if (slot.state == State::kOffered) {
+    // Another lane has a chunk before this one.
+    while (!slot.part.placed.load(std::memory_order_acquire)) {
+      if (plan_.scheduler->failed()) return OkStatus();
+      CpuRelax();
+    }
+    return OkStatus();
+  }
+  while (slot.writes > 0) HOTCELL_RETURN_IF_ERROR(WaitOldestWrite());
+  ReleaseBuffers(slot);
+  plan_.lanes->AddDone(slot.part.chunk.length);
+  first_ = (first_ + 1) % kSlots;
+  --count_;
+  return OkStatus();
+}
+
+void ConvertLane::ReleaseBuffers(Slot& slot) {
+  slot.reader.Release(*io_);
+  if (slot.encoded != nullptr) io_->ReleaseBuffer(slot.encoded);
+  slot.encoded = nullptr;
+}
+
+void ConvertLane::Abandon() {
+  // What becomes of these writes no longer matters, but their buffers are in use until then.
+  while (write_count_ > 0) (void)WaitOldestWrite();
+  for (; count_ > 0; --count_, first_ = (first_ + 1) % kSlots) ReleaseBuffers(At(0));
+}
+
+ConvertLane::Totals ConvertLane::totals() const {
+  Totals totals = totals_;
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (slot != nullptr) totals.bytes_read += slot->reader.bytes_read();
+  }
+  return totals;
+}
+
+}  // namespace hotcell::guest

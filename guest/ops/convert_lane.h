@@ -1,0 +1,112 @@
+// One lane's share of a conversion: a pipeline of chunks that are being read, processed and written
+// at the same time.
+#ifndef HOTCELL_GUEST_OPS_CONVERT_LANE_H_
+#define HOTCELL_GUEST_OPS_CONVERT_LANE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "guest/ops/chunk_reader.h"
+#include "guest/ops/chunk_scheduler.h"
+#include "guest/runtime/lanes.h"
+
+namespace hotcell::guest {
+
+// What all lanes share. Outlives them.
+struct ConvertPlan {
+  ReadPlan read;
+  uint64_t virtual_size = 0;  // bytes, of the target
+  uint32_t target_slot = 0;
+  bool encodes = false;
+  ChunkScheduler* scheduler = nullptr;
+  Lanes* lanes = nullptr;
+};
+
+// Outlives the work of all lanes, because another lane may place its chunks.
+class ConvertLane {
+ public:
+  // The fewest buffers a channel must have.
+  static constexpr size_t kMinBuffers = 5;
+
+  struct Totals {
+    uint64_t bytes_read = 0;
+    uint64_t bytes_written = 0;
+    uint64_t zero_bytes = 0;
+  };
+
+  // `encoder`: nullptr unless plan.encodes.
+  ConvertLane(const ConvertPlan& plan, std::unique_ptr<LaneEncoder> encoder)
+      : plan_(plan), encoder_(std::move(encoder)) {}
+
+  // Takes chunks until there are none or any lane has failed. Leaves no request under way and no
+  // buffer taken. Failures go to the scheduler.
+  void Process(IoChannel& io);
+
+  // After Process. bytes_read is not known before.
+  Totals totals() const;
+
+ private:
+  static constexpr uint32_t kSlots = 14;
+  static_assert(kSlots * abi::kMaxLanes <= ChunkScheduler::kMaxOutstanding);
+  static constexpr uint32_t kReadAhead = 2;  // chunks
+  static constexpr uint32_t kMaxWrites = 32;
+  static_assert(kReadAhead * ChunkReader::kMaxReads + kMaxWrites < IoChannel::kMaxInFlight);
+
+  enum class State : uint8_t { kReading, kOffered, kWriting };
+
+  struct Slot {
+    explicit Slot(const ReadPlan& plan) : reader(plan) {}
+
+    State state = State::kReading;
+    ChunkScheduler::Part part;
+    ChunkReader reader;
+    std::byte* encoded = nullptr;  // buffer of the compressed streams
+    uint32_t writes = 0;           // under way
+  };
+
+  struct Write {
+    IoChannel::Ticket ticket;
+    uint64_t offset;
+    uint64_t length;
+    Slot* slot;
+  };
+
+  Status Work();
+  Slot& At(uint32_t index) { return *slots_[(first_ + index) % kSlots]; }
+  Slot& Push(const ChunkScheduler::Ticket& ticket);
+  bool HasRoom() const;
+
+  Status StartNext();
+  Status TakeZeroesAfter(uint64_t offset);
+  void OfferZeroes(Slot& slot);
+  Status FinishOldestRead();
+  Status SubmitPlaced();
+  Status SubmitWrites(Slot& slot);
+  Status WaitOldestWrite();
+  Status RetireOldest();
+  void ReleaseBuffers(Slot& slot);
+  void Abandon();
+
+  const ConvertPlan& plan_;
+  const std::unique_ptr<LaneEncoder> encoder_;
+  IoChannel* io_ = nullptr;
+  Unpacker unpacker_;
+  Totals totals_;
+
+  // A ring of chunks in the order in which they were taken.
+  std::array<std::unique_ptr<Slot>, kSlots> slots_;
+  uint32_t first_ = 0;
+  uint32_t count_ = 0;
+  uint32_t reading_ = 0;
+  bool exhausted_ = false;
+
+  // A ring of the writes under way, oldest first.
+  std::array<Write, kMaxWrites> writes_;
+  uint32_t first_write_ = 0;
+  uint32_t write_count_ = 0;
+};
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_CONVERT_LANE_H_
