@@ -1,0 +1,150 @@
+"""Feeds every damaged or malicious image to hotcell: how it ends, what it leaves, what it opens."""
+
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
+
+# pylint: disable=wrong-import-position
+from hostile.images import cases
+from support import files, harness, programs, trace
+
+# A hang is told from a slow machine generously; the time that is promised is printed beside what
+# was measured, and a run on a quiet machine shows whether it holds.
+_PROMISED_SECONDS = 2
+_TIMEOUT_SECONDS = 20
+
+_OLD_TARGET = b"the old target\n" * 1000
+
+
+def _timed(arguments, what):
+    begin = time.monotonic()
+    result = programs.hotcell(*arguments, timeout=_TIMEOUT_SECONDS)
+    elapsed = time.monotonic() - begin
+    late = " LATE" if elapsed > _PROMISED_SECONDS else ""
+    print(f"{what}: exit {result.returncode} after {elapsed:.2f} s{late}: "
+          f"{result.stderr.decode(errors='backslashreplace').strip()}")
+    return result
+
+
+def _check_orderly_error(result, what):
+    """Exit status 1, and one line of printable text on standard error."""
+    harness.check_equal(result.returncode, 1, f"{what}: exit status")
+    text = result.stderr
+    harness.check(text.endswith(b"\n") and text.count(b"\n") == 1,
+                  f"{what}: standard error is not one line: {text!r}")
+    line = text[:-1].decode("utf-8")
+    harness.check(line.isprintable(), f"{what}: unprintable characters: {text!r}")
+    harness.check(text.startswith(b"hotcell: "), f"{what}: does not say who speaks: {text!r}")
+    harness.check(not re.search(r"guest fault|page fault|panic|signal|violation|exception|"
+                                r"internal error", line, re.IGNORECASE),
+                  f"{what}: something crashed: {line}")
+    return line
+
+
+def _convert_arguments(case, target):
+    return ["convert", "-f", "qcow2", "-O", case.target_format, *case.arguments, case.path,
+            target]
+
+
+def _check_same(case, target):
+    if case.target_format == "qcow2":
+        programs.must(["qemu-img", "check", "-q", "-f", "qcow2", target])
+        programs.qemu_img("compare", "-s", "-f", "qcow2", "-F", "qcow2", case.path, target)
+        return
+    reference = os.path.join(os.path.dirname(target), "reference.raw")
+    programs.qemu_img("convert", "-f", "qcow2", "-O", "raw", case.path, reference)
+    difference = files.first_difference(target, reference)
+    harness.check(difference is None, f"convert: differs from qemu-img's at byte {difference}")
+
+
+def _check_convert(case, directory):
+    output = os.path.join(directory, "output")
+    os.mkdir(output)
+    target = os.path.join(output, "target")
+    before = trace.snapshot(directory)
+    result = _timed(_convert_arguments(case, target), "convert")
+    if result.returncode == 0:
+        harness.check(case.verdict.converts, "convert: succeeded")
+        _check_same(case, target)
+        for entry in os.listdir(output):
+            os.unlink(os.path.join(output, entry))
+    else:
+        line = _check_orderly_error(result, "convert")
+        harness.check(case.verdict.pattern is not None, f"convert: refused: {line}")
+        harness.check(re.search(case.verdict.pattern, line, re.IGNORECASE),
+                      f"convert: the error does not speak of /{case.verdict.pattern}/: {line}")
+    harness.check_equal(trace.snapshot(directory), before, "convert: what is in the directory")
+    return result.returncode
+
+
+def _check_old_target(case, directory, status):
+    """A conversion that fails leaves the target that was there."""
+    if status == 0:
+        return
+    target = os.path.join(directory, "output", "target")
+    with open(target, "wb") as old:
+        old.write(_OLD_TARGET)
+    result = programs.hotcell(*_convert_arguments(case, target), timeout=_TIMEOUT_SECONDS)
+    harness.check_equal(result.returncode, 1, "convert over an old target: exit status")
+    with open(target, "rb") as old:
+        harness.check(old.read() == _OLD_TARGET, "the old target was changed")
+    harness.check_equal(os.listdir(os.path.join(directory, "output")), ["target"],
+                        "beside the old target")
+
+
+def _check_info(case):
+    for arguments in (["info", "-f", "qcow2", case.path],
+                      ["info", "-f", "qcow2", "--output=json", case.path]):
+        result = _timed(arguments, " ".join(arguments[:-1]))
+        if result.returncode == 0:
+            harness.check(case.info in (None, "answers"), "info: succeeded")
+            harness.check(result.stderr == b"" or result.stderr.count(b"\n") < 10,
+                          f"info: {result.stderr!r}")
+            text = result.stdout.decode("utf-8")
+            harness.check(all(line.isprintable() for line in text.split("\n")),
+                          f"info: unprintable characters: {text!r}")
+            continue
+        harness.check(case.info != "answers", f"info: refused: {result.stderr!r}")
+        line = _check_orderly_error(result, "info")
+        if case.info:
+            harness.check(re.search(case.info, line, re.IGNORECASE),
+                          f"info: the error does not speak of /{case.info}/: {line}")
+
+
+def _check_opens(case, directory):
+    output = os.path.join(directory, "traced")
+    os.mkdir(output)
+    target = os.path.join(output, "target")
+    worker = os.path.join(os.path.dirname(programs.HOTCELL), "hotcell-worker")
+    log = os.path.join(directory, "strace.log")
+    for arguments, names in (
+            (_convert_arguments(case, target), {case.path, target, output, *case.allowed}),
+            (["info", "-f", "qcow2", case.path], {case.path})):
+        # The tree is watched for seconds, not for the length of a bomb.
+        _, entries = trace.run([programs.HOTCELL, *arguments], log, timeout=_TIMEOUT_SECONDS * 2)
+        harness.check(entries, "strace saw nothing")
+        if case.arguments and case.arguments[0].startswith("--follow-references="):
+            names = names | {case.arguments[0].partition("=")[2]}
+        trace.check_only(entries, names, worker)
+
+
+def _hostile(name, directory):
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    place = os.path.join(directory, "case")
+    os.mkdir(place)
+    os.chdir(place)
+    case = cases.CASES[name](place)
+    status = _check_convert(case, place)
+    _check_old_target(case, place, status)
+    _check_info(case)
+    _check_opens(case, place)
+
+
+CASES = {name: (lambda directory, name=name: _hostile(name, directory)) for name in cases.CASES}
+
+if __name__ == "__main__":
+    harness.main(CASES)
