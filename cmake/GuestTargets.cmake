@@ -26,10 +26,17 @@ function(hotcell_guest_program name)
   foreach(dependency IN LISTS ARG_DEPENDS)
     target_link_libraries(${name} PRIVATE ${dependency}_guest)
   endforeach()
-  target_link_libraries(${name} PRIVATE hotcell_runtime_start
+  target_link_libraries(${name} PRIVATE
+    hotcell_runtime_start hotcell_runtime_guest hotcell_guest_io_guest hotcell_guest_protos_guest
     ${NANOPB_ARCHIVE} ${DEFLATE_ARCHIVE} ${ZSTD_ARCHIVE} -lstdc++ -lgcc -Wl,--end-group)
   target_link_options(${name} PRIVATE
     -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/payload.ld
     -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
     -Wl,--no-warn-rwx-segments)
+  # The symbol table stays, for the broker's crash reports; line numbers go beside it.
+  add_custom_command(TARGET ${name} POST_BUILD
+    COMMAND ${CMAKE_OBJCOPY} --only-keep-debug $<TARGET_FILE:${name}> $<TARGET_FILE:${name}>.debug
+    COMMAND ${CMAKE_OBJCOPY} --strip-debug --add-gnu-debuglink=$<TARGET_FILE:${name}>.debug
+            $<TARGET_FILE:${name}>
+    VERBATIM)
 endfunction()

@@ -1,0 +1,51 @@
+#include "guest/ops/dispatch.h"
+
+#include <memory>
+#include <utility>
+
+#include "guest/ops/convert.h"
+#include "guest/ops/info.h"
+#include "guest/ops/report.h"
+#include "guest/runtime/text.h"
+#include "pb_decode.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::guest {
+
+namespace {
+
+Status DecodeJob(std::span<const std::byte> bytes, hotcell_v1_Job& job) {
+  pb_istream_t stream =
+      pb_istream_from_buffer(reinterpret_cast<const pb_byte_t*>(bytes.data()), bytes.size());
+  if (pb_decode(&stream, hotcell_v1_Job_fields, &job)) return OkStatus();
+  return InvalidArgument(StrCat("the job cannot be decoded: ", PB_GET_ERROR(&stream)));
+}
+
+JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
+  // Some 20 KiB: too much for a stack that has others to carry.
+  const auto job = std::make_unique<hotcell_v1_Job>();
+  if (Status decoded = DecodeJob(bytes, *job); !decoded.ok()) return {.error = std::move(decoded)};
+
+  switch (job->which_operation) {
+    case hotcell_v1_Job_convert_tag: {
+      Result<ConvertSummary> summary = Convert(lanes, *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.convert = std::move(*summary)};
+    }
+    case hotcell_v1_Job_info_tag: {
+      Result<ImageDescription> description = Inspect(lanes.main_channel(), *job);
+      if (!description.ok()) return {.error = description.status()};
+      return {.info = std::move(*description)};
+    }
+    default:
+      return {.error = InvalidArgument("the job asks for no operation")};
+  }
+}
+
+}  // namespace
+
+size_t RunJob(Lanes& lanes, std::span<const std::byte> job, std::span<std::byte> report_area) {
+  return WriteReport(Run(lanes, job), report_area);
+}
+
+}  // namespace hotcell::guest

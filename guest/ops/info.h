@@ -1,0 +1,18 @@
+// `info`: what an image says of itself.
+#ifndef HOTCELL_GUEST_OPS_INFO_H_
+#define HOTCELL_GUEST_OPS_INFO_H_
+
+#include "guest/formats/format.h"
+#include "guest/runtime/io.h"
+#include "guest/runtime/status.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::guest {
+
+// Describes the source of job.operation.info, probing its format when the job names none. Opens no
+// file that the image refers to. Precondition: job.which_operation is info.
+Result<ImageDescription> Inspect(IoChannel& io, const hotcell_v1_Job& job);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_INFO_H_

@@ -1,0 +1,196 @@
+#include "guest/ops/report.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <memory>
+
+#include "guest/runtime/text.h"
+#include "pb_encode.h"
+#include "protos/report.pb.h"
+
+namespace hotcell::guest {
+
+namespace {
+
+// nanopb counts and sizes are 16 bits wide. No format's strings are that long; lists are cut, and a
+// report that was cut says so.
+constexpr size_t kMaxCount = UINT16_MAX;
+
+template <size_t kSize>
+void CopyText(char (&to)[kSize], std::string_view text) {
+  const size_t size = std::min(text.size(), kSize - 1);
+  std::memcpy(to, text.data(), size);
+  to[size] = '\0';
+}
+
+// A nanopb message refers to its variable parts by pointer; this owns them.
+class ReportMessage {
+ public:
+  ReportMessage() = default;
+  ReportMessage(const ReportMessage&) = delete;
+  ReportMessage& operator=(const ReportMessage&) = delete;
+
+  const hotcell_v1_Report& message() const { return message_; }
+
+  void SetError(const Status& error);
+  void SetConvert(const ConvertSummary& summary);
+  void SetInfo(const ImageDescription& info);
+
+ private:
+  pb_bytes_array_t* Bytes(std::string_view text);
+  template <typename T>
+  static pb_size_t Counted(const std::vector<T>& items) {
+    return static_cast<pb_size_t>(std::min(items.size(), kMaxCount));
+  }
+  hotcell_v1_Snapshot MakeSnapshot(const SnapshotInfo& snapshot);
+  hotcell_v1_Bitmap MakeBitmap(const BitmapInfo& bitmap);
+  hotcell_v1_Qcow2Info MakeQcow2(const Qcow2Details& details);
+  void AddWarning(std::string_view text);
+  void NoteCut(std::string_view what, size_t count);
+
+  hotcell_v1_Report message_ = hotcell_v1_Report_init_zero;
+  std::deque<std::vector<std::byte>> bytes_;
+  std::deque<std::vector<char*>> text_lists_;
+  std::vector<pb_bytes_array_t*> warnings_;
+  std::vector<hotcell_v1_Snapshot> snapshots_;
+  std::vector<hotcell_v1_Bitmap> bitmaps_;
+};
+
+pb_bytes_array_t* ReportMessage::Bytes(std::string_view text) {
+  const size_t size = std::min(text.size(), kMaxCount);
+  std::vector<std::byte>& storage = bytes_.emplace_back(PB_BYTES_ARRAY_T_ALLOCSIZE(size));
+  auto* const array = reinterpret_cast<pb_bytes_array_t*>(storage.data());
+  array->size = static_cast<pb_size_t>(size);
+  std::memcpy(array->bytes, text.data(), size);
+  return array;
+}
+
+void ReportMessage::AddWarning(std::string_view text) {
+  if (warnings_.size() == kMaxCount) return;
+  warnings_.push_back(Bytes(text));
+  message_.warnings = warnings_.data();
+  message_.warnings_count = Counted(warnings_);
+}
+
+void ReportMessage::NoteCut(std::string_view what, size_t count) {
+  if (count <= kMaxCount) return;
+  AddWarning(StrCat("only the first ", kMaxCount, " of ", count, " ", what, " are listed"));
+}
+
+void ReportMessage::SetError(const Status& error) {
+  message_.has_error = true;
+  message_.error.code = static_cast<hotcell_v1_ErrorCode>(error.code());
+  message_.error.message = Bytes(error.message());
+}
+
+void ReportMessage::SetConvert(const ConvertSummary& summary) {
+  message_.which_result = hotcell_v1_Report_convert_tag;
+  hotcell_v1_ConvertResult& convert = message_.result.convert;
+  convert = hotcell_v1_ConvertResult_init_zero;
+  convert.virtual_size = summary.virtual_size;
+  CopyText(convert.source_format, summary.source_format);
+  convert.bytes_read = summary.bytes_read;
+  convert.bytes_written = summary.bytes_written;
+  convert.zero_bytes = summary.zero_bytes;
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+hotcell_v1_Snapshot ReportMessage::MakeSnapshot(const SnapshotInfo& snapshot) {
+  return {.id = Bytes(snapshot.id),
+          .name = Bytes(snapshot.name),
+          .vm_state_size = snapshot.vm_state_size,
+          .date_sec = snapshot.date_sec,
+          .date_nsec = snapshot.date_nsec,
+          .vm_clock_nsec = snapshot.vm_clock_nsec,
+          .has_icount = snapshot.icount.has_value(),
+          .icount = snapshot.icount.value_or(0),
+          .virtual_size = snapshot.virtual_size};
+}
+
+hotcell_v1_Bitmap ReportMessage::MakeBitmap(const BitmapInfo& bitmap) {
+  std::vector<char*>& flags = text_lists_.emplace_back();
+  for (const std::string& flag : bitmap.flags) flags.push_back(const_cast<char*>(flag.c_str()));
+  return {.name = Bytes(bitmap.name),
+          .granularity = bitmap.granularity,
+          .flags_count = Counted(flags),
+          .flags = flags.data()};
+}
+
+hotcell_v1_Qcow2Info ReportMessage::MakeQcow2(const Qcow2Details& details) {
+  hotcell_v1_Qcow2Info qcow2 = hotcell_v1_Qcow2Info_init_zero;
+  CopyText(qcow2.compat, details.compat);
+  CopyText(qcow2.compression_type, details.compression_type);
+  qcow2.lazy_refcounts = details.lazy_refcounts;
+  qcow2.refcount_bits = details.refcount_bits;
+  qcow2.corrupt = details.corrupt;
+  qcow2.extended_l2 = details.extended_l2;
+  qcow2.has_data_file = details.data_file.has_value();
+  if (details.data_file) qcow2.data_file = Bytes(*details.data_file);
+  qcow2.data_file_raw = details.data_file_raw;
+  CopyText(qcow2.encryption, details.encryption);
+
+  NoteCut("bitmaps", details.bitmaps.size());
+  for (const BitmapInfo& bitmap : std::span(details.bitmaps).first(Counted(details.bitmaps))) {
+    bitmaps_.push_back(MakeBitmap(bitmap));
+  }
+  qcow2.bitmaps_count = Counted(bitmaps_);
+  qcow2.bitmaps = bitmaps_.data();
+  return qcow2;
+}
+
+void ReportMessage::SetInfo(const ImageDescription& description) {
+  message_.which_result = hotcell_v1_Report_info_tag;
+  hotcell_v1_ImageInfo& info = message_.result.info;
+  info = hotcell_v1_ImageInfo_init_zero;
+  CopyText(info.format, description.format);
+  info.virtual_size = description.virtual_size;
+  info.cluster_size = description.cluster_size;
+  info.dirty = description.dirty;
+  info.encrypted = description.encrypted;
+  if (description.backing) {
+    info.backing_file = Bytes(description.backing->name);
+    info.backing_format = Bytes(description.backing->format);
+  }
+
+  NoteCut("snapshots", description.snapshots.size());
+  for (const SnapshotInfo& snapshot :
+       std::span(description.snapshots).first(Counted(description.snapshots))) {
+    snapshots_.push_back(MakeSnapshot(snapshot));
+  }
+  info.snapshots_count = Counted(snapshots_);
+  info.snapshots = snapshots_.data();
+
+  if (description.qcow2) {
+    info.which_format_specific = hotcell_v1_ImageInfo_qcow2_tag;
+    info.format_specific.qcow2 = MakeQcow2(*description.qcow2);
+  }
+}
+
+std::optional<size_t> Encode(const ReportMessage& report, std::span<std::byte> area) {
+  pb_ostream_t stream =
+      pb_ostream_from_buffer(reinterpret_cast<pb_byte_t*>(area.data()), area.size());
+  if (!pb_encode(&stream, hotcell_v1_Report_fields, &report.message())) return std::nullopt;
+  return stream.bytes_written;
+}
+
+}  // namespace
+
+size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
+  ReportMessage report;
+  if (!outcome.error.ok()) {
+    report.SetError(outcome.error);
+  } else if (outcome.convert) {
+    report.SetConvert(*outcome.convert);
+  } else if (outcome.info) {
+    report.SetInfo(*outcome.info);
+  }
+  if (const auto size = Encode(report, area)) return *size;
+
+  ReportMessage too_long;
+  too_long.SetError(LimitExceeded(
+      StrCat("the report on this image is longer than the limit of ", area.size(), " bytes")));
+  return Encode(too_long, area).value_or(0);
+}
+
+}  // namespace hotcell::guest

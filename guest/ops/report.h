@@ -1,0 +1,30 @@
+// The guest's answer to a job, as a hotcell.v1.Report.
+#ifndef HOTCELL_GUEST_OPS_REPORT_H_
+#define HOTCELL_GUEST_OPS_REPORT_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "guest/formats/format.h"
+#include "guest/ops/convert.h"
+#include "guest/runtime/status.h"
+
+namespace hotcell::guest {
+
+// What an operation came to: an error, or the result of the one that ran.
+struct JobOutcome {
+  Status error;
+  std::optional<ConvertSummary> convert;
+  std::optional<ImageDescription> info;
+};
+
+// Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit
+// becomes an error that says so; 0 when not even that fits.
+size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_REPORT_H_

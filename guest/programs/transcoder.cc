@@ -1,0 +1,24 @@
+// The built-in payload: runs the job in the arena and leaves the report there.
+#include <atomic>
+
+#include "guest/ops/dispatch.h"
+#include "guest/runtime/guest_lanes.h"
+#include "guest/runtime/panic.h"
+#include "guest/runtime/program.h"
+
+namespace hotcell::guest {
+
+uint32_t PayloadMain() {
+  const abi::ArenaHeader* const arena = Arena();
+  HOTCELL_CHECK(arena != nullptr && SharedStatus() != nullptr);
+  auto* const bytes = reinterpret_cast<std::byte*>(Boot().arena_base);
+  abi::GuestStatus& status = *SharedStatus();
+
+  GuestLanes lanes(Team(), *arena, status, Port());
+  const size_t size = RunJob(lanes, {bytes + arena->job_offset, arena->job_size},
+                             {bytes + arena->report_offset, arena->report_capacity});
+  std::atomic_ref<uint64_t>(status.report_size).store(size, std::memory_order_release);
+  return abi::kExitOk;
+}
+
+}  // namespace hotcell::guest
