@@ -211,6 +211,7 @@ inline constexpr int kFdControlIn = 3;   // pipe, frames from the broker
 inline constexpr int kFdControlOut = 4;  // pipe, frames to the broker
 inline constexpr int kFdKvm = 5;         // /dev/kvm
 inline constexpr int kFdArena = 6;       // sealed memfd
+inline constexpr int kFdVm = 15;         // made by the worker itself; kept only for dirty-page logs
 inline constexpr int kFdDoorbell = 16;   // + lane: eventfd the doorbell port signals
 inline constexpr int kFdWake = 32;       // + lane: eventfd the wait port blocks on
 inline constexpr int kFdVcpu = 48;       // + vCPU: made by the worker itself

@@ -1,0 +1,153 @@
+// Runs while the project is built: compiles the tables in rules.h to BPF with libseccomp and prints
+// them as C++ arrays. Usage: compile_rules > filters.inc
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <vector>
+
+#include "guest/abi/abi.h"
+#include "policy/filters.h"
+#include "policy/rules.h"
+
+namespace hotcell::policy {
+namespace {
+
+void Check(int result, const char* step) {
+  if (result >= 0) return;
+  std::fprintf(stderr, "compile_rules: %s: error %d\n", step, -result);
+  std::exit(1);
+}
+
+uint32_t LibraryAction(Action action) {
+  switch (action) {
+    case Action::kAllow:
+      return SCMP_ACT_ALLOW;
+    case Action::kNoSuchCall:
+      return SCMP_ACT_ERRNO(ENOSYS);
+  }
+  std::abort();
+}
+
+scmp_arg_cmp LibraryCondition(const Condition& condition, uint32_t lane) {
+  scmp_arg_cmp result{.arg = condition.argument, .op = SCMP_CMP_EQ, .datum_a = condition.value};
+  switch (condition.match) {
+    case Match::kEquals:
+      return result;
+    case Match::kLaneFd:
+      result.datum_a += lane;
+      return result;
+    case Match::kOwnTgid:
+      result.datum_a = kTgidPlaceholder;
+      return result;
+    case Match::kMasked:
+      result.op = SCMP_CMP_MASKED_EQ;
+      result.datum_a = condition.mask;
+      result.datum_b = condition.value;
+      return result;
+    case Match::kNone:
+      break;
+  }
+  std::abort();
+}
+
+// libseccomp compares an argument once per rule, so a range of descriptors is a rule for each.
+void Add(scmp_filter_ctx context, const Rule& rule, uint32_t vcpus) {
+  std::array<scmp_arg_cmp, kMaxConditions> conditions;
+  uint32_t lanes = 1;
+  for (const Condition& condition : rule.conditions) {
+    if (condition.match == Match::kLaneFd) lanes = vcpus;
+  }
+  for (uint32_t lane = 0; lane < lanes; ++lane) {
+    unsigned count = 0;
+    for (const Condition& condition : rule.conditions) {
+      if (condition.match == Match::kNone) continue;
+      conditions[count++] = LibraryCondition(condition, lane);
+    }
+    Check(seccomp_rule_add_exact_array(context, LibraryAction(rule.action),
+                                       static_cast<int>(rule.number), count, conditions.data()),
+          rule.reason);
+  }
+}
+
+std::vector<sock_filter> Export(scmp_filter_ctx context) {
+  const int fd = memfd_create("filter", MFD_CLOEXEC);
+  Check(fd, "memfd_create");
+  Check(seccomp_export_bpf(context, fd), "seccomp_export_bpf");
+  const off_t size = lseek(fd, 0, SEEK_END);
+  std::vector<sock_filter> program(static_cast<size_t>(size) / sizeof(sock_filter));
+  if (pread(fd, program.data(), static_cast<size_t>(size), 0) != size) Check(-1, "pread");
+  close(fd);
+  return program;
+}
+
+std::vector<sock_filter> Compile(std::span<const std::span<const Rule>> tables, uint32_t vcpus,
+                                 uint16_t trap) {
+  scmp_filter_ctx context = seccomp_init(SCMP_ACT_TRAP);
+  if (context == nullptr) Check(-1, "seccomp_init");
+  Check(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "bad arch");
+  uint8_t heat = 255;
+  for (std::span<const Rule> rules : tables) {
+    for (const Rule& rule : rules) {
+      Add(context, rule, vcpus);
+      // The first rule of a call decides its place; later ones cannot raise it.
+      Check(seccomp_syscall_priority(context, static_cast<int>(rule.number), heat), "priority");
+      if (heat > 0) --heat;
+    }
+  }
+  std::vector<sock_filter> program = Export(context);
+  seccomp_release(context);
+  for (sock_filter& instruction : program) {
+    if (instruction.code == (BPF_RET | BPF_K) && instruction.k == SECCOMP_RET_TRAP) {
+      instruction.k |= trap;
+    }
+  }
+  if (program.size() > kMaxFilterLength) Check(-1, "program is longer than kMaxFilterLength");
+  return program;
+}
+
+void Print(const char* name, uint32_t number, const std::vector<sock_filter>& program) {
+  std::printf("constexpr sock_filter %s%.0u[] = {\n", name, number);
+  for (const sock_filter& instruction : program) {
+    std::printf("    {0x%02x, %u, %u, 0x%08x},\n", instruction.code, instruction.jt, instruction.jf,
+                instruction.k);
+  }
+  std::printf("};\n");
+}
+
+// One program for each number of vCPUs, and a table of them.
+void PrintRunFilters(const char* name, std::span<const std::span<const Rule>> tables) {
+  for (uint32_t vcpus = 1; vcpus <= abi::kMaxLanes; ++vcpus) {
+    Print(name, vcpus, Compile(tables, vcpus, kTrapRun));
+  }
+  std::printf("constexpr std::span<const sock_filter> %ss[] = {\n", name);
+  for (uint32_t vcpus = 1; vcpus <= abi::kMaxLanes; ++vcpus)
+    std::printf("    %s%u,\n", name, vcpus);
+  std::printf("};\n");
+}
+
+void PrintAll() {
+  // What the library believes about the machine that builds must not matter.
+  Check(seccomp_api_set(4), "seccomp_api_set");
+  using Tables = std::span<const Rule>;
+  Print("kSetupFilter", 0,
+        Compile(std::array<Tables, 3>{kRunRules, kDirtyLogRules, kSetupRules}, abi::kMaxLanes,
+                kTrapSetup));
+  PrintRunFilters("kRunFilter", std::array<Tables, 1>{kRunRules});
+  PrintRunFilters("kDirtyLogFilter", std::array<Tables, 2>{kRunRules, kDirtyLogRules});
+}
+
+}  // namespace
+}  // namespace hotcell::policy
+
+int main() {
+  hotcell::policy::PrintAll();
+  return 0;
+}

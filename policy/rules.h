@@ -1,0 +1,264 @@
+// What the worker may ask of the kernel, as data. This file is the policy: everything that is not
+// here ends the worker with a report of the call's number.
+//
+// Two stages. The filters are stacked, and a call passes only if both allow it; so kRunRules hold
+// from the start, kSetupRules add what is needed once, until InstallRunFilter() (see
+// vmm-worker/confinement.h) takes it away again for all threads.
+//
+// compile_rules.cc turns the tables into BPF while the project is built; nothing but one seccomp(2)
+// call is left to do at run time.
+#ifndef HOTCELL_POLICY_RULES_H_
+#define HOTCELL_POLICY_RULES_H_
+
+#include <asm/unistd.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdint>
+
+#include "guest/abi/abi.h"
+
+namespace hotcell::policy {
+
+enum class Action : uint8_t {
+  kAllow,
+  kNoSuchCall,  // ENOSYS: glibc has another way
+};
+
+enum class Match : uint8_t {
+  kNone,     // no condition
+  kEquals,   // argument == value
+  kMasked,   // (argument & mask) == value
+  kLaneFd,   // value <= argument < value + vCPUs
+  kOwnTgid,  // argument == the worker's own thread group id
+};
+
+// What one argument must be. A rule with several allows the call when all of them hold.
+struct Condition {
+  Match match = Match::kNone;
+  uint32_t argument = 0;  // 0 to 5
+  uint64_t value = 0;
+  uint64_t mask = 0;
+};
+
+inline constexpr int kMaxConditions = 3;
+
+struct Rule {
+  long number;                           // __NR_*
+  Action action;                         // when the conditions hold
+  const char* caller;                    // who makes the call
+  const char* reason;                    // why it must
+  Condition conditions[kMaxConditions];  // on different arguments
+};
+
+constexpr Condition Equals(uint32_t argument, uint64_t value) {
+  return {Match::kEquals, argument, value, 0};
+}
+constexpr Condition Without(uint32_t argument, uint64_t bits) {
+  return {Match::kMasked, argument, 0, bits};
+}
+constexpr Condition With(uint32_t argument, uint64_t bits) {
+  return {Match::kMasked, argument, bits, bits};
+}
+constexpr Condition LaneFd(uint32_t argument, int first) {
+  return {Match::kLaneFd, argument, static_cast<uint64_t>(first), 0};
+}
+constexpr Condition OwnTgid(uint32_t argument) { return {Match::kOwnTgid, argument, 0, 0}; }
+
+// ---- While the guest runs -----------------------------------------------------------------------
+
+// In order of heat: the first rules are the first that the filter tries.
+inline constexpr Rule kRunRules[] = {
+    {__NR_ioctl,
+     Action::kAllow,
+     "vCPU threads",
+     "enter the guest",
+     {Equals(1, KVM_RUN), LaneFd(0, abi::kFdVcpu)}},
+    {__NR_read,
+     Action::kAllow,
+     "vCPU threads",
+     "sleep in the wait port",
+     {LaneFd(0, abi::kFdWake)}},
+    {__NR_read,
+     Action::kAllow,
+     "control thread",
+     "messages of the broker, and its end",
+     {Equals(0, abi::kFdControlIn)}},
+    {__NR_write,
+     Action::kAllow,
+     "all threads, SIGSYS handler",
+     "messages to the broker",
+     {Equals(0, abi::kFdControlOut)}},
+    // Only the private operations of glibc's mutexes and condition variables: a shared futex
+    // reaches into the arena, and requeueing and priority inheritance have been a source of kernel
+    // bugs.
+    {__NR_futex, Action::kAllow, "glibc", "block on a lock", {Equals(1, FUTEX_WAIT_PRIVATE)}},
+    {__NR_futex, Action::kAllow, "glibc", "release a lock", {Equals(1, FUTEX_WAKE_PRIVATE)}},
+    {__NR_futex,
+     Action::kAllow,
+     "glibc",
+     "block on a condition variable",
+     {Equals(1, FUTEX_WAIT_BITSET_PRIVATE)}},
+    {__NR_futex,
+     Action::kAllow,
+     "glibc",
+     "block on a condition variable",
+     {Equals(1, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME)}},
+    {__NR_tgkill,
+     Action::kAllow,
+     "control thread",
+     "kick a vCPU out of KVM_RUN",
+     {OwnTgid(0), Equals(2, SIGUSR1)}},
+    {__NR_rt_sigreturn,
+     Action::kAllow,
+     "signal trampoline",
+     "return from the handler of SIGUSR1",
+     {}},
+    {__NR_exit, Action::kAllow, "glibc", "end of a thread", {}},
+    {__NR_exit_group, Action::kAllow, "main, SIGSYS handler", "end of the worker", {}},
+};
+
+// Added to them for a job that asked for the pages its guest wrote: KVM hands those out by ioctl
+// only.
+inline constexpr Rule kDirtyLogRules[] = {
+    {__NR_ioctl,
+     Action::kAllow,
+     "control thread",
+     "pages that the guest wrote, at the end",
+     {Equals(0, abi::kFdVm), Equals(1, KVM_GET_DIRTY_LOG)}},
+};
+
+// ---- Until then ---------------------------------------------------------------------------------
+
+// pthread_create()'s flags: a thread, and nothing that is not one.
+inline constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+                                         CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                                         CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
+inline constexpr Rule kSetupRules[] = {
+    // /dev/kvm.
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "refuse an unknown API",
+     {Equals(0, abi::kFdKvm), Equals(1, KVM_GET_API_VERSION)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "make the VM",
+     {Equals(0, abi::kFdKvm), Equals(1, KVM_CREATE_VM)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "size of the kvm_run area",
+     {Equals(0, abi::kFdKvm), Equals(1, KVM_GET_VCPU_MMAP_SIZE)}},
+    // The VM. Its descriptor's number is not known here; these requests mean nothing to others.
+    {__NR_ioctl, Action::kAllow, "kvm", "what this KVM can do", {Equals(1, KVM_CHECK_EXTENSION)}},
+    {__NR_ioctl, Action::kAllow, "kvm", "make a vCPU", {Equals(1, KVM_CREATE_VCPU)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "guest RAM and arena",
+     {Equals(1, KVM_SET_USER_MEMORY_REGION)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "doorbells that do not wake the worker",
+     {Equals(1, KVM_IOEVENTFD)}},
+    {__NR_ioctl, Action::kAllow, "kvm", "real mode needs it on VMX", {Equals(1, KVM_SET_TSS_ADDR)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "real mode needs it on VMX",
+     {Equals(1, KVM_SET_IDENTITY_MAP_ADDR)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "switch off what a guest does not need",
+     {Equals(1, KVM_ENABLE_CAP)}},
+    {__NR_ioctl, Action::kAllow, "kvm", "deny MSRs", {Equals(1, KVM_X86_SET_MSR_FILTER)}},
+    // vCPUs: the state a guest starts with.
+    {__NR_ioctl, Action::kAllow, "kvm", "CPU features", {Equals(1, KVM_SET_CPUID2)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "segments and control registers",
+     {Equals(1, KVM_GET_SREGS)}},
+    {__NR_ioctl,
+     Action::kAllow,
+     "kvm",
+     "segments and control registers",
+     {Equals(1, KVM_SET_SREGS)}},
+    {__NR_ioctl, Action::kAllow, "kvm", "vector units", {Equals(1, KVM_SET_XCRS)}},
+    {__NR_dup2,
+     Action::kAllow,
+     "kvm",
+     "vCPU descriptors to their fixed numbers",
+     {LaneFd(1, abi::kFdVcpu)}},
+    {__NR_dup3,
+     Action::kAllow,
+     "kvm",
+     "vCPU descriptors to their fixed numbers",
+     {LaneFd(1, abi::kFdVcpu)}},
+    {__NR_close, Action::kAllow, "kvm", "give up /dev/kvm, the VM and the arena", {}},
+
+    // Memory: never executable.
+    {__NR_mmap,
+     Action::kAllow,
+     "kvm, glibc",
+     "guest RAM, heap, stacks",
+     {Without(2, PROT_EXEC), With(3, MAP_ANONYMOUS)}},
+    {__NR_mmap,
+     Action::kAllow,
+     "kvm",
+     "the arena",
+     {Without(2, PROT_EXEC), Equals(4, abi::kFdArena)}},
+    {__NR_mmap,
+     Action::kAllow,
+     "kvm",
+     "kvm_run of a vCPU",
+     {Without(2, PROT_EXEC), LaneFd(4, abi::kFdVcpu)}},
+    {__NR_mprotect, Action::kAllow, "glibc", "guard pages, heap", {Without(2, PROT_EXEC)}},
+    {__NR_madvise, Action::kAllow, "kvm", "huge pages for guest RAM", {Equals(2, MADV_HUGEPAGE)}},
+    {__NR_madvise, Action::kAllow, "kvm", "populate guest RAM", {Equals(2, MADV_POPULATE_WRITE)}},
+    {__NR_munmap, Action::kAllow, "glibc", "heap", {}},
+    {__NR_brk, Action::kAllow, "glibc", "heap", {}},
+
+    // Threads. clone3's flags lie in memory, where a filter cannot see them.
+    {__NR_clone3, Action::kNoSuchCall, "pthread_create", "make it use clone", {}},
+    {__NR_clone, Action::kAllow, "pthread_create", "vCPU threads", {Equals(0, kThreadFlags)}},
+    {__NR_set_robust_list, Action::kAllow, "glibc", "start of a thread", {}},
+    {__NR_rseq, Action::kAllow, "glibc", "start of a thread", {}},
+    {__NR_rt_sigprocmask,
+     Action::kAllow,
+     "pthread_create",
+     "no signal before a thread is ready",
+     {}},
+    {__NR_rt_sigaction,
+     Action::kAllow,
+     "vCPU threads",
+     "the handler of the kick",
+     {Equals(0, SIGUSR1)}},
+
+    // The way into the run stage.
+    {__NR_prlimit64,
+     Action::kAllow,
+     "confinement",
+     "no more threads",
+     {Equals(0, 0), Equals(1, RLIMIT_NPROC)}},
+    {__NR_seccomp,
+     Action::kAllow,
+     "confinement",
+     "install the filter of the run stage",
+     {Equals(0, SECCOMP_SET_MODE_FILTER), Equals(1, SECCOMP_FILTER_FLAG_TSYNC)}},
+};
+
+}  // namespace hotcell::policy
+
+#endif  // HOTCELL_POLICY_RULES_H_
