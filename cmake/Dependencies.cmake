@@ -2,6 +2,18 @@
 set(Protobuf_USE_STATIC_LIBS ${HOTCELL_STATIC})
 find_package(Protobuf REQUIRED)      # libprotobuf-dev, protobuf-compiler
 find_package(absl REQUIRED)          # libabsl-dev
+if(HOTCELL_STATIC)
+  # Debian's package files name the shared libraries; the archives lie beside them.
+  get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)
+  list(FILTER imported INCLUDE REGEX "^absl::")
+  foreach(target IN LISTS imported)
+    get_target_property(location ${target} IMPORTED_LOCATION_NONE)
+    if(location MATCHES "\\.so[.0-9]*$")
+      string(REGEX REPLACE "\\.so[.0-9]*$" ".a" location ${location})
+      set_target_properties(${target} PROPERTIES IMPORTED_LOCATION_NONE ${location})
+    endif()
+  endforeach()
+endif()
 find_package(GTest REQUIRED)         # libgtest-dev, libgmock-dev
 find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED) # nlohmann-json3-dev
