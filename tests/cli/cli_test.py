@@ -1,0 +1,400 @@
+"""The command as a new user meets it: typos, missing things, odd names, a machine without KVM."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import content, files, harness, namespaces, programs
+
+MIB = 1 << 20
+_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
+
+
+def _image(directory, name="image.qcow2"):
+    path = os.path.join(directory, name)
+    programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", content.pattern(), path)
+    return path
+
+
+def check_error(result, *patterns, status=1):
+    """One line on standard error that begins with the program's name and matches each pattern."""
+    text = result.stderr
+    harness.check_equal(result.returncode, status, f"exit status ({text!r})")
+    harness.check(text.count(b"\n") == 1 and text.endswith(b"\n"), f"not one line: {text!r}")
+    line = text[:-1].decode("utf-8")
+    harness.check(line.isprintable() and line.startswith("hotcell"), f"{text!r}")
+    for pattern in patterns:
+        harness.check(re.search(pattern, line, re.IGNORECASE),
+                      f"the error does not speak of /{pattern}/: {line}")
+
+
+# ---- Without a job ------------------------------------------------------------------------------
+
+def _help(_):
+    for arguments in (["--help"], ["convert", "--help"], ["info", "--help"], ["run", "--help"],
+                      ["doctor", "--help"]):
+        text = programs.must_hotcell(*arguments).decode()
+        harness.check("hotcell" in text and len(text.splitlines()) >= 5,
+                      f"{arguments}: {text!r}")
+    text = programs.must_hotcell("convert", "--help").decode()
+    for option in ("-f", "-O", "-o", "-c", "-p", "-S", "-n", "-q", "-W", "-m", "-t", "-T", "-l",
+                   "--follow-references", "--backing"):
+        harness.check(re.search(rf"(^|\W){re.escape(option)}\b", text),
+                      f"convert --help does not mention {option}")
+
+
+def _version(_):
+    text = programs.must_hotcell("--version").decode()
+    harness.check(re.search(r"^hotcell.* \d+\.\d+\.\d+", text), text)
+
+
+def _no_arguments(_):
+    result = programs.hotcell()
+    harness.check(result.returncode != 0, "exit status 0")
+    harness.check(b"--help" in result.stderr, f"{result.stderr!r} does not point to --help")
+
+
+def _typos(_):
+    check_error(programs.hotcell("convrt", "a", "b"), "convrt", "convert")
+    check_error(programs.hotcell("convert", "--follow-reference=.", "a", "b"),
+                "follow-reference", "--follow-references")
+    check_error(programs.hotcell("convert", "-Z", "a", "b"), "-Z")
+    check_error(programs.hotcell("convert", "-m", "many", "a", "b"), "many")
+    check_error(programs.hotcell("convert", "-S", "4q", "a", "b"), "4q")
+    check_error(programs.hotcell("convert", "-f"), "-f")
+
+
+def _operands(directory):
+    image = _image(directory)
+    check_error(programs.hotcell("convert"), "usage|missing|operand|--help|needs|expects")
+    check_error(programs.hotcell("convert", image), "usage|missing|target|--help|needs|expects")
+    check_error(programs.hotcell("info"), "usage|missing|operand|--help|needs|expects")
+    harness.check_equal(os.listdir(directory), ["image.qcow2"], "files")
+
+
+# ---- Files --------------------------------------------------------------------------------------
+
+def _missing_file(_):
+    programs.require_kvm()
+    check_error(programs.hotcell("info", "nosuch.qcow2"), "nosuch.qcow2", "No such file")
+    check_error(programs.hotcell("convert", "-O", "raw", "nosuch.qcow2", "out"), "nosuch.qcow2",
+                "No such file")
+    harness.check_equal(os.listdir("."), [], "files")
+
+
+def _directories(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    os.mkdir("folder")
+    check_error(programs.hotcell("info", "folder"), "folder", "directory")
+    check_error(programs.hotcell("convert", "-O", "raw", "folder", "out"), "folder", "directory")
+    check_error(programs.hotcell("convert", "-O", "raw", image, "folder"), "folder", "directory")
+    check_error(programs.hotcell("convert", "-O", "raw", image, "missing/out"), "missing",
+                "No such file")
+    harness.check_equal(sorted(os.listdir(".")), ["folder", "image.qcow2"], "files")
+
+
+def _special_files(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    os.mkfifo("fifo")
+    check_error(programs.hotcell("info", "fifo"), "fifo", "regular|fifo|pipe")
+    check_error(programs.hotcell("info", "/dev/zero"), "/dev/zero", "regular|device")
+    check_error(programs.hotcell("convert", "-O", "raw", image, "fifo"), "fifo", "regular|pipe")
+    harness.check(stat.S_ISFIFO(os.stat("fifo").st_mode), "the fifo was replaced")
+
+
+def _same_file(directory):
+    """Input and output the same file, by any name: refused, and the input is as it was."""
+    programs.require_kvm()
+    image = _image(directory)
+    with open(image, "rb") as source:
+        before = source.read()
+    os.link(image, "hard-link")
+    os.symlink(image, "symbolic-link")
+    for target in (image, "./image.qcow2", "hard-link", "symbolic-link"):
+        check_error(programs.hotcell("convert", "-O", "raw", image, target), "same")
+        check_error(programs.hotcell("convert", "-n", "-O", "raw", image, target), "same")
+        with open(image, "rb") as source:
+            harness.check(source.read() == before, f"{target}: the input was changed")
+
+
+def _target_kept_attributes(directory):
+    """A replaced target keeps its permissions; a new one gets 0666 less the umask."""
+    programs.require_kvm()
+    image = _image(directory)
+    with open("old.raw", "wb"):
+        pass
+    os.chmod("old.raw", 0o640)
+    programs.must_hotcell("convert", "-O", "raw", image, "old.raw")
+    harness.check_equal(stat.S_IMODE(os.stat("old.raw").st_mode), 0o640, "permissions, old")
+    programs.must_hotcell("convert", "-O", "raw", image, "new.raw", preexec_fn=lambda: os.umask(
+        0o027) and None)
+    harness.check_equal(stat.S_IMODE(os.stat("new.raw").st_mode), 0o640, "permissions, new")
+
+
+def _odd_names(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    for name in ("-dash.qcow2", "with space.qcow2", "new\nline.qcow2", "a=b,c.qcow2",
+                 "json:{}.qcow2", "nbd:x:1", "\x1b[31mred.qcow2"):
+        os.rename(image, name)
+        image = name
+        programs.must_hotcell("convert", "-O", "raw", "--", image, "out.raw")
+        difference = files.first_difference("out.raw", content.pattern())
+        harness.check(difference is None, f"{name!r}: wrong at {difference}")
+        os.unlink("out.raw")
+        text = programs.must_hotcell("info", "--", image).decode()
+        harness.check(all(line.isprintable() for line in text.split("\n")),
+                      f"info of {name!r}: {text!r}")
+        harness.check_equal(
+            json.loads(programs.must_hotcell("info", "--output=json", "--", image))["filename"],
+            image, "filename in JSON")
+    check_error(programs.hotcell("info", "no\nsuch\x1b[31m"), "No such file")
+
+
+def _closed_descriptors(directory):
+    """Standard descriptors that are closed are not mistaken for the files opened in their place."""
+    programs.require_kvm()
+    image = _image(directory)
+    script = f"exec '{programs.HOTCELL}' convert -p -O raw image.qcow2 out.raw 0<&- 1>&- 2>&-"
+    programs.must(["sh", "-c", script])
+    difference = files.first_difference("out.raw", content.pattern())
+    harness.check(difference is None, f"wrong at {difference}")
+    difference = files.first_difference(image, _image(directory, "again.qcow2"))
+    harness.check(difference is None, f"the input was changed at {difference}")
+
+
+def _full_stdout(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    with open("/dev/full", "wb") as full:
+        for arguments in (["info", image], ["info", "--output=json", image]):
+            result = programs.hotcell(*arguments, stdout=full)
+            harness.check(result.returncode != 0, f"{arguments}: nobody noticed the full disk")
+
+
+# ---- Options ------------------------------------------------------------------------------------
+
+def _formats(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    check_error(programs.hotcell("info", "-f", "qcow3", image), "qcow3")
+    check_error(programs.hotcell("convert", "-f", "foo", "-O", "raw", image, "out"), "foo")
+    check_error(programs.hotcell("convert", "-O", "foo", image, "out"), "foo")
+    check_error(programs.hotcell("convert", "-c", "-O", "raw", image, "out"), "compress")
+    for option in ("cluster_size=3k", "cluster_size=4M", "cluster_size=0", "cluster_size=x",
+                   "nosuch=1", "compression_type=lzma", "preallocation=maybe"):
+        check_error(programs.hotcell("convert", "-O", "qcow2", "-o", option, image, "out"),
+                    option.partition("=")[0])
+    harness.check_equal(os.listdir("."), ["image.qcow2"], "files")
+
+
+def _progress(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    text = programs.must_hotcell("convert", "-p", "-O", "raw", image, "out.raw").decode()
+    # What KubeVirt's importer looks for in qemu-img's output.
+    harness.check(re.search(r"\((\d?\d\.\d\d)/100%\)", text), f"no progress: {text!r}")
+    harness.check("(100.00/100%)" in text, f"does not reach 100: {text!r}")
+    quiet = programs.hotcell("convert", "-q", "-O", "raw", image, "out.raw")
+    harness.check_equal((quiet.returncode, quiet.stdout, quiet.stderr), (0, b"", b""), "-q")
+    silent = programs.hotcell("convert", "-O", "raw", image, "out.raw")
+    harness.check_equal((silent.returncode, silent.stdout, silent.stderr), (0, b"", b""),
+                        "without -p")
+
+
+def _accepted_flags(directory):
+    """The options scripts give qemu-img."""
+    programs.require_kvm()
+    image = _image(directory)
+    programs.must_hotcell("convert", "-W", "-m", "8", "-t", "none", "-T", "none", "-S", "4k", "-f",
+                          "qcow2", "-O", "raw", image, "out.raw")
+    for mode in ("none", "writeback", "unsafe", "directsync", "writethrough"):
+        programs.must_hotcell("convert", "-t", mode, "-T", "writeback", "-Oraw", image, "out.raw")
+        difference = files.first_difference("out.raw", content.pattern())
+        harness.check(difference is None, f"-t {mode}: wrong at {difference}")
+
+
+def _error_as_json(directory):
+    programs.require_kvm()
+    del directory
+    result = programs.hotcell("info", "--output=json", "nosuch.qcow2")
+    error = json.loads(result.stdout)["error"]
+    harness.check("nosuch.qcow2" in error["message"] and error["code"], f"{error}")
+
+
+def _info_text(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    ours = programs.must_hotcell("info", image).decode().splitlines()
+    theirs = programs.qemu_img("info", image).decode().splitlines()
+    for line in theirs:
+        harness.check(line in ours, f"info lacks qemu-img's line {line!r}: {ours}")
+
+
+# ---- The machine --------------------------------------------------------------------------------
+
+def _hidden_kvm(directory):
+    image = _image(directory)
+    namespaces.enter()
+    namespaces.hide_kvm(os.path.join(directory, "dev"))
+    for arguments in (["info", image], ["convert", "-O", "raw", image, "out"]):
+        check_error(programs.hotcell(*arguments), "/dev/kvm", "No such file|does not exist")
+    harness.check(not os.path.exists("out"), "out was made")
+    result = programs.hotcell("doctor")
+    harness.check(result.returncode != 0 and b"/dev/kvm" in result.stdout + result.stderr,
+                  f"doctor: {result}")
+    json.loads(programs.hotcell("doctor", "--output=json").stdout)
+
+
+def _not_kvm(directory):
+    """Something else is at /dev/kvm."""
+    image = _image(directory)
+    namespaces.enter()
+    if not os.path.exists("/dev/kvm"):
+        raise harness.Skip("/dev/kvm does not exist")
+    programs.must(["mount", "--bind", "/dev/null", "/dev/kvm"])
+    check_error(programs.hotcell("info", image), "/dev/kvm|kvm")
+    harness.check(programs.hotcell("doctor").returncode != 0, "doctor is content")
+
+
+def _for_nobody(directory, mode):
+    """A directory that user nobody may write to, in a namespace with its own /dev/kvm."""
+    programs.require_kvm()
+    image = _image(directory)
+    place = os.path.join(directory, "place")
+    os.mkdir(place)
+    for name in ("hotcell", "hotcell-worker"):
+        shutil.copy2(os.path.join(os.path.dirname(programs.HOTCELL), name), place)
+    shutil.copyfile(image, os.path.join(place, "image.qcow2"))
+    os.chown(place, 65534, 65534)
+    namespaces.enter()
+    scratch = os.path.join(directory, "scratch")
+    os.mkdir(scratch)
+    namespaces.replace_kvm(scratch, mode)
+    os.chdir(place)
+    return [*_NOBODY, os.path.join(place, "hotcell")]
+
+
+def _nobody_with_kvm(directory):
+    hotcell = _for_nobody(directory, 0o666)
+    programs.must([*hotcell, "convert", "-O", "raw", "image.qcow2", "out.raw"])
+    difference = files.first_difference("out.raw", content.pattern())
+    harness.check(difference is None, f"wrong at {difference}")
+    harness.check_equal(os.stat("out.raw").st_uid, 65534, "owner of the output")
+    programs.must([*hotcell, "doctor"])
+
+
+def _nobody_with_kvm_by_acl(directory):
+    """As on a desktop, where logging in adds the user to the device's access list."""
+    programs.require_program("setfacl")
+    hotcell = _for_nobody(directory, 0o600)
+    acl = programs.run(["setfacl", "-m", "u:65534:rw", "/dev/kvm"])
+    if acl.returncode != 0:
+        raise harness.Skip(f"no access lists here: {acl.stderr.decode().strip()}")
+    programs.must([*hotcell, "convert", "-O", "raw", "image.qcow2", "out.raw"])
+
+
+def _nobody_without_kvm(directory):
+    hotcell = _for_nobody(directory, 0o600)
+    check_error(programs.run([*hotcell, "info", "image.qcow2"]), "/dev/kvm", "Permission denied",
+                "group|usermod|setfacl")
+    harness.check(programs.run([*hotcell, "doctor"]).returncode != 0, "doctor is content")
+
+
+def _nobody_may_not_read(directory):
+    hotcell = _for_nobody(directory, 0o666)
+    os.chmod("image.qcow2", 0o600)
+    os.chown("image.qcow2", 0, 0)
+    check_error(programs.run([*hotcell, "info", "image.qcow2"]), "image.qcow2",
+                "Permission denied")
+    os.chmod("image.qcow2", 0o644)
+    os.mkdir("locked")
+    check_error(programs.run([*hotcell, "convert", "-O", "raw", "image.qcow2", "locked/out"]),
+                "locked", "Permission denied")
+
+
+def _worker_missing(directory):
+    image = _image(directory)
+    shutil.copy2(programs.HOTCELL, "hotcell")
+    check_error(programs.run([os.path.join(directory, "hotcell"), "info", image]),
+                "hotcell-worker")
+
+
+def _doctor(_):
+    programs.require_kvm()
+    text = programs.must_hotcell("doctor").decode()
+    harness.check("kvm" in text.lower(), text)
+    json.loads(programs.must_hotcell("doctor", "--output=json"))
+
+
+def _memory_limit(directory):
+    """A machine with little memory to give: an error, not a crash."""
+    programs.require_kvm()
+    image = _image(directory)
+    for kib in (20_000, 60_000):
+        script = f"ulimit -v {kib}; exec '{programs.HOTCELL}' info image.qcow2"
+        result = programs.run(["bash", "-c", script])
+        if result.returncode != 0:
+            check_error(result)
+    harness.check_equal(os.listdir(directory), [os.path.basename(image)], "files")
+
+
+def _at_once(directory):
+    """Eight conversions at the same time do not disturb each other."""
+    programs.require_kvm()
+    image = _image(directory)
+    # pylint: disable-next=consider-using-with
+    running = [subprocess.Popen([programs.HOTCELL, "convert", "-O", "raw", image, f"out{number}"])
+               for number in range(8)]
+    for number, process in enumerate(running):
+        harness.check_equal(process.wait(timeout=programs.TIMEOUT_SECONDS), 0, "exit status")
+        difference = files.first_difference(f"out{number}", content.pattern())
+        harness.check(difference is None, f"out{number}: wrong at {difference}")
+
+
+# Those that need no /dev/kvm are registered apart.
+WITHOUT_KVM = {
+    "help": _help,
+    "version": _version,
+    "no-arguments": _no_arguments,
+    "typos": _typos,
+    "operands": _operands,
+    "kvm-hidden": _hidden_kvm,
+    "worker-missing": _worker_missing,
+}
+WITH_KVM = {
+    "missing-file": _missing_file,
+    "directories": _directories,
+    "special-files": _special_files,
+    "same-file": _same_file,
+    "target-attributes": _target_kept_attributes,
+    "odd-names": _odd_names,
+    "closed-descriptors": _closed_descriptors,
+    "full-stdout": _full_stdout,
+    "formats-and-options": _formats,
+    "progress": _progress,
+    "accepted-flags": _accepted_flags,
+    "error-as-json": _error_as_json,
+    "info-text": _info_text,
+    "kvm-is-something-else": _not_kvm,
+    "nobody-with-kvm": _nobody_with_kvm,
+    "nobody-with-kvm-by-acl": _nobody_with_kvm_by_acl,
+    "nobody-without-kvm": _nobody_without_kvm,
+    "nobody-may-not-read": _nobody_may_not_read,
+    "doctor": _doctor,
+    "memory-limit": _memory_limit,
+    "eight-at-once": _at_once,
+}
+
+if __name__ == "__main__":
+    # `cli_test.py kvm|plain [--list|NAME...]`
+    harness.main(WITH_KVM if sys.argv.pop(1) == "kvm" else WITHOUT_KVM)
