@@ -138,7 +138,7 @@ struct FormatDriver {
   Result<std::unique_ptr<ImageWriter>> (*create)(IoChannel& io, const CreateOptions& options);
 };
 
-// An error that names the limit when the disk is bigger than the job allows.
+// An error that names the limit when the disk is bigger than the job allows to be read.
 Status CheckVirtualSize(std::string_view format, uint64_t virtual_size, const OpenOptions& options);
 
 // All formats, raw last.

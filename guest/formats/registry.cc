@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "guest/formats/format.h"
+#include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/runtime/text.h"
 
@@ -8,6 +9,7 @@ namespace hotcell::guest {
 namespace {
 
 constexpr const FormatDriver* kFormats[] = {
+    &kQcow2Format,
     &kRawFormat,
 };
 constexpr size_t kProbeSize = 64 << 10;
@@ -45,7 +47,9 @@ Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file) {
 
 Status CheckVirtualSize(std::string_view format, uint64_t virtual_size,
                         const OpenOptions& options) {
-  if (options.max_virtual_size == 0 || virtual_size <= options.max_virtual_size) return OkStatus();
+  if (options.describe_only || options.max_virtual_size == 0 ||
+      virtual_size <= options.max_virtual_size)
+    return OkStatus();
   return LimitExceeded(StrCat(format, ": the disk has ", virtual_size,
                               " bytes, more than the limit of ", options.max_virtual_size));
 }

@@ -1,0 +1,20 @@
+#include "guest/formats/qcow2/on_disk.h"
+#include "guest/formats/qcow2/qcow2.h"
+
+namespace hotcell::guest {
+namespace {
+
+// The magic is shared with qcow version 1, another format.
+int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
+  if (head.size() < 2 * sizeof(Be32)) return 0;
+  const auto magic = LoadStruct<Be32>(head);
+  const auto version = LoadStruct<Be32>(head, sizeof(Be32));
+  return magic == qcow2::kMagic && version >= 2 ? 100 : 0;
+}
+
+}  // namespace
+
+const FormatDriver kQcow2Format = {
+    .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = nullptr};
+
+}  // namespace hotcell::guest

@@ -1,0 +1,38 @@
+// "Snapshots" and "Bitmaps" of a qcow2 file: what they list.
+#ifndef HOTCELL_GUEST_FORMATS_QCOW2_SNAPSHOTS_H_
+#define HOTCELL_GUEST_FORMATS_QCOW2_SNAPSHOTS_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "guest/formats/format.h"
+#include "guest/formats/qcow2/header.h"
+
+namespace hotcell::guest::qcow2 {
+
+struct Snapshot {
+  SnapshotInfo info;
+  uint64_t l1_offset = 0;
+  uint32_t l1_size = 0;  // entries
+};
+
+struct SnapshotTable {
+  std::vector<Snapshot> snapshots;
+  uint64_t size = 0;  // of the table in the file, bytes
+
+  // By id, or else by name; nullptr when there is none.
+  const Snapshot* Find(std::string_view id_or_name) const;
+};
+
+// kLimit when the table's strings need more memory than the guest grants them.
+Result<SnapshotTable> ReadSnapshotTable(IoChannel& io, const FileHandle& file,
+                                        const ImageHeader& header);
+
+// Precondition: header.bitmaps is set.
+Result<std::vector<BitmapInfo>> ReadBitmapDirectory(IoChannel& io, const FileHandle& file,
+                                                    const ImageHeader& header);
+
+}  // namespace hotcell::guest::qcow2
+
+#endif  // HOTCELL_GUEST_FORMATS_QCOW2_SNAPSHOTS_H_
