@@ -143,6 +143,9 @@ enum class Opcode : uint32_t {
           // it; flags: ReferenceKind. result: new slot; result2: its size in bytes
 };
 
+// Longest name of kOpenReference, bytes; a longer one is a breach of the contract.
+inline constexpr uint64_t kMaxReferenceName = 4096;
+
 enum class ReferenceKind : uint32_t {
   kBackingFile = 1,
   kDataFile = 2,

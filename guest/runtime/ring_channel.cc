@@ -100,7 +100,7 @@ void RingChannel::RingDoorbell(uint32_t tail) {
 
 IoChannel::Ticket RingChannel::SubmitData(abi::Opcode opcode, uint32_t slot, uint64_t offset,
                                           std::span<const std::byte> data) {
-  HOTCELL_CHECK(data.data() >= buffers_ && data.size() <= buffer_size_);
+  HOTCELL_CHECK(data.data() >= buffers_ && !data.empty() && data.size() <= buffer_size_);
   const auto in_buffers = static_cast<size_t>(data.data() - buffers_);
   HOTCELL_CHECK(in_buffers < buffer_count_ * buffer_size_);
   HOTCELL_CHECK(data.size() <= buffer_size_ - in_buffers % buffer_size_);
@@ -186,8 +186,8 @@ IoResult RingChannel::SetSize(uint32_t slot, uint64_t size) {
 }
 
 IoResult RingChannel::OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) {
-  // No name that long can be a file's; policy would refuse it.
-  if (name.empty() || name.size() > buffer_size_) return {.status = IoStatus::kRefused};
+  // No name that long can be a file's, and the broker does not take it.
+  if (name.empty() || name.size() > abi::kMaxReferenceName) return {.status = IoStatus::kRefused};
   ScopedBuffer buffer(*this);
   std::memcpy(buffer.data(), name.data(), name.size());
   return Wait(Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kOpenReference),
