@@ -21,7 +21,7 @@ TEST(ErrorLineTest, EndsWithTheRemedy) {
 
 TEST(ErrorLineTest, IsOneLineWhateverTheName) {
   EXPECT_EQ(ErrorLine("info", FileError("open", "a\n\x1b[31mb", EACCES)),
-            "hotcell: info: cannot open 'a\\x0a\\x1b[31mb': Permission denied\n");
+            "hotcell: info: cannot open 'a\\n\\x1b[31mb': Permission denied\n");
 }
 
 TEST(ErrorJsonTest, HasCodeMessageAndRemedy) {

@@ -1,84 +1,106 @@
 #include "tools/hotcell/escape.h"
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "hotcell/text.h"
+#include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
 namespace {
 
-struct Character {
-  uint32_t code_point;
-  size_t length;  // bytes; 0: not UTF-8
-};
+constexpr size_t kMaxShown = 8192;
 
-// Decodes the first character: shortest form only, no surrogates, nothing beyond U+10FFFF.
-Character Decode(std::string_view bytes) {
-  constexpr Character kInvalid = {0, 0};
-  const auto byte = [&](size_t i) -> uint32_t { return static_cast<unsigned char>(bytes[i]); };
-  const uint32_t first = byte(0);
-  if (first < 0x80) return {first, 1};
-  size_t length = 0;
-  uint32_t code_point = 0;
-  uint32_t least = 0;
-  if (first >= 0xc2 && first <= 0xdf) {
-    length = 2;
-    code_point = first & 0x1f;
-    least = 0x80;
-  } else if ((first & 0xf0) == 0xe0) {
-    length = 3;
-    code_point = first & 0x0f;
-    least = 0x800;
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    length = 4;
-    code_point = first & 0x07;
-    least = 0x10000;
+// A hexadecimal number that is all of `digits`.
+bool ParseHex(std::string_view digits, uint32_t& value) {
+  const char* end = digits.data() + digits.size();
+  const auto [rest, error] = std::from_chars(digits.data(), end, value, 16);
+  return error == std::errc() && rest == end;
+}
+
+void AppendUtf8(std::string& out, uint32_t c) {
+  const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 0x3f)); };
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+    out += tail(0);
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | c >> 12);
+    out += tail(6);
+    out += tail(0);
   } else {
-    return kInvalid;
+    out += static_cast<char>(0xf0 | c >> 18);
+    out += tail(12);
+    out += tail(6);
+    out += tail(0);
   }
-  if (bytes.size() < length) return kInvalid;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return kInvalid;
-    code_point = (code_point << 6) | (byte(i) & 0x3f);
-  }
-  const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
-  if (code_point < least || code_point > 0x10ffff || surrogate) return kInvalid;
-  return {code_point, length};
 }
 
-// Characters that move the cursor, end the line, or reorder the text around them.
-bool IsUnsafe(uint32_t c) {
-  return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x200e || c == 0x200f ||
-         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
-}
-
-std::string EscapeExcept(std::string_view bytes, std::string_view kept) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const Character character = Decode(bytes);
-    const size_t length = character.length == 0 ? 1 : character.length;
-    const std::string_view raw = bytes.substr(0, length);
-    bytes.remove_prefix(length);
-    const bool printable = character.length != 0 && !IsUnsafe(character.code_point);
-    if (printable || kept.find(raw) != std::string_view::npos) {
-      out += raw;
-      continue;
+// Consumes one escape, backslash included; false: it is none.
+bool TakeEscape(std::string_view& text, std::string& out) {
+  constexpr std::string_view kLetters = "\\'nrt";
+  constexpr std::string_view kMeanings = "\\'\n\r\t";
+  if (text.size() < 2) return false;
+  if (const size_t index = kLetters.find(text[1]); index != std::string_view::npos) {
+    out += kMeanings[index];
+    text.remove_prefix(2);
+    return true;
+  }
+  uint32_t value = 0;
+  if (text[1] == 'x' && text.size() >= 4 && ParseHex(text.substr(2, 2), value)) {
+    out += static_cast<char>(value);
+    text.remove_prefix(4);
+    return true;
+  }
+  if (text[1] == 'u' && text.size() >= 5 && text[2] == '{') {
+    const size_t close = text.find('}');
+    if (close == std::string_view::npos || !ParseHex(text.substr(3, close - 3), value) ||
+        value > 0x10ffff) {
+      return false;
     }
-    for (const char c : raw) {
-      const auto value = static_cast<unsigned char>(c);
-      out += "\\x";
-      out += kDigits[value >> 4];
-      out += kDigits[value & 0xf];
+    AppendUtf8(out, value);
+    text.remove_prefix(close + 1);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string Escape(std::string_view bytes) { return hotcell::Escape(bytes, kMaxShown); }
+
+std::string EscapeConsole(std::string_view bytes) {
+  constexpr std::string_view kKept = "\n\r\t";
+  std::string out;
+  while (!bytes.empty()) {
+    const size_t kept = bytes.find_first_of(kKept);
+    const std::string_view part = bytes.substr(0, kept);
+    out += hotcell::Escape(part, std::numeric_limits<size_t>::max());
+    bytes.remove_prefix(part.size());
+    if (!bytes.empty()) {
+      out += bytes.front();
+      bytes.remove_prefix(1);
     }
   }
   return out;
 }
 
-}  // namespace
-
-std::string Escape(std::string_view bytes) { return EscapeExcept(bytes, ""); }
-
-std::string EscapeConsole(std::string_view bytes) { return EscapeExcept(bytes, "\n\r\t"); }
+absl::StatusOr<std::string> Unescape(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    if (text.front() != '\\') {
+      out += text.front();
+      text.remove_prefix(1);
+    } else if (!TakeEscape(text, out)) {
+      return absl::InvalidArgumentError(Cat(
+          "'", Escape(text), "' does not begin with an escape: \\\\ \\' \\n \\r \\t \\xNN \\u{N}"));
+    }
+  }
+  return out;
+}
 
 }  // namespace hotcell::cli

@@ -3,47 +3,39 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "hotcell/text.h"
 
 namespace hotcell::cli {
 namespace {
 
 using std::string_literals::operator""s;
 
-TEST(EscapeTest, KeepsPrintableText) {
-  EXPECT_EQ(Escape("disk 1.qcow2 \\ 'x' \"y\" %s"), "disk 1.qcow2 \\ 'x' \"y\" %s");
+TEST(EscapeTest, LeavesNothingThatMovesTheCursor) {
+  EXPECT_EQ(Escape("a\x1b[2Jb\nc\xff"), "a\\x1b[2Jb\\nc\\xff");
 }
 
-TEST(EscapeTest, KeepsValidUtf8) {
-  EXPECT_EQ(Escape("größe-磁盘-🦀"), "größe-磁盘-🦀");
-}
-
-TEST(EscapeTest, EscapesControlCharacters) {
-  EXPECT_EQ(Escape("a\x1b[2Jb\nc\r\t\x7f\0d"s), "a\\x1b[2Jb\\x0ac\\x0d\\x09\\x7f\\x00d");
-}
-
-TEST(EscapeTest, EscapesC1ControlsThatUtf8Encodes) {
-  EXPECT_EQ(Escape("\xc2\x9b"
-                   "31m"),
-            "\\xc2\\x9b31m");
-}
-
-TEST(EscapeTest, EscapesDirectionOverrides) {
-  EXPECT_EQ(Escape("a\u202egpj.exe"), "a\\xe2\\x80\\xaegpj.exe");
-}
-
-TEST(EscapeTest, EscapesBytesThatAreNotUtf8) {
-  EXPECT_EQ(Escape("\xff\xc3(\xed\xa0\x80\xc0\xaf"), "\\xff\\xc3(\\xed\\xa0\\x80\\xc0\\xaf");
-}
-
-TEST(EscapeTest, EscapesACharacterCutOffAtTheEnd) { EXPECT_EQ(Escape("a\xe7\xa3"), "a\\xe7\\xa3"); }
-
-TEST(EscapeTest, TwiceIsOnce) {
-  const std::string once = Escape("\x1b\xff\\x41");
-  EXPECT_EQ(Escape(once), once);
+TEST(EscapeTest, ShowsTheLongestNameThatAnImageCanHold) {
+  EXPECT_EQ(Escape(std::string(1023, 'n')), std::string(1023, 'n'));
 }
 
 TEST(EscapeConsoleTest, KeepsLineBreaksAndTabs) {
-  EXPECT_EQ(EscapeConsole("a\tb\r\nc\x1b[m"), "a\tb\r\nc\\x1b[m");
+  EXPECT_EQ(EscapeConsole("a\tb\r\nc\x1b[m\n"), "a\tb\r\nc\\x1b[m\n");
+  EXPECT_EQ(EscapeConsole(""), "");
+}
+
+TEST(UnescapeTest, ReadsWhatErrorsPrint) {
+  const std::string names[] = {"base.qcow2", "a\nb\tc\rd", "\x1b[m\xff\0"s, "it's \\ odd",
+                               "\u202e\u00ad\U000e0001 größe"};
+  for (const std::string& name : names) {
+    const std::string quoted = hotcell::Quote(name);
+    EXPECT_EQ(Unescape(quoted.substr(1, quoted.size() - 2)).value(), name);
+  }
+}
+
+TEST(UnescapeTest, RefusesWhatIsNoEscape) {
+  for (const char* text : {"\\", "a\\q", "\\x4", "\\xgg", "\\u41", "\\u{}", "\\u{110000}"}) {
+    EXPECT_FALSE(Unescape(text).ok()) << text;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,145 @@
+#include "tools/hotcell/common_options.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/layers.h"
+#include "tools/hotcell/size.h"
+#include "tools/hotcell/suggest.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+enum CommonOption : int {
+  kHelp = kFirstCommonOption,
+  kKvm,
+  kLimit,
+  kMemory,
+  kRequire,
+  kTimeout,
+  kWorker,
+};
+
+constexpr OptionSpec kCommonOptions[] = {
+    {kHelp, "help", false},    {kKvm, "kvm", true},         {kLimit, "limit", true},
+    {kMemory, "memory", true}, {kRequire, "require", true}, {kTimeout, "timeout", true},
+    {kWorker, "worker", true},
+};
+
+absl::Status SetSize(std::string_view text, uint64_t& limit) {
+  const absl::StatusOr<uint64_t> size = ParseSize(text);
+  if (!size.ok()) return size.status();
+  limit = *size;
+  return absl::OkStatus();
+}
+
+absl::Status SetTime(std::string_view text, absl::Duration& limit) {
+  const absl::StatusOr<absl::Duration> time = ParseSeconds(text);
+  if (!time.ok()) return time.status();
+  limit = *time;
+  return absl::OkStatus();
+}
+
+absl::Status SetCount(std::string_view text, std::string_view what, uint32_t& limit) {
+  const absl::StatusOr<uint64_t> count = ParseCount(text, what, 1, UINT32_MAX);
+  if (!count.ok()) return count.status();
+  limit = static_cast<uint32_t>(*count);
+  return absl::OkStatus();
+}
+
+// NAME=VALUE, with the names of struct Limits.
+absl::Status SetLimit(std::string_view text, Limits& limits) {
+  constexpr std::string_view kNames[] = {"memory",       "wall-time",  "cpu-time",
+                                         "output-bytes", "bytes-read", "virtual-size",
+                                         "report-bytes", "references", "chain-depth"};
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos) {
+    return absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=VALUE"));
+  }
+  const std::string_view name = text.substr(0, equals);
+  const std::string_view value = text.substr(equals + 1);
+  if (name == "memory") return SetSize(value, limits.guest_memory);
+  if (name == "wall-time") return SetTime(value, limits.wall_time);
+  if (name == "cpu-time") return SetTime(value, limits.cpu_time);
+  if (name == "output-bytes") return SetSize(value, limits.output_bytes);
+  if (name == "bytes-read") return SetSize(value, limits.bytes_read);
+  if (name == "virtual-size") return SetSize(value, limits.virtual_size);
+  if (name == "report-bytes") return SetSize(value, limits.report_bytes);
+  if (name == "references") return SetCount(value, name, limits.references);
+  if (name == "chain-depth") return SetCount(value, name, limits.chain_depth);
+  absl::Status status = absl::InvalidArgumentError(Cat("unknown limit '", Escape(name), "'"));
+  const std::optional<std::string_view> nearest = Nearest(name, kNames);
+  if (!nearest.has_value()) return status;
+  return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
+}
+
+}  // namespace
+
+JobOptions CommonOptions::Job() const {
+  JobOptions job;
+  job.limits = limits;
+  job.required_layers = required_layers;
+  return job;
+}
+
+std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own) {
+  std::vector<OptionSpec> all(own.begin(), own.end());
+  all.insert(all.end(), std::begin(kCommonOptions), std::end(kCommonOptions));
+  all.push_back({'h', nullptr, false});
+  return all;
+}
+
+absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& options) {
+  switch (id) {
+    case 'h':
+    case kHelp:
+      options.help = true;
+      return absl::OkStatus();
+    case kKvm:
+      options.engine.kvm_path = std::string(value);
+      return absl::OkStatus();
+    case kLimit:
+      return SetLimit(value, options.limits);
+    case kMemory:
+      return SetSize(value, options.limits.guest_memory);
+    case kRequire: {
+      const absl::StatusOr<std::vector<v1::Layer>> layers = ParseLayers(value);
+      if (!layers.ok()) return layers.status();
+      options.required_layers.insert(options.required_layers.end(), layers->begin(), layers->end());
+      return absl::OkStatus();
+    }
+    case kTimeout:
+      return SetTime(value, options.limits.wall_time);
+    case kWorker:
+      options.engine.worker_path = std::string(value);
+      return absl::OkStatus();
+    default:
+      return absl::InternalError(Cat("option ", id, " has no meaning"));
+  }
+}
+
+absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text) {
+  if (text == "human") return OutputFormat::kHuman;
+  if (text == "json") return OutputFormat::kJson;
+  return absl::InvalidArgumentError(
+      Cat("unknown output format '", Escape(text), "': human or json"));
+}
+
+absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text) {
+  double seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  if (error != std::errc() || rest != end || !std::isfinite(seconds) || seconds <= 0) {
+    return absl::InvalidArgumentError(
+        Cat("'", Escape(text), "' is not a time: give seconds, more than 0"));
+  }
+  return absl::Seconds(seconds);
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,46 @@
+// Options that every command which runs a guest has: limits, confinement, and where the worker and
+// KVM are.
+#ifndef HOTCELL_TOOLS_HOTCELL_COMMON_OPTIONS_H_
+#define HOTCELL_TOOLS_HOTCELL_COMMON_OPTIONS_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "hotcell/engine.h"
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/error.h"
+
+namespace hotcell::cli {
+
+// Of the options below; those that only one command has start at kFirstLongOption.
+inline constexpr int kFirstCommonOption = 1000;
+
+struct CommonOptions {
+  Limits limits;
+  std::vector<v1::Layer> required_layers;
+  EngineOptions engine;
+  OutputFormat format = OutputFormat::kHuman;
+  bool help = false;
+
+  // What the engine wants to know of all this.
+  JobOptions Job() const;
+};
+
+// `own` and the common options in one table.
+std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own);
+
+// Takes in a common option (id >= kFirstCommonOption).
+absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& options);
+
+// "human" or "json".
+absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text);
+
+// Seconds, with a fraction if you like; more than 0.
+absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_COMMON_OPTIONS_H_

@@ -1,0 +1,208 @@
+#include "tools/hotcell/convert_options.h"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/formats.h"
+#include "tools/hotcell/size.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr uint64_t kMaxLanes = 16;
+constexpr uint64_t kMaxCoroutines = 16;  // qemu-img's
+
+enum ConvertOption : int {
+  kBacking = kFirstLongOption,
+  kFollowReferences,
+  kLanes,
+  kOutput,
+  kStats,
+};
+
+constexpr OptionSpec kOptions[] = {
+    {'c', nullptr, false},        {'f', "source-format", true},
+    {'l', "snapshot", true},      {'m', nullptr, true},
+    {'n', nullptr, false},        {'o', nullptr, true},
+    {'O', "target-format", true}, {'p', "progress", false},
+    {'q', "quiet", false},        {'S', nullptr, true},
+    {'t', nullptr, true},         {'T', nullptr, true},
+    {'U', "force-share", false},  {'W', nullptr, false},
+    {kBacking, "backing", true},  {kFollowReferences, "follow-references", true},
+    {kLanes, "lanes", true},      {kOutput, "output", true},
+    {kStats, "stats", false},
+};
+
+constexpr RefusedOption kRefused[] = {
+    {"B", "the output has no backing file"},
+    {"C", "copies always pass through the guest"},
+    {"F", "the output has no backing file"},
+    {"bitmaps", "bitmaps are not copied"},
+    {"image-opts", "images are named by path"},
+    {"object", "secrets and throttles are not done"},
+    {"r", "the rate is not limited"},
+    {"rate-limit", "the rate is not limited"},
+    {"salvage", "a sector that cannot be read is an error"},
+    {"target-image-opts", "images are named by path"},
+    {"target-is-zero", "-n finds out what is zero by itself"},
+};
+
+absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text) {
+  if (text == "none" || text == "off") return CacheMode::kNone;
+  if (text == "writeback") return CacheMode::kWriteback;
+  if (text == "unsafe") return CacheMode::kUnsafe;
+  if (text == "directsync") return CacheMode::kDirectSync;
+  if (text == "writethrough") return CacheMode::kWriteThrough;
+  return absl::InvalidArgumentError(Cat("unknown cache mode '", Escape(text),
+                                        "': none, writeback, unsafe, directsync or writethrough"));
+}
+
+absl::Status SetCacheMode(std::string_view text, CacheMode& mode) {
+  const absl::StatusOr<CacheMode> parsed = ParseCacheMode(text);
+  if (!parsed.ok()) return parsed.status();
+  mode = *parsed;
+  return absl::OkStatus();
+}
+
+// `-l`: an id or a name, or "snapshot.id=..." or "snapshot.name=..." as qemu-img has it.
+absl::Status SetSnapshot(std::string_view text, std::string& snapshot) {
+  constexpr std::string_view kPrefix = "snapshot.";
+  if (text.empty()) return absl::InvalidArgumentError("the snapshot's name is empty");
+  if (text.substr(0, kPrefix.size()) != kPrefix) {
+    snapshot = std::string(text);
+    return absl::OkStatus();
+  }
+  const auto pairs = ParseKeyValues(text);
+  if (!pairs.ok()) return pairs.status();
+  for (const auto& [key, value] : *pairs) {
+    if (key != "snapshot.id" && key != "snapshot.name") {
+      return absl::InvalidArgumentError(
+          Cat("unknown key '", Escape(key), "' in -l: snapshot.id or snapshot.name"));
+    }
+  }
+  if (pairs->size() != 1) {
+    return absl::InvalidArgumentError("-l takes one of snapshot.id and snapshot.name, not both");
+  }
+  snapshot = pairs->front().second;
+  return absl::OkStatus();
+}
+
+// NAME=FILE, where NAME is written as error messages print it.
+absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
+    return WithRemedy(
+        absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=FILE")),
+        "NAME is the name in the image as the error shows it, FILE the file to open for it");
+  }
+  absl::StatusOr<std::string> name = Unescape(text.substr(0, equals));
+  if (!name.ok()) return name.status();
+  references.Map(*std::move(name), std::string(text.substr(equals + 1)));
+  return absl::OkStatus();
+}
+
+absl::Status AddTargetOptions(std::string_view text, ConvertOptions& options) {
+  if (text == "help" || text == "?") {
+    options.list_target_options = true;
+    return absl::OkStatus();
+  }
+  auto pairs = ParseKeyValues(text);
+  if (!pairs.ok()) return pairs.status();
+  for (auto& pair : *pairs) options.request.target_options.push_back(std::move(pair));
+  return absl::OkStatus();
+}
+
+absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options) {
+  ConvertRequest& request = options.request;
+  switch (id) {
+    case 'c':
+      request.compress = true;
+      return absl::OkStatus();
+    case 'f':
+      request.source.format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'l':
+      return SetSnapshot(value, request.snapshot);
+    case 'm':
+      return ParseCount(value, "coroutines", 1, kMaxCoroutines).status();
+    case 'n':
+      request.target_is_existing = true;
+      return absl::OkStatus();
+    case 'o':
+      return AddTargetOptions(value, options);
+    case 'O':
+      request.target_format = std::string(value);
+      return CheckTargetFormat(value);
+    case 'p':
+      options.progress = true;
+      return absl::OkStatus();
+    case 'q':
+      options.quiet = true;
+      return absl::OkStatus();
+    case 'S': {
+      const absl::StatusOr<uint64_t> size = ParseSize(value);
+      if (!size.ok()) return size.status();
+      request.sparse_size = *size;
+      return absl::OkStatus();
+    }
+    case 't':
+      return SetCacheMode(value, request.target_cache);
+    case 'T':
+      return SetCacheMode(value, request.source_cache);
+    case 'U':  // no image is locked
+    case 'W':  // lanes write as they please wherever the format allows it
+      return absl::OkStatus();
+    case kBacking:
+      return AddBacking(value, request.references);
+    case kFollowReferences:
+      if (value.empty()) return absl::InvalidArgumentError("--follow-references: no directory");
+      request.references.FollowBelow(std::string(value));
+      return absl::OkStatus();
+    case kLanes: {
+      const absl::StatusOr<uint64_t> lanes = ParseCount(value, "lanes", 1, kMaxLanes);
+      if (!lanes.ok()) return lanes.status();
+      request.lanes = static_cast<uint32_t>(*lanes);
+      return absl::OkStatus();
+    }
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
+    }
+    case kStats:
+      options.stats = true;
+      return absl::OkStatus();
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+}  // namespace
+
+absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options) {
+  constexpr std::string_view kOperands[] = {"INPUT", "OUTPUT"};
+  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
+      argc, argv, WithCommonOptions(kOptions), kRefused,
+      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  if (!operands.ok()) return operands.status();
+  if (options.common.help || options.list_target_options) return absl::OkStatus();
+  if (operands->size() > 2) {
+    return absl::UnimplementedError(
+        Cat(operands->size() - 1, " input files are given, and only one can be converted"));
+  }
+  if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
+  if (options.request.target_is_existing && !options.request.target_options.empty()) {
+    return absl::InvalidArgumentError("-o has no effect with -n: the target exists already");
+  }
+  options.source_path = (*operands)[0];
+  options.target_path = (*operands)[1];
+  options.request.source.name = options.source_path;
+  return absl::OkStatus();
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,30 @@
+#ifndef HOTCELL_TOOLS_HOTCELL_CONVERT_OPTIONS_H_
+#define HOTCELL_TOOLS_HOTCELL_CONVERT_OPTIONS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "hotcell/engine.h"
+#include "tools/hotcell/common_options.h"
+
+namespace hotcell::cli {
+
+// The command line of `hotcell convert`.
+struct ConvertOptions {
+  std::string source_path;
+  std::string target_path;
+  // All but the file descriptors and JobOptions.
+  ConvertRequest request;
+  bool progress = false;
+  bool quiet = false;
+  bool stats = false;
+  bool list_target_options = false;  // -o help
+  CommonOptions common;
+};
+
+// `options.common.format` and `.help` are valid also when this fails.
+absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_CONVERT_OPTIONS_H_

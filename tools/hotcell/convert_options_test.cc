@@ -1,0 +1,145 @@
+#include "tools/hotcell/convert_options.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tools/hotcell/error.h"
+
+namespace hotcell::cli {
+namespace {
+
+struct Parsed {
+  ConvertOptions options;
+  absl::Status status;
+  std::string error;
+};
+
+Parsed Parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "convert");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  Parsed parsed;
+  parsed.status =
+      ParseConvertOptions(static_cast<int>(arguments.size()), argv.data(), parsed.options);
+  if (!parsed.status.ok()) parsed.error = ErrorLine("convert", parsed.status);
+  return parsed;
+}
+
+TEST(ConvertOptionsTest, DefaultsAreQemuImgs) {
+  const Parsed parsed = Parse({"in", "out"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  const ConvertRequest& request = parsed.options.request;
+  EXPECT_EQ(request.source.format, "");
+  EXPECT_EQ(request.target_format, "raw");
+  EXPECT_EQ(request.sparse_size, 4096u);
+  EXPECT_EQ(request.target_cache, CacheMode::kUnsafe);
+  EXPECT_EQ(request.source_cache, CacheMode::kWriteback);
+  EXPECT_EQ(request.lanes, 0u);
+  EXPECT_FALSE(request.compress);
+}
+
+TEST(ConvertOptionsTest, TakesQemuImgsOptions) {
+  const Parsed parsed = Parse({"-p",    "-f",
+                               "qcow2", "-O",
+                               "qcow2", "-c",
+                               "-o",    "cluster_size=64k,compression_type=zstd",
+                               "-o",    "preallocation=off",
+                               "-S",    "0",
+                               "-q",    "-W",
+                               "-m",    "16",
+                               "-t",    "none",
+                               "-T",    "directsync",
+                               "-l",    "snap",
+                               "-U",    "in",
+                               "out"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  const ConvertOptions& options = parsed.options;
+  EXPECT_TRUE(options.progress);
+  EXPECT_TRUE(options.quiet);
+  EXPECT_TRUE(options.request.compress);
+  EXPECT_EQ(options.request.source.format, "qcow2");
+  EXPECT_EQ(options.request.target_format, "qcow2");
+  EXPECT_EQ(options.request.sparse_size, 0u);
+  EXPECT_EQ(options.request.snapshot, "snap");
+  EXPECT_EQ(options.request.target_cache, CacheMode::kNone);
+  EXPECT_EQ(options.request.source_cache, CacheMode::kDirectSync);
+  ASSERT_EQ(options.request.target_options.size(), 3u);
+  EXPECT_EQ(options.request.target_options[2].first, "preallocation");
+  EXPECT_EQ(options.source_path, "in");
+  EXPECT_EQ(options.target_path, "out");
+}
+
+TEST(ConvertOptionsTest, TakesQemuImgsFormsOfSnapshots) {
+  EXPECT_EQ(Parse({"-l", "snapshot.name=a,,b", "i", "o"}).options.request.snapshot, "a,b");
+  EXPECT_EQ(Parse({"-l", "snapshot.id=1", "i", "o"}).options.request.snapshot, "1");
+  EXPECT_EQ(Parse({"-l", "snapshot.id=1,snapshot.name=a", "i", "o"}).error,
+            "hotcell: convert: -l takes one of snapshot.id and snapshot.name, not both\n");
+  EXPECT_FALSE(Parse({"-l", "snapshot.date=1", "i", "o"}).status.ok());
+}
+
+TEST(ConvertOptionsTest, MapsBackingNamesAsErrorsPrintThem) {
+  const Parsed parsed = Parse({"--backing", "base.qcow2=/images/a=b", "--backing",
+                               "x\\x3d\\n=other", "--follow-references=/images", "in", "out"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  const ReferencePolicy& references = parsed.options.request.references;
+  EXPECT_EQ(references.mappings().at("base.qcow2"), "/images/a=b");
+  EXPECT_EQ(references.mappings().at("x=\n"), "other");
+  EXPECT_EQ(references.directory(), "/images");
+  for (const char* text : {"base", "=file", "base="}) {
+    EXPECT_FALSE(Parse({"--backing", text, "in", "out"}).status.ok()) << text;
+  }
+}
+
+TEST(ConvertOptionsTest, TakesLimitsAndLayers) {
+  const Parsed parsed = Parse({"--memory=128M", "--timeout=1.5", "--limit=virtual-size=1T",
+                               "--limit", "chain-depth=3", "--require=user-namespace", "--lanes=2",
+                               "--kvm=/k", "--worker=/w", "--output=json", "--stats", "in", "out"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  const CommonOptions& common = parsed.options.common;
+  EXPECT_EQ(common.limits.guest_memory, 128u << 20);
+  EXPECT_EQ(common.limits.wall_time, absl::Milliseconds(1500));
+  EXPECT_EQ(common.limits.virtual_size, uint64_t{1} << 40);
+  EXPECT_EQ(common.limits.chain_depth, 3u);
+  EXPECT_EQ(common.required_layers, std::vector<v1::Layer>{v1::LAYER_USER_NAMESPACE});
+  EXPECT_EQ(common.engine.kvm_path, "/k");
+  EXPECT_EQ(common.engine.worker_path, "/w");
+  EXPECT_EQ(common.format, OutputFormat::kJson);
+  EXPECT_EQ(parsed.options.request.lanes, 2u);
+  EXPECT_TRUE(parsed.options.stats);
+}
+
+TEST(ConvertOptionsTest, SuggestsFormatsAndLimits) {
+  EXPECT_EQ(Parse({"-O", "qcwo2", "i", "o"}).error,
+            "hotcell: convert: unknown file format 'qcwo2'; did you mean 'qcow2'?\n");
+  EXPECT_EQ(Parse({"-f", "vmdk", "i", "o"}).error,
+            "hotcell: convert: unknown file format 'vmdk'; formats that can be read: raw, qcow2\n");
+  EXPECT_EQ(Parse({"--limit", "virtual-sise=1", "i", "o"}).error,
+            "hotcell: convert: unknown limit 'virtual-sise'; did you mean 'virtual-size'?\n");
+}
+
+TEST(ConvertOptionsTest, RefusesByName) {
+  EXPECT_EQ(Parse({"a", "b", "out"}).error,
+            "hotcell: convert: 2 input files are given, and only one can be converted\n");
+  EXPECT_EQ(Parse({"a"}).error, "hotcell: convert: missing operand OUTPUT\n");
+  EXPECT_EQ(Parse({"-m", "17", "i", "o"}).error,
+            "hotcell: convert: invalid number of coroutines '17': 1 to 16\n");
+  EXPECT_EQ(Parse({"--lanes", "0", "i", "o"}).error,
+            "hotcell: convert: invalid number of lanes '0': 1 to 16\n");
+  EXPECT_EQ(Parse({"--salvage", "i", "o"}).error,
+            "hotcell: convert: option '--salvage' is not supported: a sector that cannot be read "
+            "is an error\n");
+  EXPECT_EQ(Parse({"-n", "-o", "cluster_size=4k", "i", "o"}).error,
+            "hotcell: convert: -o has no effect with -n: the target exists already\n");
+  EXPECT_FALSE(Parse({"-t", "fast", "i", "o"}).status.ok());
+  EXPECT_FALSE(Parse({"-S", "lots", "i", "o"}).status.ok());
+  EXPECT_FALSE(Parse({"--timeout", "0", "i", "o"}).status.ok());
+}
+
+TEST(ConvertOptionsTest, ListsTargetOptions) {
+  EXPECT_TRUE(Parse({"-O", "qcow2", "-o", "help"}).options.list_target_options);
+}
+
+}  // namespace
+}  // namespace hotcell::cli

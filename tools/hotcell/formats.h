@@ -1,0 +1,22 @@
+// Names of image formats, for early errors with a suggestion. What an image really is, only the
+// guest finds out.
+#ifndef HOTCELL_TOOLS_HOTCELL_FORMATS_H_
+#define HOTCELL_TOOLS_HOTCELL_FORMATS_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace hotcell::cli {
+
+// A format the transcoder reads / writes.
+absl::Status CheckSourceFormat(std::string_view name);
+absl::Status CheckTargetFormat(std::string_view name);
+
+// The text of `-o help`. Precondition: CheckTargetFormat(name).ok().
+std::string TargetOptionsHelp(std::string_view name);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_FORMATS_H_

@@ -1,0 +1,48 @@
+// `hotcell info` as text and as JSON, field by field as qemu-img 7.2 prints them.
+#ifndef HOTCELL_TOOLS_HOTCELL_INFO_REPORT_H_
+#define HOTCELL_TOOLS_HOTCELL_INFO_REPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protos/control.pb.h"
+#include "protos/report.pb.h"
+
+namespace hotcell::cli {
+
+struct InfoReport {
+  std::string filename;      // as the user typed it
+  uint64_t actual_size = 0;  // bytes that the file occupies on its file system
+  v1::ImageInfo image;
+  std::vector<std::string> warnings;
+  std::vector<v1::LayerResult> layers;  // of the worker that looked
+};
+
+// A file that the image names. Nothing has opened it.
+struct FoundReference {
+  std::string_view kind;  // "backing-file", "data-file"
+  std::string name;       // bytes as they stand in the image
+  std::string format;     // as declared; empty: not declared
+};
+std::vector<FoundReference> References(const v1::ImageInfo& image);
+
+// The path of a backing file as QEMU would open it: absolute names and names with a protocol as
+// they are, others relative to the image's directory. Text only; nothing is looked up.
+std::string FullBackingName(std::string_view image, std::string_view backing);
+
+// "2026-11-20 23:42:10" in the local time zone, as the snapshot table has it.
+std::string FormatDate(uint32_t seconds);
+// "00:01:02.003".
+std::string FormatClock(uint64_t nanoseconds);
+
+// Lines, each ended; names are escaped.
+std::string InfoText(const InfoReport& report);
+// qemu-img's keys in its order, then "hotcell": {"encrypted", "references", "warnings",
+// "confinement"}. No newline at the end.
+std::string InfoJson(const InfoReport& report);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_INFO_REPORT_H_

@@ -1,0 +1,109 @@
+#include "tools/hotcell/layers.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "tools/hotcell/error.h"
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/suggest.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+std::string ErrorText(int error) {
+  return error == 0 ? std::string("not there") : std::string(std::strerror(error));
+}
+
+std::vector<v1::Layer> KnownLayers() {
+  std::vector<v1::Layer> layers;
+  for (int i = v1::Layer_MIN; i <= v1::Layer_MAX; ++i) {
+    if (i != v1::LAYER_UNSPECIFIED && v1::Layer_IsValid(i)) {
+      layers.push_back(static_cast<v1::Layer>(i));
+    }
+  }
+  return layers;
+}
+
+std::string Listed(const std::vector<v1::LayerResult>& layers, v1::LayerState state) {
+  std::string out;
+  for (const v1::LayerResult& result : layers) {
+    if (result.state() != state) continue;
+    if (!out.empty()) out += ", ";
+    out += LayerName(result.layer());
+    if (state != v1::LAYER_STATE_ACHIEVED) Append(out, " (", ErrorText(result.error()), ")");
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string LayerName(v1::Layer layer) {
+  constexpr std::string_view kPrefix = "LAYER_";
+  if (!v1::Layer_IsValid(layer)) return Cat("layer-", static_cast<int>(layer));
+  std::string name = v1::Layer_Name(layer).substr(kPrefix.size());
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    if (c == '_') c = '-';
+  }
+  return name;
+}
+
+absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text) {
+  const std::vector<v1::Layer> known = KnownLayers();
+  std::vector<std::string> names;
+  for (const v1::Layer layer : known) names.push_back(LayerName(layer));
+  std::vector<v1::Layer> layers;
+  while (!text.empty()) {
+    const std::string_view name = text.substr(0, text.find(','));
+    text.remove_prefix(name.size() == text.size() ? name.size() : name.size() + 1);
+    std::optional<v1::Layer> found;
+    for (size_t i = 0; i < known.size(); ++i) {
+      if (names[i] == name) found = known[i];
+    }
+    if (!found.has_value()) {
+      absl::Status status =
+          absl::InvalidArgumentError(Cat("unknown confinement layer '", Escape(name), "'"));
+      const std::vector<std::string_view> views(names.begin(), names.end());
+      const std::optional<std::string_view> nearest = Nearest(name, views);
+      if (!nearest.has_value()) return status;
+      return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
+    }
+    layers.push_back(*found);
+  }
+  return layers;
+}
+
+std::string DescribeLayers(const std::vector<v1::LayerResult>& layers) {
+  std::string out = Listed(layers, v1::LAYER_STATE_ACHIEVED);
+  if (out.empty()) out = "none";
+  const std::string unavailable = Listed(layers, v1::LAYER_STATE_UNAVAILABLE);
+  if (!unavailable.empty()) Append(out, "; unavailable: ", unavailable);
+  const std::string failed = Listed(layers, v1::LAYER_STATE_FAILED);
+  if (!failed.empty()) Append(out, "; failed: ", failed);
+  return out;
+}
+
+Json LayersJson(const std::vector<v1::LayerResult>& layers) {
+  Json achieved = Json::Array();
+  Json unavailable = Json::Array();
+  Json failed = Json::Array();
+  for (const v1::LayerResult& result : layers) {
+    if (result.state() == v1::LAYER_STATE_ACHIEVED) {
+      achieved.AppendString(LayerName(result.layer()));
+      continue;
+    }
+    Json entry = Json::Object();
+    entry.SetString("layer", LayerName(result.layer()))
+        .SetString("error", ErrorText(result.error()));
+    (result.state() == v1::LAYER_STATE_UNAVAILABLE ? unavailable : failed).Append(std::move(entry));
+  }
+  Json json = Json::Object();
+  json.Set("achieved", std::move(achieved))
+      .Set("unavailable", std::move(unavailable))
+      .Set("failed", std::move(failed));
+  return json;
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,30 @@
+// Signals during a job. Handlers have no argument but the number, so what they touch is static and
+// lives in signals.cc alone.
+#ifndef HOTCELL_TOOLS_HOTCELL_SIGNALS_H_
+#define HOTCELL_TOOLS_HOTCELL_SIGNALS_H_
+
+namespace hotcell {
+class Cancellation;
+}
+
+namespace hotcell::cli {
+
+// While it lives, SIGINT, SIGTERM and SIGHUP cancel the job (a second one kills as usual), SIGUSR1
+// asks for progress, and SIGPIPE is no more than a failed write. One at a time.
+class JobSignals {
+ public:
+  // `cancellation` must outlive this object.
+  explicit JobSignals(Cancellation& cancellation);
+  ~JobSignals();
+  JobSignals(const JobSignals&) = delete;
+  JobSignals& operator=(const JobSignals&) = delete;
+
+  // The signal that cancelled the job; 0: none.
+  int caught() const;
+  // Whether progress was asked for since the last call.
+  bool TakeProgressRequest();
+};
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_SIGNALS_H_
