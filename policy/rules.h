@@ -247,6 +247,8 @@ inline constexpr Rule kSetupRules[] = {
      {Equals(0, SIGUSR1)}},
 
     // The way into the run stage.
+    {__NR_getpid, Action::kAllow, "confinement, main", "own id, for tgkill and its rule", {}},
+    {__NR_gettid, Action::kAllow, "vCPU threads", "own id, for tgkill", {}},
     {__NR_prlimit64,
      Action::kAllow,
      "confinement",

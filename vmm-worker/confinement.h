@@ -42,8 +42,8 @@ bool InstallSetupFilter();
 // Stage 2, for all threads at once: they exist already, and no more can be made. `vcpus` is 1 to
 // abi::kMaxLanes. ioctl is KVM_RUN on abi::kFdVcpu .. + vcpus - 1, and nothing else. Neither malloc
 // nor free may reach the kernel from here on. `dirty_log` allows KVM_GET_DIRTY_LOG on abi::kFdVm as
-// well; without it the VM's descriptor serves nothing and should be closed before. On failure returns
-// false with errno set.
+// well; without it the VM's descriptor serves nothing and should be closed before. On failure
+// returns false with errno set.
 bool InstallRunFilter(uint32_t vcpus, bool dirty_log = false);
 
 }  // namespace hotcell::worker

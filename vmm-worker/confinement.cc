@@ -1,0 +1,266 @@
+#include "vmm-worker/confinement.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/mount.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+
+#include "guest/abi/abi.h"
+
+namespace hotcell::worker {
+namespace {
+
+// What the kernel or an administrator answers when a layer is not to be had, as opposed to what it
+// answers when something is wrong.
+v1::LayerState StateOf(int error) {
+  switch (error) {
+    case 0:
+      return v1::LAYER_STATE_ACHIEVED;
+    case EPERM:
+    case EACCES:
+    case ENOSYS:
+    case EOPNOTSUPP:
+    case EINVAL:  // the kernel was built without this kind of namespace
+    case ENOSPC:  // user.max_*_namespaces
+    case EUSERS:
+      return v1::LAYER_STATE_UNAVAILABLE;
+    default:
+      return v1::LAYER_STATE_FAILED;
+  }
+}
+
+void Record(v1::Confined& report, v1::Layer layer, v1::LayerState state, int error) {
+  v1::LayerResult* result = report.add_layers();
+  result->set_layer(layer);
+  result->set_state(state);
+  result->set_error(error);
+}
+
+void Record(v1::Confined& report, v1::Layer layer, int error) {
+  Record(report, layer, StateOf(error), error);
+}
+
+int ErrorOf(long result) { return result < 0 ? errno : 0; }
+
+// ---- Namespaces and file system -----------------------------------------------------------------
+
+// A user namespace without a mapping is what the broker makes at the worker's birth: in it, no user
+// id exists, the worker's own included.
+bool HasUnmappedUser() { return syscall(SYS_setresuid, -1, geteuid(), -1) < 0 && errno == EINVAL; }
+
+// An empty read-only root in place of the host's. Needs a mount namespace of the worker's own.
+int EnterEmptyRoot() {
+  // Nothing that happens below is to reach the namespace this one was copied from.
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return errno;
+  const int context = static_cast<int>(syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC));
+  if (context < 0) return errno;
+  if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
+      syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
+      syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) {
+    return errno;
+  }
+  const int root = static_cast<int>(
+      syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
+              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  if (root < 0) return errno;
+  // Mounted over "/", because no other directory is sure to exist, and entered through its
+  // descriptor, because a path still leads below it. pivot_root(".", ".") puts the old root on top
+  // of the new one, where umount finds it.
+  if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+      fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+      chdir("/") < 0) {
+    return errno;
+  }
+  close(root);
+  close(context);
+  return 0;
+}
+
+struct Namespace {
+  v1::Layer layer;
+  int flag;
+};
+
+constexpr Namespace kNamespaces[] = {
+    {v1::LAYER_MOUNT_NAMESPACE, CLONE_NEWNS},      {v1::LAYER_NET_NAMESPACE, CLONE_NEWNET},
+    {v1::LAYER_IPC_NAMESPACE, CLONE_NEWIPC},       {v1::LAYER_UTS_NAMESPACE, CLONE_NEWUTS},
+    {v1::LAYER_CGROUP_NAMESPACE, CLONE_NEWCGROUP},
+};
+
+void ApplyNamespaces(v1::Confined& report) {
+  // Without one from birth there may still be one from here on. It comes first: it holds the
+  // capabilities that the others need.
+  Record(report, v1::LAYER_USER_NAMESPACE, HasUnmappedUser() ? 0 : ErrorOf(unshare(CLONE_NEWUSER)));
+  // Only a child can be born into a pid namespace, and then it is number 1.
+  const bool own_pids = getpid() == 1;
+  Record(report, v1::LAYER_PID_NAMESPACE,
+         own_pids ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_UNAVAILABLE, own_pids ? 0 : EPERM);
+
+  int all = 0;
+  for (const Namespace& one : kNamespaces) all |= one.flag;
+  const bool at_once = unshare(all) == 0;
+  for (const Namespace& one : kNamespaces) {
+    int error = at_once ? 0 : ErrorOf(unshare(one.flag));
+    if (error == 0 && one.flag == CLONE_NEWNS) error = EnterEmptyRoot();
+    Record(report, one.layer, error);
+  }
+}
+
+// ---- Descriptors --------------------------------------------------------------------------------
+
+bool IsNull(int, const struct stat& file) {
+  return S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3);
+}
+bool IsPipe(int, const struct stat& file) { return S_ISFIFO(file.st_mode); }
+bool IsDevice(int, const struct stat& file) { return S_ISCHR(file.st_mode); }
+// The broker relies on the size of the arena never changing: so does this process.
+bool IsSealedMemory(int fd, const struct stat&) {
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+  return (fcntl(fd, F_GET_SEALS) & ~(kSeals | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) == 0 &&
+         (fcntl(fd, F_GET_SEALS) & kSeals) == kSeals;
+}
+// Files without a file system, as eventfds are, have no file type.
+bool IsAnonymous(int, const struct stat& file) { return (file.st_mode & S_IFMT) == 0; }
+
+struct Place {
+  int first;
+  int count;
+  bool required;
+  bool (*is_right)(int fd, const struct stat& file);
+};
+
+constexpr int kLanes = abi::kMaxLanes;
+constexpr Place kPlaces[] = {
+    {0, 3, true, IsNull},
+    {abi::kFdControlIn, 2, true, IsPipe},
+    {abi::kFdKvm, 1, true, IsDevice},
+    {abi::kFdArena, 1, false, IsSealedMemory},
+    {abi::kFdDoorbell, kLanes, false, IsAnonymous},
+    {abi::kFdWake, kLanes, false, IsAnonymous},
+};
+static_assert(abi::kFdControlOut == abi::kFdControlIn + 1);
+static_assert(abi::kFdArena == abi::kFdKvm + 1 && abi::kFdDoorbell > abi::kFdArena);
+static_assert(abi::kFdWake == abi::kFdDoorbell + kLanes && abi::kFdVcpu == abi::kFdWake + kLanes);
+
+int KeepNamedDescriptors() {
+  if (syscall(SYS_close_range, abi::kFdArena + 1, abi::kFdDoorbell - 1, 0) < 0 ||
+      syscall(SYS_close_range, abi::kFdVcpu, UINT_MAX, 0) < 0) {
+    return errno;
+  }
+  for (const Place& place : kPlaces) {
+    for (int fd = place.first; fd < place.first + place.count; ++fd) {
+      struct stat file;
+      if (fstat(fd, &file) < 0) {
+        if (errno == EBADF && !place.required) continue;
+        return errno;
+      }
+      if (!place.is_right(fd, file)) return EBADFD;
+    }
+  }
+  return 0;
+}
+
+// ---- Rights -------------------------------------------------------------------------------------
+
+// Empties every set. The bounding set and the secure bits, which say what an exec could bring back,
+// need CAP_SETPCAP; a caller that has none is held by no_new_privs to what it has: nothing.
+int DropCapabilities() {
+  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM) return errno;
+  }
+  constexpr int kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+                        SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+                        SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  if (prctl(PR_SET_SECUREBITS, kBits, 0, 0, 0) < 0 && errno != EPERM) return errno;
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return errno;
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  return ErrorOf(syscall(SYS_capset, &header, none));
+}
+
+struct Limit {
+  decltype(RLIMIT_CORE) resource;
+  rlim_t value;
+};
+
+// RLIMIT_NPROC waits for the threads (InstallRunFilter); CPU time and memory are the broker's to
+// limit, who knows the job.
+constexpr Limit kLimits[] = {
+    {RLIMIT_CORE, 0},                        // the guest's memory stays off the disk
+    {RLIMIT_FSIZE, 0},                       // no file grows
+    {RLIMIT_NOFILE, abi::kFdVcpu + kLanes},  // no descriptor above the vCPUs'
+    {RLIMIT_MEMLOCK, 0},
+    {RLIMIT_MSGQUEUE, 0},  // kernel memory
+    {RLIMIT_NICE, 0},
+    {RLIMIT_RTPRIO, 0},  // no priority over others
+};
+
+int LowerLimits() {
+  for (const Limit& limit : kLimits) {
+    const rlimit value = {limit.value, limit.value};
+    if (setrlimit(limit.resource, &value) < 0) return errno;
+  }
+  return 0;
+}
+
+// As of Landlock's ABI 6; older headers have less.
+struct LandlockRuleset {
+  uint64_t handled_access_fs;
+  uint64_t handled_access_net;
+  uint64_t scoped;
+};
+
+// Handles every right that the kernel knows, and grants none.
+int ApplyLandlock() {
+  constexpr int kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
+  const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
+  if (abi < 0) return errno;
+  LandlockRuleset ruleset = {};
+  const int rights = abi >= 5 ? 16 : abi >= 3 ? 15 : abi >= 2 ? 14 : 13;
+  ruleset.handled_access_fs = (1ull << rights) - 1;
+  if (abi >= 4) ruleset.handled_access_net = 3;  // bind and connect
+  if (abi >= 6) ruleset.scoped = 3;              // abstract sockets and signals
+  const int fd =
+      static_cast<int>(syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0));
+  if (fd < 0) return errno;
+  const int error = ErrorOf(syscall(SYS_landlock_restrict_self, fd, 0));
+  close(fd);
+  return error;
+}
+
+}  // namespace
+
+// The order is forced: each layer takes away what a later one must not need. Namespaces and the
+// empty root need capabilities; descriptors are checked once nothing opens any more; giving up
+// capabilities resets neither the dumpable flag nor the parent-death signal, but gaining them, as
+// entering a user namespace does, clears both, so these come after.
+void ApplyLayers(v1::Confined& report) {
+  prctl(PR_SET_NAME, "hotcell-worker", 0, 0, 0);  // execveat() left a number
+  Record(report, v1::LAYER_NO_NEW_PRIVS, ErrorOf(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
+  ApplyNamespaces(report);
+  // A broker that died before this line is noticed too: its end of the control pipe is closed, and
+  // the worker ends at its first read.
+  Record(report, v1::LAYER_CAPABILITIES, DropCapabilities());
+  Record(report, v1::LAYER_UNDUMPABLE, ErrorOf(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)));
+  Record(report, v1::LAYER_PARENT_DEATH_SIGNAL, ErrorOf(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)));
+  Record(report, v1::LAYER_LANDLOCK, ApplyLandlock());
+  const int open_files = KeepNamedDescriptors();
+  Record(report, v1::LAYER_CLOSED_FDS,
+         open_files == 0 ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_FAILED, open_files);
+  Record(report, v1::LAYER_RLIMITS, LowerLimits());
+}
+
+}  // namespace hotcell::worker

@@ -1,0 +1,96 @@
+#include <linux/seccomp.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "guest/abi/abi.h"
+#include "policy/filters.h"
+#include "vmm-worker/confinement.h"
+
+namespace hotcell::worker {
+namespace {
+
+static_assert(policy::kTrapSetup == v1::PHASE_SETUP && policy::kTrapRun == v1::PHASE_RUN);
+
+// A FromWorker{violation} frame, built without the protobuf library: in a signal handler nothing
+// may allocate or lock.
+class ViolationFrame {
+ public:
+  ViolationFrame(int32_t syscall_number, uint32_t arch, uint32_t phase) {
+    bytes_[kBodyLengthAt - 1] = kLengthDelimited | v1::FromWorker::kViolationFieldNumber << 3;
+    // A negative int32 is encoded as the 64-bit number of the same value.
+    Put(v1::Violation::kSyscallFieldNumber, static_cast<uint64_t>(int64_t{syscall_number}));
+    Put(v1::Violation::kArchFieldNumber, arch);
+    Put(v1::Violation::kPhaseFieldNumber, phase);
+    bytes_[kBodyLengthAt] = static_cast<uint8_t>(size_ - kBodyLengthAt - 1);
+    bytes_[0] = static_cast<uint8_t>(size_ - sizeof(uint32_t));  // little-endian, below 256
+  }
+
+  const uint8_t* data() const { return bytes_; }
+  size_t size() const { return size_; }
+
+ private:
+  static constexpr uint8_t kLengthDelimited = 2;
+  static constexpr size_t kBodyLengthAt = 5;  // after the frame's length and the field's tag
+
+  void Put(int field, uint64_t value) {
+    bytes_[size_++] = static_cast<uint8_t>(field << 3);  // varint
+    for (; value >= 0x80; value >>= 7) bytes_[size_++] = static_cast<uint8_t>(value) | 0x80;
+    bytes_[size_++] = static_cast<uint8_t>(value);
+  }
+
+  uint8_t bytes_[64] = {};
+  size_t size_ = kBodyLengthAt + 1;
+};
+
+// The filter's SECCOMP_RET_DATA, which says the stage, arrives in si_errno.
+void OnViolation(int, siginfo_t* info, void*) {
+  const ViolationFrame frame(info->si_syscall, info->si_arch,
+                             static_cast<uint32_t>(info->si_errno));
+  const ssize_t written = write(abi::kFdControlOut, frame.data(), frame.size());
+  static_cast<void>(written);  // a broker that is gone does not miss it
+  _exit(kViolationExitStatus);
+}
+
+bool Install(std::span<const sock_filter> filter, pid_t tgid, unsigned flags) {
+  sock_filter bound[policy::kMaxFilterLength];
+  policy::BindTgid(filter, static_cast<uint32_t>(tgid), bound);
+  const sock_fprog program = {static_cast<unsigned short>(filter.size()), bound};
+  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  if (result > 0) errno = ESRCH;  // a thread that could not be brought under the filter
+  return result == 0;
+}
+
+}  // namespace
+
+bool InstallSetupFilter() {
+  struct sigaction action = {};
+  action.sa_sigaction = OnViolation;
+  action.sa_flags = SA_SIGINFO;
+  // Blocked, the signal would kill without a word.
+  sigset_t violation;
+  sigemptyset(&violation);
+  sigaddset(&violation, SIGSYS);
+  return sigaction(SIGSYS, &action, nullptr) == 0 &&
+         sigprocmask(SIG_UNBLOCK, &violation, nullptr) == 0 &&
+         Install(policy::SetupFilter(), getpid(), 0);
+}
+
+bool InstallRunFilter(uint32_t vcpus, bool dirty_log) {
+  const std::span<const sock_filter> filter = policy::RunFilter(vcpus, dirty_log);
+  if (filter.empty()) {
+    errno = EINVAL;
+    return false;
+  }
+  const rlimit none = {0, 0};
+  return setrlimit(RLIMIT_NPROC, &none) == 0 &&
+         Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
+}
+
+}  // namespace hotcell::worker
