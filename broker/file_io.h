@@ -1,0 +1,45 @@
+// The system calls behind requests, on files that have been looked up and ranges that have been
+// checked. Nothing here looks at file contents. An error is an errno; 0 is success.
+#ifndef HOTCELL_BROKER_FILE_IO_H_
+#define HOTCELL_BROKER_FILE_IO_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "broker/file_table.h"
+
+namespace hotcell::broker {
+
+struct TransferResult {
+  int error = 0;
+  uint64_t bytes = 0;
+};
+
+// Short only at the end of the file.
+TransferResult ReadAt(const JobFile& file, uint64_t offset, std::span<std::byte> data);
+
+// Writes all of `data` or fails. Grows the file where needed.
+int WriteAt(JobFile& file, uint64_t offset, std::span<const std::byte> data);
+
+// Makes the range read as zeroes: a hole where the file system has them. A range beyond what was
+// ever written costs no more than a new file size. ECANCELED when `stop` becomes true before the
+// end of a long range.
+int WriteZeroesAt(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop);
+
+// Regular files only.
+int SetFileSize(JobFile& file, uint64_t size);
+
+int FlushFile(const JobFile& file);
+
+struct BlockStatusResult {
+  uint64_t length = 0;  // bytes from the offset alike, at least 1 and at most as asked
+  bool data = true;     // a file system that cannot tell holes says data
+};
+// A range beyond the end of the file is a hole.
+BlockStatusResult GetBlockStatus(const JobFile& file, uint64_t offset, uint64_t length);
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_FILE_IO_H_

@@ -1,0 +1,107 @@
+#ifndef HOTCELL_BROKER_FILE_TABLE_H_
+#define HOTCELL_BROKER_FILE_TABLE_H_
+
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "broker/unique_fd.h"
+#include "guest/abi/abi.h"
+
+namespace hotcell::broker {
+
+// What FLUSH and WRITE promise about stable storage.
+enum class Durability {
+  kNone,        // FLUSH does nothing
+  kOnFlush,     // FLUSH is fdatasync()
+  kEveryWrite,  // each WRITE is synchronous (RWF_DSYNC), and so is FLUSH
+};
+
+// A file of the job. Everything but the atomics is fixed once the file is in its table.
+struct JobFile {
+  int fd = -1;
+  UniqueFd owned;    // holds fd when the table opened it
+  std::string name;  // quoted and escaped, for messages
+  bool writable = false;
+  bool block_device = false;
+  Durability durability = Durability::kNone;
+  dev_t device = 0;  // device and inode tell files apart; of block devices, the device they are
+  ino_t inode = 0;
+  std::optional<uint32_t> referrer;  // slot of the image that names this one
+  uint32_t depth = 1;                // images from the job's source down to this one
+
+  // Regular files that are written: writes that may grow the file hold it shared, what sets a size
+  // holds it exclusively, so that setting a size never cuts off another lane's write.
+  std::shared_mutex size_mutex;
+  std::atomic<uint64_t> size = 0;         // bytes
+  std::atomic<uint64_t> written_end = 0;  // nothing but holes lies beyond; at most `size`
+};
+
+struct FileLimits {
+  uint64_t bytes_read = 0;    // from all files together
+  uint64_t output_bytes = 0;  // size of a written file
+  uint32_t chain_depth = 0;
+  uint32_t references = 0;
+};
+
+// The files a job's guest may name, by slot, the quotas they share, and the first thing that went
+// wrong with one of them. Find() and the quotas may be called by all lanes at once.
+class FileTable {
+ public:
+  explicit FileTable(const FileLimits& limits) : limits_(limits) {}
+
+  // `fd` is not owned and must outlive the table. `name` is for messages. Errors: neither a regular
+  // file nor a block device; the descriptor's access mode does not fit.
+  absl::StatusOr<uint32_t> AddInput(int fd, absl::string_view name);
+  // `fresh`: the file is to be emptied first, so that all of it is holes.
+  absl::StatusOr<uint32_t> AddOutput(int fd, absl::string_view name, Durability durability,
+                                     bool fresh);
+  // A file that the image in slot `referrer` names. Errors: too many references
+  // (kResourceExhausted), too deep a chain (kResourceExhausted), a cycle (kDataLoss), the job's own
+  // output (kPermissionDenied).
+  absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
+                                        abi::ReferenceKind kind);
+
+  // nullptr: no such slot.
+  JobFile* Find(uint32_t slot) const;
+
+  const FileLimits& limits() const { return limits_; }
+
+  // Takes `bytes` of the read quota; false when it does not suffice. What was not read is returned.
+  bool TakeReadQuota(uint64_t bytes);
+  void ReturnReadQuota(uint64_t bytes) { quota_taken_ -= bytes; }
+  uint64_t bytes_read() const { return quota_taken_; }
+
+  // Keeps the first error; later ones are dropped.
+  void RecordError(absl::Status error);
+  // kUnavailable, or kResourceExhausted where space is what lacks: "cannot <action>: <strerror>".
+  void RecordIoError(int error_number, absl::string_view action);
+  absl::Status error() const;
+
+ private:
+  static constexpr uint32_t kMaxSlots = 256;
+
+  absl::StatusOr<uint32_t> Add(std::unique_ptr<JobFile> file);
+
+  const FileLimits limits_;
+  mutable std::mutex mutex_;  // guards adding and error_
+  uint32_t references_ = 0;
+  absl::Status error_;
+  std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
+  std::atomic<uint32_t> count_ = 0;  // published after the file is in place
+  std::atomic<uint64_t> quota_taken_ = 0;
+};
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_FILE_TABLE_H_

@@ -1,0 +1,168 @@
+#include "broker/io_engine.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "broker/event_fd.h"
+#include "broker/posix_error.h"
+
+namespace hotcell::broker {
+namespace {
+
+// How often an empty ring is looked at before the thread blocks. The guest polls long and the
+// broker short: on two cores the broker's thread would take the time from the guest's.
+constexpr int kPolls = 100;
+
+bool IsReady(int fd, int16_t events, int timeout_ms) {
+  pollfd poll_fd{.fd = fd, .events = events};
+  return poll(&poll_fd, 1, timeout_ms) == 1;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IoEngine>> IoEngine::Create(const Arena& arena, FileTable& files,
+                                                           const ReferenceResolver& references) {
+  std::unique_ptr<IoEngine> engine(new IoEngine(arena, files, references));
+  for (uint32_t i = 0; i < arena.header().lane_count; ++i) {
+    auto lane = std::make_unique<Lane>(
+        LaneRing(arena.lane(i), arena.submission_ring(i), arena.completion_ring(i)));
+    lane->engine = engine.get();
+    lane->index = i;
+    for (UniqueFd* fd : {&lane->doorbell, &lane->wake}) {
+      absl::StatusOr<UniqueFd> event = MakeEventFd(0);
+      if (!event.ok()) return event.status();
+      *fd = *std::move(event);
+    }
+    engine->lanes_.push_back(std::move(lane));
+  }
+  absl::StatusOr<UniqueFd> failure_fd = MakeEventFd(EFD_NONBLOCK);
+  if (!failure_fd.ok()) return failure_fd.status();
+  engine->failure_fd_ = *std::move(failure_fd);
+  return engine;
+}
+
+IoEngine::~IoEngine() { Stop(); }
+
+std::vector<int> IoEngine::doorbells() const {
+  std::vector<int> fds;
+  for (const auto& lane : lanes_) fds.push_back(lane->doorbell.get());
+  return fds;
+}
+
+std::vector<int> IoEngine::wakes() const {
+  std::vector<int> fds;
+  for (const auto& lane : lanes_) fds.push_back(lane->wake.get());
+  return fds;
+}
+
+absl::Status IoEngine::Start() {
+  // The application's signals are not for these threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = 0;
+  for (const auto& lane : lanes_) {
+    error = pthread_create(&lane->thread, nullptr, &IoEngine::ThreadMain, lane.get());
+    if (error != 0) break;
+    lane->running = true;
+    pthread_setname_np(lane->thread, absl::StrCat("hotcell-lane", lane->index).c_str());
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error == 0 ? absl::OkStatus() : PosixError(error, "start an I/O thread");
+}
+
+void* IoEngine::ThreadMain(void* lane_pointer) {
+  Lane& lane = *static_cast<Lane*>(lane_pointer);
+  if (absl::Status status = lane.engine->ServeLane(lane); !status.ok()) {
+    lane.engine->Fail(std::move(status));
+  }
+  return nullptr;
+}
+
+absl::Status IoEngine::ServeLane(Lane& lane) {
+  while (!stop_) {
+    lane.ring.StartPolling();
+    for (int idle = 0; idle < kPolls && !stop_; ++idle) {
+      const absl::StatusOr<int> served = ServeOne(lane);
+      if (!served.ok()) return served.status();
+      if (*served != 0) idle = 0;
+      __builtin_ia32_pause();
+    }
+    if (!lane.ring.StopPolling() && !stop_) WaitForDoorbell(lane);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> IoEngine::ServeOne(Lane& lane) {
+  const absl::StatusOr<std::optional<abi::Submission>> request = lane.ring.Take();
+  if (!request.ok()) return request.status();
+  if (!request->has_value()) return 0;
+  lane.requests.fetch_add(1, std::memory_order_relaxed);
+  const absl::StatusOr<abi::Completion> completion = handler_.Handle(lane.index, **request);
+  if (!completion.ok()) return completion.status();
+  const absl::StatusOr<bool> wake = lane.ring.Post(*completion);
+  if (!wake.ok()) return wake.status();
+  // A worker that fills the counter makes this block until Stop() drains it.
+  if (*wake) SignalEventFd(lane.wake.get());
+  return 1;
+}
+
+void IoEngine::WaitForDoorbell(Lane& lane) {
+  uint64_t count = 0;
+  if (read(lane.doorbell.get(), &count, sizeof(count)) == sizeof(count)) {
+    lane.doorbells.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    // A hostile worker can have made the shared description non-blocking.
+    IsReady(lane.doorbell.get(), POLLIN, /*timeout_ms=*/100);
+  }
+}
+
+void IoEngine::Fail(absl::Status error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure_.ok()) failure_ = std::move(error);
+  }
+  SignalEventFd(failure_fd_.get());
+}
+
+absl::Status IoEngine::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void IoEngine::Stop() {
+  stop_ = true;
+  for (const auto& lane : lanes_) {
+    if (!lane->running) continue;
+    // Nobody but the lane's thread uses the eventfds any more. It may sleep in a write to a full
+    // wake or in a read of an empty doorbell; either ends here, and it sees stop_.
+    uint64_t count = 0;
+    if (IsReady(lane->wake.get(), POLLIN, 0)) {
+      [[maybe_unused]] const ssize_t drained = read(lane->wake.get(), &count, sizeof(count));
+    }
+    if (IsReady(lane->doorbell.get(), POLLOUT, 0)) SignalEventFd(lane->doorbell.get());
+    pthread_join(lane->thread, nullptr);
+    lane->running = false;
+  }
+}
+
+IoEngine::Counters IoEngine::counters() const {
+  Counters counters;
+  for (const auto& lane : lanes_) {
+    counters.requests += lane->requests;
+    counters.doorbells += lane->doorbells;
+  }
+  counters.bytes_written = handler_.bytes_written();
+  return counters;
+}
+
+}  // namespace hotcell::broker

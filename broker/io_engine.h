@@ -1,0 +1,92 @@
+#ifndef HOTCELL_BROKER_IO_ENGINE_H_
+#define HOTCELL_BROKER_IO_ENGINE_H_
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "broker/arena.h"
+#include "broker/file_table.h"
+#include "broker/reference_resolver.h"
+#include "broker/request_handler.h"
+#include "broker/ring.h"
+#include "broker/unique_fd.h"
+
+namespace hotcell::broker {
+
+// One thread per lane that serves the lane's ring and otherwise sleeps on its doorbell.
+class IoEngine {
+ public:
+  // Makes the eventfds of all lanes. The arguments are not owned and outlive the engine.
+  static absl::StatusOr<std::unique_ptr<IoEngine>> Create(const Arena& arena, FileTable& files,
+                                                          const ReferenceResolver& references);
+  // Stop()s.
+  ~IoEngine();
+  IoEngine(const IoEngine&) = delete;
+  IoEngine& operator=(const IoEngine&) = delete;
+
+  // Doorbell and wake eventfds by lane, to be passed to the worker.
+  std::vector<int> doorbells() const;
+  std::vector<int> wakes() const;
+
+  // Starts the threads. Call once.
+  absl::Status Start();
+
+  // Readable once a lane's guest has broken the contract; failure() then says how.
+  int failure_fd() const { return failure_fd_.get(); }
+  absl::Status failure() const;
+
+  // Ends the threads and waits for them. Precondition: the worker is dead, so that nobody else
+  // holds the eventfds: it could otherwise fill or drain them to keep a thread asleep. A request
+  // under way is finished first. Idempotent.
+  void Stop();
+
+  struct Counters {
+    uint64_t requests = 0;
+    uint64_t doorbells = 0;  // times a lane slept and was woken
+    uint64_t bytes_written = 0;
+  };
+  Counters counters() const;
+
+ private:
+  struct Lane {
+    IoEngine* engine = nullptr;
+    uint32_t index = 0;
+    LaneRing ring;
+    UniqueFd doorbell;
+    UniqueFd wake;
+    pthread_t thread{};
+    bool running = false;
+    std::atomic<uint64_t> requests = 0;
+    std::atomic<uint64_t> doorbells = 0;
+
+    explicit Lane(LaneRing lane_ring) : ring(lane_ring) {}
+  };
+
+  IoEngine(const Arena& arena, FileTable& files, const ReferenceResolver& references)
+      : handler_(arena, files, references, stop_) {}
+
+  static void* ThreadMain(void* lane);
+  absl::Status ServeLane(Lane& lane);
+  // The number of requests served: one, or none when the ring is empty.
+  absl::StatusOr<int> ServeOne(Lane& lane);
+  static void WaitForDoorbell(Lane& lane);
+  void Fail(absl::Status error);
+
+  std::atomic<bool> stop_ = false;
+  RequestHandler handler_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  UniqueFd failure_fd_;
+  mutable std::mutex mutex_;  // guards failure_
+  absl::Status failure_;
+};
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_IO_ENGINE_H_

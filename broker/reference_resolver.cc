@@ -1,0 +1,145 @@
+#include "broker/reference_resolver.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "broker/posix_error.h"
+#include "hotcell/text.h"
+
+namespace hotcell::broker {
+namespace {
+
+// Beyond what a path may be there is nothing to open.
+constexpr size_t kMaxNameSize = 4095;
+
+absl::string_view KindName(abi::ReferenceKind kind) {
+  switch (kind) {
+    case abi::ReferenceKind::kBackingFile:
+      return "backing file";
+    case abi::ReferenceKind::kDataFile:
+      return "data file";
+    case abi::ReferenceKind::kExtent:
+      return "extent";
+    case abi::ReferenceKind::kParent:
+      return "parent";
+  }
+  return "reference";
+}
+
+int OpenBeneath(int directory, const char* name, int flags) {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  // EAGAIN: a rename elsewhere made the kernel unsure about "..".
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    const int64_t fd = syscall(SYS_openat2, directory, name, &how, sizeof(how));
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
+  }
+  return -1;
+}
+
+std::string EscapeName(absl::string_view name) { return Escape({name.data(), name.size()}); }
+
+std::string MappingOption(absl::string_view name) {
+  return absl::StrCat("--backing '", EscapeName(name), "=FILE'");
+}
+
+}  // namespace
+
+absl::StatusOr<ReferenceResolver> ReferenceResolver::Create(const ReferencePolicy& policy) {
+  ReferenceResolver resolver(policy);
+  if (!policy.directory().empty()) {
+    resolver.directory_ =
+        UniqueFd(open(policy.directory().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!resolver.directory_.valid()) {
+      return PosixError(errno, absl::StrCat("open the directory ", Quote(policy.directory()),
+                                            " to follow references in"));
+    }
+  }
+  return resolver;
+}
+
+absl::StatusOr<ResolvedReference> ReferenceResolver::Open(absl::string_view name,
+                                                          abi::ReferenceKind kind) const {
+  const std::string what =
+      absl::StrCat("the ", KindName(kind), " ", Quote({name.data(), name.size()}));
+  const auto mapping = policy_.mappings().find(std::string(name));
+  if (mapping != policy_.mappings().end()) return OpenMapped(mapping->second, what);
+  if (!directory_.valid()) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        what, " that the image names was not opened: files named by images are opened only with ",
+        MappingOption(name), " or --follow-references=DIR"));
+  }
+  const std::string refused = absl::StrCat(what, " that the image names was not opened: ");
+  if (name.size() > kMaxNameSize) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(refused, "its name has ", name.size(), " bytes, more than a path may have"));
+  }
+  if (name.find('\0') != absl::string_view::npos) {
+    return absl::PermissionDeniedError(absl::StrCat(refused, "its name has a NUL byte in it"));
+  }
+  if (name.empty() || name.front() == '/') {
+    return absl::PermissionDeniedError(
+        absl::StrCat(refused, "its name is ", name.empty() ? "empty" : "absolute",
+                     ", and --follow-references only follows relative names; ", MappingOption(name),
+                     " allows it"));
+  }
+  return OpenBelow(std::string(name), what);
+}
+
+absl::StatusOr<ResolvedReference> ReferenceResolver::OpenMapped(const std::string& path,
+                                                                absl::string_view what) const {
+  // O_NONBLOCK: a FIFO must not hang the job before the file table refuses it.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.valid()) return PosixError(errno, absl::StrCat("open ", Quote(path), " for ", what));
+  return ResolvedReference{.fd = std::move(fd), .path = path};
+}
+
+absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const std::string& name,
+                                                               absl::string_view what) const {
+  const std::string place = absl::StrCat(what, " below ", Quote(policy_.directory()));
+  const auto error = [&]() -> absl::Status {
+    const int number = errno;
+    if (number == EXDEV || number == ELOOP) {
+      return absl::PermissionDeniedError(
+          absl::StrCat(what, " that the image names was not opened: its name leads ",
+                       number == EXDEV ? "out of " : "over a symbolic link in ",
+                       Quote(policy_.directory()), "; ", MappingOption(name), " allows it"));
+    }
+    if (number == ENOSYS) {
+      return absl::UnimplementedError(absl::StrCat("cannot open ", place,
+                                                   ": this kernel has no openat2 (Linux 5.6); ",
+                                                   MappingOption(name), " works without"));
+    }
+    return PosixError(number, absl::StrCat("open ", place));
+  };
+  // What is no regular file is not opened even for a moment: opening a device or a FIFO can have an
+  // effect of its own.
+  const UniqueFd probe(OpenBeneath(directory_.get(), name.c_str(), O_PATH));
+  if (!probe.valid()) return error();
+  struct stat found {};
+  if (fstat(probe.get(), &found) != 0) return error();
+  // With O_PATH a symbolic link at the end is opened itself, and is refused here.
+  if (!S_ISREG(found.st_mode)) {
+    return absl::PermissionDeniedError(absl::StrCat(place, " was not opened: no regular file; ",
+                                                    MappingOption(name), " allows it"));
+  }
+  UniqueFd fd(OpenBeneath(directory_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (!fd.valid()) return error();
+  struct stat opened {};
+  if (fstat(fd.get(), &opened) != 0) return error();
+  if (!S_ISREG(opened.st_mode) || opened.st_dev != found.st_dev || opened.st_ino != found.st_ino) {
+    return absl::AbortedError(absl::StrCat(place, " was replaced while it was opened"));
+  }
+  return ResolvedReference{.fd = std::move(fd),
+                           .path = absl::StrCat(policy_.directory(), "/", name)};
+}
+
+}  // namespace hotcell::broker

@@ -1,0 +1,44 @@
+#ifndef HOTCELL_BROKER_REFERENCE_RESOLVER_H_
+#define HOTCELL_BROKER_REFERENCE_RESOLVER_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "broker/unique_fd.h"
+#include "guest/abi/abi.h"
+#include "hotcell/references.h"
+
+namespace hotcell::broker {
+
+struct ResolvedReference {
+  UniqueFd fd;       // read-only
+  std::string path;  // for messages
+};
+
+// Decides which of the names found in images become open files (DESIGN: references). Opens only
+// what the policy maps or what lies below its directory; a name is never interpreted as a protocol,
+// a description or a device. Thread-safe.
+class ReferenceResolver {
+ public:
+  // Opens the policy's directory, where it has one.
+  static absl::StatusOr<ReferenceResolver> Create(const ReferencePolicy& policy);
+
+  // `name` is as it stands in the image: any bytes. Errors, each with the escaped name:
+  // kPermissionDenied with the options that would allow it, kNotFound, others as the kernel says.
+  absl::StatusOr<ResolvedReference> Open(absl::string_view name, abi::ReferenceKind kind) const;
+
+ private:
+  explicit ReferenceResolver(const ReferencePolicy& policy) : policy_(policy) {}
+  absl::StatusOr<ResolvedReference> OpenMapped(const std::string& path,
+                                               absl::string_view what) const;
+  absl::StatusOr<ResolvedReference> OpenBelow(const std::string& name,
+                                              absl::string_view what) const;
+
+  ReferencePolicy policy_;
+  UniqueFd directory_;
+};
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_REFERENCE_RESOLVER_H_

@@ -1,0 +1,202 @@
+#include "broker/request_handler.h"
+
+#include <cerrno>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "broker/file_io.h"
+#include "broker/ring.h"
+
+namespace hotcell::broker {
+namespace {
+
+abi::Completion Completed(const abi::Submission& request, abi::IoStatus status, uint64_t result = 0,
+                          uint64_t result2 = 0) {
+  return {.user_data = request.user_data,
+          .result = result,
+          .result2 = result2,
+          .status = static_cast<uint32_t>(status)};
+}
+
+abi::IoStatus RefusalStatus(const absl::Status& error) {
+  switch (error.code()) {
+    case absl::StatusCode::kNotFound:
+      return abi::IoStatus::kNotFound;
+    case absl::StatusCode::kResourceExhausted:
+      return abi::IoStatus::kQuota;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kInvalidArgument:
+      return abi::IoStatus::kRefused;
+    default:
+      return abi::IoStatus::kIoError;
+  }
+}
+
+bool NeedsBuffer(abi::Opcode opcode) {
+  return opcode == abi::Opcode::kRead || opcode == abi::Opcode::kWrite ||
+         opcode == abi::Opcode::kOpenReference;
+}
+
+bool NeedsWritable(abi::Opcode opcode) {
+  return opcode == abi::Opcode::kWrite || opcode == abi::Opcode::kWriteZeroes ||
+         opcode == abi::Opcode::kFlush || opcode == abi::Opcode::kSetSize;
+}
+
+}  // namespace
+
+absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
+                                                       const abi::Submission& request) {
+  if (absl::Status status = CheckSubmission(request, kBufferSize); !status.ok()) return status;
+  const auto opcode = static_cast<abi::Opcode>(request.opcode);
+  JobFile* file = files_.Find(request.slot);
+  if (file == nullptr) {
+    return absl::InternalError(
+        absl::StrFormat("the guest broke the ring protocol: opcode %u for slot %u, which is none "
+                        "of the job's files",
+                        request.opcode, request.slot));
+  }
+  if (NeedsWritable(opcode) && !file->writable) {
+    return absl::InternalError(
+        absl::StrFormat("the guest broke the ring protocol: opcode %u would write to %s, which is "
+                        "an input of the job",
+                        request.opcode, file->name));
+  }
+  std::span<std::byte> buffer;
+  if (NeedsBuffer(opcode)) {
+    buffer = arena_.LaneBuffers(lane, request.buffer, request.length);
+    if (buffer.empty()) {
+      return absl::InternalError(absl::StrFormat(
+          "the guest broke the ring protocol: %u bytes at arena offset 0x%x are not within lane "
+          "%u's buffers",
+          request.length, request.buffer, lane));
+    }
+  }
+  switch (opcode) {
+    case abi::Opcode::kRead:
+      return Read(*file, request, buffer);
+    case abi::Opcode::kWrite:
+      return Write(*file, request, buffer);
+    case abi::Opcode::kWriteZeroes:
+      return WriteZeroes(*file, request);
+    case abi::Opcode::kBlockStatus: {
+      const BlockStatusResult status = GetBlockStatus(*file, request.offset, request.length);
+      return Completed(request, abi::IoStatus::kOk, status.length, status.data ? 1 : 0);
+    }
+    case abi::Opcode::kFlush:
+      return Flush(*file, request);
+    case abi::Opcode::kSetSize:
+      return SetSize(*file, request);
+    case abi::Opcode::kOpenReference:
+      return OpenReference(request, buffer);
+  }
+  return absl::InternalError("unreachable: CheckSubmission() knows all opcodes");
+}
+
+abi::Completion RequestHandler::IoError(const abi::Submission& request, int error,
+                                        const std::string& action) {
+  files_.RecordIoError(error, action);
+  const bool no_space = error == ENOSPC || error == EDQUOT;
+  return Completed(request, no_space ? abi::IoStatus::kNoSpace : abi::IoStatus::kIoError,
+                   static_cast<uint64_t>(error));
+}
+
+std::optional<abi::Completion> RequestHandler::CheckEnd(const JobFile& file,
+                                                        const abi::Submission& request,
+                                                        uint64_t end) {
+  if (end > files_.limits().output_bytes) {
+    files_.RecordError(absl::ResourceExhaustedError(
+        absl::StrCat(file.name, " would grow to ", end, " bytes; the limit `output_bytes` is ",
+                     files_.limits().output_bytes)));
+    return Completed(request, abi::IoStatus::kQuota);
+  }
+  if (file.block_device && end > file.size) {
+    files_.RecordError(absl::ResourceExhaustedError(absl::StrCat("the block device ", file.name,
+                                                                 " has ", file.size.load(),
+                                                                 " bytes, ", end, " are needed")));
+    return Completed(request, abi::IoStatus::kNoSpace, ENOSPC);
+  }
+  return std::nullopt;
+}
+
+abi::Completion RequestHandler::Read(JobFile& file, const abi::Submission& request,
+                                     std::span<std::byte> buffer) {
+  if (!files_.TakeReadQuota(buffer.size())) {
+    files_.RecordError(absl::ResourceExhaustedError(
+        absl::StrCat("the job reads more than its limit `bytes_read` of ",
+                     files_.limits().bytes_read, " bytes")));
+    return Completed(request, abi::IoStatus::kQuota);
+  }
+  const TransferResult read = ReadAt(file, request.offset, buffer);
+  files_.ReturnReadQuota(buffer.size() - read.bytes);
+  if (read.error != 0) {
+    return IoError(request, read.error,
+                   absl::StrCat("read ", file.name, " at offset ", request.offset));
+  }
+  return Completed(request, abi::IoStatus::kOk, read.bytes);
+}
+
+abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& request,
+                                      std::span<const std::byte> buffer) {
+  if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  if (const int error = WriteAt(file, request.offset, buffer); error != 0) {
+    return IoError(request, error,
+                   absl::StrCat("write ", file.name, " at offset ", request.offset));
+  }
+  bytes_written_ += buffer.size();
+  return Completed(request, abi::IoStatus::kOk, buffer.size());
+}
+
+abi::Completion RequestHandler::WriteZeroes(JobFile& file, const abi::Submission& request) {
+  if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  const int error = WriteZeroesAt(file, request.offset, request.length, stop_);
+  if (error != 0) {
+    return IoError(request, error,
+                   absl::StrCat("write zeroes to ", file.name, " at offset ", request.offset));
+  }
+  return Completed(request, abi::IoStatus::kOk, request.length);
+}
+
+abi::Completion RequestHandler::Flush(JobFile& file, const abi::Submission& request) {
+  if (const int error = FlushFile(file); error != 0) {
+    return IoError(request, error, absl::StrCat("flush ", file.name));
+  }
+  return Completed(request, abi::IoStatus::kOk);
+}
+
+abi::Completion RequestHandler::SetSize(JobFile& file, const abi::Submission& request) {
+  if (auto refusal = CheckEnd(file, request, request.offset)) return *refusal;
+  if (!file.block_device) {
+    if (const int error = SetFileSize(file, request.offset); error != 0) {
+      return IoError(request, error,
+                     absl::StrCat("set the size of ", file.name, " to ", request.offset));
+    }
+  }
+  return Completed(request, abi::IoStatus::kOk, request.offset);
+}
+
+abi::Completion RequestHandler::OpenReference(const abi::Submission& request,
+                                              std::span<const std::byte> buffer) {
+  // The one place where bytes of a buffer are looked at: a copy of a name.
+  const std::string name(reinterpret_cast<const char*>(buffer.data()), buffer.size());
+  const auto kind = static_cast<abi::ReferenceKind>(request.flags);
+  absl::StatusOr<ResolvedReference> resolved = references_.Open(name, kind);
+  if (!resolved.ok()) {
+    const abi::IoStatus status = RefusalStatus(resolved.status());
+    files_.RecordError(resolved.status());
+    return Completed(request, status);
+  }
+  const absl::StatusOr<uint32_t> slot =
+      files_.AddReference(std::move(resolved->fd), resolved->path, request.slot, kind);
+  if (!slot.ok()) {
+    files_.RecordError(slot.status());
+    return Completed(request, RefusalStatus(slot.status()));
+  }
+  return Completed(request, abi::IoStatus::kOk, *slot, files_.Find(*slot)->size);
+}
+
+}  // namespace hotcell::broker

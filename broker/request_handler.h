@@ -1,0 +1,55 @@
+#ifndef HOTCELL_BROKER_REQUEST_HANDLER_H_
+#define HOTCELL_BROKER_REQUEST_HANDLER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "broker/arena.h"
+#include "broker/file_table.h"
+#include "broker/reference_resolver.h"
+#include "guest/abi/abi.h"
+
+namespace hotcell::broker {
+
+// Serves requests of all lanes: checks a copied Submission against the arena and the file table and
+// does what it asks. Thread-safe.
+class RequestHandler {
+ public:
+  // None is owned; all outlive this. `stop` ends long requests early.
+  RequestHandler(const Arena& arena, FileTable& files, const ReferenceResolver& references,
+                 const std::atomic<bool>& stop)
+      : arena_(arena), files_(files), references_(references), stop_(stop) {}
+
+  // Failures of files, quotas and policy are in the completion, and in the file table with their
+  // cause. An error means that the request breaks the contract and the job is over.
+  absl::StatusOr<abi::Completion> Handle(uint32_t lane, const abi::Submission& request);
+
+  uint64_t bytes_written() const { return bytes_written_; }
+
+ private:
+  abi::Completion Read(JobFile& file, const abi::Submission& request, std::span<std::byte> buffer);
+  abi::Completion Write(JobFile& file, const abi::Submission& request,
+                        std::span<const std::byte> buffer);
+  abi::Completion WriteZeroes(JobFile& file, const abi::Submission& request);
+  abi::Completion Flush(JobFile& file, const abi::Submission& request);
+  abi::Completion SetSize(JobFile& file, const abi::Submission& request);
+  abi::Completion OpenReference(const abi::Submission& request, std::span<const std::byte> buffer);
+  // nullopt: a file of `end` bytes is within quota and device.
+  std::optional<abi::Completion> CheckEnd(const JobFile& file, const abi::Submission& request,
+                                          uint64_t end);
+  abi::Completion IoError(const abi::Submission& request, int error, const std::string& action);
+
+  const Arena& arena_;
+  FileTable& files_;
+  const ReferenceResolver& references_;
+  const std::atomic<bool>& stop_;
+  std::atomic<uint64_t> bytes_written_ = 0;
+};
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_REQUEST_HANDLER_H_
