@@ -178,9 +178,10 @@ int KeepNamedDescriptors() {
 // Empties every set. The bounding set and the secure bits, which say what an exec could bring back,
 // need CAP_SETPCAP; a caller that has none is held by no_new_privs to what it has: nothing.
 int DropCapabilities() {
-  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM) return errno;
-  }
+  int capability = 0;
+  while (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) ++capability;
+  // EINVAL: beyond the last that the kernel knows.
+  if (errno != EPERM && (errno != EINVAL || capability == 0)) return errno;
   constexpr int kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                         SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                         SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;

@@ -1,0 +1,275 @@
+#include "broker/spawn.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "broker/mapping.h"
+#include "broker/posix_error.h"
+#include "guest/abi/abi.h"
+
+namespace hotcell::broker {
+namespace {
+
+constexpr int kLanes = abi::kMaxLanes;
+// Where the child keeps what it is about to place: above every number that a worker knows.
+constexpr int kScratchFd = abi::kFdVcpu + kLanes;
+constexpr int kMaxPlaced = 3 + 4 + 2 * kLanes;
+constexpr size_t kStackSize = 64 << 10;
+
+struct Placement {
+  int from;
+  int to;
+};
+
+enum class Step {
+  kNone,
+  kDuplicate,
+  kPlace,
+  kClose,
+  kSession,
+  kSignals,
+  kCapabilities,
+  kExecute,
+};
+
+// What parent and child share: until the program is executed, they are one address space.
+struct Birth {
+  std::array<Placement, kMaxPlaced> placements;
+  size_t placement_count = 0;
+  int program = -1;
+  bool user_namespace = false;
+  Step failed_step = Step::kNone;
+  int error = 0;
+};
+
+// ---- In the child -------------------------------------------------------------------------------
+//
+// It runs on a stack of its own in the memory of a process whose other threads go on: system calls
+// and writes to Birth, and nothing else.
+
+// Sanitizers' run-times know one stack per thread, and this is a second.
+#define HOTCELL_IN_CHILD [[gnu::no_sanitize("address", "undefined")]]
+
+[[noreturn]] HOTCELL_IN_CHILD void Fail(Birth& birth, Step step) {
+  birth.error = errno;
+  birth.failed_step = step;
+  syscall(SYS_exit_group, 1);
+  __builtin_unreachable();
+}
+
+// Moves everything out of the way first: a source may have the number that another one shall get.
+HOTCELL_IN_CHILD void PlaceDescriptors(Birth& birth) {
+  const std::span placements(birth.placements.data(), birth.placement_count);
+  for (Placement& placement : placements) {
+    placement.from = fcntl(placement.from, F_DUPFD_CLOEXEC, kScratchFd);
+    if (placement.from < 0) Fail(birth, Step::kDuplicate);
+  }
+  const int program = fcntl(birth.program, F_DUPFD_CLOEXEC, kScratchFd);
+  if (program < 0) Fail(birth, Step::kDuplicate);
+  // Whatever is not placed ends with the exec.
+  if (syscall(SYS_close_range, 0, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) Fail(birth, Step::kClose);
+  for (const Placement& placement : placements) {
+    if (dup3(placement.from, placement.to, 0) < 0) Fail(birth, Step::kPlace);
+  }
+  birth.program = program;
+}
+
+// An exec by a user whom the namespace does not know would drop the capabilities that came with it.
+// The worker needs these two to make its other namespaces and to empty the bounding set.
+HOTCELL_IN_CHILD void KeepCapabilities(Birth& birth) {
+  constexpr uint32_t kKept[] = {CAP_SYS_ADMIN, CAP_SETPCAP};
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  for (const uint32_t capability : kKept) {
+    sets[CAP_TO_INDEX(capability)].permitted |= CAP_TO_MASK(capability);
+  }
+  for (__user_cap_data_struct& set : sets) set.effective = set.inheritable = set.permitted;
+  if (syscall(SYS_capset, &header, sets) < 0) Fail(birth, Step::kCapabilities);
+  for (const uint32_t capability : kKept) {
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0) {
+      Fail(birth, Step::kCapabilities);
+    }
+  }
+}
+
+[[noreturn]] HOTCELL_IN_CHILD void RunChild(Birth& birth) {
+  PlaceDescriptors(birth);
+  if (setsid() < 0 || chdir("/") < 0) Fail(birth, Step::kSession);
+  personality(PER_LINUX);  // the caller may have switched off address randomisation
+  if (birth.user_namespace) KeepCapabilities(birth);
+  // Handlers were reset by CLONE_CLEAR_SIGHAND, so nothing of the parent's can run from here on.
+  const uint64_t no_signals = 0;
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof(no_signals)) < 0) {
+    Fail(birth, Step::kSignals);
+  }
+  const char* const argv[] = {"hotcell-worker", nullptr};
+  const char* const envp[] = {nullptr};
+  syscall(SYS_execveat, birth.program, "", argv, envp, AT_EMPTY_PATH);
+  Fail(birth, Step::kExecute);
+}
+
+// clone3() with a stack of the child's own, on which it calls RunChild(birth). glibc offers no such
+// thing: its clone() cannot reset signal handlers.
+long CloneAndRun(clone_args& args, Birth& birth) {
+  long result = SYS_clone3;
+  void (*const run)(Birth&) = RunChild;
+  asm volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"  // end of the chain of frames
+      "mov %[birth], %%rdi\n\t"
+      "call *%[run]\n\t"
+      "ud2\n"
+      "1:"
+      : "+a"(result)
+      : "D"(&args), "S"(sizeof(args)), [run] "r"(run), [birth] "r"(&birth)
+      : "rcx", "r11", "memory");
+  return result;
+}
+
+// ---- In the parent ------------------------------------------------------------------------------
+
+absl::Status Explain(const Birth& birth) {
+  switch (birth.failed_step) {
+    case Step::kDuplicate:
+      return PosixError(birth.error,
+                        absl::StrCat("give the worker its descriptors: raise the limit "
+                                     "on open files (ulimit -n) above ",
+                                     kScratchFd + kMaxPlaced));
+    case Step::kPlace:
+      return PosixError(birth.error, "place the worker's descriptors");
+    case Step::kClose:
+      return PosixError(birth.error,
+                        "close the worker's other descriptors (close_range needs Linux 5.11)");
+    case Step::kSession:
+      return PosixError(birth.error, "give the worker a session of its own");
+    case Step::kSignals:
+      return PosixError(birth.error, "reset the worker's signals");
+    case Step::kCapabilities:
+      return PosixError(birth.error, "pass the worker the capabilities of its user namespace");
+    case Step::kExecute:
+      return PosixError(birth.error,
+                        "execute the worker program: it must be an executable ELF file for this "
+                        "machine, on a file system without noexec; install hotcell-worker again");
+    case Step::kNone:
+      break;
+  }
+  return absl::InternalError("the worker failed to start");
+}
+
+// What may be had from the most confined down. Kernels and administrators refuse user namespaces in
+// several ways; a refusal costs microseconds.
+constexpr uint64_t kNamespaces[] = {CLONE_NEWUSER | CLONE_NEWPID, CLONE_NEWPID, CLONE_NEWUSER, 0};
+
+bool IsRefusal(int error) {
+  return error == EPERM || error == EINVAL || error == ENOSPC || error == EUSERS || error == EACCES;
+}
+
+absl::StatusOr<SpawnedWorker> Clone(Birth& birth, const Mapping& stack) {
+  long pid = -1;
+  int pidfd = -1;
+  int error = 0;
+  for (const uint64_t namespaces : kNamespaces) {
+    clone_args args = {};
+    // The parent's memory is lent, not copied: a service's may be large. It is held until the exec,
+    // so that a failure to execute is known when this returns.
+    args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | namespaces;
+    args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
+    args.exit_signal = 0;
+    args.stack = reinterpret_cast<uintptr_t>(stack.data());
+    args.stack_size = stack.size();
+    birth.user_namespace = (namespaces & CLONE_NEWUSER) != 0;
+    pid = CloneAndRun(args, birth);
+    error = pid < 0 ? static_cast<int>(-pid) : 0;
+    if (!IsRefusal(error)) break;
+  }
+  if (error == ENOSYS) return PosixError(error, "start a worker: clone3 needs Linux 5.5");
+  if (error != 0) {
+    return PosixError(error,
+                      "start a worker: check the limits on processes (ulimit -u, cgroup "
+                      "pids.max) and memory");
+  }
+  return SpawnedWorker{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
+void Place(Birth& birth, int from, int to) {
+  birth.placements[birth.placement_count++] = {from, to};
+}
+
+absl::Status PlanPlacements(const WorkerFds& fds, int null, Birth& birth) {
+  if (fds.doorbells.size() > kLanes || fds.wakes.size() > kLanes) {
+    return absl::InvalidArgumentError(absl::StrCat("a worker has at most ", kLanes, " lanes"));
+  }
+  for (int standard = 0; standard < 3; ++standard) Place(birth, null, standard);
+  Place(birth, fds.control_in, abi::kFdControlIn);
+  Place(birth, fds.control_out, abi::kFdControlOut);
+  Place(birth, fds.kvm, abi::kFdKvm);
+  if (fds.arena >= 0) Place(birth, fds.arena, abi::kFdArena);
+  for (size_t i = 0; i < fds.doorbells.size(); ++i) {
+    Place(birth, fds.doorbells[i], abi::kFdDoorbell + static_cast<int>(i));
+  }
+  for (size_t i = 0; i < fds.wakes.size(); ++i) {
+    Place(birth, fds.wakes[i], abi::kFdWake + static_cast<int>(i));
+  }
+  return absl::OkStatus();
+}
+
+void Reap(const UniqueFd& pidfd) {
+  siginfo_t info;
+  while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) < 0 &&
+         errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds) {
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null.valid()) return PosixError(errno, "open /dev/null, which a worker needs");
+  Birth birth;
+  birth.program = worker_program_fd;
+  if (absl::Status status = PlanPlacements(fds, null.get(), birth); !status.ok()) return status;
+
+  void* const memory = mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (memory == MAP_FAILED) return PosixError(errno, "map a stack for the worker's start");
+  const Mapping stack(memory, kStackSize);
+
+  // No handler of the caller's may run in the child before they are reset, nor a thread be
+  // cancelled.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  absl::StatusOr<SpawnedWorker> worker = Clone(birth, stack);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  if (worker.ok() && birth.failed_step != Step::kNone) {
+    Reap(worker->pidfd);
+    return Explain(birth);
+  }
+  return worker;
+}
+
+}  // namespace hotcell::broker

@@ -1,0 +1,70 @@
+#ifndef HOTCELL_TESTS_SYSCALL_PROBE_CLIENT_H_
+#define HOTCELL_TESTS_SYSCALL_PROBE_CLIENT_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "broker/spawn.h"
+#include "broker/unique_fd.h"
+#include "protos/control.pb.h"
+#include "tests/syscall_probe/probe.h"
+
+namespace hotcell::tests {
+
+// How a probe ended.
+struct ProbeEnd {
+  int status = -1;  // exit status, or -1 when a signal ended it
+  int signal = 0;
+  std::optional<v1::Violation> violation;  // the frame it left, if it was one
+};
+
+// A probe started by SpawnWorker() as the broker starts a worker: pipes, /dev/kvm (or /dev/null in
+// its place when the machine has none), an arena, `lanes` doorbells and wakes.
+class Probe {
+ public:
+  static absl::StatusOr<Probe> Start(int lanes = 1, int kvm = -1);
+
+  Probe(Probe&&) = default;
+  // Ends it by EOF and reaps it.
+  ~Probe();
+
+  // Nothing when the probe died of the request.
+  std::optional<ProbeReply> Send(const ProbeRequest& request);
+  // A request without scratch; the same.
+  std::optional<ProbeReply> Call(int64_t number, std::initializer_list<int64_t> arguments = {});
+  // A call whose argument `path_argument` is the address of `path`.
+  std::optional<ProbeReply> CallWithPath(int64_t number, int path_argument, std::string_view path,
+                                         std::initializer_list<int64_t> arguments);
+  std::optional<ProbeReply> Do(ProbeRequestKind kind,
+                               std::initializer_list<int64_t> arguments = {});
+  v1::Confined ApplyLayers();
+  // Layers and both filters; false when one could not be installed.
+  bool LockDown(uint32_t vcpus);
+
+  // Closes the control pipe and waits for the end.
+  ProbeEnd End();
+
+  int pid() const { return worker_.pid; }
+  int pidfd() const { return worker_.pidfd.get(); }
+  int wake(int lane) const { return wakes_[static_cast<size_t>(lane)].get(); }
+
+ private:
+  Probe() = default;
+
+  broker::SpawnedWorker worker_;
+  broker::UniqueFd to_;
+  broker::UniqueFd from_;
+  std::vector<broker::UniqueFd> wakes_;
+  std::string last_words_;
+};
+
+// The result of one layer; UNSPECIFIED when the report does not name it.
+v1::LayerResult FindLayer(const v1::Confined& report, v1::Layer layer);
+
+}  // namespace hotcell::tests
+
+#endif  // HOTCELL_TESTS_SYSCALL_PROBE_CLIENT_H_

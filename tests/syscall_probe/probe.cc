@@ -1,0 +1,115 @@
+#include "tests/syscall_probe/probe.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+
+#include "guest/abi/abi.h"
+#include "protos/control.pb.h"
+#include "vmm-worker/confinement.h"
+
+namespace hotcell::tests {
+namespace {
+
+void* Sleep(void*) {
+  uint64_t wakes;
+  while (read(abi::kFdWake, &wakes, sizeof(wakes)) > 0) {
+  }
+  return nullptr;
+}
+
+struct Handover {
+  std::mutex lock;
+  std::condition_variable changed;
+  bool asked = false;
+  bool answered = false;
+};
+
+// Started before a filter forbids it, used after.
+void* Answer(void* argument) {
+  Handover& handover = *static_cast<Handover*>(argument);
+  std::unique_lock guard(handover.lock);
+  handover.changed.wait(guard, [&] { return handover.asked; });
+  handover.answered = true;
+  handover.changed.notify_all();
+  return nullptr;
+}
+
+void Ask(Handover& handover) {
+  std::unique_lock guard(handover.lock);
+  handover.asked = true;
+  handover.changed.notify_all();
+  handover.changed.wait(guard, [&] { return handover.answered; });
+}
+
+int64_t MakeSystemCall(const ProbeRequest& request, ProbeReply& reply) {
+  long arguments[6];
+  std::memcpy(reply.scratch, request.scratch, kScratchSize);
+  for (int i = 0; i < 6; ++i) {
+    arguments[i] = (request.in_scratch & 1u << i) != 0
+                       ? reinterpret_cast<long>(reply.scratch + request.arguments[i])
+                       : request.arguments[i];
+  }
+  return syscall(request.number, arguments[0], arguments[1], arguments[2], arguments[3],
+                 arguments[4], arguments[5]);
+}
+
+int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** argv,
+              Handover& handover) {
+  switch (request.kind) {
+    case ProbeRequestKind::kSystemCall:
+      return MakeSystemCall(request, reply);
+    case ProbeRequestKind::kApplyLayers: {
+      v1::Confined report;
+      worker::ApplyLayers(report);
+      if (!report.SerializeToArray(reply.scratch, kScratchSize)) return -1;
+      return static_cast<int64_t>(report.ByteSizeLong());
+    }
+    case ProbeRequestKind::kInstallSetupFilter:
+      return worker::InstallSetupFilter() ? 1 : 0;
+    case ProbeRequestKind::kInstallRunFilter:
+      return worker::InstallRunFilter(static_cast<uint32_t>(request.arguments[0]),
+                                      request.arguments[1] != 0)
+                 ? 1
+                 : 0;
+    case ProbeRequestKind::kStartThread: {
+      pthread_t thread;
+      return pthread_create(&thread, nullptr, request.arguments[0] == 0 ? Sleep : Answer,
+                            &handover);
+    }
+    case ProbeRequestKind::kDescribeStart: {
+      int64_t variables = 0;
+      while (environ[variables] != nullptr) ++variables;
+      std::strncpy(reply.scratch, argv[0], kScratchSize - 1);
+      return int64_t{argc} * 1000 + variables;
+    }
+    case ProbeRequestKind::kBlockOnLock:
+      Ask(handover);
+      return 0;
+  }
+  return -1;
+}
+
+int Run(int argc, char** argv) {
+  Handover handover;
+  ProbeRequest request;
+  for (;;) {
+    const ssize_t size = read(abi::kFdControlIn, &request, sizeof(request));
+    if (size == 0) return 0;
+    if (size != sizeof(request)) return 1;
+    ProbeReply reply;
+    errno = 0;
+    reply.result = Serve(request, reply, argc, argv, handover);
+    reply.error = reply.result == -1 ? errno : 0;
+    if (write(abi::kFdControlOut, &reply, sizeof(reply)) != sizeof(reply)) return 2;
+  }
+}
+
+}  // namespace
+}  // namespace hotcell::tests
+
+int main(int argc, char** argv) { _exit(hotcell::tests::Run(argc, argv)); }
