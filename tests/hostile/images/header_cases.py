@@ -49,7 +49,7 @@ header_case("l1-unaligned", refused("L1"), l1_offset=3 * CLUSTER + 8)
 header_case("l1-offset-overflows", refused("L1"), l1_offset=(1 << 64) - CLUSTER)
 header_case("l1-on-header", refused("L1|header|overlap|claim"), l1_offset=0)
 header_case("l1-on-refcount-table", refused("L1|L2|overlap|claim"), l1_offset=CLUSTER)
-header_case("l1-on-l2", refused("L1|L2|overlap|claim"), l1_offset=4 * CLUSTER)
+header_case("l1-on-l2", refused("L1|L2|overlap|claim|past"), l1_offset=4 * CLUSTER)
 header_case("refcount-order-7", refused("refcount"), info="refcount", refcount_order=7)
 header_case("refcount-order-255", refused("refcount"), info="refcount", refcount_order=255)
 header_case("refcount-table-missing", either("refcount"), refcount_table_clusters=0)
@@ -74,7 +74,7 @@ header_case("compression-type-unknown", refused("compression"), compression_type
 header_case("compression-type-unannounced", refused("compression"), compression_type=1)
 header_case("compression-type-needlessly-announced", either("compression"),
             incompatible=q.INCOMPATIBLE_COMPRESSION)
-header_case("data-file-unnamed", refused("data file"), incompatible=q.INCOMPATIBLE_DATA_FILE)
+header_case("data-file-unnamed", refused("data file|another file"), incompatible=q.INCOMPATIBLE_DATA_FILE)
 
 
 @case("feature-unknown-with-a-name", refused(r"\\x1b|\\033|\\e|\?"))

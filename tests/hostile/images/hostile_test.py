@@ -8,7 +8,7 @@ import time
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
 
 # pylint: disable=wrong-import-position
-from hostile.images import cases
+from hostile.images import cases, qcow2file
 from support import files, harness, programs, trace
 
 # A hang is told from a slow machine generously; the time that is promised is printed beside what
@@ -55,7 +55,13 @@ def _check_same(case, target):
         programs.qemu_img("compare", "-s", "-f", "qcow2", "-F", "qcow2", case.path, target)
         return
     reference = os.path.join(os.path.dirname(target), "reference.raw")
-    programs.qemu_img("convert", "-f", "qcow2", "-O", "raw", case.path, reference)
+    source = case.path
+    convert = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw"]
+    if programs.run([*convert, source, reference]).returncode != 0:
+        # qemu-img minds the damage and we need not: then it must have cost no data.
+        source = os.path.join(os.path.dirname(target), "undamaged.qcow2")
+        qcow2file.Qcow2File().write(source)
+        programs.must([*convert, source, reference])
     difference = files.first_difference(target, reference)
     harness.check(difference is None, f"convert: differs from qemu-img's at byte {difference}")
 
