@@ -11,8 +11,8 @@ Result<ImageDescription> Inspect(IoChannel& io, const hotcell_v1_Job& job) {
 
   const Result<const FormatDriver*> format = ChooseFormat(io, file, info.source.format);
   if (!format.ok()) return format.status();
-  const OpenOptions options = {.max_virtual_size = job.max_virtual_size, .describe_only = true};
-  const Result<std::unique_ptr<ImageReader>> reader = (*format)->open(io, file, options);
+  const Result<std::unique_ptr<ImageReader>> reader =
+      (*format)->open(io, file, {.describe_only = true});
   if (!reader.ok()) return reader.status();
   return (*reader)->Describe();
 }

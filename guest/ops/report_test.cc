@@ -1,0 +1,178 @@
+// What guest code encodes with nanopb, decoded with the host's protobuf as the broker does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "guest/ops/report_examples.h"
+#include "protos/job.pb.h"
+#include "protos/report.pb.h"
+
+namespace hotcell::guest {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr size_t kPlenty = 1 << 20;
+
+v1::Report Decoded(const std::string& bytes) {
+  v1::Report report;
+  EXPECT_TRUE(report.ParseFromString(bytes));
+  return report;
+}
+
+TEST(Report, CarriesAnErrorByteForByte) {
+  const v1::Report report = Decoded(EncodedError(1, "L2 table \xff at 0x30000", kPlenty));
+  EXPECT_EQ(report.error().code(), v1::ERROR_CORRUPT_IMAGE);
+  EXPECT_EQ(report.error().message(), "L2 table \xff at 0x30000");
+  EXPECT_EQ(report.result_case(), v1::Report::RESULT_NOT_SET);
+}
+
+TEST(Report, CarriesAConversion) {
+  const v1::Report report = Decoded(EncodedConvert(kPlenty));
+  EXPECT_FALSE(report.has_error());
+  EXPECT_EQ(report.convert().virtual_size(), 1ull << 40);
+  EXPECT_EQ(report.convert().source_format(), "qcow2");
+  EXPECT_EQ(report.convert().bytes_read(), 123u);
+  EXPECT_EQ(report.convert().bytes_written(), 456u);
+  EXPECT_EQ(report.convert().zero_bytes(), 789u);
+  EXPECT_THAT(report.warnings(), ElementsAre("first", "second \xff"));
+}
+
+TEST(Report, CarriesAllThatAnImageSaysOfItself) {
+  const v1::Report report = Decoded(EncodedRichInfo(kPlenty));
+  const v1::ImageInfo& info = report.info();
+  EXPECT_EQ(info.format(), "qcow2");
+  EXPECT_EQ(info.virtual_size(), 64ull << 30);
+  EXPECT_EQ(info.cluster_size(), 65536u);
+  EXPECT_TRUE(info.dirty());
+  EXPECT_TRUE(info.encrypted());
+  EXPECT_EQ(info.backing_file(), std::string("base\xff\0.img", 10));
+  EXPECT_EQ(info.backing_format(), "ra\xfew");
+
+  ASSERT_EQ(info.snapshots_size(), 2);
+  const v1::Snapshot& first = info.snapshots(0);
+  EXPECT_EQ(first.id(), "1");
+  EXPECT_EQ(first.name(), "before");
+  EXPECT_EQ(first.vm_state_size(), 5u);
+  EXPECT_EQ(first.date_sec(), 1700000000u);
+  EXPECT_EQ(first.date_nsec(), 7u);
+  EXPECT_EQ(first.vm_clock_nsec(), 99u);
+  EXPECT_TRUE(first.has_icount());
+  EXPECT_EQ(first.icount(), 0u);
+  EXPECT_EQ(first.virtual_size(), 32ull << 30);
+  EXPECT_FALSE(info.snapshots(1).has_icount());
+
+  const v1::Qcow2Info& qcow2 = info.qcow2();
+  EXPECT_EQ(qcow2.compat(), "1.1");
+  EXPECT_EQ(qcow2.compression_type(), "zstd");
+  EXPECT_TRUE(qcow2.lazy_refcounts());
+  EXPECT_EQ(qcow2.refcount_bits(), 16u);
+  EXPECT_TRUE(qcow2.corrupt());
+  EXPECT_TRUE(qcow2.extended_l2());
+  EXPECT_TRUE(qcow2.has_data_file());
+  EXPECT_EQ(qcow2.data_file(), "data.raw");
+  EXPECT_TRUE(qcow2.data_file_raw());
+  EXPECT_EQ(qcow2.encryption(), "luks");
+  ASSERT_EQ(qcow2.bitmaps_size(), 1);
+  EXPECT_EQ(qcow2.bitmaps(0).name(), "b0");
+  EXPECT_EQ(qcow2.bitmaps(0).granularity(), 65536u);
+  EXPECT_THAT(qcow2.bitmaps(0).flags(), ElementsAre("auto", "in-use"));
+}
+
+TEST(Report, OfARawImageHasNoFormatSpecificPart) {
+  const v1::ImageInfo info = Decoded(EncodedRawInfo(kPlenty)).info();
+  EXPECT_EQ(info.format(), "raw");
+  EXPECT_EQ(info.virtual_size(), 512u);
+  EXPECT_EQ(info.backing_file(), "");
+  EXPECT_EQ(info.format_specific_case(), v1::ImageInfo::FORMAT_SPECIFIC_NOT_SET);
+}
+
+TEST(Report, ThatDoesNotFitBecomesAnErrorThatSaysSo) {
+  const size_t exact = EncodedRichInfo(kPlenty).size();
+  EXPECT_EQ(Decoded(EncodedRichInfo(exact)).info().snapshots_size(), 2);
+  const v1::Report report = Decoded(EncodedRichInfo(exact - 1));
+  EXPECT_EQ(report.error().code(), v1::ERROR_LIMIT);
+  EXPECT_THAT(report.error().message(), HasSubstr(std::to_string(exact - 1) + " bytes"));
+}
+
+TEST(Report, IsEmptyWhereNotEvenTheErrorFits) { EXPECT_EQ(EncodedRichInfo(10), ""); }
+
+TEST(Report, OfMoreSnapshotsThanItCanListSaysSo) {
+  const v1::Report report = Decoded(EncodedInfoWithSnapshots(70'000, kPlenty));
+  EXPECT_EQ(report.info().snapshots_size(), 65'535);
+  EXPECT_THAT(report.warnings(), ElementsAre("only the first 65535 of 70000 snapshots are listed"));
+}
+
+v1::Job InfoJob() {
+  v1::Job job;
+  job.set_lanes(1);
+  job.set_max_chain_depth(1);
+  job.mutable_info()->mutable_source()->set_slot(0);
+  job.mutable_info()->mutable_source()->set_size(4 << 20);
+  return job;
+}
+
+TEST(RunJob, InspectsARawImage) {
+  const v1::Report report = Decoded(ReportOnJob(InfoJob().SerializeAsString()));
+  EXPECT_FALSE(report.has_error()) << report.error().message();
+  EXPECT_EQ(report.info().format(), "raw");
+  EXPECT_EQ(report.info().virtual_size(), 4u << 20);
+}
+
+TEST(RunJob, RefusesAFormatThatThereIsNot) {
+  v1::Job job = InfoJob();
+  job.mutable_info()->mutable_source()->set_format("floppy");
+  const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
+  EXPECT_TRUE(report.has_error());
+  EXPECT_THAT(report.error().message(), HasSubstr("floppy"));
+}
+
+TEST(RunJob, InspectsADiskTooBigToBeRead) {
+  v1::Job job = InfoJob();
+  job.set_max_virtual_size(1 << 20);
+  const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
+  EXPECT_EQ(report.info().virtual_size(), 4u << 20) << report.error().message();
+}
+
+TEST(RunJob, RefusesAJobWithoutAnOperation) {
+  const v1::Report report = Decoded(ReportOnJob(v1::Job().SerializeAsString()));
+  EXPECT_EQ(report.error().code(), v1::ERROR_INVALID_ARGUMENT);
+}
+
+TEST(RunJob, RefusesAnInspectionOfNothing) {
+  v1::Job job;
+  job.mutable_info();
+  const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
+  EXPECT_EQ(report.error().code(), v1::ERROR_INVALID_ARGUMENT);
+}
+
+TEST(RunJob, RefusesATextLongerThanItsField) {
+  v1::Job job = InfoJob();
+  job.mutable_info()->mutable_source()->set_format(std::string(32, 'x'));
+  const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
+  EXPECT_EQ(report.error().code(), v1::ERROR_INVALID_ARGUMENT);
+  EXPECT_THAT(report.error().message(), HasSubstr("cannot be decoded"));
+}
+
+// A job cut short or with bytes changed gets some report that can be read, whatever it says.
+TEST(RunJob, AnswersGarbageWithAReport) {
+  const std::string good = InfoJob().SerializeAsString();
+  for (size_t size = 0; size < good.size(); ++size) {
+    Decoded(ReportOnJob(good.substr(0, size)));
+  }
+  std::mt19937 random(1);
+  for (int round = 0; round < 500; ++round) {
+    std::string bytes(random() % 200, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    // No operation can be asked for by chance with a slot that does not exist: the native channel
+    // would abort, as the broker ends such a job.
+    const v1::Report report = Decoded(ReportOnJob(bytes));
+    EXPECT_TRUE(report.has_error());
+  }
+}
+
+}  // namespace
+}  // namespace hotcell::guest
