@@ -42,7 +42,7 @@ def replace_kvm(scratch, mode):
 def hide_kvm(scratch):
     """Takes /dev/kvm away: /dev holds the usual nodes and nothing else."""
     devices = {name: os.stat(f"/dev/{name}").st_rdev
-               for name in ("null", "zero", "full", "random", "urandom", "tty")}
+               for name in ("null", "zero", "full", "random", "urandom")}
     os.makedirs(scratch, exist_ok=True)
     mount_tmpfs(scratch, 64)
     for name, device in devices.items():

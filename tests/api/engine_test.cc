@@ -1,0 +1,329 @@
+// libhotcell as a service uses it: descriptors in, a report out, and nothing left behind.
+#include "hotcell/engine.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace hotcell {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::Eq;
+using ::testing::HasSubstr;
+
+constexpr size_t kMebibyte = 1 << 20;
+
+// A file in memory, closed at the end of the test.
+class MemoryFile {
+ public:
+  explicit MemoryFile(const std::string& content = "") : fd_(memfd_create("test", MFD_CLOEXEC)) {
+    Write(0, content);
+  }
+  ~MemoryFile() { close(fd_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  int fd() const { return fd_; }
+
+  void Write(off_t offset, const std::string& content) {
+    ASSERT_EQ(pwrite(fd_, content.data(), content.size(), offset),
+              static_cast<ssize_t>(content.size()));
+  }
+
+  std::string Content() const {
+    struct stat status = {};
+    if (fstat(fd_, &status) != 0) return "fstat failed";
+    std::string content(static_cast<size_t>(status.st_size), '\0');
+    const ssize_t size = pread(fd_, content.data(), content.size(), 0);
+    return size == status.st_size ? content : "pread failed";
+  }
+
+ private:
+  const int fd_;
+};
+
+// Half noise, half zeroes, in turns of 64 KiB.
+std::string DiskContent(size_t size) {
+  std::mt19937_64 noise(7);
+  std::string content(size, '\0');
+  for (size_t offset = 0; offset + sizeof(uint64_t) <= size; offset += sizeof(uint64_t)) {
+    const uint64_t word = noise();
+    if (offset / 65536 % 2 == 0) std::memcpy(&content[offset], &word, sizeof(word));
+  }
+  return content;
+}
+
+int OpenDescriptors() {
+  DIR* const directory = opendir("/proc/self/fd");
+  int count = 0;
+  while (readdir(directory) != nullptr) ++count;
+  closedir(directory);
+  return count;
+}
+
+class EngineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (kvm < 0) GTEST_SKIP() << "/dev/kvm is unusable: " << std::strerror(errno);
+    close(kvm);
+    absl::StatusOr<Engine> engine = Engine::Create({.worker_path = HOTCELL_WORKER_PATH});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = std::make_unique<Engine>(*std::move(engine));
+  }
+
+  static ConvertRequest Request(const MemoryFile& source, const std::string& source_format,
+                                const MemoryFile& target, const std::string& target_format) {
+    ConvertRequest request;
+    request.source = {.fd = source.fd(), .name = "source", .format = source_format};
+    request.target_fd = target.fd();
+    request.target_format = target_format;
+    return request;
+  }
+
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(EngineTest, RoundTripThroughQcow2GivesTheSameBytes) {
+  const MemoryFile source(DiskContent(5 * kMebibyte + 1536));
+  const MemoryFile qcow2;
+  const MemoryFile target;
+
+  const auto there = engine_->Convert(Request(source, "raw", qcow2, "qcow2"));
+  ASSERT_TRUE(there.ok()) << there.status();
+  const auto back = engine_->Convert(Request(qcow2, "", target, "raw"));
+  ASSERT_TRUE(back.ok()) << back.status();
+
+  EXPECT_EQ(back->result.source_format(), "qcow2");
+  EXPECT_EQ(back->result.virtual_size(), 5 * kMebibyte + 1536);
+  EXPECT_TRUE(target.Content() == source.Content());
+}
+
+TEST_F(EngineTest, CallerKeepsItsDescriptorsAndGetsNoneMore) {
+  const MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile target;
+  ASSERT_EQ(lseek(source.fd(), 17, SEEK_SET), 17);
+  const int before = OpenDescriptors();
+
+  ASSERT_TRUE(engine_->Convert(Request(source, "raw", target, "raw")).ok());
+
+  EXPECT_EQ(OpenDescriptors(), before);
+  EXPECT_EQ(lseek(source.fd(), 0, SEEK_CUR), 17);
+}
+
+TEST_F(EngineTest, NoChildOutlivesTheCall) {
+  const MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile target;
+
+  ASSERT_TRUE(engine_->Convert(Request(source, "raw", target, "raw")).ok());
+
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+TEST_F(EngineTest, ProgressEndsAtTheTotal) {
+  const MemoryFile source(DiskContent(8 * kMebibyte));
+  const MemoryFile target;
+  ConvertRequest request = Request(source, "raw", target, "raw");
+  std::vector<std::pair<uint64_t, uint64_t>> calls;
+  request.options.progress = [&](uint64_t done, uint64_t total) { calls.push_back({done, total}); };
+
+  ASSERT_TRUE(engine_->Convert(request).ok());
+
+  ASSERT_FALSE(calls.empty());
+  EXPECT_EQ(calls.back().first, 8 * kMebibyte);
+  EXPECT_EQ(calls.back().second, 8 * kMebibyte);
+}
+
+TEST_F(EngineTest, CancelledBeforeItStartsEndsAsCancelled) {
+  const MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile target;
+  Cancellation cancellation;
+  cancellation.Cancel();
+  ConvertRequest request = Request(source, "raw", target, "raw");
+  request.options.cancellation = &cancellation;
+
+  EXPECT_EQ(engine_->Convert(request).status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(EngineTest, CancelledFromAnotherThreadEndsAsCancelled) {
+  const MemoryFile source(DiskContent(256 * kMebibyte));
+  const MemoryFile target;
+  Cancellation cancellation;
+  ConvertRequest request = Request(source, "raw", target, "qcow2");
+  request.compress = true;
+  request.options.cancellation = &cancellation;
+  std::thread canceller([&] {
+    usleep(100'000);
+    cancellation.Cancel();
+  });
+
+  const absl::Status status = engine_->Convert(request).status();
+  canceller.join();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled) << status;
+}
+
+TEST_F(EngineTest, WallTimeLimitIsNamed) {
+  const MemoryFile source(DiskContent(256 * kMebibyte));
+  const MemoryFile target;
+  ConvertRequest request = Request(source, "raw", target, "qcow2");
+  request.compress = true;
+  request.options.limits.wall_time = absl::Milliseconds(50);
+
+  const absl::Status status = engine_->Convert(request).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("time"));
+}
+
+TEST_F(EngineTest, OutputLimitIsNamed) {
+  const MemoryFile source(DiskContent(8 * kMebibyte));
+  const MemoryFile target;
+  ConvertRequest request = Request(source, "raw", target, "qcow2");
+  request.options.limits.output_bytes = kMebibyte;
+
+  const absl::Status status = engine_->Convert(request).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("output"));
+}
+
+TEST_F(EngineTest, ReadLimitIsNamed) {
+  const MemoryFile source(DiskContent(8 * kMebibyte));
+  const MemoryFile target;
+  ConvertRequest request = Request(source, "raw", target, "raw");
+  request.options.limits.bytes_read = kMebibyte;
+
+  const absl::Status status = engine_->Convert(request).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("read"));
+}
+
+TEST_F(EngineTest, VirtualSizeLimitIsNamed) {
+  const MemoryFile source(DiskContent(8 * kMebibyte));
+  const MemoryFile target;
+  ConvertRequest request = Request(source, "raw", target, "raw");
+  request.options.limits.virtual_size = kMebibyte;
+
+  const absl::Status status = engine_->Convert(request).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("limit"));
+}
+
+TEST_F(EngineTest, UnknownFormatIsRefused) {
+  const MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile target;
+
+  const absl::Status status = engine_->Convert(Request(source, "nosuch", target, "raw")).status();
+
+  EXPECT_THAT(status.code(),
+              AnyOf(Eq(absl::StatusCode::kNotFound), Eq(absl::StatusCode::kInvalidArgument),
+                    Eq(absl::StatusCode::kUnimplemented)));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("nosuch"));
+}
+
+TEST_F(EngineTest, ClosedSourceIsRefused) {
+  const MemoryFile target;
+  ConvertRequest request;
+  request.source = {.fd = -1, .name = "nothing"};
+  request.target_fd = target.fd();
+
+  EXPECT_FALSE(engine_->Convert(request).ok());
+}
+
+TEST_F(EngineTest, EightThreadsDoNotDisturbEachOther) {
+  const MemoryFile source(DiskContent(3 * kMebibyte));
+  const std::string expected = source.Content();
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(8, 1);
+  for (int& result : wrong) {
+    threads.emplace_back([&] {
+      const MemoryFile target;
+      const auto reply = engine_->Convert(Request(source, "raw", target, "raw"));
+      result = reply.ok() && target.Content() == expected ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_THAT(wrong, ::testing::Each(0));
+}
+
+// A qcow2 image whose header names a backing file.
+class ReferenceTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    EngineTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    const MemoryFile empty(std::string(kMebibyte, '\0'));
+    const auto made = engine_->Convert(Request(empty, "raw", image_, "qcow2"));
+    ASSERT_TRUE(made.ok()) << made.status();
+    // backing_file_offset, backing_file_size; the name lies at the end of the first cluster.
+    const std::string name = "base.raw";
+    image_.Write(8, std::string("\0\0\0\0\0\0\xf0\0\0\0\0\x08", 12));
+    image_.Write(0xf000, name);
+  }
+
+  MemoryFile image_;
+};
+
+TEST_F(ReferenceTest, InfoTellsTheNameAndOpensNothing) {
+  InfoRequest request;
+  request.source = {.fd = image_.fd(), .name = "image", .format = "qcow2"};
+
+  const auto reply = engine_->Info(request);
+
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(reply->info.backing_file(), "base.raw");
+}
+
+TEST_F(ReferenceTest, ConvertRefusesUnlessAllowed) {
+  const MemoryFile target;
+
+  const absl::Status status = engine_->Convert(Request(image_, "qcow2", target, "raw")).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("base.raw"));
+}
+
+TEST_F(ReferenceTest, MappedNameIsServedByItsFile) {
+  const std::string path = ::testing::TempDir() + "/mapped.raw";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  ASSERT_GE(fd, 0);
+  ASSERT_EQ(ftruncate(fd, kMebibyte), 0);
+  close(fd);
+  const MemoryFile target;
+  ConvertRequest request = Request(image_, "qcow2", target, "raw");
+  request.references.Map("base.raw", path);
+
+  const auto reply = engine_->Convert(request);
+  unlink(path.c_str());
+
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(target.Content(), std::string(kMebibyte, '\0'));
+}
+
+}  // namespace
+}  // namespace hotcell
