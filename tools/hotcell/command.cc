@@ -1,0 +1,110 @@
+#include "tools/hotcell/command.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/help.h"
+#include "tools/hotcell/suggest.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
+    {"info", "describe a disk image", kInfoHelp, InfoMain},
+    {"run", "run a bare-metal guest program", kRunHelp, RunMain},
+    {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain},
+};
+
+void PrintOverview() {
+  Print("usage: hotcell COMMAND [OPTION]... [OPERAND]...\n\n");
+  Print("Converts and inspects disk images that nobody should trust, in a KVM guest that a\n");
+  Print("confined process owns.\n\nCommands:\n");
+  for (const Command& command : kCommands) {
+    const std::string padding(10 - command.name.size(), ' ');
+    Print(Cat("  ", command.name, padding, command.summary, "\n"));
+  }
+  Print("\n'hotcell help COMMAND' explains a command, 'hotcell --version' tells the version.\n");
+}
+
+int Help(int argc, char** argv) {
+  if (argc < 2) {
+    PrintOverview();
+    return kExitOk;
+  }
+  const std::string_view name = argv[1];
+  if (const Command* command = FindCommand(name)) {
+    PrintHelp(*command);
+    return kExitOk;
+  }
+  return ReportError("help", absl::InvalidArgumentError(Cat("unknown command '", name, "'")),
+                     OutputFormat::kHuman);
+}
+
+absl::Status UnknownCommand(std::string_view name) {
+  const bool is_option = !name.empty() && name.front() == '-';
+  absl::Status status = absl::InvalidArgumentError(
+      Cat(is_option ? "unknown option '" : "unknown command '", name, "'"));
+  std::vector<std::string_view> names = {"help", "--help", "--version"};
+  for (const Command& command : kCommands) names.push_back(command.name);
+  const std::optional<std::string_view> nearest = Nearest(name, names);
+  return WithRemedy(std::move(status), nearest.has_value() ? Cat("did you mean '", *nearest, "'?")
+                                                           : "see 'hotcell --help'");
+}
+
+int Dispatch(int argc, char** argv) {
+  if (argc < 2) {
+    return ReportError(
+        "", WithRemedy(absl::InvalidArgumentError("no command is given"), "see 'hotcell --help'"),
+        OutputFormat::kHuman);
+  }
+  const std::string_view name = argv[1];
+  if (name == "--version" || name == "-V") {
+    Print(Cat("hotcell ", HOTCELL_VERSION, "\n"));
+    return kExitOk;
+  }
+  if (name == "--help" || name == "-h") return Help(1, argv);
+  if (name == "help") return Help(argc - 1, argv + 1);
+  if (const Command* command = FindCommand(name)) return command->run(argc - 1, argv + 1);
+  return ReportError("", UnknownCommand(name), OutputFormat::kHuman);
+}
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+const Command* FindCommand(std::string_view name) {
+  for (const Command& command : kCommands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+int Main(int argc, char** argv) {
+  const int status = Dispatch(argc, argv);
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    const int error = errno == 0 ? EIO : errno;
+    // The guest's own code would claim that its output arrived.
+    return ReportError("", absl::ErrnoToStatus(error, "cannot write to standard output"),
+                       OutputFormat::kHuman);
+  }
+  return status;
+}
+
+void Print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void PrintHelp(const Command& command) { Print(command.help); }
+
+void PrintWarning(std::string_view command, std::string_view text) {
+  const std::string line = Cat("hotcell: ", command, ": warning: ", Escape(text), "\n");
+  (void)std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,40 @@
+// The commands of `hotcell`. Each takes the command line from its own name on and returns the exit
+// status of the process.
+#ifndef HOTCELL_TOOLS_HOTCELL_COMMAND_H_
+#define HOTCELL_TOOLS_HOTCELL_COMMAND_H_
+
+#include <span>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "tools/hotcell/error.h"
+
+namespace hotcell::cli {
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view help;
+  int (*run)(int argc, char** argv);
+};
+
+std::span<const Command> Commands();
+const Command* FindCommand(std::string_view name);  // nullptr: there is none
+
+int ConvertMain(int argc, char** argv);
+int InfoMain(int argc, char** argv);
+int RunMain(int argc, char** argv);
+int DoctorMain(int argc, char** argv);
+
+// `hotcell ARGUMENTS`: options of the program itself, then the command.
+int Main(int argc, char** argv);
+
+// Writes to standard output; errors come out when Main() ends.
+void Print(std::string_view text);
+void PrintHelp(const Command& command);
+// "hotcell: convert: warning: ..." on stderr.
+void PrintWarning(std::string_view command, std::string_view text);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_COMMAND_H_

@@ -1,0 +1,33 @@
+// What `--stats` tells of a job.
+#ifndef HOTCELL_TOOLS_HOTCELL_CONVERT_STATS_H_
+#define HOTCELL_TOOLS_HOTCELL_CONVERT_STATS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "hotcell/engine.h"
+#include "tools/hotcell/json.h"
+
+namespace hotcell::cli {
+
+// What the machine gave a job. Memory in bytes; each process's own peak.
+struct JobCost {
+  double seconds = 0;
+  uint64_t peak_memory = 0;         // of this process
+  uint64_t worker_peak_memory = 0;  // of the worker, guest RAM included
+};
+
+// The peaks so far, of this process and of the largest child it has waited for.
+JobCost MeasureCost(double seconds);
+
+std::string StatsText(const WorkerReport& worker, const JobCost& cost);
+Json StatsJson(const WorkerReport& worker, const JobCost& cost);
+
+// StatsText and StatsJson with what a conversion adds.
+std::string ConvertStatsText(const ConvertReply& reply, const JobCost& cost);
+// {"convert": {...}}; with `stats`, all of the above in it.
+std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, bool stats);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_CONVERT_STATS_H_

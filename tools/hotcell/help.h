@@ -1,0 +1,134 @@
+// What `hotcell COMMAND --help` prints.
+#ifndef HOTCELL_TOOLS_HOTCELL_HELP_H_
+#define HOTCELL_TOOLS_HOTCELL_HELP_H_
+
+#include <string_view>
+
+namespace hotcell::cli {
+
+inline constexpr std::string_view kConvertHelp =
+    R"(usage: hotcell convert [OPTION]... INPUT OUTPUT
+
+Converts the disk image INPUT, which is read and decoded in a KVM guest, to OUTPUT.
+OUTPUT appears when it is complete; until then, and on any error, the old file stays.
+
+As with qemu-img:
+  -f FORMAT         format of INPUT: raw, qcow2 (default: found out in the guest)
+  -O FORMAT         format of OUTPUT: raw, qcow2 (default: raw)
+  -o NAME=VALUE,... options of the output format; '-o help' lists them
+  -c                compress (qcow2)
+  -l SNAPSHOT       convert an internal snapshot, by id or name (also snapshot.id=ID or
+                    snapshot.name=NAME)
+  -n                write into an OUTPUT that exists, in place
+  -p                show progress; SIGUSR1 shows it once at any time
+  -q                no progress, no warnings
+  -S SIZE           shortest run of zeroes to leave out (default 4k; 0: write everything)
+  -t, -T MODE       cache mode of OUTPUT, INPUT: none, writeback, unsafe, directsync,
+                    writethrough; all but unsafe sync OUTPUT before it appears (default:
+                    unsafe, writeback)
+  -m COUNT, -U, -W  accepted, without effect
+
+Files that an image refers to are not opened unless you say so:
+  --backing NAME=FILE        open FILE where the image says NAME (written as in the error)
+  --follow-references=DIR    open what is below DIR, without symbolic links
+
+Limits and confinement:
+  --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
+  --memory SIZE     RAM of the guest (default 64M)
+  --timeout SECONDS end the job after this time
+  --limit NAME=VALUE  memory, wall-time, cpu-time, output-bytes, bytes-read, virtual-size,
+                    report-bytes, references, chain-depth
+  --require LAYER,... refuse to run without these confinement layers ('hotcell doctor'
+                    lists them)
+
+Other:
+  --stats           print VM exits, doorbells, bytes, time, peak memory, confinement
+  --output FORMAT   human or json: result and errors as one JSON document on standard
+                    output; progress goes to standard error then
+  --worker FILE, --kvm FILE  the worker program and the KVM device to use
+  -h, --help        this text
+
+Exit status: 0 done, 1 error, 130 and 143 cancelled by SIGINT and SIGTERM.
+)";
+
+inline constexpr std::string_view kInfoHelp =
+    R"(usage: hotcell info [OPTION]... FILE
+
+Describes the disk image FILE, which is read in a KVM guest, as 'qemu-img info' does.
+Files that it refers to are named and not opened.
+
+  -f FORMAT         format of FILE: raw, qcow2 (default: found out in the guest)
+  --output FORMAT   human or json; json has qemu-img's keys, and hotcell's own (confinement,
+                    references, warnings) under the key "hotcell"
+  -U                accepted, without effect
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 done, 1 error.
+)";
+
+inline constexpr std::string_view kRunHelp =
+    R"(usage: hotcell run [OPTION]... PROGRAM
+
+Runs a bare-metal program, a flat binary or an ELF64, in a KVM guest that a confined
+process owns. Standard output carries what the guest sends to its serial port; everything
+else goes to standard error.
+
+  --mode MODE       long: 64-bit, CPL 0, identity mapped (default)
+                    real: 16-bit
+                    payload: CPL 3 with page protection, an ELF64 linked for the guest
+                    run-time, as the transcoder is
+  --load ADDRESS    where a flat binary goes (default: long 0x10000, real 0x1000)
+  --entry ADDRESS   first instruction (default: --load, or what the ELF64 says)
+  --mem SIZE        RAM, at least 4M (default 64M)
+  --vcpus COUNT     1 to 16 (real: 1)
+  --timeout SECONDS stop the guest after this time (default 60)
+  --serial-input FILE  what the guest reads from its serial port; -: standard input
+  --input FILE      mapped into the arena (long mode)
+  --output FILE     what the guest leaves in the arena's output area (long mode)
+  --output-capacity SIZE  room for it (default 16M)
+  --dirty-pages     log and show the pages that the guest wrote
+  --registers       show the registers before and after
+  --vga             print the VGA text page at the end
+  -v, --verbose     narrate, and show result, registers and VGA text
+  --stats           show VM exits, time, peak memory, confinement
+  --limit NAME=VALUE, --require LAYER,..., --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Ports (real and long mode): 0x3f8 serial data, 0x3fd serial line status, 0x01 exit code,
+0xeff result. VGA text memory is at 0xb8000.
+
+Exit status: the guest's own code, 0 after HLT; or
+  120  the guest was not started: command line, files, KVM or the worker's set-up
+  121  a port that no device answers, or another unexpected exit
+  122  memory access outside RAM and devices
+  123  triple fault
+  124  stopped by --timeout
+  125  guest fault (payload mode)
+  126  KVM cannot go on
+  127  the worker died or broke its rules
+  130, 143  cancelled by SIGINT, SIGTERM
+)";
+
+inline constexpr std::string_view kDoctorHelp =
+    R"(usage: hotcell doctor [OPTION]...
+
+Checks what this machine can do: opens /dev/kvm, makes a VM, runs a guest to HLT, converts
+a small image in a guest, tries each confinement layer, and looks at kernel, KVM module,
+huge pages and user namespaces. Each problem comes with its remedy.
+
+  --output FORMAT   human or json
+  --timeout SECONDS for each guest (default 10)
+  --worker FILE, --kvm FILE
+                    the worker program and the KVM device to check
+  -h, --help        this text
+
+Exit status: 0 'hotcell convert' works here, 1 it does not.
+)";
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_HELP_H_

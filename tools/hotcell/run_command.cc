@@ -1,0 +1,188 @@
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "hotcell/engine.h"
+#include "hotcell/output_file.h"
+#include "tools/hotcell/command.h"
+#include "tools/hotcell/convert_stats.h"
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/files.h"
+#include "tools/hotcell/run_options.h"
+#include "tools/hotcell/run_report.h"
+#include "tools/hotcell/signals.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr std::string_view kName = "run";
+constexpr size_t kMaxProgram = 256 << 20;      // bytes
+constexpr size_t kMaxSerialInput = 128 << 10;  // bytes; it travels in one frame
+constexpr size_t kMaxInput = size_t{1} << 30;  // bytes
+constexpr std::string_view kElfMagic =
+    "\x7f"
+    "ELF";
+
+int Fail(const absl::Status& status, int exit_status) {
+  (void)ReportError(kName, status, OutputFormat::kHuman);
+  return exit_status;
+}
+
+// What is said beside the guest's own output goes to stderr.
+void Tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
+
+absl::Status ReadInputs(RunOptions& options) {
+  absl::StatusOr<std::string> program =
+      ReadWholeFile(options.program_path, /*allow_pipes=*/false, kMaxProgram, "program");
+  if (!program.ok()) return program.status();
+  RunRequest& request = options.request;
+  request.program = *std::move(program);
+  if (request.program.empty()) {
+    return absl::InvalidArgumentError(Cat("program '", options.program_path, "' is empty"));
+  }
+  request.program_is_elf =
+      std::string_view(request.program).substr(0, kElfMagic.size()) == kElfMagic;
+  if (request.mode == v1::GUEST_MODE_PAYLOAD && !request.program_is_elf) {
+    return absl::InvalidArgumentError(
+        Cat("'", options.program_path, "' is not an ELF64 file, which a payload has to be"));
+  }
+  if (!request.program_is_elf && !options.has_entry) request.entry = request.load_address;
+
+  if (!options.serial_input_path.empty()) {
+    absl::StatusOr<std::string> input =
+        ReadWholeFile(options.serial_input_path,
+                      /*allow_pipes=*/true, kMaxSerialInput, "serial input");
+    if (!input.ok()) return input.status();
+    request.serial_input = *std::move(input);
+  }
+  if (!options.input_path.empty()) {
+    absl::StatusOr<std::string> input =
+        ReadWholeFile(options.input_path, /*allow_pipes=*/false, kMaxInput, "input");
+    if (!input.ok()) return input.status();
+    request.input = *std::move(input);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteOutput(OutputFile& file, const std::string& path, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = write(file.fd(), bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return FileError("write", path, errno);
+    bytes.remove_prefix(static_cast<size_t>(wrote));
+  }
+  return file.Commit(/*sync=*/true);
+}
+
+void TellDetails(const RunOptions& options, const v1::Finished& finished,
+                 std::string_view serial_output) {
+  const bool verbose = options.request.verbose;
+  if (verbose) {
+    Tell(absl::StrFormat("serial output: %d bytes: %s\n", serial_output.size(),
+                         Escape(serial_output)));
+  }
+  if (finished.has_result() && verbose) {
+    Tell(absl::StrFormat("result: %d (0x%x)\n", finished.result_port_value(),
+                         finished.result_port_value()));
+  }
+  if (verbose || options.show_registers) {
+    Tell(Cat("registers before:\n", RegistersText(finished.initial_registers())));
+    Tell(Cat("registers after:\n", RegistersText(finished.registers())));
+  }
+  if (options.request.log_dirty_pages) Tell(Cat("dirty pages:\n", DirtyPagesText(finished)));
+  if (verbose && !finished.vga_text().empty()) {
+    Tell(Cat("VGA text:\n", VgaText(finished.vga_text())));
+  }
+}
+
+// Prints what the guest left and returns the exit status.
+int Report(const RunOptions& options, const RunReply& reply, std::string_view serial_output) {
+  const v1::Finished& finished = reply.worker.finished;
+  if (options.show_vga) Print(VgaText(finished.vga_text()));
+  (void)std::fflush(stdout);
+  TellDetails(options, finished, serial_output);
+  const int exit_status = RunExitStatus(finished);
+  if (!reply.panic.empty()) {
+    Tell(Cat("hotcell: run: the guest panicked: ", Escape(reply.panic), "\n"));
+  }
+  if (finished.reason() == v1::END_REASON_STOPPED) {
+    Tell(
+        absl::StrFormat("hotcell: run: the guest did not end within %s and was stopped (vCPU %d, "
+                        "RIP 0x%x); --timeout gives it more\n",
+                        absl::FormatDuration(options.common.limits.wall_time), finished.vcpu(),
+                        finished.registers().rip()));
+  } else if (!EndedByItself(finished)) {
+    Tell(Cat("hotcell: run: ", DescribeEnd(finished), "\n"));
+  } else if (options.request.verbose) {
+    Tell(Cat(DescribeEnd(finished), "\n"));
+  }
+  return exit_status;
+}
+
+int Run(RunOptions& options) {
+  if (absl::Status status = ReadInputs(options); !status.ok()) return Fail(status, kExitNotStarted);
+  const absl::StatusOr<Engine> engine = Engine::Create(options.common.engine);
+  if (!engine.ok()) return Fail(engine.status(), kExitNotStarted);
+  std::optional<OutputFile> output;
+  if (!options.output_path.empty()) {
+    absl::StatusOr<OutputFile> created = OutputFile::Create(options.output_path);
+    if (!created.ok()) return Fail(created.status(), kExitNotStarted);
+    output = *std::move(created);
+  }
+
+  Cancellation cancellation;
+  const JobSignals signals(cancellation);
+  RunRequest& request = options.request;
+  std::string serial_output;
+  // A guest may not steer the user's terminal; into files and pipes go its bytes as they are.
+  const bool to_terminal = isatty(STDOUT_FILENO) != 0;
+  request.serial_output = [&](std::string_view bytes) {
+    if (request.verbose) serial_output += bytes;
+    Print(to_terminal ? EscapeConsole(bytes) : std::string(bytes));
+    (void)std::fflush(stdout);
+  };
+  request.trace = [](std::string_view line) { Tell(Cat(Escape(line), "\n")); };
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<RunReply> reply = engine->Run(request);
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  if (signals.caught() != 0) {
+    return Fail(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signals.caught()))),
+                kExitSignalBase + signals.caught());
+  }
+  if (!reply.ok()) return Fail(reply.status(), RunExitStatus(reply.status()));
+  const int exit_status = Report(options, *reply, serial_output);
+  if (options.show_stats) Tell(StatsText(reply->worker, MeasureCost(seconds)));
+  if (output.has_value() && EndedByItself(reply->worker.finished)) {
+    absl::Status status = WriteOutput(*output, options.output_path, reply->output);
+    if (!status.ok()) return Fail(status, kExitNotStarted);
+  }
+  return exit_status;
+}
+
+}  // namespace
+
+int RunMain(int argc, char** argv) {
+  RunOptions options;
+  const absl::Status status = ParseRunOptions(argc, argv, options);
+  if (!status.ok()) return Fail(status, kExitNotStarted);
+  if (options.common.help) {
+    PrintHelp(*FindCommand(kName));
+    return kExitOk;
+  }
+  return Run(options);
+}
+
+}  // namespace hotcell::cli
