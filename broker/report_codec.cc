@@ -1,0 +1,88 @@
+#include "broker/report_codec.h"
+
+#include <google/protobuf/io/coded_stream.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "broker/arena.h"
+#include "hotcell/text.h"
+
+namespace hotcell::broker {
+namespace {
+
+// Report > ImageInfo > Qcow2Info > Bitmap, and one to spare.
+constexpr int kMaxNesting = 5;
+constexpr int kMaxWarnings = 100;
+
+absl::StatusCode CodeOf(v1::ErrorCode code) {
+  switch (code) {
+    case v1::ERROR_CORRUPT_IMAGE:
+      return absl::StatusCode::kDataLoss;
+    case v1::ERROR_UNSUPPORTED:
+      return absl::StatusCode::kUnimplemented;
+    case v1::ERROR_INVALID_ARGUMENT:
+      return absl::StatusCode::kInvalidArgument;
+    case v1::ERROR_LIMIT:
+    case v1::ERROR_OUT_OF_MEMORY:
+      return absl::StatusCode::kResourceExhausted;
+    case v1::ERROR_IO:
+      return absl::StatusCode::kUnavailable;
+    case v1::ERROR_REFERENCE_REFUSED:
+      return absl::StatusCode::kPermissionDenied;
+    case v1::ERROR_NOT_FOUND:
+      return absl::StatusCode::kNotFound;
+    default:
+      return absl::StatusCode::kInternal;
+  }
+}
+
+// Whether a failed request is what the guest complains of.
+bool IsAboutFiles(v1::ErrorCode code) {
+  return code == v1::ERROR_IO || code == v1::ERROR_LIMIT || code == v1::ERROR_REFERENCE_REFUSED ||
+         code == v1::ERROR_NOT_FOUND;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> EncodeJob(const v1::Job& job) {
+  std::string bytes;
+  if (!job.SerializeToString(&bytes) || bytes.size() > kJobCapacity) {
+    return absl::InvalidArgumentError(absl::StrCat("the job's description has ", bytes.size(),
+                                                   " bytes; at most ", kJobCapacity,
+                                                   " are possible"));
+  }
+  return bytes;
+}
+
+absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes) {
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                               static_cast<int>(bytes.size()));
+  input.SetRecursionLimit(kMaxNesting);
+  v1::Report report;
+  if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) {
+    return absl::InternalError("the guest left no well-formed report");
+  }
+  return report;
+}
+
+absl::Status ReportedError(const v1::Error& error, const absl::Status& recorded) {
+  if (!recorded.ok() && IsAboutFiles(error.code())) return recorded;
+  const std::string text = Escape(error.message(), kMaxShownMessage);
+  return absl::Status(CodeOf(error.code()), text.empty() ? "the guest gives no reason" : text);
+}
+
+std::vector<std::string> ReportedWarnings(const v1::Report& report) {
+  std::vector<std::string> warnings;
+  for (const std::string& warning : report.warnings()) {
+    if (warnings.size() == kMaxWarnings) {
+      warnings.push_back(absl::StrCat("and ", report.warnings_size() - kMaxWarnings, " more"));
+      break;
+    }
+    warnings.push_back(Escape(warning, kMaxShownMessage));
+  }
+  return warnings;
+}
+
+}  // namespace hotcell::broker

@@ -1,0 +1,38 @@
+// How a worker or its guest ended, as a status that says what happened.
+#ifndef HOTCELL_BROKER_WORKER_END_H_
+#define HOTCELL_BROKER_WORKER_END_H_
+
+#include <csignal>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "broker/symbolizer.h"
+#include "protos/control.pb.h"
+
+namespace hotcell::broker {
+
+// OK for a payload that exited with abi::kExitOk; otherwise an error. `panic_text` is what the
+// guest's run-time left in the arena. kInternal: the guest failed; kResourceExhausted: out of
+// memory.
+absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view panic_text,
+                            std::span<const Symbol> symbols);
+
+// "0x33:0x2000f3, hotcell::guest::Foo()+0x13": where a stopped guest was.
+std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols);
+
+absl::Status ViolationStatus(const v1::Violation& violation);
+absl::Status FailureStatus(const v1::Failure& failure);
+
+// A worker that died without a last message; `info` is waitid()'s.
+absl::Status WorkerDeathStatus(const siginfo_t& info);
+
+// OK when no layer FAILED and each of the required ones is ACHIEVED: no_new_privs, closed
+// descriptors, seccomp and `also_required`. kFailedPrecondition names the layers otherwise;
+// kInternal: the report lists a layer twice or one that does not exist.
+absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer> also_required);
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_WORKER_END_H_
