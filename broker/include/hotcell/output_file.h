@@ -12,14 +12,22 @@ namespace hotcell {
 // or under a temporary one beside the target where the file system has no unnamed files; Commit()
 // syncs it and moves it over the target. Destroyed before that, it leaves the old target, or none.
 //
+// A process killed before Commit() leaves nothing where the file system has unnamed files (ext4,
+// XFS, Btrfs, tmpfs, ...); elsewhere (NFS, FUSE, FAT, ...) it leaves `.NAME.hotcell-PID-N`. Killed
+// within Commit(), between its last two system calls, it may leave that name as well, as a whole
+// file, and only when it replaces an old one.
+//
+// A target that is a symbolic link stays one: the file it points to is replaced, as with cp.
+//
 //   absl::StatusOr<OutputFile> output = OutputFile::Create("disk.raw");
 //   request.target_fd = output->fd();
 //   ...
 //   absl::Status status = output->Commit();
 class OutputFile {
  public:
-  // Permissions are those of the file it replaces, else 0666 less the umask. Errors: the directory
-  // is missing or not writable, the target is a directory or not a regular file.
+  // Permissions are those of the file it replaces, and its owner and group as far as the caller may
+  // give files away; without an old file 0666 less the umask. Errors: the directory is missing or
+  // not writable, the target is not writable, or it exists and is not a regular file.
   static absl::StatusOr<OutputFile> Create(const std::string& path);
 
   OutputFile(OutputFile&& other) noexcept;
@@ -28,7 +36,8 @@ class OutputFile {
 
   int fd() const { return fd_; }
 
-  // `sync`: fdatasync before the move (cache modes other than unsafe).
+  // `sync`: fsync the file before the move and the directory after it (cache modes other than
+  // unsafe). Afterwards fd() is closed.
   absl::Status Commit(bool sync);
 
  private:

@@ -1,0 +1,118 @@
+#include "broker/job_builder.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "hotcell/text.h"
+
+namespace hotcell::broker {
+namespace {
+
+// What fits the guest's fixed fields (protos/job.options), the closing NUL not counted.
+constexpr size_t kMaxFormat = 31;
+constexpr size_t kMaxOptionKey = 63;
+constexpr size_t kMaxOptionValue = 511;
+constexpr size_t kMaxOptions = 32;
+constexpr size_t kMaxSnapshot = 1023;
+
+absl::Status CheckText(absl::string_view what, const std::string& text, size_t max_size) {
+  if (text.size() > max_size || text.find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(what, " ", Quote(text), " is longer than ",
+                                                   max_size, " bytes or has a NUL byte in it"));
+  }
+  return absl::OkStatus();
+}
+
+Durability DurabilityOf(CacheMode mode) {
+  switch (mode) {
+    case CacheMode::kUnsafe:
+      return Durability::kNone;
+    case CacheMode::kDirectSync:
+    case CacheMode::kWriteThrough:
+      return Durability::kEveryWrite;
+    case CacheMode::kNone:
+    case CacheMode::kWriteback:
+      return Durability::kOnFlush;
+  }
+  return Durability::kOnFlush;
+}
+
+absl::Status AddSource(const ImageSource& source, FileTable& files, v1::SourceImage& image) {
+  if (absl::Status status = CheckText("the source format", source.format, kMaxFormat);
+      !status.ok()) {
+    return status;
+  }
+  const absl::StatusOr<uint32_t> slot = files.AddInput(source.fd, source.name);
+  if (!slot.ok()) return slot.status();
+  image.set_slot(*slot);
+  image.set_size(files.Find(*slot)->size);
+  image.set_format(source.format);
+  return absl::OkStatus();
+}
+
+v1::Job JobWithLimits(const Limits& limits, uint32_t lanes) {
+  v1::Job job;
+  job.set_lanes(lanes);
+  job.set_max_virtual_size(limits.virtual_size);
+  job.set_max_chain_depth(limits.chain_depth);
+  return job;
+}
+
+absl::Status CheckTexts(const ConvertRequest& request) {
+  absl::Status status = CheckText("the target format", request.target_format, kMaxFormat);
+  if (status.ok()) status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
+  if (request.target_options.size() > kMaxOptions) {
+    return absl::InvalidArgumentError(absl::StrCat("at most ", kMaxOptions, " target options"));
+  }
+  for (const auto& [key, value] : request.target_options) {
+    if (status.ok()) status = CheckText("the target option", key, kMaxOptionKey);
+    if (status.ok()) status = CheckText("the value", value, kMaxOptionValue);
+  }
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, uint32_t lanes,
+                                        FileTable& files) {
+  if (absl::Status status = CheckTexts(request); !status.ok()) return status;
+  v1::Job job = JobWithLimits(request.options.limits, lanes);
+  v1::ConvertJob& convert = *job.mutable_convert();
+  if (absl::Status status = AddSource(request.source, files, *convert.mutable_source());
+      !status.ok()) {
+    return status;
+  }
+  const absl::StatusOr<uint32_t> slot =
+      files.AddOutput(request.target_fd, request.target_name, DurabilityOf(request.target_cache),
+                      /*fresh=*/!request.target_is_existing);
+  if (!slot.ok()) return slot.status();
+  const JobFile& file = *files.Find(*slot);
+  v1::TargetImage& target = *convert.mutable_target();
+  target.set_slot(*slot);
+  target.set_format(request.target_format);
+  target.set_compress(request.compress);
+  for (const auto& [key, value] : request.target_options) {
+    v1::FormatOption& option = *target.add_options();
+    option.set_key(key);
+    option.set_value(value);
+  }
+  // What a device holds is not known either, and its size is what it is.
+  target.set_existing(request.target_is_existing || file.block_device);
+  if (target.existing()) target.set_existing_size(file.size);
+  convert.set_snapshot(request.snapshot);
+  convert.set_sparse_size(request.sparse_size);
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits, /*lanes=*/1);
+  if (absl::Status status = AddSource(request.source, files, *job.mutable_info()->mutable_source());
+      !status.ok()) {
+    return status;
+  }
+  return job;
+}
+
+}  // namespace hotcell::broker

@@ -1,0 +1,21 @@
+#ifndef HOTCELL_BROKER_JOB_BUILDER_H_
+#define HOTCELL_BROKER_JOB_BUILDER_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "broker/file_table.h"
+#include "hotcell/engine.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::broker {
+
+// Put the request's files into `files` and describe the job to the guest. kInvalidArgument: a text
+// that is longer than the guest takes, a file that cannot serve.
+absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, uint32_t lanes,
+                                        FileTable& files);
+absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files);
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_JOB_BUILDER_H_

@@ -1,0 +1,255 @@
+#include "broker/job_runner.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "broker/control_channel.h"
+#include "broker/posix_error.h"
+#include "broker/spawn.h"
+#include "broker/worker_end.h"
+#include "broker/worker_process.h"
+
+namespace hotcell::broker {
+namespace {
+
+// How long a worker that was told to stop, or that has closed its pipe, may take to say its last
+// word or to die before it is killed.
+constexpr absl::Duration kGrace = absl::Milliseconds(100);
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
+
+// Of a clock that nobody sets.
+absl::Duration Now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+// The event loop of one job. The first thing that ends the job is what is told.
+class Supervisor {
+ public:
+  Supervisor(const JobSpec& spec, ControlChannel& control, WorkerProcess& worker)
+      : spec_(spec),
+        options_(*spec.options),
+        control_(control),
+        worker_(worker),
+        deadline_(Now() + options_.limits.wall_time) {
+    if (options_.progress) next_progress_ = Now() + kProgressInterval;
+    report_.pid = worker.pid();
+  }
+
+  // Runs until the guest has finished (OK) or the job failed.
+  absl::Status Loop() {
+    while (!finished_) {
+      absl::Status status = WaitForEvent();
+      if (status.ok() && !finished_) status = CheckTime();
+      if (!status.ok()) return stop_cause_.ok() ? status : stop_cause_;
+    }
+    if (stop_cause_.ok()) return absl::OkStatus();
+    return absl::Status(stop_cause_.code(),
+                        absl::StrCat(stop_cause_.message(), "; the guest was at ",
+                                     DescribePlace(report_.finished.registers(), spec_.symbols)));
+  }
+
+  WorkerReport& report() { return report_; }
+
+ private:
+  absl::Status WaitForEvent();
+  absl::Status CheckTime();
+  absl::Status HandleControl();
+  absl::Status HandleMessage(const v1::FromWorker& message);
+  absl::Status HandleWorkerDeath();
+  absl::Status Stop(v1::StopReason reason, absl::Status cause);
+  int PollTimeout() const;
+
+  const JobSpec& spec_;
+  const JobOptions& options_;
+  ControlChannel& control_;
+  WorkerProcess& worker_;
+  absl::Duration deadline_;
+  absl::Duration next_progress_ = absl::InfiniteDuration();
+  absl::Duration next_cpu_check_;  // at once: sets itself
+  absl::Duration give_up_at_ = absl::InfiniteDuration();
+  absl::Status stop_cause_;  // the limit or the cancellation for which the guest was told to stop
+  bool finished_ = false;
+  WorkerReport report_;
+};
+
+int Supervisor::PollTimeout() const {
+  const absl::Duration next =
+      std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_}) - Now();
+  // Rounded up, so that the time has come when poll() returns; bounded for poll()'s int.
+  const absl::Duration bounded = std::clamp(next, absl::ZeroDuration(), absl::Hours(1));
+  return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(bounded, absl::Milliseconds(1))));
+}
+
+absl::Status Supervisor::WaitForEvent() {
+  enum { kControlIn, kControlOut, kWorker, kFailure, kCancel, kCount };
+  std::array<pollfd, kCount> fds{};
+  fds[kControlIn] = {.fd = control_.at_eof() ? -1 : control_.read_fd(), .events = POLLIN};
+  fds[kControlOut] = {.fd = control_.wants_write() ? control_.write_fd() : -1, .events = POLLOUT};
+  fds[kWorker] = {.fd = worker_.pidfd(), .events = POLLIN};
+  fds[kFailure] = {.fd = spec_.io->failure_fd(), .events = POLLIN};
+  const bool cancellable = options_.cancellation != nullptr && stop_cause_.ok();
+  fds[kCancel] = {.fd = cancellable ? options_.cancellation->fd() : -1, .events = POLLIN};
+  if (poll(fds.data(), fds.size(), PollTimeout()) < 0 && errno != EINTR) {
+    return PosixError(errno, "wait for the worker");
+  }
+  const auto ready = [&](int index) { return fds[index].revents != 0; };
+  if (ready(kFailure)) return spec_.io->failure();
+  if (ready(kControlIn)) {
+    if (absl::Status status = HandleControl(); !status.ok() || finished_) return status;
+  }
+  if (ready(kWorker)) return HandleWorkerDeath();
+  if (ready(kControlOut)) {
+    if (absl::Status status = control_.WritePending(); !status.ok()) return status;
+  }
+  if (ready(kCancel)) {
+    return Stop(v1::STOP_REASON_CANCELLED, absl::CancelledError("the job was cancelled"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Supervisor::CheckTime() {
+  const absl::Duration now = Now();
+  const Limits& limits = options_.limits;
+  if (now >= give_up_at_) {
+    return absl::InternalError("the worker closed its control pipe and went on");
+  }
+  if (now >= next_progress_) {
+    next_progress_ = now + kProgressInterval;
+    const Arena::Progress progress = spec_.arena->ReadProgress();
+    options_.progress(progress.done, progress.total);
+  }
+  if (!stop_cause_.ok()) return absl::OkStatus();
+  if (now >= deadline_) {
+    deadline_ = absl::InfiniteDuration();
+    return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
+                                              "the job took longer than its limit `wall_time` of ",
+                                              absl::FormatDuration(limits.wall_time))));
+  }
+  if (now >= next_cpu_check_) {
+    const absl::Duration left = limits.cpu_time - worker_.CpuTime();
+    if (left <= absl::ZeroDuration()) {
+      next_cpu_check_ = absl::InfiniteDuration();
+      return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
+                                                "the job used more than its limit `cpu_time` of ",
+                                                absl::FormatDuration(limits.cpu_time))));
+    }
+    // Not before all vCPUs together can have used what is left.
+    next_cpu_check_ = now + left / std::max<int64_t>(1, spec_.setup.vcpus());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Supervisor::Stop(v1::StopReason reason, absl::Status cause) {
+  stop_cause_ = std::move(cause);
+  // Before the guest runs there is nothing to be learnt from an orderly stop.
+  if (control_.state() != WorkerState::kRunning) return stop_cause_;
+  give_up_at_ = Now() + kGrace;
+  return control_.SendStop(reason);
+}
+
+absl::Status Supervisor::HandleControl() {
+  if (absl::Status status = control_.ReadAvailable(); !status.ok()) return status;
+  while (!finished_) {
+    const absl::StatusOr<std::optional<v1::FromWorker>> message = control_.Next();
+    if (!message.ok()) return message.status();
+    if (!message->has_value()) break;
+    if (absl::Status status = HandleMessage(**message); !status.ok()) return status;
+  }
+  if (control_.at_eof() && !finished_) give_up_at_ = std::min(give_up_at_, Now() + kGrace);
+  return absl::OkStatus();
+}
+
+absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
+  switch (message.message_case()) {
+    case v1::FromWorker::kConfined: {
+      const auto& layers = message.confined().layers();
+      report_.layers.assign(layers.begin(), layers.end());
+      return CheckLayers(message.confined(), options_.required_layers);
+    }
+    case v1::FromWorker::kReady:
+      return control_.SendStart(spec_.start);
+    case v1::FromWorker::kOutput:
+      if (!spec_.serial_output) {
+        return absl::InternalError("the guest has no console and wrote to one");
+      }
+      spec_.serial_output(message.output().serial());
+      return absl::OkStatus();
+    case v1::FromWorker::kTrace:
+      if (spec_.trace) spec_.trace(message.trace().text());
+      return absl::OkStatus();
+    case v1::FromWorker::kFinished:
+      report_.finished = message.finished();
+      finished_ = true;
+      return absl::OkStatus();
+    case v1::FromWorker::kViolation:
+      return ViolationStatus(message.violation());
+    case v1::FromWorker::kFailure:
+      return FailureStatus(message.failure());
+    case v1::FromWorker::MESSAGE_NOT_SET:
+      break;
+  }
+  return absl::InternalError("the worker sent an unknown message");
+}
+
+absl::Status Supervisor::HandleWorkerDeath() {
+  // Its last words may still be in the pipe.
+  while (!control_.at_eof() && !finished_) {
+    pollfd readable{.fd = control_.read_fd(), .events = POLLIN};
+    if (poll(&readable, 1, 0) != 1) break;
+    if (absl::Status status = HandleControl(); !status.ok()) return status;
+  }
+  return finished_ ? absl::OkStatus() : WorkerDeathStatus(worker_.KillAndReap());
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec) {
+  absl::StatusOr<ControlChannel> control = ControlChannel::Create();
+  if (!control.ok()) return control.status();
+  absl::StatusOr<SpawnedWorker> spawned =
+      SpawnWorker(programs.worker_fd, {.control_in = control->worker_in(),
+                                       .control_out = control->worker_out(),
+                                       .kvm = programs.kvm_fd,
+                                       .arena = spec.arena->fd(),
+                                       .doorbells = spec.io->doorbells(),
+                                       .wakes = spec.io->wakes()});
+  if (!spawned.ok()) return spawned.status();
+  WorkerProcess worker(*std::move(spawned));
+  control->CloseWorkerEnds();
+
+  Supervisor supervisor(spec, *control, worker);
+  absl::Status status = control->SendSetup(spec.setup);
+  // While the worker sets itself up.
+  if (status.ok()) status = spec.io->Start();
+  if (status.ok()) status = supervisor.Loop();
+
+  worker.KillAndReap();
+  spec.io->Stop();
+  // The guest may have broken its rings and finished before anybody looked.
+  if (status.ok()) status = spec.io->failure();
+  if (!status.ok()) return status;
+
+  const IoEngine::Counters counters = spec.io->counters();
+  WorkerReport& report = supervisor.report();
+  report.requests = counters.requests;
+  report.doorbells = counters.doorbells;
+  report.bytes_written = counters.bytes_written;
+  if (spec.options->progress) {
+    const Arena::Progress progress = spec.arena->ReadProgress();
+    spec.options->progress(progress.done, progress.total);
+  }
+  return std::move(report);
+}
+
+}  // namespace hotcell::broker

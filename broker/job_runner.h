@@ -1,0 +1,46 @@
+#ifndef HOTCELL_BROKER_JOB_RUNNER_H_
+#define HOTCELL_BROKER_JOB_RUNNER_H_
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "broker/arena.h"
+#include "broker/io_engine.h"
+#include "broker/symbolizer.h"
+#include "hotcell/engine.h"
+#include "protos/control.pb.h"
+
+namespace hotcell::broker {
+
+// One job for one worker.
+struct JobSpec {
+  v1::Setup setup;
+  v1::Start start;
+  const Arena* arena = nullptr;         // not owned
+  IoEngine* io = nullptr;               // not owned; started and stopped here
+  const JobOptions* options = nullptr;  // not owned
+  // Guests with a console: where their output goes. Where there is none output ends the job.
+  std::function<void(std::string_view)> serial_output;
+  std::function<void(std::string_view)> trace;
+  std::span<const Symbol> symbols;  // of the guest's program
+};
+
+// What every job needs and nobody changes; not owned.
+struct WorkerPrograms {
+  int worker_fd = -1;
+  int kvm_fd = -1;
+};
+
+// Starts a worker, sees the job through and returns when the worker is dead and reaped and the I/O
+// threads are gone, however it ends. Call on a thread that stays: the worker dies with it.
+//
+// The report's Finished says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
+// limits of time; what the guest broke in its rings, the worker in its protocol, or what killed it
+// (kInternal, kAborted); a confinement that is not as required (kFailedPrecondition).
+absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec);
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_JOB_RUNNER_H_
