@@ -1,0 +1,397 @@
+#include "policy/filters.h"
+
+#include <asm/unistd.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <linux/futex.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "guest/abi/abi.h"
+#include "policy/bpf_evaluator.h"
+
+namespace hotcell::policy {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr uint32_t kTgid = 4321;
+constexpr uint64_t kHighestNumber = 2048;  // far beyond the last system call
+constexpr uint32_t kTrappedInSetup = SECCOMP_RET_TRAP | kTrapSetup;
+constexpr uint32_t kTrappedInRun = SECCOMP_RET_TRAP | kTrapRun;
+
+struct Call {
+  int number;
+  std::array<uint64_t, 6> arguments;
+};
+
+uint32_t Decide(std::span<const sock_filter> filter, const Call& call,
+                uint32_t arch = AUDIT_ARCH_X86_64) {
+  seccomp_data data = {.nr = call.number, .arch = arch};
+  std::ranges::copy(call.arguments, data.args);
+  const std::optional<uint32_t> action = Evaluate(filter, data);
+  EXPECT_TRUE(action.has_value()) << "the program is not valid";
+  return action.value_or(SECCOMP_RET_KILL_PROCESS);
+}
+
+std::vector<sock_filter> Bound(std::span<const sock_filter> filter) {
+  std::vector<sock_filter> bound(filter.size());
+  BindTgid(filter, kTgid, bound.data());
+  return bound;
+}
+
+std::vector<sock_filter> SetupRules() { return Bound(SetupFilter()); }
+std::vector<sock_filter> RunRules(uint32_t vcpus, bool dirty_log = false) {
+  return Bound(RunFilter(vcpus, dirty_log));
+}
+
+// Whether some arguments exist for which the program, from `at` on, may not trap. Follows both
+// branches of each comparison with an argument, so that it can say yes too often but never no.
+bool MayLetThrough(std::span<const sock_filter> program, size_t at, std::optional<uint32_t> word,
+                   int number) {
+  const sock_filter& instruction = program[at];
+  switch (instruction.code) {
+    case BPF_LD | BPF_W | BPF_ABS:
+      word.reset();
+      if (instruction.k == offsetof(seccomp_data, nr)) word = static_cast<uint32_t>(number);
+      if (instruction.k == offsetof(seccomp_data, arch)) word = AUDIT_ARCH_X86_64;
+      return MayLetThrough(program, at + 1, word, number);
+    case BPF_ALU | BPF_AND | BPF_K:
+      return MayLetThrough(program, at + 1, std::nullopt, number);
+    case BPF_RET | BPF_K:
+      return (instruction.k & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRAP;
+    case BPF_JMP | BPF_JA:
+      return MayLetThrough(program, at + 1 + instruction.k, word, number);
+    default:
+      break;
+  }
+  const bool equal = BPF_OP(instruction.code) == BPF_JEQ;
+  const bool taken = word && (equal                                 ? *word == instruction.k
+                              : BPF_OP(instruction.code) == BPF_JGE ? *word >= instruction.k
+                                                                    : *word > instruction.k);
+  return ((!word || taken) && MayLetThrough(program, at + 1 + instruction.jt, word, number)) ||
+         ((!word || !taken) && MayLetThrough(program, at + 1 + instruction.jf, word, number));
+}
+
+std::set<int> NumbersLetThrough(std::span<const sock_filter> filter) {
+  std::set<int> numbers;
+  for (int number = 0; number < static_cast<int>(kHighestNumber); ++number) {
+    if (MayLetThrough(filter, 0, std::nullopt, number)) numbers.insert(number);
+  }
+  return numbers;
+}
+
+const std::vector<Call>& CallsOfTheRunStage() {
+  static const std::vector<Call> calls = {
+      {__NR_ioctl, {abi::kFdVcpu, KVM_RUN, 0}},
+      {__NR_read, {abi::kFdWake, 0x1000, 8}},
+      {__NR_read, {abi::kFdControlIn, 0x1000, 4}},
+      {__NR_write, {abi::kFdControlOut, 0x1000, 100}},
+      {__NR_futex, {0x1000, FUTEX_WAIT_PRIVATE, 2}},
+      {__NR_futex, {0x1000, FUTEX_WAKE_PRIVATE, 1}},
+      {__NR_futex, {0x1000, FUTEX_WAIT_BITSET_PRIVATE, 2}},
+      {__NR_futex, {0x1000, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 2}},
+      {__NR_tgkill, {kTgid, 17, SIGUSR1}},
+      {__NR_rt_sigreturn, {}},
+      {__NR_exit, {0}},
+      {__NR_exit_group, {0}},
+  };
+  return calls;
+}
+
+TEST(RunFilterTest, AllowsItsCallsForEveryNumberOfVcpus) {
+  for (uint32_t vcpus = 1; vcpus <= abi::kMaxLanes; ++vcpus) {
+    for (const Call& call : CallsOfTheRunStage()) {
+      EXPECT_EQ(Decide(RunRules(vcpus), call), SECCOMP_RET_ALLOW) << call.number << ", " << vcpus;
+    }
+  }
+}
+
+TEST(RunFilterTest, LetsNoOtherNumberThrough) {
+  EXPECT_THAT(NumbersLetThrough(RunRules(1)),
+              ElementsAre(__NR_read, __NR_write, __NR_rt_sigreturn, __NR_ioctl, __NR_exit,
+                          __NR_futex, __NR_exit_group, __NR_tgkill));
+}
+
+TEST(RunFilterTest, EveryBitOfThePinnedArgumentsCounts) {
+  const std::vector<sock_filter> filter = RunRules(1);
+  struct Pinned {
+    Call call;
+    int argument;
+  };
+  const Pinned pinned[] = {
+      {{__NR_ioctl, {abi::kFdVcpu, KVM_RUN}}, 0}, {{__NR_ioctl, {abi::kFdVcpu, KVM_RUN}}, 1},
+      {{__NR_read, {abi::kFdWake}}, 0},           {{__NR_read, {abi::kFdControlIn}}, 0},
+      {{__NR_write, {abi::kFdControlOut}}, 0},    {{__NR_tgkill, {kTgid, 17, SIGUSR1}}, 0},
+      {{__NR_tgkill, {kTgid, 17, SIGUSR1}}, 2},
+  };
+  for (const Pinned& one : pinned) {
+    for (int bit = 0; bit < 64; ++bit) {
+      Call call = one.call;
+      call.arguments[static_cast<size_t>(one.argument)] ^= 1ull << bit;
+      EXPECT_EQ(Decide(filter, call), kTrappedInRun)
+          << "call " << call.number << " argument " << one.argument << " bit " << bit;
+    }
+  }
+}
+
+TEST(RunFilterTest, FutexIsLimitedToFourPrivateOperations) {
+  const std::vector<sock_filter> filter = RunRules(1);
+  std::vector<uint64_t> allowed;
+  for (uint64_t operation = 0; operation < 1024; ++operation) {
+    if (Decide(filter, {__NR_futex, {0x1000, operation}}) == SECCOMP_RET_ALLOW) {
+      allowed.push_back(operation);
+    }
+  }
+  EXPECT_THAT(allowed,
+              ElementsAre(FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FUTEX_WAIT_BITSET_PRIVATE,
+                          FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME));
+}
+
+TEST(RunFilterTest, DescriptorsEndWithTheLastVcpu) {
+  for (uint32_t vcpus = 1; vcpus <= abi::kMaxLanes; ++vcpus) {
+    const std::vector<sock_filter> filter = RunRules(vcpus);
+    std::vector<uint64_t> run;
+    std::vector<uint64_t> wait;
+    for (uint64_t fd = 0; fd < 128; ++fd) {
+      if (Decide(filter, {__NR_ioctl, {fd, KVM_RUN}}) == SECCOMP_RET_ALLOW) run.push_back(fd);
+      if (Decide(filter, {__NR_read, {fd}}) == SECCOMP_RET_ALLOW) wait.push_back(fd);
+    }
+    ASSERT_EQ(run.size(), vcpus);
+    EXPECT_EQ(run.front(), uint64_t{abi::kFdVcpu});
+    EXPECT_EQ(run.back(), abi::kFdVcpu + vcpus - 1);
+    ASSERT_EQ(wait.size(), vcpus + 1);
+    EXPECT_EQ(wait[0], uint64_t{abi::kFdControlIn});
+    EXPECT_EQ(wait[1], uint64_t{abi::kFdWake});
+    EXPECT_EQ(wait.back(), abi::kFdWake + vcpus - 1);
+  }
+}
+
+TEST(RunFilterTest, DirtyLogAddsOneRequestOnOneDescriptor) {
+  const Call call = {__NR_ioctl, {abi::kFdVm, KVM_GET_DIRTY_LOG, 0x1000}};
+  EXPECT_EQ(Decide(RunRules(2), call), kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2, true), call), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Decide(RunRules(2, true), {__NR_ioctl, {abi::kFdVcpu, KVM_GET_DIRTY_LOG}}),
+            kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2, true), {__NR_ioctl, {abi::kFdVm, KVM_RUN}}), kTrappedInRun);
+}
+
+TEST(RunFilterTest, ExistsForOneToSixteenVcpusOnly) {
+  EXPECT_TRUE(RunFilter(0, false).empty());
+  EXPECT_TRUE(RunFilter(abi::kMaxLanes + 1, false).empty());
+  EXPECT_TRUE(RunFilter(UINT32_MAX, true).empty());
+}
+
+// ---- Both stages --------------------------------------------------------------------------------
+
+class BothFiltersTest : public testing::TestWithParam<bool> {
+ protected:
+  std::vector<sock_filter> filter() const {
+    return GetParam() ? RunRules(abi::kMaxLanes) : SetupRules();
+  }
+  std::span<const sock_filter> unbound() const {
+    return GetParam() ? RunFilter(abi::kMaxLanes, true) : SetupFilter();
+  }
+  uint32_t trapped() const { return GetParam() ? kTrappedInRun : kTrappedInSetup; }
+};
+
+INSTANTIATE_TEST_SUITE_P(Stages, BothFiltersTest, testing::Bool(),
+                         [](const auto& stage) { return stage.param ? "Run" : "Setup"; });
+
+TEST_P(BothFiltersTest, TriesTheHottestCallFirst) {
+  // The checks of the architecture, which come before, load another word or compare with JGE.
+  const std::vector<sock_filter> program = filter();
+  const auto load = std::ranges::find_if(program, [](const sock_filter& instruction) {
+    return instruction.code == (BPF_LD | BPF_W | BPF_ABS) &&
+           instruction.k == offsetof(seccomp_data, nr);
+  });
+  const auto first = std::find_if(load, program.end(), [](const sock_filter& instruction) {
+    return instruction.code == (BPF_JMP | BPF_JEQ | BPF_K) && instruction.k < kHighestNumber;
+  });
+  ASSERT_NE(first, program.end());
+  EXPECT_EQ(first->k, uint32_t{__NR_ioctl});
+}
+
+TEST_P(BothFiltersTest, ForeignArchitecturesKill) {
+  for (const uint32_t arch :
+       {uint32_t{AUDIT_ARCH_I386}, uint32_t{AUDIT_ARCH_AARCH64}, 0u, AUDIT_ARCH_X86_64 + 1u}) {
+    for (const Call& call : CallsOfTheRunStage()) {
+      EXPECT_EQ(Decide(filter(), call, arch), SECCOMP_RET_KILL_PROCESS);
+    }
+  }
+}
+
+TEST_P(BothFiltersTest, X32CallsKill) {
+  for (int number = 0; number < static_cast<int>(kHighestNumber); ++number) {
+    EXPECT_EQ(Decide(filter(), {0x40000000 | number, {}}), SECCOMP_RET_KILL_PROCESS);
+  }
+}
+
+TEST_P(BothFiltersTest, NumberMinusOneIsReported) {
+  EXPECT_EQ(Decide(filter(), {-1, {}}), trapped());
+}
+
+TEST_P(BothFiltersTest, TgkillIsForTheProcessItselfOnly) {
+  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid, 1, SIGUSR1}}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid + 1, 1, SIGUSR1}}), trapped());
+  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid, 1, SIGKILL}}), trapped());
+}
+
+TEST_P(BothFiltersTest, WithoutATgidNoSignalIsSent) {
+  EXPECT_EQ(std::ranges::count(unbound(), kTgidPlaceholder, &sock_filter::k), 1);
+  for (const uint64_t tgid : {0u, 1u, kTgid, 4194304u}) {
+    EXPECT_EQ(Decide(unbound(), {__NR_tgkill, {tgid, 1, SIGUSR1}}), trapped());
+  }
+}
+
+TEST_P(BothFiltersTest, NothingIsMadeExecutable) {
+  for (uint64_t others = 0; others < 8; ++others) {
+    const uint64_t protection = others | PROT_EXEC;
+    EXPECT_EQ(Decide(filter(), {__NR_mprotect, {0, 4096, protection}}), trapped());
+    EXPECT_EQ(Decide(filter(), {__NR_mmap, {0, 4096, protection, MAP_ANONYMOUS, ~0ull}}),
+              trapped());
+    EXPECT_EQ(Decide(filter(), {__NR_mmap, {0, 4096, protection, MAP_SHARED, abi::kFdArena}}),
+              trapped());
+    EXPECT_EQ(Decide(filter(), {__NR_mmap, {0, 4096, protection, MAP_SHARED, abi::kFdVcpu}}),
+              trapped());
+    EXPECT_EQ(Decide(filter(), {__NR_pkey_mprotect, {0, 4096, protection}}), trapped());
+  }
+}
+
+// ---- Set-up -------------------------------------------------------------------------------------
+
+TEST(SetupFilterTest, AllowsTheCallsOfTheRunStage) {
+  // The filters are stacked: what set-up forbids stays forbidden.
+  for (const Call& call : CallsOfTheRunStage()) {
+    EXPECT_EQ(Decide(SetupRules(), call), SECCOMP_RET_ALLOW) << call.number;
+  }
+  EXPECT_EQ(Decide(SetupRules(), {__NR_ioctl, {abi::kFdVm, KVM_GET_DIRTY_LOG}}), SECCOMP_RET_ALLOW);
+}
+
+TEST(SetupFilterTest, LetsNoOtherNumberThrough) {
+  EXPECT_THAT(
+      NumbersLetThrough(SetupRules()),
+      ElementsAre(__NR_read, __NR_write, __NR_close, __NR_mmap, __NR_mprotect, __NR_munmap,
+                  __NR_brk, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_ioctl,
+                  __NR_madvise, __NR_dup2, __NR_getpid, __NR_clone, __NR_exit, __NR_gettid,
+                  __NR_futex, __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
+                  __NR_prlimit64, __NR_seccomp, __NR_rseq, __NR_clone3));
+}
+
+TEST(SetupFilterTest, CloneMakesThreadsOnly) {
+  constexpr uint64_t kThread = 0x3d0f00;  // what glibc's pthread_create() passes
+  EXPECT_EQ(Decide(SetupRules(), {__NR_clone, {kThread}}), SECCOMP_RET_ALLOW);
+  for (int bit = 0; bit < 64; ++bit) {
+    EXPECT_EQ(Decide(SetupRules(), {__NR_clone, {kThread ^ 1ull << bit}}), kTrappedInSetup) << bit;
+  }
+}
+
+TEST(SetupFilterTest, Clone3DoesNotExist) {
+  EXPECT_EQ(Decide(SetupRules(), {__NR_clone3, {}}), uint32_t{SECCOMP_RET_ERRNO} | ENOSYS);
+}
+
+TEST(SetupFilterTest, KnowsTheKvmRequestsOfASetUp) {
+  std::set<uint64_t> expected = {KVM_GET_API_VERSION,
+                                 KVM_CREATE_VM,
+                                 KVM_GET_VCPU_MMAP_SIZE,
+                                 KVM_CHECK_EXTENSION,
+                                 KVM_CREATE_VCPU,
+                                 KVM_SET_SREGS,
+                                 KVM_SET_USER_MEMORY_REGION,
+                                 KVM_IOEVENTFD,
+                                 KVM_SET_TSS_ADDR,
+                                 KVM_ENABLE_CAP,
+                                 KVM_SET_IDENTITY_MAP_ADDR,
+                                 KVM_X86_SET_MSR_FILTER,
+                                 KVM_SET_CPUID2,
+                                 KVM_GET_SREGS,
+                                 KVM_SET_XCRS};
+  const std::vector<sock_filter> filter = SetupRules();
+  for (const uint64_t request : expected) {
+    EXPECT_EQ(Decide(filter, {__NR_ioctl, {abi::kFdKvm, request}}), SECCOMP_RET_ALLOW) << request;
+  }
+  // All of KVM's numbers, in every direction, with the sizes that its structures have.
+  for (uint64_t number = 0; number < 256; ++number) {
+    for (uint64_t head = 0; head < 1 << 16; head += 8) {
+      const uint64_t size = head & ((1 << 14) - 1);
+      if (size > 128 && size != 312 && size != 1024 && size != 4096) continue;
+      const uint64_t request = head << 16 | KVMIO << 8 | number;
+      if (expected.contains(request)) continue;
+      ASSERT_NE(Decide(filter, {__NR_ioctl, {abi::kFdKvm, request}}), SECCOMP_RET_ALLOW)
+          << std::hex << request;
+    }
+  }
+}
+
+TEST(SetupFilterTest, SystemRequestsAreForDevKvm) {
+  for (const uint64_t request : {KVM_GET_API_VERSION, KVM_CREATE_VM, KVM_GET_VCPU_MMAP_SIZE}) {
+    EXPECT_EQ(Decide(SetupRules(), {__NR_ioctl, {7, request}}), kTrappedInSetup);
+  }
+}
+
+TEST(SetupFilterTest, FilesOtherThanTheArenaAreNotMapped) {
+  for (uint64_t fd = 0; fd < 128; ++fd) {
+    const bool allowed = fd == abi::kFdArena || (fd >= abi::kFdVcpu && fd < abi::kFdVcpu + 16);
+    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, PROT_READ, MAP_SHARED, fd}}),
+              allowed ? SECCOMP_RET_ALLOW : kTrappedInSetup)
+        << fd;
+  }
+}
+
+TEST(SetupFilterTest, OnlyTheKickMayHaveAHandler) {
+  for (uint64_t signal = 0; signal < 128; ++signal) {
+    EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigaction, {signal}}),
+              signal == SIGUSR1 ? SECCOMP_RET_ALLOW : kTrappedInSetup);
+  }
+}
+
+TEST(SetupFilterTest, LimitsAndFiltersOnlyTighten) {
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC}}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {1, RLIMIT_NPROC}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NOFILE}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 1}}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 0}}), kTrappedInSetup);
+  // A listener would be a descriptor to the worker's own system calls.
+  EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {1, SECCOMP_FILTER_FLAG_NEW_LISTENER}}),
+            kTrappedInSetup);
+}
+
+// ---- The evaluator ------------------------------------------------------------------------------
+
+TEST(BpfEvaluatorTest, RefusesProgramsWithoutAnEnd) {
+  const sock_filter jump_out[] = {{BPF_JMP | BPF_JA, 0, 0, 7}};
+  EXPECT_EQ(Evaluate(jump_out, {}), std::nullopt);
+  EXPECT_EQ(Evaluate({}, {}), std::nullopt);
+}
+
+TEST(BpfEvaluatorTest, RefusesLoadsOutsideTheCall) {
+  const sock_filter load[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, sizeof(seccomp_data)},
+                              {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+  EXPECT_EQ(Evaluate(load, {}), std::nullopt);
+}
+
+TEST(BpfEvaluatorTest, FollowsBothBranches) {
+  const sock_filter masked[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, args)},
+                                {BPF_ALU | BPF_AND | BPF_K, 0, 0, 4},
+                                {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 4},
+                                {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+                                {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP}};
+  EXPECT_EQ(Evaluate(masked, {.args = {7}}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Evaluate(masked, {.args = {3}}), SECCOMP_RET_TRAP);
+}
+
+}  // namespace
+}  // namespace hotcell::policy
