@@ -1,5 +1,6 @@
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/qcow2.h"
+#include "guest/formats/qcow2/qcow2_writer.h"
 
 namespace hotcell::guest {
 namespace {
@@ -15,6 +16,6 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 }  // namespace
 
 const FormatDriver kQcow2Format = {
-    .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = nullptr};
+    .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = CreateQcow2};
 
 }  // namespace hotcell::guest

@@ -1,0 +1,127 @@
+#include "guest/formats/qcow2/cluster_allocator.h"
+
+#include <algorithm>
+
+#include "guest/formats/qcow2/on_disk.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest::qcow2 {
+namespace {
+
+// Small blocks are written several at once. Those that turn out not to be needed stay, empty.
+constexpr uint64_t kBatchBytes = 8 << 10;
+
+uint64_t DivideUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit; }
+
+}  // namespace
+
+ClusterAllocator::ClusterAllocator(uint32_t slot, uint32_t cluster_bits, uint32_t refcount_order)
+    : slot_(slot),
+      cluster_bits_(cluster_bits),
+      refcount_order_(refcount_order),
+      entries_per_block_((8ull << cluster_bits) >> refcount_order),
+      blocks_per_batch_(std::max<uint64_t>(kBatchBytes >> cluster_bits, 1)),
+      entries_per_batch_(entries_per_block_ * blocks_per_batch_),
+      batch_bytes_(blocks_per_batch_ << cluster_bits) {}
+
+uint64_t ClusterAllocator::Get(uint64_t index) const {
+  if (refcount_order_ < 3) {
+    const uint32_t bits = 1u << refcount_order_;
+    const uint32_t byte = static_cast<uint32_t>(batch_bytes_[(index * bits) / 8]);
+    return (byte >> ((index * bits) % 8)) & ((1u << bits) - 1);
+  }
+  const uint32_t bytes = 1u << (refcount_order_ - 3);
+  uint64_t value = 0;
+  for (uint32_t i = 0; i < bytes; ++i) {
+    value = value << 8 | static_cast<uint64_t>(batch_bytes_[index * bytes + i]);
+  }
+  return value;
+}
+
+void ClusterAllocator::Set(uint64_t index, uint64_t value) {
+  if (refcount_order_ < 3) {
+    const uint32_t bits = 1u << refcount_order_;
+    const uint32_t shift = static_cast<uint32_t>((index * bits) % 8);
+    std::byte& byte = batch_bytes_[(index * bits) / 8];
+    byte &= ~static_cast<std::byte>(((1u << bits) - 1) << shift);
+    byte |= static_cast<std::byte>(value << shift);
+    return;
+  }
+  const uint32_t bytes = 1u << (refcount_order_ - 3);
+  for (uint32_t i = bytes; i-- > 0; value >>= 8) {
+    batch_bytes_[index * bytes + i] = static_cast<std::byte>(value);
+  }
+}
+
+// Blocks to be placed before `count` clusters so that these, and the blocks, can be counted.
+uint64_t ClusterAllocator::BlocksMissing(uint64_t count) const {
+  const uint64_t wanted = next_ + count;
+  if (wanted <= CoveredClusters()) return 0;
+  const uint64_t missing = DivideUp(wanted - CoveredClusters(), entries_per_block_ - 1);
+  return DivideUp(missing, blocks_per_batch_) * blocks_per_batch_;
+}
+
+Result<uint64_t> ClusterAllocator::Allocate(IoChannel& io, uint64_t count) {
+  for (uint64_t missing = BlocksMissing(count); missing > 0; --missing) {
+    blocks_.push_back(end());
+    ++next_;
+  }
+  const uint64_t offset = end();
+  next_ += count;
+  HOTCELL_RETURN_IF_ERROR(CountUpToNext(io));
+  return offset;
+}
+
+Status ClusterAllocator::CountUpToNext(IoChannel& io) {
+  while (counted_ < next_) {
+    if (counted_ / entries_per_batch_ != batch_) HOTCELL_RETURN_IF_ERROR(WriteBatch(io));
+    const uint64_t first = batch_ * entries_per_batch_;
+    const uint64_t end = std::min(next_, first + entries_per_batch_);
+    for (; counted_ < end; ++counted_) Set(counted_ - first, 1);
+  }
+  return OkStatus();
+}
+
+// Writes the batch and goes on to the next one.
+Status ClusterAllocator::WriteBatch(IoChannel& io) {
+  const uint64_t offset = blocks_[batch_ * blocks_per_batch_];
+  HOTCELL_RETURN_IF_ERROR(WriteAll(io, slot_, offset, batch_bytes_, "refcount blocks"));
+  std::fill(batch_bytes_.begin(), batch_bytes_.end(), std::byte{0});
+  ++batch_;
+  return OkStatus();
+}
+
+bool ClusterAllocator::Share(uint64_t offset) {
+  const uint64_t cluster = offset >> cluster_bits_;
+  const uint64_t first = batch_ * entries_per_batch_;
+  if (cluster < first) return false;
+  const uint64_t count = Get(cluster - first);
+  const uint64_t max = refcount_order_ == 6 ? UINT64_MAX : (1ull << (1u << refcount_order_)) - 1;
+  if (count == max) return false;
+  Set(cluster - first, count + 1);
+  return true;
+}
+
+Result<ClusterAllocator::RefcountTable> ClusterAllocator::Finish(IoChannel& io) {
+  // The table counts itself, which can take blocks that make it longer.
+  const uint64_t cluster_size = 1ull << cluster_bits_;
+  uint64_t clusters = 0;
+  uint64_t needed = 1;
+  while (clusters < needed) {
+    clusters = needed;
+    needed = DivideUp((blocks_.size() + BlocksMissing(clusters)) * sizeof(Be64), cluster_size);
+  }
+  if (clusters * cluster_size > kMaxRefcountTableBytes) {
+    return InvalidArgument(
+        StrCat("qcow2: the image is too large for clusters of ", cluster_size, " bytes"));
+  }
+  const auto offset = Allocate(io, clusters);
+  if (!offset.ok()) return offset.status();
+  std::vector<Be64> table(blocks_.begin(), blocks_.end());
+  HOTCELL_RETURN_IF_ERROR(
+      WriteAll(io, slot_, *offset, std::as_bytes(std::span(table)), "the refcount table"));
+  HOTCELL_RETURN_IF_ERROR(WriteBatch(io));
+  return RefcountTable{.offset = *offset, .clusters = static_cast<uint32_t>(clusters)};
+}
+
+}  // namespace hotcell::guest::qcow2

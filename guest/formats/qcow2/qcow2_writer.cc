@@ -1,0 +1,276 @@
+#include "guest/formats/qcow2/qcow2_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "guest/codecs/compressor.h"
+#include "guest/formats/qcow2/cluster_allocator.h"
+#include "guest/formats/qcow2/mapping_builder.h"
+#include "guest/formats/qcow2/on_disk.h"
+#include "guest/formats/qcow2/write_options.h"
+
+namespace hotcell::guest {
+namespace qcow2 {
+namespace {
+
+class Encoder : public LaneEncoder {
+ public:
+  Encoder(uint64_t cluster_size, std::unique_ptr<ClusterCompressor> compressor)
+      : cluster_size_(cluster_size), compressor_(std::move(compressor)) {}
+
+  Status Encode(Chunk& chunk, std::span<std::byte> out) override {
+    runs_.clear();
+    for (const Run& run : chunk.runs) {
+      if (run.kind != Run::Kind::kData) {
+        runs_.push_back(run);
+        continue;
+      }
+      for (uint64_t done = 0; done < run.length; done += cluster_size_) {
+        out = out.subspan(EncodeCluster({.kind = Run::Kind::kData,
+                                         .offset = run.offset + done,
+                                         .length = std::min(cluster_size_, run.length - done),
+                                         .data = run.data + done},
+                                        out));
+      }
+    }
+    chunk.runs.swap(runs_);
+    return OkStatus();
+  }
+
+ private:
+  // Bytes of `out` used. A cluster that does not shrink stays as it is.
+  size_t EncodeCluster(Run cluster, std::span<std::byte> out) {
+    const size_t size =
+        compressor_->Compress({cluster.data, cluster_size_}, out.first(cluster_size_ - 1));
+    if (size != 0) {
+      cluster.kind = Run::Kind::kCompressed;
+      cluster.data = out.data();
+      cluster.size = size;
+    } else {
+      cluster.size = cluster.length;
+      if (!runs_.empty() && runs_.back().kind == Run::Kind::kData) {
+        runs_.back().length += cluster.length;
+        runs_.back().size += cluster.length;
+        return 0;
+      }
+    }
+    runs_.push_back(cluster);
+    return size;
+  }
+
+  const uint64_t cluster_size_;
+  const std::unique_ptr<ClusterCompressor> compressor_;
+  std::vector<Run> runs_;
+};
+
+class Writer : public ImageWriter {
+ public:
+  Writer(const CreateOptions& create, const WriteOptions& options)
+      : slot_(create.slot),
+        virtual_size_(create.virtual_size),
+        compress_(create.compress),
+        options_(options),
+        cluster_size_(1ull << options.cluster_bits),
+        allocator_(slot_, options.cluster_bits, options.refcount_order),
+        mapping_(slot_, options.cluster_bits, allocator_) {}
+
+  Status Start(IoChannel& io) { return mapping_.Start(io, virtual_size_); }
+
+  WriterTraits traits() const override {
+    return {.cluster_size = cluster_size_, .ordered = true, .encodes = compress_};
+  }
+
+  Result<std::unique_ptr<LaneEncoder>> MakeEncoder() override {
+    auto made =
+        ClusterCompressor::Create(options_.zstd ? Compression::kZstd : Compression::kDeflate);
+    if (!made.ok()) return made.status();
+    return std::unique_ptr<LaneEncoder>(std::make_unique<Encoder>(cluster_size_, std::move(*made)));
+  }
+
+  Status Place(IoChannel& io, Chunk& chunk) override {
+    for (const Run& run : chunk.runs) {
+      switch (run.kind) {
+        case Run::Kind::kZero:
+          if (options_.preallocate_metadata) HOTCELL_RETURN_IF_ERROR(PreallocateRun(io, run));
+          break;
+        case Run::Kind::kData:
+          HOTCELL_RETURN_IF_ERROR(PlaceData(io, run, chunk.writes));
+          break;
+        case Run::Kind::kCompressed:
+          HOTCELL_RETURN_IF_ERROR(PlaceStream(io, run, chunk.writes));
+          break;
+      }
+    }
+    return OkStatus();
+  }
+
+  Status Finish(IoChannel& io) override;
+
+ private:
+  Status PreallocateRun(IoChannel& io, const Run& run);
+  Status PlaceData(IoChannel& io, const Run& run, std::vector<FileWrite>& writes);
+  Status PlaceStream(IoChannel& io, const Run& run, std::vector<FileWrite>& writes);
+  Result<uint64_t> AllocateBytes(IoChannel& io, uint64_t size);
+  Status MapNewClusters(IoChannel& io, uint64_t cluster, uint64_t count);
+  Status WriteHeader(IoChannel& io, const ClusterAllocator::RefcountTable& refcounts);
+
+  const uint32_t slot_;
+  const uint64_t virtual_size_;
+  const bool compress_;
+  const WriteOptions options_;
+  const uint64_t cluster_size_;
+  ClusterAllocator allocator_;
+  MappingBuilder mapping_;
+  // Where the next compressed stream goes if it fits; cluster aligned: nowhere yet.
+  uint64_t stream_end_ = 0;
+};
+
+void AddWrite(std::vector<FileWrite>& writes, const FileWrite& write) {
+  if (!writes.empty()) {
+    FileWrite& last = writes.back();
+    if (last.offset + last.length == write.offset && last.data + last.length == write.data) {
+      last.length += write.length;
+      return;
+    }
+  }
+  writes.push_back(write);
+}
+
+// Precondition: the clusters are of the current L2 table, and not mapped.
+Status Writer::MapNewClusters(IoChannel& io, uint64_t cluster, uint64_t count) {
+  const auto offset = allocator_.Allocate(io, count);
+  if (!offset.ok()) return offset.status();
+  for (uint64_t i = 0; i < count; ++i) {
+    mapping_.SetEntry(cluster + i, (*offset + (i << options_.cluster_bits)) | kEntryCopied);
+  }
+  return OkStatus();
+}
+
+// One cluster at a time: where clusters go must not depend on how zeroes are cut into runs.
+Status Writer::PreallocateRun(IoChannel& io, const Run& run) {
+  const uint64_t end = run.offset + run.length;
+  for (uint64_t cluster = run.offset >> options_.cluster_bits;
+       cluster << options_.cluster_bits < end; ++cluster) {
+    HOTCELL_RETURN_IF_ERROR(mapping_.Select(io, cluster));
+    if (mapping_.Entry(cluster) != 0) continue;
+    HOTCELL_RETURN_IF_ERROR(MapNewClusters(io, cluster, 1));
+  }
+  return OkStatus();
+}
+
+Status Writer::PlaceData(IoChannel& io, const Run& run, std::vector<FileWrite>& writes) {
+  const uint64_t end = run.offset + run.length;
+  const uint64_t end_cluster = (end + cluster_size_ - 1) >> options_.cluster_bits;
+  for (uint64_t at = run.offset; at < end;) {
+    const uint64_t cluster = at >> options_.cluster_bits;
+    HOTCELL_RETURN_IF_ERROR(mapping_.Select(io, cluster));
+    uint64_t count = 1;
+    // Only the first cluster of a run can be there already, from a run before it.
+    if (mapping_.Entry(cluster) == 0) {
+      count = std::min(end_cluster, mapping_.TableEnd()) - cluster;
+      HOTCELL_RETURN_IF_ERROR(MapNewClusters(io, cluster, count));
+    }
+    const uint64_t host = (mapping_.Entry(cluster) & kOffsetMask) + at % cluster_size_;
+    const uint64_t piece_end = std::min(end, (cluster + count) << options_.cluster_bits);
+    AddWrite(writes,
+             {.offset = host, .length = piece_end - at, .data = run.data + (at - run.offset)});
+    at = piece_end;
+  }
+  return OkStatus();
+}
+
+// Streams are packed byte by byte. One that does not fit in what is left of a cluster goes on in
+// the next, if that one is free; each cluster counts the streams that are in it.
+Result<uint64_t> Writer::AllocateBytes(IoChannel& io, uint64_t size) {
+  const uint64_t left = -stream_end_ % cluster_size_;
+  const bool fits = size <= left;
+  const bool goes_on =
+      left > 0 && stream_end_ + left == allocator_.end() && allocator_.NextIsAdjacent();
+  uint64_t begin = stream_end_;
+  if (left > 0 && (fits || goes_on) && allocator_.Share(stream_end_)) {
+    if (!fits) {
+      if (const auto next = allocator_.Allocate(io, 1); !next.ok()) return next.status();
+    }
+  } else {
+    const auto next = allocator_.Allocate(io, 1);
+    if (!next.ok()) return next.status();
+    begin = *next;
+  }
+  stream_end_ = begin + size;
+  return begin;
+}
+
+Status Writer::PlaceStream(IoChannel& io, const Run& run, std::vector<FileWrite>& writes) {
+  const uint64_t cluster = run.offset >> options_.cluster_bits;
+  HOTCELL_RETURN_IF_ERROR(mapping_.Select(io, cluster));
+  const auto begin = AllocateBytes(io, run.size);
+  if (!begin.ok()) return begin.status();
+  const uint32_t shift = 62 - (options_.cluster_bits - 8);
+  const uint64_t more_sectors = ((*begin + run.size - 1) >> 9) - (*begin >> 9);
+  if (*begin >> shift != 0) {
+    return InvalidArgument("qcow2: the file is too large for compressed clusters of this size");
+  }
+  mapping_.SetEntry(cluster, kEntryCompressed | more_sectors << shift | *begin);
+  AddWrite(writes, {.offset = *begin, .length = run.size, .data = run.data});
+  return OkStatus();
+}
+
+Status Writer::Finish(IoChannel& io) {
+  HOTCELL_RETURN_IF_ERROR(mapping_.Finish(io));
+  const auto refcounts = allocator_.Finish(io);
+  if (!refcounts.ok()) return refcounts.status();
+  // Whole clusters: what was left out at their ends reads as zeroes.
+  if (const IoResult sized = io.SetSize(slot_, allocator_.end()); !sized.ok()) {
+    return IoError(sized, "set the size of the qcow2 file");
+  }
+  // A file without a header is no image, so that one which is not complete cannot be taken for one.
+  if (const IoResult flushed = io.Flush(slot_); !flushed.ok()) {
+    return IoError(flushed, "flush the qcow2 file");
+  }
+  return WriteHeader(io, *refcounts);
+}
+
+Status Writer::WriteHeader(IoChannel& io, const ClusterAllocator::RefcountTable& refcounts) {
+  Header header = {};
+  header.magic = kMagic;
+  header.version = options_.version;
+  header.cluster_bits = options_.cluster_bits;
+  header.size = virtual_size_;
+  header.crypt_method = kCryptNone;
+  header.l1_size = mapping_.l1_entries();
+  header.l1_table_offset = mapping_.l1_offset();
+  header.refcount_table_offset = refcounts.offset;
+  header.refcount_table_clusters = refcounts.clusters;
+  header.refcount_order = options_.refcount_order;
+  header.header_length = uint32_t{sizeof(Header)};
+  if (options_.zstd) {
+    header.incompatible_features = kIncompatibleCompression;
+    header.compression_type = kCompressionZstd;
+  }
+  if (options_.lazy_refcounts) header.compatible_features = kCompatibleLazyRefcounts;
+  const size_t length = options_.version == 2 ? kHeaderLengthV2 : sizeof(Header);
+
+  // The header, and the extension that ends the list of extensions.
+  std::array<std::byte, sizeof(Header) + sizeof(ExtensionHeader)> bytes = {};
+  std::memcpy(bytes.data(), &header, length);
+  return WriteAll(io, slot_, 0, std::span(bytes).first(length + sizeof(ExtensionHeader)),
+                  "the qcow2 header");
+}
+
+}  // namespace
+}  // namespace qcow2
+
+Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOptions& options) {
+  const auto parsed = qcow2::ParseWriteOptions(options);
+  if (!parsed.ok()) return parsed.status();
+  if (options.existing) {
+    return Unsupported("qcow2: writing into an existing image (-n) is not done; name a new file");
+  }
+  auto writer = std::make_unique<qcow2::Writer>(options, *parsed);
+  HOTCELL_RETURN_IF_ERROR(writer->Start(io));
+  return std::unique_ptr<ImageWriter>(std::move(writer));
+}
+
+}  // namespace hotcell::guest
