@@ -141,6 +141,13 @@ inline constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLO
                                          CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
                                          CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
+// KVM_SET_CPUID2 as C has it. linux/kvm.h declares the argument with a flexible array that takes a
+// byte in C++, and the size of the argument is part of the number.
+inline constexpr uint64_t kSetCpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, 8);
+
+// SIGSETXID of glibc's nptl, which no header of its names.
+inline constexpr uint64_t kGlibcSetxid = 33;
+
 inline constexpr Rule kSetupRules[] = {
     // /dev/kvm.
     {__NR_ioctl,
@@ -184,7 +191,7 @@ inline constexpr Rule kSetupRules[] = {
      {Equals(1, KVM_ENABLE_CAP)}},
     {__NR_ioctl, Action::kAllow, "kvm", "deny MSRs", {Equals(1, KVM_X86_SET_MSR_FILTER)}},
     // vCPUs: the state a guest starts with.
-    {__NR_ioctl, Action::kAllow, "kvm", "CPU features", {Equals(1, KVM_SET_CPUID2)}},
+    {__NR_ioctl, Action::kAllow, "kvm", "CPU features", {Equals(1, kSetCpuid2)}},
     {__NR_ioctl,
      Action::kAllow,
      "kvm",
@@ -206,6 +213,11 @@ inline constexpr Rule kSetupRules[] = {
      "kvm",
      "vCPU descriptors to their fixed numbers",
      {LaneFd(1, abi::kFdVcpu)}},
+    {__NR_dup3,
+     Action::kAllow,
+     "kvm",
+     "the VM's descriptor to its fixed number, for dirty-page logs",
+     {Equals(1, abi::kFdVm)}},
     {__NR_close, Action::kAllow, "kvm", "give up /dev/kvm, the VM and the arena", {}},
 
     // Memory: never executable.
@@ -234,6 +246,7 @@ inline constexpr Rule kSetupRules[] = {
     {__NR_clone3, Action::kNoSuchCall, "pthread_create", "make it use clone", {}},
     {__NR_clone, Action::kAllow, "pthread_create", "vCPU threads", {Equals(0, kThreadFlags)}},
     {__NR_set_robust_list, Action::kAllow, "glibc", "start of a thread", {}},
+    {__NR_gettid, Action::kAllow, "vCPU threads", "whom to kick", {}},
     {__NR_rseq, Action::kAllow, "glibc", "start of a thread", {}},
     {__NR_rt_sigprocmask,
      Action::kAllow,
@@ -245,6 +258,11 @@ inline constexpr Rule kSetupRules[] = {
      "vCPU threads",
      "the handler of the kick",
      {Equals(0, SIGUSR1)}},
+    {__NR_rt_sigaction,
+     Action::kAllow,
+     "pthread_create",
+     "glibc's own signal for setuid() on all threads, before the first thread",
+     {Equals(0, kGlibcSetxid)}},
 
     // The way into the run stage.
     {__NR_getpid, Action::kAllow, "confinement, main", "own id, for tgkill and its rule", {}},
