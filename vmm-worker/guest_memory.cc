@@ -1,0 +1,82 @@
+#include "vmm-worker/guest_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "guest/abi/abi.h"
+
+namespace hotcell::worker {
+namespace {
+
+constexpr size_t kHugePage = 2 << 20;
+
+}  // namespace
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
+}
+
+Result<Mapping> Mapping::Anonymous(size_t size) {
+  const size_t padded = size + kHugePage;
+  void* address = mmap(nullptr, padded, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED) return ErrnoError("mmap");
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(address);
+  const uintptr_t aligned = (begin + kHugePage - 1) & ~(kHugePage - 1);
+  if (aligned != begin) munmap(address, aligned - begin);
+  const uintptr_t tail = aligned + size;
+  if (tail != begin + padded) munmap(reinterpret_cast<void*>(tail), begin + padded - tail);
+  return Mapping(reinterpret_cast<void*>(aligned), size);
+}
+
+Result<Mapping> Mapping::OfFile(int fd, size_t size) {
+  void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (address == MAP_FAILED) return ErrnoError("mmap");
+  return Mapping(address, size);
+}
+
+Result<GuestMemory> GuestMemory::Create(uint64_t size) {
+  Result<Mapping> mapping = Mapping::Anonymous(size);
+  if (!mapping.ok()) return Error{"allocate guest memory", mapping.error().error, {}};
+  return GuestMemory(std::move(*mapping));
+}
+
+std::optional<std::span<std::byte>> GuestMemory::Range(uint64_t gpa, uint64_t length) const {
+  if (gpa > size() || length > size() - gpa) return std::nullopt;
+  return mapping_.bytes().subspan(gpa, length);
+}
+
+bool GuestMemory::Write(uint64_t gpa, std::span<const std::byte> data) {
+  const auto target = Range(gpa, data.size());
+  if (!target) return false;
+  std::copy(data.begin(), data.end(), target->begin());
+  return true;
+}
+
+bool GuestMemory::Read(uint64_t gpa, std::span<std::byte> out) const {
+  const auto source = Range(gpa, out.size());
+  if (!source) return false;
+  std::copy(source->begin(), source->end(), out.begin());
+  return true;
+}
+
+void GuestMemory::Populate(uint64_t begin, uint64_t end) {
+  const uint64_t first = begin & ~(abi::kPageSize - 1);
+  const uint64_t last = std::min(size(), (end + abi::kPageSize - 1) & ~(abi::kPageSize - 1));
+  if (first >= last) return;
+  madvise(bytes().data() + first, last - first, MADV_POPULATE_WRITE);
+}
+
+void GuestMemory::AdviseHuge(uint64_t begin, uint64_t end) {
+  const auto range = Range(begin, end - begin);
+  if (range && !range->empty()) madvise(range->data(), range->size(), MADV_HUGEPAGE);
+}
+
+}  // namespace hotcell::worker

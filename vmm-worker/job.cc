@@ -1,0 +1,242 @@
+#include "vmm-worker/job.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <ctime>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guest/abi/abi.h"
+#include "protos/control.pb.h"
+#include "vmm-worker/confinement.h"
+#include "vmm-worker/exit_loop.h"
+#include "vmm-worker/frames.h"
+#include "vmm-worker/machine.h"
+#include "vmm-worker/narration.h"
+#include "vmm-worker/text.h"
+
+namespace hotcell::worker {
+namespace {
+
+constexpr int kExitFinished = 0;
+constexpr int kExitFailed = 1;
+
+// For all that the worker allocates once it can no longer ask the kernel: a Start with its serial
+// input, and frames of its own.
+constexpr size_t kHeapReserve = 4 * abi::kMaxFrameToWorker;
+constexpr size_t kVcpuStackSize = 256 << 10;
+
+void OnKick(int /*signal*/) {}
+
+class Job {
+ public:
+  explicit Job(std::span<const std::byte> builtin) : builtin_(builtin) {}
+
+  [[noreturn]] void Run();
+
+ private:
+  struct VcpuThread {
+    Job* job = nullptr;
+    uint32_t index = 0;
+    pid_t id = 0;
+    ExitCounts counts;
+  };
+
+  [[noreturn]] void Fail(const Error& error);
+  // Reports the end of the guest, if none was reported yet; otherwise never returns either, since
+  // the thread that did ends the process.
+  [[noreturn]] void Finish(uint32_t vcpu, const GuestEnd& end);
+  // Blocks the calling thread until the process ends.
+  [[noreturn]] void Park();
+
+  void Confine();
+  const v1::ToWorker& ReadMessage(v1::ToWorker::MessageCase expected);
+  void StartThreads();
+  [[noreturn]] void StopVcpus();
+  static void Pause();
+  static void* VcpuMain(void* argument);
+  void RunThread(VcpuThread& thread);
+
+  const std::span<const std::byte> builtin_;
+  const pid_t process_id_ = getpid();
+  FrameChannel channel_{abi::kFdControlIn, abi::kFdControlOut};
+  Narration narration_{channel_};
+  std::unique_ptr<Machine> machine_;
+  std::vector<std::unique_ptr<VcpuThread>> threads_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> ended_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint32_t threads_ready_ = 0;
+  bool started_ = false;
+};
+
+void Job::Fail(const Error& error) {
+  v1::FromWorker message;
+  message.mutable_failure()->set_step(error.step);
+  message.mutable_failure()->set_error(error.error);
+  message.mutable_failure()->set_detail(error.detail);
+  channel_.Write(message);
+  _exit(kExitFailed);
+}
+
+void Job::Park() {
+  std::unique_lock lock(mutex_);
+  while (true) changed_.wait(lock);
+}
+
+void Job::Finish(uint32_t vcpu, const GuestEnd& end) {
+  if (ended_.exchange(true)) Park();
+  v1::FromWorker message;
+  v1::Finished& finished = *message.mutable_finished();
+  Describe(end, vcpu, machine_->vcpu(vcpu).regs(), machine_->vcpu(vcpu).sregs(), finished);
+  for (const auto& thread : threads_) thread->counts.AddTo(*finished.mutable_exits());
+  machine_->platform().Finish(finished);
+  machine_->Finish(finished);
+  if (end.reason == v1::END_REASON_HALTED) {
+    narration_.Tell(StrCat("HLT: the guest halted at RIP=", Hex(finished.registers().rip()),
+                           " after ", finished.exits().total(), " exits"));
+  }
+  if (!channel_.Write(message)) {
+    // Too long only with the most scattered dirty pages, which can be done without.
+    finished.clear_dirty_pages();
+    channel_.Write(message);
+  }
+  _exit(kExitFinished);
+}
+
+void Job::Confine() {
+  v1::FromWorker message;
+  v1::Confined& confined = *message.mutable_confined();
+  ApplyLayers(confined);
+  const bool filtered = InstallSetupFilter();
+  v1::LayerResult& seccomp = *confined.add_layers();
+  seccomp.set_layer(v1::LAYER_SECCOMP);
+  seccomp.set_state(filtered ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_FAILED);
+  if (!filtered) seccomp.set_error(errno);
+  channel_.Write(message);
+  if (!filtered) Fail({"install the set-up filter", seccomp.error(), {}});
+}
+
+const v1::ToWorker& Job::ReadMessage(v1::ToWorker::MessageCase expected) {
+  Result<const v1::ToWorker*> message = channel_.Read();
+  if (!message.ok()) Fail(message.error());
+  if (*message == nullptr) _exit(kExitFailed);  // the broker is gone
+  if ((*message)->message_case() != expected) {
+    Fail({"read a frame", 0, "a message came that this state does not have"});
+  }
+  return **message;
+}
+
+void* Job::VcpuMain(void* argument) {
+  auto& thread = *static_cast<VcpuThread*>(argument);
+  thread.job->RunThread(thread);
+  return nullptr;
+}
+
+void Job::StartThreads() {
+  // Without SA_RESTART: a kick also ends the read(2) of a waiting lane.
+  struct sigaction action {};
+  action.sa_handler = &OnKick;
+  if (sigaction(SIGUSR1, &action, nullptr) != 0) Fail(ErrnoError("sigaction"));
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kVcpuStackSize);
+  for (uint32_t i = 0; i < machine_->vcpu_count(); ++i) {
+    auto thread = std::make_unique<VcpuThread>();
+    thread->job = this;
+    thread->index = i;
+    pthread_t handle{};
+    const int error = pthread_create(&handle, &attributes, &VcpuMain, thread.get());
+    if (error != 0) Fail({"pthread_create", error, {}});
+    threads_.push_back(std::move(thread));
+  }
+  // A new thread makes system calls of its own before it gets to our code; they belong to set-up.
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return threads_ready_ == threads_.size(); });
+}
+
+void Job::RunThread(VcpuThread& thread) {
+  {
+    std::unique_lock lock(mutex_);
+    thread.id = gettid();
+    ++threads_ready_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return started_; });
+  }
+  const std::optional<GuestEnd> end = RunVcpu(machine_->vcpu(thread.index), thread.index,
+                                              machine_->platform(), stop_, thread.counts);
+  if (!end) Park();
+  Finish(thread.index, *end);
+}
+
+void Job::StopVcpus() {
+  stop_.store(true, std::memory_order_release);
+  for (uint32_t i = 0; i < machine_->vcpu_count(); ++i) machine_->vcpu(i).RequestExit();
+  // More than once: a lane may be about to block in its wait port just when the signal comes. The
+  // process ends as soon as one of them has reported.
+  while (true) {
+    for (const auto& thread : threads_) syscall(SYS_tgkill, process_id_, thread->id, SIGUSR1);
+    Pause();
+  }
+}
+
+void Job::Pause() {
+  // A relative timeout: glibc's timed waits ask a clock, which on some hosts is a system call.
+  constexpr timespec kInterval{.tv_sec = 0, .tv_nsec = 2'000'000};
+  uint32_t never = 0;
+  syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &kInterval, nullptr, 0);
+}
+
+void Job::Run() {
+  PayloadSeeds seeds;
+  if (getrandom(&seeds, sizeof(seeds), 0) != sizeof(seeds)) Fail(ErrnoError("getrandom"));
+  Confine();
+
+  const v1::Setup setup = ReadMessage(v1::ToWorker::kSetup).setup();
+  Result<std::unique_ptr<Machine>> machine =
+      Machine::Create(setup, seeds, builtin_.size(), channel_, narration_);
+  if (!machine.ok()) Fail(machine.error());
+  machine_ = std::move(*machine);
+  StartThreads();
+  if (!InstallRunFilter(machine_->vcpu_count(), setup.log_dirty_pages())) {
+    Fail(ErrnoError("install the run filter"));
+  }
+  v1::FromWorker ready;
+  ready.mutable_ready();
+  channel_.Write(ready);
+
+  const v1::Start& start = ReadMessage(v1::ToWorker::kStart).start();
+  narration_.Decide(start.verbose());
+  if (Status status = machine_->Load(start, builtin_); !status.ok()) {
+    Finish(0, {.reason = v1::END_REASON_LOAD_ERROR, .detail = status.error().detail});
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    started_ = true;
+  }
+  changed_.notify_all();
+
+  ReadMessage(v1::ToWorker::kStop);
+  StopVcpus();
+}
+
+}  // namespace
+
+void RunJob(std::span<const std::byte> builtin) {
+  ReserveHeap(kHeapReserve);
+  Job(builtin).Run();
+}
+
+}  // namespace hotcell::worker

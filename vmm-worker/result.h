@@ -1,0 +1,59 @@
+// Errors of the worker: which step, what the kernel said, and a sentence. They travel to the broker
+// as hotcell.v1.Failure, or, once a program is being loaded, as the detail of a Finished.
+#ifndef HOTCELL_VMM_WORKER_RESULT_H_
+#define HOTCELL_VMM_WORKER_RESULT_H_
+
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace hotcell::worker {
+
+struct Error {
+  std::string step;  // "KVM_CREATE_VM", "load the program"
+  int error = 0;     // errno; 0 when no call failed
+  std::string detail;
+};
+
+inline Error ErrnoError(std::string step, std::string detail = {}) {
+  return {std::move(step), errno, std::move(detail)};
+}
+
+// A value or the reason why there is none. Precondition of value(): ok().
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return value_.has_value(); }
+  const Error& error() const { return error_; }
+  T& value() { return *value_; }
+  const T& value() const { return *value_; }
+  T& operator*() { return *value_; }
+  const T& operator*() const { return *value_; }
+  T* operator->() { return &*value_; }
+  const T* operator->() const { return &*value_; }
+
+ private:
+  Error error_;
+  std::optional<T> value_;
+};
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return !error_.has_value(); }
+  // Precondition: !ok().
+  const Error& error() const { return *error_; }
+
+ private:
+  std::optional<Error> error_;
+};
+
+}  // namespace hotcell::worker
+
+#endif  // HOTCELL_VMM_WORKER_RESULT_H_
