@@ -1,0 +1,85 @@
+# Completion of hotcell(1) for bash. Installed as
+# /usr/share/bash-completion/completions/hotcell, or sourced.
+
+_hotcell_commands="convert info run doctor help"
+_hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
+_hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
+  report-bytes= references= chain-depth="
+_hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-namespace
+  pid-namespace net-namespace ipc-namespace uts-namespace cgroup-namespace rlimits undumpable
+  parent-death-signal seccomp landlock"
+
+# The options of command $1.
+_hotcell_options() {
+  case $1 in
+    convert)
+      echo "-c -f -l -m -n -o -O -p -q -S -t -T -U -W --source-format --target-format --snapshot
+        --progress --quiet --force-share --backing --follow-references --lanes --output --stats
+        $_hotcell_common"
+      ;;
+    info) echo "-f -U --format --force-share --output $_hotcell_common" ;;
+    run)
+      echo "--mode --load --entry --mem --vcpus --serial-input --input --output
+        --output-capacity --dirty-pages --registers --vga --verbose -v --stats $_hotcell_common"
+      ;;
+    doctor) echo "--output $_hotcell_common" ;;
+  esac
+}
+
+# Words that may follow option $2 of command $1; the word "FILE" stands for file names. Fails when
+# the option takes none that are known.
+_hotcell_values() {
+  case $1:$2 in
+    *:-f | *:-O | *:--format | *:--source-format | *:--target-format) echo "raw qcow2" ;;
+    *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
+    convert:-o)
+      echo "help cluster_size= compat= compression_type=zlib compression_type=zstd
+        lazy_refcounts= preallocation=off preallocation=metadata refcount_bits="
+      ;;
+    run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
+      echo "FILE"
+      ;;
+    *:--output) echo "human json" ;;
+    *:--mode) echo "real long payload" ;;
+    *:--limit) echo "$_hotcell_limits" ;;
+    *:--require) echo "$_hotcell_layers" ;;
+    *:-l | *:-m | *:-S | *:--snapshot | *:--backing | *:--lanes | *:--load | *:--entry | *:--mem | \
+      *:--vcpus | *:--output-capacity | *:--memory | *:--timeout)
+      echo ""
+      ;;
+    *) return 1 ;;
+  esac
+}
+
+_hotcell() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  local command=${COMP_WORDS[1]} values
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W "$_hotcell_commands --help --version" -- "$word")
+    return
+  fi
+  if [[ $command == help ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "convert info run doctor" -- "$word")
+    return
+  fi
+  # "--output=js" arrives as three words.
+  if [[ $before == "=" ]]; then
+    before=${COMP_WORDS[COMP_CWORD - 2]}
+  elif [[ $word == "=" ]]; then
+    word=""
+  fi
+  if values=$(_hotcell_values "$command" "$before"); then
+    if [[ $values == FILE ]]; then
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    else
+      mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+    fi
+  elif [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_hotcell_options "$command")" -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  fi
+}
+
+complete -o filenames -o bashdefault -F _hotcell hotcell
