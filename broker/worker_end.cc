@@ -164,7 +164,8 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
     if (found != results.end() && found->second.state() == v1::LAYER_STATE_ACHIEVED) continue;
     std::string text = LayerName(layer);
     if (found != results.end() && found->second.error() != 0) {
-      absl::StrAppend(&text, ": ", absl::ErrnoToStatus(found->second.error(), "").message());
+      const char* description = strerrordesc_np(found->second.error());
+      absl::StrAppend(&text, ": ", description == nullptr ? "unknown error" : description);
     }
     if (std::find(missing.begin(), missing.end(), text) == missing.end()) missing.push_back(text);
   }
