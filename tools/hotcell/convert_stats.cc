@@ -1,6 +1,7 @@
 #include "tools/hotcell/convert_stats.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -42,6 +43,7 @@ JobCost MeasureCost(double seconds) {
 std::string StatsText(const WorkerReport& worker, const JobCost& cost) {
   const v1::ExitCounters& exits = worker.finished.exits();
   std::string out;
+  Append(out, "processes:      broker ", getpid(), ", worker ", worker.pid, "\n");
   out += SizeLine("read:", worker.bytes_read);
   out += SizeLine("written:", worker.bytes_written);
   Append(out, "requests:       ", worker.requests, "\n");
@@ -67,7 +69,9 @@ Json StatsJson(const WorkerReport& worker, const JobCost& cost) {
       .SetNumber("mmio", counters.mmio())
       .SetNumber("interrupted", counters.interrupted());
   Json stats = Json::Object();
-  stats.SetNumber("bytes-read", worker.bytes_read)
+  stats.SetNumber("broker-pid", static_cast<uint64_t>(getpid()))
+      .SetNumber("worker-pid", static_cast<uint64_t>(worker.pid))
+      .SetNumber("bytes-read", worker.bytes_read)
       .SetNumber("bytes-written", worker.bytes_written)
       .SetNumber("requests", worker.requests)
       .SetNumber("doorbells", worker.doorbells)
