@@ -232,6 +232,7 @@ Status Machine::LoadClassic(const v1::Start& start, std::span<const std::byte> p
     narration_.Tell(
         StrCat("Page tables at ", Hex(kLongModeTables), ": identity mapping with 2 MiB pages"));
   }
+  classic_->SetSerialInput(start.serial_input());
   Result<uint64_t> entry = IsElf(program) ? PlaceElf(start, program) : PlaceFlat(start, program);
   if (!entry.ok()) return entry.error();
   for (uint32_t i = 0; i < vcpu_count(); ++i) {
