@@ -83,7 +83,7 @@ inline constexpr uint16_t kPortSerialLineStatus = 0x3fd;
 inline constexpr uint16_t kPortRunExit = 0x01;
 inline constexpr uint16_t kPortResult = 0xeff;
 inline constexpr uint64_t kVgaTextGpa = 0xb8000;
-inline constexpr uint64_t kVgaTextSize = 80 * 25 * 2;
+inline constexpr uint64_t kVgaTextSize = 80ull * 25 * 2;
 
 // ---- The arena ----------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ struct LaneControl {
   alignas(64) uint32_t cq_tail;  // broker: completions posted
   alignas(64) uint32_t broker_polling;  // broker: 1 while it needs no doorbell
 };
-static_assert(sizeof(LaneControl) == 6 * 64);
+static_assert(sizeof(LaneControl) == size_t{6} * 64);
 
 // Both rings of a lane follow its LaneControl.
 inline constexpr uint64_t kSubmissionRingOffset = 512;

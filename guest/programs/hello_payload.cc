@@ -18,8 +18,7 @@ constexpr uint32_t kExitNoOutput = 1;  // started without --output
 uint32_t PayloadMain() {
   const abi::ArenaHeader* const arena = Arena();
   if (arena == nullptr || arena->output_capacity < kGreeting.size()) return kExitNoOutput;
-  std::memcpy(reinterpret_cast<std::byte*>(Boot().arena_base) + arena->output_offset,
-              kGreeting.data(), kGreeting.size());
+  std::memcpy(ArenaBytes().data() + arena->output_offset, kGreeting.data(), kGreeting.size());
   SharedStatus()->output_size = kGreeting.size();
   return abi::kExitOk;
 }

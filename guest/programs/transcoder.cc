@@ -11,12 +11,12 @@ namespace hotcell::guest {
 uint32_t PayloadMain() {
   const abi::ArenaHeader* const arena = Arena();
   HOTCELL_CHECK(arena != nullptr && SharedStatus() != nullptr);
-  auto* const bytes = reinterpret_cast<std::byte*>(Boot().arena_base);
+  const std::span<std::byte> bytes = ArenaBytes();
   abi::GuestStatus& status = *SharedStatus();
 
   GuestLanes lanes(Team(), *arena, status, Port());
-  const size_t size = RunJob(lanes, {bytes + arena->job_offset, arena->job_size},
-                             {bytes + arena->report_offset, arena->report_capacity});
+  const size_t size = RunJob(lanes, bytes.subspan(arena->job_offset, arena->job_size),
+                             bytes.subspan(arena->report_offset, arena->report_capacity));
   std::atomic_ref<uint64_t>(status.report_size).store(size, std::memory_order_release);
   return abi::kExitOk;
 }

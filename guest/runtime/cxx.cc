@@ -46,13 +46,14 @@ void operator delete[](void* memory, std::align_val_t) noexcept { Free(memory); 
 void operator delete(void* memory, size_t, std::align_val_t) noexcept { Free(memory); }
 void operator delete[](void* memory, size_t, std::align_val_t) noexcept { Free(memory); }
 
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming): names of the C++
+// run-time and of libstdc++.
 extern "C" void __cxa_pure_virtual() { HOTCELL_PANIC("a pure virtual function was called"); }
 
 namespace std {
 
 const nothrow_t nothrow{};
 
-// NOLINTBEGIN(readability-identifier-naming): names of libstdc++'s.
 void __throw_logic_error(const char* what) { HOTCELL_PANIC(what); }
 void __throw_length_error(const char* what) { HOTCELL_PANIC(what); }
 void __throw_out_of_range(const char* what) { HOTCELL_PANIC(what); }
@@ -66,9 +67,8 @@ void __throw_bad_variant_access(const char* what) { HOTCELL_PANIC(what); }
 void __glibcxx_assert_fail(const char* file, int line, const char*, const char* what) noexcept {
   hotcell::guest::Panic(file, line, what);
 }
-// NOLINTEND(readability-identifier-naming)
-
 // The headers say that the library has these members; there is no library.
 template class basic_string<char>;
 
 }  // namespace std
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)

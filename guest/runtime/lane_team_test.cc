@@ -24,8 +24,8 @@ class Crew {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  ThreadPort port;
   LaneTeam team;
+  ThreadPort port;
 
  private:
   std::vector<std::thread> threads_;

@@ -49,6 +49,7 @@ void* aligned_alloc(size_t alignment, size_t size) {
 
 void abort() { HOTCELL_PANIC("abort() was called"); }
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the stack protector's name for it.
 void __stack_chk_fail() { HOTCELL_PANIC("stack smashed: a stack protector's word was changed"); }
 
 }  // extern "C"

@@ -29,7 +29,7 @@ int Sign(int value) { return (value > 0) - (value < 0); }
 TEST(MoveBytes, EqualsMemmoveForEveryOverlap) {
   for (const size_t size : kSizes) {
     for (const size_t distance : {0u, 1u, 3u, 8u, 15u, 16u, 17u, 63u, 64u, 65u, 200u, 600u}) {
-      const std::string before = Noise(size + 2 * 600 + 2);
+      const std::string before = Noise(size + 1202);
       std::string expected = before;
       std::string actual = before;
       std::memmove(expected.data() + 1 + distance, expected.data() + 1, size);
@@ -83,7 +83,8 @@ TEST(CompareBytes, HasTheSignOfMemcmpWhereverTheFirstDifferenceIs) {
 }
 
 TEST(FindByte, EqualsMemchr) {
-  const std::string text = "a\xff z\0b";
+  using std::string_literals::operator""s;
+  const std::string text = "a\xff z\0b"s;  // NOLINT(bugprone-string-literal-with-embedded-nul)
   for (int byte = 0; byte < 512; ++byte) {
     EXPECT_EQ(FindByte(text.data(), byte, text.size()), std::memchr(text.data(), byte, text.size()))
         << byte;

@@ -27,6 +27,9 @@ const abi::BootInfo& Boot();
 
 // The arena, nullptr when the job has none.
 const abi::ArenaHeader* Arena();
+// All of it, empty when there is none. Offsets in ArenaHeader index this.
+std::span<std::byte> ArenaBytes();
+// The arena's status block.
 abi::GuestStatus* SharedStatus();
 
 // All vCPUs of the job.

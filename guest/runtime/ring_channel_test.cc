@@ -56,7 +56,7 @@ class TestArena {
   std::byte* bytes() { return memory_.get(); }
 
  private:
-  static constexpr uint64_t kSize = kBuffersOffset + 2 * kBuffers * kBufferSize;
+  static constexpr uint64_t kSize = kBuffersOffset + 2ull * kBuffers * kBufferSize;
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };

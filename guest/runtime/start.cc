@@ -10,12 +10,14 @@
 #include "guest/runtime/program_heap.h"
 #include "guest/runtime/spinlock.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker script's names.
 extern "C" {
 using Initialiser = void (*)();
 extern const Initialiser __init_array_start[];
 extern const Initialiser __init_array_end[];
 void _start(const hotcell::abi::BootInfo* boot);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace hotcell::guest {
 
@@ -47,13 +49,15 @@ constinit Late<Heap> g_heap = {};
 constinit Late<LaneTeam> g_team = {};
 constinit std::atomic<bool> g_team_made = false;
 
-std::byte* ArenaBytes() { return reinterpret_cast<std::byte*>(g_boot->arena_base); }
+// The addresses in BootInfo are numbers.
+std::byte* BytesAt(uint64_t address) {
+  return reinterpret_cast<std::byte*>(address);  // NOLINT(performance-no-int-to-ptr)
+}
 
 void SetUp(const abi::BootInfo* boot) {
   g_boot = boot;
   g_port.Make();
-  g_heap.Make(std::span<std::byte>(reinterpret_cast<std::byte*>(boot->heap_begin),
-                                   boot->heap_end - boot->heap_begin));
+  g_heap.Make(std::span<std::byte>(BytesAt(boot->heap_begin), boot->heap_end - boot->heap_begin));
   g_team.Make(boot->vcpu_count, g_port.get());
 }
 
@@ -76,14 +80,18 @@ void SetUp(const abi::BootInfo* boot) {
 const abi::BootInfo& Boot() { return *g_boot; }
 
 const abi::ArenaHeader* Arena() {
-  if (g_boot == nullptr || g_boot->arena_size == 0) return nullptr;
-  return reinterpret_cast<const abi::ArenaHeader*>(ArenaBytes());
+  return reinterpret_cast<const abi::ArenaHeader*>(ArenaBytes().data());
+}
+
+std::span<std::byte> ArenaBytes() {
+  if (g_boot == nullptr || g_boot->arena_size == 0) return {};
+  return {BytesAt(g_boot->arena_base), g_boot->arena_size};
 }
 
 abi::GuestStatus* SharedStatus() {
   const abi::ArenaHeader* const arena = Arena();
   if (arena == nullptr || arena->magic != abi::kArenaMagic) return nullptr;
-  return reinterpret_cast<abi::GuestStatus*>(ArenaBytes() + arena->status_offset);
+  return reinterpret_cast<abi::GuestStatus*>(ArenaBytes().data() + arena->status_offset);
 }
 
 LaneTeam& Team() { return g_team.get(); }
