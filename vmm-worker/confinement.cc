@@ -129,8 +129,8 @@ bool IsDevice(int, const struct stat& file) { return S_ISCHR(file.st_mode); }
 // The broker relies on the size of the arena never changing: so does this process.
 bool IsSealedMemory(int fd, const struct stat&) {
   constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
-  return (fcntl(fd, F_GET_SEALS) & ~(kSeals | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) == 0 &&
-         (fcntl(fd, F_GET_SEALS) & kSeals) == kSeals;
+  const int seals = fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & kSeals) == kSeals;  // and others, as MFD_NOEXEC_SEAL's
 }
 // Files without a file system, as eventfds are, have no file type.
 bool IsAnonymous(int, const struct stat& file) { return (file.st_mode & S_IFMT) == 0; }
