@@ -200,7 +200,8 @@ std::vector<Damage> TableDamages() {
          i.header().l1_size = 3;
          i.SetL1(2, TestImage::kL2);
        },
-       Code::kCorruptImage, "the L1 entries 0 and 2 claim the same L2 table at 0x40000"},
+       Code::kCorruptImage,
+       "two entries of the L1 table at 0x30000 claim the same L2 table at 0x40000"},
       {"SnapshotTableUnaligned",
        [](TestImage& i) {
          i.header().nb_snapshots = 1;

@@ -37,8 +37,8 @@ class Reader : public ImageReader {
   ImageDescription Describe() const override;
   Status SelectSnapshot(IoChannel& io, std::string_view id_or_name) override;
 
-  // Finds L2 tables that lie where no table can, and those that two L1 entries claim. Disks so big
-  // that this would take long are left to Map(), which finds the former.
+  // Finds L2 tables that lie where no table can, and those that two L1 entries claim: a file of
+  // little size could otherwise have a disk that takes days to map.
   Status CheckL2Tables(IoChannel& io);
 
  private:

@@ -201,6 +201,21 @@ TEST_F(Qcow2ReaderTest, HugeHoleIsOneCheapExtent) {
   EXPECT_LE(io_.request_count() - before, kMaxL1Bytes / (64 << 10) + 32);
 }
 
+TEST_F(Qcow2ReaderTest, HugeL1TableOfOneL2TableIsCorrupt) {
+  constexpr uint64_t kEntries = kMaxL1Bytes / 8;
+  image_.header().cluster_bits = 12;
+  image_.header().size = kEntries * 512 * 4096;
+  image_.header().l1_size = kEntries;
+  image_.header().l1_table_offset = 1 << 20;
+  for (uint64_t i = 0; i < kEntries; ++i) image_.SetWord((1 << 20) + i * 8, TestImage::kL2);
+  const FileHandle file = files_.Add(image_.MakeFile());
+
+  const Status status = OpenQcow2(io_, file, {}).status();
+
+  EXPECT_EQ(status.code(), Code::kCorruptImage);
+  EXPECT_THAT(status.message(), HasSubstr("claim the same L2 table at 0x40000"));
+}
+
 TEST_F(Qcow2ReaderTest, DiskBiggerThanTheLimitIsRefused) {
   const FileHandle file = files_.Add(image_.MakeFile());
 

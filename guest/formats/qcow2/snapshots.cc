@@ -98,6 +98,7 @@ Result<SnapshotTable> ReadSnapshotTable(IoChannel& io, const FileHandle& file,
   if (header.snapshot_count == 0) return table;
   StreamReader stream(io, file, header.snapshots_offset, kMaxSnapshotTableBytes,
                       "qcow2: the snapshot table");
+  table.snapshots.reserve(header.snapshot_count);
   uint64_t name_bytes = 0;
   for (uint32_t i = 0; i < header.snapshot_count; ++i) {
     auto snapshot = TakeSnapshot(stream, header);
