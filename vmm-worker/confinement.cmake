@@ -3,3 +3,12 @@ add_library(hotcell_confinement STATIC confinement.cc confinement_filter.cc)
 target_link_libraries(hotcell_confinement
   PUBLIC hotcell_view_worker hotcell_protos hotcell_policy
   PRIVATE hotcell_confined_options)
+
+add_executable(confinement_test confinement_test.cc)
+target_link_libraries(confinement_test PRIVATE
+  hotcell_confinement hotcell_syscall_probe_client hotcell_host_options absl::strings
+  GTest::gmock GTest::gtest_main)
+gtest_discover_tests(confinement_test TEST_PREFIX worker. TEST_FILTER "-*Kvm*"
+  PROPERTIES LABELS unit)
+gtest_discover_tests(confinement_test TEST_PREFIX worker. TEST_FILTER "*Kvm*"
+  TEST_LIST confinement_kvm_tests PROPERTIES LABELS kvm)

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "broker/spawn.h"
@@ -50,6 +51,7 @@ class Probe {
 
   int pid() const { return worker_.pid; }
   int pidfd() const { return worker_.pidfd.get(); }
+  int control_fd() const { return to_.get(); }
   int wake(int lane) const { return wakes_[static_cast<size_t>(lane)].get(); }
 
  private:
