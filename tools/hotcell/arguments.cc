@@ -65,28 +65,36 @@ absl::Status UnknownOption(std::string_view name, std::span<const OptionSpec> op
   return WithRemedy(std::move(status), Cat("did you mean '--", *nearest, "'?"));
 }
 
-// What getopt_long meant by '?'. `argument` is the one it was looking at; `letter` is optopt.
+bool IsLong(std::string_view argument) {
+  return argument.size() > 2 && argument.substr(0, 2) == "--";
+}
+
+// The argument that holds the option which getopt_long has just dealt with. `before` is optind as
+// it was before. In a cluster of letters, optind stays until the last one.
+std::string_view CurrentArgument(char** argv, int before) {
+  if (optind <= before) return argv[optind] == nullptr ? "" : argv[optind];
+  const bool value_is_apart = optarg != nullptr && optarg == argv[optind - 1];
+  return argv[value_is_apart ? optind - 2 : optind - 1];
+}
+
+const OptionSpec* FindLong(std::string_view name, std::span<const OptionSpec> options) {
+  for (const OptionSpec& spec : options) {
+    if (spec.name != nullptr && name == spec.name) return &spec;
+  }
+  return nullptr;
+}
+
+// What getopt_long meant by '?'. `letter` is optopt.
 absl::Status RefusedByGetopt(std::string_view argument, int letter,
                              std::span<const OptionSpec> options,
                              std::span<const RefusedOption> refused) {
-  if (argument.size() <= 2 || argument.substr(0, 2) != "--") {
+  if (!IsLong(argument)) {
     const char name = static_cast<char>(letter);
     return UnknownOption(std::string_view(&name, 1), options, refused);
   }
   const std::string_view name = LongName(argument);
-  int matches = 0;
-  for (const OptionSpec& spec : options) {
-    if (spec.name == nullptr) continue;
-    const std::string_view known = spec.name;
-    if (letter == spec.id && known.substr(0, name.size()) == name) {
-      return absl::InvalidArgumentError(Cat("option '--", known, "' takes no value"));
-    }
-    if (known.substr(0, name.size()) == name) ++matches;
-  }
-  if (matches > 1) {
-    return absl::InvalidArgumentError(Cat("option '--", name, "' is ambiguous"));
-  }
-  return UnknownOption(name, options, refused);
+  if (FindLong(name, options) == nullptr) return UnknownOption(name, options, refused);
+  return absl::InvalidArgumentError(Cat("option '--", name, "' takes no value"));
 }
 
 }  // namespace
@@ -99,20 +107,21 @@ absl::StatusOr<std::vector<std::string>> ParseArguments(int argc, char** argv,
   opterr = 0;
   optind = 0;  // start afresh
   while (true) {
-    const int argument = optind == 0 ? 1 : optind;
+    const int before = optind == 0 ? 1 : optind;
     const int id = getopt_long(argc, argv, tables.letters.c_str(), tables.names.data(), nullptr);
     if (id == -1) break;
-    // Operands are moved behind; the option looked at is the last one passed, or, amid a cluster of
-    // letters, still the current one.
-    const char* seen = optind > argument ? argv[optind - 1] : argv[optind];
+    const std::string_view argument = CurrentArgument(argv, before);
+    if (id == '?') return RefusedByGetopt(argument, optopt, options, refused);
+    // getopt_long takes abbreviations, whose meaning would change with each option added.
+    if (IsLong(argument) && FindLong(LongName(argument), options) == nullptr) {
+      return UnknownOption(LongName(argument), options, refused);
+    }
     if (id == ':') {
-      const std::string_view text = seen == nullptr ? "" : seen;
-      const std::string name = text.substr(0, 2) == "--"
-                                   ? std::string(LongName(text))
-                                   : std::string(1, static_cast<char>(optopt));
+      const char letter = static_cast<char>(optopt);
+      const std::string_view name =
+          IsLong(argument) ? LongName(argument) : std::string_view(&letter, 1);
       return absl::InvalidArgumentError(Cat("option '", OptionText(name), "' needs a value"));
     }
-    if (id == '?') return RefusedByGetopt(seen == nullptr ? "" : seen, optopt, options, refused);
     absl::Status status = handler(id, optarg == nullptr ? "" : optarg);
     if (!status.ok()) return status;
   }

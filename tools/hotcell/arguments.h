@@ -34,8 +34,8 @@ struct RefusedOption {
 using OptionHandler = std::function<absl::Status(int id, std::string_view value)>;
 
 // Hands all options of argv[1..argc-1] to `handler` and returns the operands, which may stand
-// before, between and after options. Errors: unknown option (with the nearest known one), ambiguous
-// abbreviation, missing or needless value.
+// before, between and after options. Errors: unknown option (with the nearest known one), missing
+// or needless value. Long names are not abbreviated.
 //
 // Not reentrant: getopt_long keeps its state in globals.
 absl::StatusOr<std::vector<std::string>> ParseArguments(int argc, char** argv,

@@ -1,5 +1,8 @@
 #include "tools/hotcell/command.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <optional>
@@ -58,6 +61,16 @@ absl::Status UnknownCommand(std::string_view name) {
                                                            : "see 'hotcell --help'");
 }
 
+// A standard descriptor that is closed would be the number of the first file opened, and messages
+// would go into it.
+void OpenStandardDescriptors() {
+  while (true) {
+    const int fd = open("/dev/null", O_RDWR | O_NOCTTY);
+    if (fd > STDERR_FILENO) (void)close(fd);
+    if (fd < 0 || fd > STDERR_FILENO) return;
+  }
+}
+
 int Dispatch(int argc, char** argv) {
   if (argc < 2) {
     return ReportError(
@@ -87,6 +100,7 @@ const Command* FindCommand(std::string_view name) {
 }
 
 int Main(int argc, char** argv) {
+  OpenStandardDescriptors();
   const int status = Dispatch(argc, argv);
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

@@ -1,5 +1,6 @@
 #include "tools/hotcell/common_options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -62,7 +63,9 @@ absl::Status SetLimit(std::string_view text, Limits& limits) {
   if (equals == std::string_view::npos) {
     return absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=VALUE"));
   }
-  const std::string_view name = text.substr(0, equals);
+  // Errors name limits as the library's fields are named, with underscores.
+  std::string name(text.substr(0, equals));
+  std::replace(name.begin(), name.end(), '_', '-');
   const std::string_view value = text.substr(equals + 1);
   if (name == "memory") return SetSize(value, limits.guest_memory);
   if (name == "wall-time") return SetTime(value, limits.wall_time);

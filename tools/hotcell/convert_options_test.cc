@@ -93,7 +93,7 @@ TEST(ConvertOptionsTest, MapsBackingNamesAsErrorsPrintThem) {
 }
 
 TEST(ConvertOptionsTest, TakesLimitsAndLayers) {
-  const Parsed parsed = Parse({"--memory=128M", "--timeout=1.5", "--limit=virtual-size=1T",
+  const Parsed parsed = Parse({"--memory=128M", "--timeout=1.5", "--limit=virtual_size=1T",
                                "--limit", "chain-depth=3", "--require=user-namespace", "--lanes=2",
                                "--kvm=/k", "--worker=/w", "--output=json", "--stats", "in", "out"});
   ASSERT_TRUE(parsed.status.ok()) << parsed.status;

@@ -123,6 +123,7 @@ bool EndedByItself(const v1::Finished& finished) {
 }
 
 std::string DescribeEnd(const v1::Finished& finished) {
+  const bool has_detail = !finished.detail().empty();
   std::string text;
   switch (finished.reason()) {
     case v1::END_REASON_EXITED:
@@ -133,7 +134,7 @@ std::string DescribeEnd(const v1::Finished& finished) {
       text = DescribeFault(finished);
       break;
     case v1::END_REASON_UNEXPECTED_EXIT:
-      text = DescribeUnexpected(finished);
+      text = has_detail ? Escape(finished.detail()) : DescribeUnexpected(finished);
       break;
     case v1::END_REASON_STOPPED:
       text = "the guest was stopped";
@@ -148,7 +149,9 @@ std::string DescribeEnd(const v1::Finished& finished) {
                  static_cast<int>(finished.reason()), ")");
   }
   Append(text, " (", Where(finished), ")");
-  if (!finished.detail().empty()) Append(text, ": ", Escape(finished.detail()));
+  if (has_detail && finished.reason() != v1::END_REASON_UNEXPECTED_EXIT) {
+    Append(text, ": ", Escape(finished.detail()));
+  }
   return text;
 }
 

@@ -55,6 +55,12 @@ TEST(DescribeEndTest, NamesPortAddressAndPlace) {
             "MMIO outside devices: 1-byte write to 0x1234 (vCPU 0, RIP 0x1009)");
 }
 
+TEST(DescribeEndTest, PrefersTheWorkersWords) {
+  v1::Finished finished = Unexpected(KVM_EXIT_IO);
+  finished.set_detail("1-byte out to port 0x1234");
+  EXPECT_EQ(DescribeEnd(finished), "1-byte out to port 0x1234 (vCPU 0, RIP 0x1009)");
+}
+
 TEST(DescribeEndTest, NamesTheException) {
   v1::Finished finished = Ended(v1::END_REASON_GUEST_FAULT);
   finished.mutable_fault()->set_vector(14);
