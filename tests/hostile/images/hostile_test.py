@@ -52,7 +52,7 @@ def _convert_arguments(case, target):
 def _check_same(case, target):
     if case.target_format == "qcow2":
         programs.must(["qemu-img", "check", "-q", "-f", "qcow2", target])
-        programs.qemu_img("compare", "-s", "-f", "qcow2", "-F", "qcow2", case.path, target)
+        programs.qemu_img("compare", "-f", "qcow2", "-F", "qcow2", case.path, target)
         return
     reference = os.path.join(os.path.dirname(target), "reference.raw")
     source = case.path
