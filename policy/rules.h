@@ -104,11 +104,6 @@ inline constexpr Rule kRunRules[] = {
      Action::kAllow,
      "glibc",
      "block on a condition variable",
-     {Equals(1, FUTEX_WAIT_BITSET_PRIVATE)}},
-    {__NR_futex,
-     Action::kAllow,
-     "glibc",
-     "block on a condition variable",
      {Equals(1, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME)}},
     {__NR_tgkill,
      Action::kAllow,
@@ -120,7 +115,6 @@ inline constexpr Rule kRunRules[] = {
      "signal trampoline",
      "return from the handler of SIGUSR1",
      {}},
-    {__NR_exit, Action::kAllow, "glibc", "end of a thread", {}},
     {__NR_exit_group, Action::kAllow, "main, SIGSYS handler", "end of the worker", {}},
 };
 
@@ -203,11 +197,6 @@ inline constexpr Rule kSetupRules[] = {
      "segments and control registers",
      {Equals(1, KVM_SET_SREGS)}},
     {__NR_ioctl, Action::kAllow, "kvm", "vector units", {Equals(1, KVM_SET_XCRS)}},
-    {__NR_dup2,
-     Action::kAllow,
-     "kvm",
-     "vCPU descriptors to their fixed numbers",
-     {LaneFd(1, abi::kFdVcpu)}},
     {__NR_dup3,
      Action::kAllow,
      "kvm",
@@ -266,7 +255,6 @@ inline constexpr Rule kSetupRules[] = {
 
     // The way into the run stage.
     {__NR_getpid, Action::kAllow, "confinement, main", "own id, for tgkill and its rule", {}},
-    {__NR_gettid, Action::kAllow, "vCPU threads", "own id, for tgkill", {}},
     {__NR_prlimit64,
      Action::kAllow,
      "confinement",

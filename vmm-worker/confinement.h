@@ -35,15 +35,15 @@ void ApplyLayers(v1::Confined& report);
 // to its report according to the result. On failure returns false with errno set.
 //
 // Of use to the caller: threads are made by pthread_create(); vCPU i's descriptor is moved to
-// abi::kFdVcpu + i by dup2/dup3 before its kvm_run area is mapped; the arena is mapped from
+// abi::kFdVcpu + i by dup3 before its kvm_run area is mapped; the arena is mapped from
 // abi::kFdArena. Nothing is mapped executable. SIGSYS must stay unblocked in every thread.
 bool InstallSetupFilter();
 
 // Stage 2, for all threads at once: they exist already, and no more can be made. `vcpus` is 1 to
 // abi::kMaxLanes. ioctl is KVM_RUN on abi::kFdVcpu .. + vcpus - 1, and nothing else. Neither malloc
-// nor free may reach the kernel from here on. `dirty_log` allows KVM_GET_DIRTY_LOG on abi::kFdVm as
-// well; without it the VM's descriptor serves nothing and should be closed before. On failure
-// returns false with errno set.
+// nor free may reach the kernel from here on, and no thread may end but with the process.
+// `dirty_log` allows KVM_GET_DIRTY_LOG on abi::kFdVm as well; without it the VM's descriptor serves
+// nothing and should be closed before. On failure returns false with errno set.
 bool InstallRunFilter(uint32_t vcpus, bool dirty_log = false);
 
 }  // namespace hotcell::worker

@@ -25,6 +25,7 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
@@ -295,6 +296,7 @@ const Attempt kForbiddenLater[] = {
     {"create_vm", SYS_ioctl, {abi::kFdKvm, KVM_CREATE_VM, 0}},
     {"second_vcpu", SYS_ioctl, {abi::kFdVcpu + 1, KVM_RUN, 0}},
     {"second_wake", SYS_read, {abi::kFdWake + 1, 0, 8}},
+    {"exit_of_a_thread", SYS_exit, {0}},
     {"rt_sigaction", SYS_rt_sigaction, {SIGUSR1, 0, 0, 8}},
 };
 
@@ -364,7 +366,7 @@ TEST_F(FiltersTest, SetUpMapsTheArenaAndMemory) {
 
 TEST_F(FiltersTest, ThreadsOfBeforeKeepTheirLocks) {
   // The second thread waits on a condition variable from set-up on, and answers under the filter.
-  ASSERT_EQ(probe_->Do(ProbeRequestKind::kStartThread, {1}).value().result, 0);
+  ASSERT_EQ(probe_->Do(ProbeRequestKind::kStartThread).value().result, 0);
   ASSERT_EQ(probe_->Do(ProbeRequestKind::kInstallRunFilter, {1}).value().result, 1);
   EXPECT_TRUE(probe_->Do(ProbeRequestKind::kBlockOnLock).has_value());
   EXPECT_EQ(probe_->End().status, 0);
@@ -374,10 +376,9 @@ TEST_F(FiltersTest, RunFilterCoversThreadsThatExist) {
   ASSERT_EQ(probe_->Do(ProbeRequestKind::kStartThread).value().result, 0);
   ASSERT_EQ(probe_->Do(ProbeRequestKind::kInstallRunFilter, {1}).value().result, 1);
   int filtered = 0;
-  for (const int task : {0, 1}) {
-    // Threads of pid 1 in its namespace; seen from here their ids are not known, so count by
-    // status.
-    std::ifstream status(absl::StrCat("/proc/", probe_->pid() + task, "/status"));
+  const std::string tasks = absl::StrCat("/proc/", probe_->pid(), "/task");
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::ifstream status(task.path() / "status");
     for (std::string line; std::getline(status, line);) {
       if (line == "Seccomp_filters:\t2") ++filtered;
     }

@@ -15,34 +15,41 @@
 namespace hotcell::tests {
 namespace {
 
-void* Sleep(void*) {
-  uint64_t wakes;
-  while (read(abi::kFdWake, &wakes, sizeof(wakes)) > 0) {
-  }
-  return nullptr;
-}
-
 struct Handover {
   std::mutex lock;
   std::condition_variable changed;
+  bool started = false;
   bool asked = false;
   bool answered = false;
 };
 
-// Started before a filter forbids it, used after.
+void Set(Handover& handover, bool Handover::*flag) {
+  handover.*flag = true;
+  handover.changed.notify_all();
+}
+
+// Started before a filter forbids it, used after. Never ends: that takes calls of its own.
 void* Answer(void* argument) {
   Handover& handover = *static_cast<Handover*>(argument);
   std::unique_lock guard(handover.lock);
+  Set(handover, &Handover::started);
   handover.changed.wait(guard, [&] { return handover.asked; });
-  handover.answered = true;
-  handover.changed.notify_all();
-  return nullptr;
+  Set(handover, &Handover::answered);
+  for (;;) handover.changed.wait(guard);
+}
+
+// A thread's start takes calls of its own as well, and so must be over before the run stage.
+int StartThread(Handover& handover) {
+  pthread_t thread;
+  const int error = pthread_create(&thread, nullptr, Answer, &handover);
+  std::unique_lock guard(handover.lock);
+  handover.changed.wait(guard, [&] { return error != 0 || handover.started; });
+  return error;
 }
 
 void Ask(Handover& handover) {
   std::unique_lock guard(handover.lock);
-  handover.asked = true;
-  handover.changed.notify_all();
+  Set(handover, &Handover::asked);
   handover.changed.wait(guard, [&] { return handover.answered; });
 }
 
@@ -76,11 +83,8 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
                                       request.arguments[1] != 0)
                  ? 1
                  : 0;
-    case ProbeRequestKind::kStartThread: {
-      pthread_t thread;
-      return pthread_create(&thread, nullptr, request.arguments[0] == 0 ? Sleep : Answer,
-                            &handover);
-    }
+    case ProbeRequestKind::kStartThread:
+      return StartThread(handover);
     case ProbeRequestKind::kDescribeStart: {
       int64_t variables = 0;
       while (environ[variables] != nullptr) ++variables;
@@ -95,7 +99,8 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
 }
 
 int Run(int argc, char** argv) {
-  Handover handover;
+  // Never destroyed: a condition variable's end waits for those who wait on it.
+  Handover& handover = *new Handover;
   ProbeRequest request;
   for (;;) {
     const ssize_t size = read(abi::kFdControlIn, &request, sizeof(request));
