@@ -1,0 +1,77 @@
+#include "guest/formats/output_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hotcell::guest {
+namespace {
+
+using testing::Optional;
+
+TEST(ParseSizeTest, TakesSuffixesOfEitherCase) {
+  EXPECT_THAT(ParseSize("0"), Optional(0));
+  EXPECT_THAT(ParseSize("65536"), Optional(65536));
+  EXPECT_THAT(ParseSize("512b"), Optional(512));
+  EXPECT_THAT(ParseSize("64k"), Optional(65536));
+  EXPECT_THAT(ParseSize("2M"), Optional(2 << 20));
+  EXPECT_THAT(ParseSize("1.5K"), Optional(1536));
+  EXPECT_THAT(ParseSize("4T"), Optional(4ull << 40));
+}
+
+TEST(ParseSizeTest, RefusesWhatIsNoSize) {
+  for (const char* text : {"", "k", "-1", "12x", "1kk", " 1", "0x200", "1.5", "9223372036854775808",
+                           "8589934592G", "99999999999999999999"}) {
+    EXPECT_EQ(ParseSize(text), std::nullopt) << text;
+  }
+}
+
+TEST(OptionParserTest, StoresWhatWasGivenAndLeavesTheRest) {
+  const OutputOption options[] = {{"size", "4k"}, {"size", "8k"}, {"flag", "on"}};
+  uint64_t size = 1;
+  uint64_t other = 2;
+  bool flag = false;
+  OptionParser parser("test", options);
+  parser.Size("size", &size);
+  parser.Size("other", &other);
+  parser.OnOff("flag", &flag);
+  EXPECT_TRUE(parser.Done().ok());
+  EXPECT_EQ(size, 8192u);
+  EXPECT_EQ(other, 2u);
+  EXPECT_TRUE(flag);
+}
+
+TEST(OptionParserTest, NamesAnUnknownOptionAndTheKnownOnes) {
+  const OutputOption options[] = {{"foo", "1"}};
+  uint64_t size = 0;
+  bool flag = false;
+  std::string_view mode;
+  OptionParser parser("test", options);
+  parser.Size("size", &size);
+  parser.OnOff("flag", &flag);
+  parser.Choice("mode", {}, &mode);
+  const Status status = parser.Done();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.message(), "unknown option 'foo' for format test; it knows size, flag and mode");
+}
+
+TEST(OptionParserTest, ListsTheChoices) {
+  constexpr std::string_view kModes[] = {"off", "metadata", "full"};
+  const OutputOption options[] = {{"mode", "half"}};
+  std::string_view mode = "off";
+  OptionParser parser("test", options);
+  parser.Choice("mode", kModes, &mode);
+  EXPECT_EQ(parser.Done().message(), "test: option mode=half is not one of off, metadata and full");
+  EXPECT_EQ(mode, "off");
+}
+
+TEST(OptionParserTest, RefusesByName) {
+  const OutputOption options[] = {{"later", "1"}};
+  OptionParser parser("test", options);
+  parser.Refuse("later", "not done");
+  const Status status = parser.Done();
+  EXPECT_EQ(status.code(), Code::kUnsupported);
+  EXPECT_EQ(status.message(), "test: option later: not done");
+}
+
+}  // namespace
+}  // namespace hotcell::guest
