@@ -94,6 +94,10 @@ absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view pani
         const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
         return absl::InternalError(absl::StrCat("the guest gave up: ", text));
       }
+      if (finished.exit_code() == abi::kExitOutOfMemory) {
+        const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
+        return absl::ResourceExhaustedError(absl::StrCat(text, "; raise --memory"));
+      }
       return absl::InternalError(
           absl::StrCat("the guest exited with code ", finished.exit_code(), detail));
     case v1::END_REASON_HALTED:

@@ -107,7 +107,7 @@ struct ArenaHeader {
   uint64_t buffer_size;  // bytes
   uint32_t buffers_per_lane;
   uint32_t ring_entries;  // of each submission and each completion ring; a power of two
-  // Long-mode guests started with --input and --output; 0 otherwise.
+  // Guests of `hotcell run` that were started with --input and --output; 0 otherwise.
   uint64_t input_offset;
   uint64_t input_size;
   uint64_t output_offset;
@@ -121,7 +121,7 @@ struct GuestStatus {
   uint64_t progress_done;   // bytes of virtual disk dealt with; may be updated by any lane
   uint64_t progress_total;  // 0 while unknown
   uint64_t report_size;     // bytes of the report, set before the last exit
-  uint64_t output_size;     // long-mode guests: bytes of output
+  uint64_t output_size;     // guests of `hotcell run`: bytes of output
   uint32_t panic_size;      // bytes of panic_text
   uint32_t reserved;
   char panic_text[kPanicTextSize];

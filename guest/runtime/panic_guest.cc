@@ -70,7 +70,7 @@ void OutOfMemory(size_t bytes) {
       .Add(bytes)
       .Add(" bytes left of ")
       .Add(Boot().memory_size >> 20)
-      .Add(" MiB; raise --memory")
+      .Add(" MiB")
       .Exit(abi::kExitOutOfMemory);
 }
 

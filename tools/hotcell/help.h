@@ -86,8 +86,8 @@ else goes to standard error.
   --vcpus COUNT     1 to 16 (real: 1)
   --timeout SECONDS stop the guest after this time (default 60)
   --serial-input FILE  what the guest reads from its serial port; -: standard input
-  --input FILE      mapped into the arena (long mode)
-  --output FILE     what the guest leaves in the arena's output area (long mode)
+  --input FILE      mapped into the arena (long mode, payload)
+  --output FILE     what the guest leaves in the arena's output area (likewise)
   --output-capacity SIZE  room for it (default 16M)
   --dirty-pages     log and show the pages that the guest wrote
   --registers       show the registers before and after

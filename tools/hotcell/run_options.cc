@@ -128,8 +128,8 @@ absl::Status ApplyOption(int id, std::string_view value, RunOptions& options, Gi
 absl::Status CheckCombination(const RunOptions& options, const Given& given) {
   const v1::GuestMode mode = options.request.mode;
   const bool has_arena_files = !options.input_path.empty() || !options.output_path.empty();
-  if (has_arena_files && mode != v1::GUEST_MODE_LONG) {
-    return absl::InvalidArgumentError("--input and --output need --mode long");
+  if (has_arena_files && mode == v1::GUEST_MODE_REAL) {
+    return absl::InvalidArgumentError("--input and --output need --mode long or payload");
   }
   if (given.output_capacity.has_value() && options.output_path.empty()) {
     return absl::InvalidArgumentError("--output-capacity needs --output");
