@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -191,6 +192,14 @@ Status Vcpu::SetSregs(const kvm_sregs& sregs) {
 void Vcpu::SetRegs(const kvm_regs& regs) {
   run().s.regs.regs = regs;
   run().kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+Status Vcpu::Prepare() {
+  run().immediate_exit = 1;
+  const int error = Run();
+  run().immediate_exit = 0;
+  if (error != EINTR) return Error{"KVM_RUN", error, "the first run of a virtual machine"};
+  return {};
 }
 
 int Vcpu::Run() { return ioctl(fd_.get(), KVM_RUN, 0) == 0 ? 0 : errno; }

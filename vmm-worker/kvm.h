@@ -59,6 +59,9 @@ class Vcpu {
   const kvm_regs& regs() const { return run().s.regs.regs; }
   const kvm_sregs& sregs() const { return run().s.regs.sregs; }
 
+  // Runs nothing, but lets KVM do what it does at a virtual machine's first run: since Linux 6.13
+  // that starts a kernel thread on the caller's account, which fails once RLIMIT_NPROC is low.
+  Status Prepare();
   // Enters the guest until the next exit. Returns 0 or an errno; EINTR after RequestExit().
   int Run();
   // Makes Run() return EINTR at once, the next time at the latest. Callable from any thread; a vCPU

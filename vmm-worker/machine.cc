@@ -184,7 +184,7 @@ Status Machine::AddVcpus(const kvm::System& system) {
                                   : LongModeSregs(*initial));
     if (Status status = vcpus_.back().SetSregs(sregs_.back()); !status.ok()) return status;
   }
-  return {};
+  return vcpus_.front().Prepare();
 }
 
 Status Machine::AddIoEvents() {

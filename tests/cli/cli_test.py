@@ -63,8 +63,8 @@ def _no_arguments(_):
 
 def _typos(_):
     check_error(programs.hotcell("convrt", "a", "b"), "convrt", "convert")
-    check_error(programs.hotcell("convert", "--follow-refs=.", "a", "b"),
-                "follow-refs", "--follow-references")
+    check_error(programs.hotcell("convert", "--follow-reference=.", "a", "b"),
+                "follow-reference", "--follow-references")
     check_error(programs.hotcell("convert", "-Z", "a", "b"), "-Z")
     check_error(programs.hotcell("convert", "-m", "many", "a", "b"), "many")
     check_error(programs.hotcell("convert", "-S", "4q", "a", "b"), "4q")
