@@ -88,9 +88,7 @@ bool InstallRunFilter(uint32_t vcpus, bool dirty_log) {
     errno = EINVAL;
     return false;
   }
-  const rlimit none = {0, 0};
-  return setrlimit(RLIMIT_NPROC, &none) == 0 &&
-         Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
+  return Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
 }
 
 }  // namespace hotcell::worker
