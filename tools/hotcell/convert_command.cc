@@ -41,6 +41,9 @@ absl::StatusOr<Target> Target::Open(const ConvertOptions& options) {
   const std::string& path = options.target_path;
   struct stat info = {};
   const bool exists = stat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(Cat("cannot write to '", path, "': it is a directory"));
+  }
   Target target;
   if (options.request.target_is_existing || (exists && S_ISBLK(info.st_mode))) {
     absl::StatusOr<File> file = OpenInPlace(path);
