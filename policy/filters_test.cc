@@ -284,7 +284,7 @@ TEST(SetupFilterTest, LetsNoOtherNumberThrough) {
                           __NR_brk, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn,
                           __NR_ioctl, __NR_madvise, __NR_getpid, __NR_clone, __NR_gettid,
                           __NR_futex, __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
-                          __NR_seccomp, __NR_rseq, __NR_clone3));
+                          __NR_prlimit64, __NR_seccomp, __NR_rseq, __NR_clone3));
 }
 
 TEST(SetupFilterTest, CloneMakesThreadsOnly) {
@@ -355,7 +355,9 @@ TEST(SetupFilterTest, OnlyTheKickAndGlibcMayHaveAHandler) {
 }
 
 TEST(SetupFilterTest, LimitsAndFiltersOnlyTighten) {
-  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC}}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {1, RLIMIT_NPROC}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NOFILE}}), kTrappedInSetup);
   EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 1}}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 0}}), kTrappedInSetup);
   // A listener would be a descriptor to the worker's own system calls.

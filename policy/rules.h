@@ -255,6 +255,11 @@ inline constexpr Rule kSetupRules[] = {
 
     // The way into the run stage.
     {__NR_getpid, Action::kAllow, "confinement, main", "own id, for tgkill and its rule", {}},
+    {__NR_prlimit64,
+     Action::kAllow,
+     "confinement",
+     "no more threads",
+     {Equals(0, 0), Equals(1, RLIMIT_NPROC)}},
     {__NR_seccomp,
      Action::kAllow,
      "confinement",

@@ -197,9 +197,8 @@ struct Limit {
   rlim_t value;
 };
 
-// RLIMIT_NPROC is not among them: the first KVM_RUN makes a kernel thread on the caller's account,
-// and for an ordinary user it would fail with EAGAIN. The filter of the run stage has no clone.
-// CPU time and memory are the broker's to limit, who knows the job.
+// RLIMIT_NPROC waits for the threads (InstallRunFilter); CPU time and memory are the broker's to
+// limit, who knows the job.
 constexpr Limit kLimits[] = {
     {RLIMIT_CORE, 0},                        // the guest's memory stays off the disk
     {RLIMIT_FSIZE, 0},                       // no file grows

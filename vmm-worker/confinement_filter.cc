@@ -88,7 +88,9 @@ bool InstallRunFilter(uint32_t vcpus, bool dirty_log) {
     errno = EINVAL;
     return false;
   }
-  return Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
+  const rlimit none = {0, 0};
+  return setrlimit(RLIMIT_NPROC, &none) == 0 &&
+         Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
 }
 
 }  // namespace hotcell::worker
