@@ -112,16 +112,37 @@ HOTCELL_IN_CHILD void KeepCapabilities(Birth& birth) {
   }
 }
 
+// As the kernel has it; glibc's differs.
+struct SignalAction {
+  uintptr_t handler;
+  uint64_t flags;
+  uintptr_t restorer;
+  uint64_t mask;
+};
+constexpr int kSignals = 64;
+
+// CLONE_CLEAR_SIGHAND has reset the handlers, so nothing of the parent's can run once signals are
+// let through; but signals that the parent ignores, the child would ignore too.
+HOTCELL_IN_CHILD void ResetSignals(Birth& birth) {
+  const SignalAction reset = {};
+  for (int number = 1; number <= kSignals; ++number) {
+    if (number == SIGKILL || number == SIGSTOP) continue;
+    if (syscall(SYS_rt_sigaction, number, &reset, nullptr, sizeof(reset.mask)) < 0) {
+      Fail(birth, Step::kSignals);
+    }
+  }
+  const uint64_t no_signals = 0;
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof(no_signals)) < 0) {
+    Fail(birth, Step::kSignals);
+  }
+}
+
 [[noreturn]] HOTCELL_IN_CHILD void RunChild(Birth& birth) {
   PlaceDescriptors(birth);
   if (setsid() < 0 || chdir("/") < 0) Fail(birth, Step::kSession);
   personality(PER_LINUX);  // the caller may have switched off address randomisation
   if (birth.user_namespace) KeepCapabilities(birth);
-  // Handlers were reset by CLONE_CLEAR_SIGHAND, so nothing of the parent's can run from here on.
-  const uint64_t no_signals = 0;
-  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof(no_signals)) < 0) {
-    Fail(birth, Step::kSignals);
-  }
+  ResetSignals(birth);
   const char* const argv[] = {"hotcell-worker", nullptr};
   const char* const envp[] = {nullptr};
   syscall(SYS_execveat, birth.program, "", argv, envp, AT_EMPTY_PATH);
@@ -196,7 +217,6 @@ absl::StatusOr<SpawnedWorker> Clone(Birth& birth, const Mapping& stack) {
     // so that a failure to execute is known when this returns.
     args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | namespaces;
     args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
-    args.exit_signal = 0;
     args.stack = reinterpret_cast<uintptr_t>(stack.data());
     args.stack_size = stack.size();
     birth.user_namespace = (namespaces & CLONE_NEWUSER) != 0;

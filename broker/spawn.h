@@ -31,9 +31,10 @@ struct SpawnedWorker {
 //
 // The worker starts with the descriptors above and /dev/null as 0, 1 and 2, and nothing else: no
 // environment, no other descriptor, no controlling terminal, default signal dispositions, an empty
-// signal mask, root as working directory. It sends no signal when it dies, so that a program's own
-// SIGCHLD handling and wait() calls never see it; reap it with
-// waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL).
+// signal mask, root as working directory. Reap it with
+// waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL). Since exec makes every process an ordinary
+// child, a program that waits for any child, or ignores SIGCHLD, may have reaped it before: then
+// waitid() says ECHILD, how it ended is not known, and the pidfd is readable all the same.
 //
 // The worker asks to be killed when the thread that called SpawnWorker() ends: that thread must
 // outlive the job. Returns once the program has been executed. Any step that fails is an error that

@@ -49,7 +49,7 @@ using tests::ProbeRequestKind;
 class LayersTest : public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<Probe> probe = Probe::Start(2);
+    absl::StatusOr<Probe> probe = Probe::Start({.lanes = 2});
     ASSERT_TRUE(probe.ok()) << probe.status();
     probe_.emplace(std::move(*probe));
     report_ = probe_->ApplyLayers();
@@ -303,7 +303,7 @@ const Attempt kForbiddenLater[] = {
 class ViolationTest : public testing::TestWithParam<Attempt> {
  protected:
   void SetUp() override {
-    absl::StatusOr<Probe> probe = Probe::Start(2);
+    absl::StatusOr<Probe> probe = Probe::Start({.lanes = 2});
     ASSERT_TRUE(probe.ok()) << probe.status();
     probe_.emplace(std::move(*probe));
   }
@@ -343,7 +343,7 @@ INSTANTIATE_TEST_SUITE_P(Later, RunViolationTest, testing::ValuesIn(kForbiddenLa
 class FiltersTest : public testing::Test {
  protected:
   void SetUp() override {
-    absl::StatusOr<Probe> probe = Probe::Start(1);
+    absl::StatusOr<Probe> probe = Probe::Start();
     ASSERT_TRUE(probe.ok()) << probe.status();
     probe_.emplace(std::move(*probe));
     probe_->ApplyLayers();
@@ -413,7 +413,7 @@ TEST_F(FiltersTest, EndOfTheControlPipeEndsALockedDownWorker) {
 TEST(ConfinedKvmTest, MakesAVmAndAVcpuAndEntersIt) {
   const broker::UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   if (!kvm.valid()) GTEST_SKIP() << "/dev/kvm: " << strerror(errno);
-  absl::StatusOr<Probe> probe = Probe::Start(1, kvm.get());
+  absl::StatusOr<Probe> probe = Probe::Start({.kvm = kvm.get()});
   ASSERT_TRUE(probe.ok()) << probe.status();
   probe->ApplyLayers();
   ASSERT_EQ(probe->Do(ProbeRequestKind::kInstallSetupFilter).value().result, 1);
@@ -442,7 +442,7 @@ bool DiesWithItsParent(bool confined) {
   if (pipe2(report, O_CLOEXEC) < 0) return false;
   const pid_t parent = fork();
   if (parent == 0) {
-    absl::StatusOr<Probe> probe = Probe::Start(1);
+    absl::StatusOr<Probe> probe = Probe::Start();
     if (!probe.ok()) _exit(1);
     if (confined) probe->ApplyLayers();
     const int ids[2] = {probe->pid(), probe->control_fd()};

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 namespace hotcell::tests {
 namespace {
@@ -29,7 +30,11 @@ std::optional<v1::Violation> ParseViolation(const std::string& bytes) {
 
 }  // namespace
 
-absl::StatusOr<Probe> Probe::Start(int lanes, int kvm) {
+broker::UniqueFd OpenProbe() {
+  return broker::UniqueFd(open(HOTCELL_SYSCALL_PROBE, O_PATH | O_CLOEXEC));
+}
+
+absl::StatusOr<Probe> Probe::Start(const ProbeOptions& options) {
   Probe probe;
   int in[2];
   int out[2];
@@ -40,10 +45,11 @@ absl::StatusOr<Probe> Probe::Start(int lanes, int kvm) {
   const broker::UniqueFd worker_out(out[1]);
   probe.to_.reset(in[1]);
   probe.from_.reset(out[0]);
-  const broker::UniqueFd program(open(HOTCELL_SYSCALL_PROBE, O_PATH | O_CLOEXEC));
+  const broker::UniqueFd opened = options.program < 0 ? OpenProbe() : broker::UniqueFd();
+  const int program = options.program < 0 ? opened.get() : options.program;
   const broker::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   const broker::UniqueFd arena(memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!program.valid() || !null.valid() || !arena.valid()) {
+  if (program < 0 || !null.valid() || !arena.valid()) {
     return absl::ErrnoToStatus(errno, "open");
   }
   if (ftruncate(arena.get(), 1 << 16) < 0 ||
@@ -52,16 +58,16 @@ absl::StatusOr<Probe> Probe::Start(int lanes, int kvm) {
   }
   broker::WorkerFds fds{.control_in = worker_in.get(),
                         .control_out = worker_out.get(),
-                        .kvm = kvm >= 0 ? kvm : null.get(),
+                        .kvm = options.kvm >= 0 ? options.kvm : null.get(),
                         .arena = arena.get()};
-  std::vector<broker::UniqueFd> doorbells;
-  for (int lane = 0; lane < lanes; ++lane) {
-    doorbells.emplace_back(eventfd(0, EFD_CLOEXEC));
-    probe.wakes_.emplace_back(eventfd(0, EFD_CLOEXEC));
-    fds.doorbells.push_back(doorbells.back().get());
-    fds.wakes.push_back(probe.wakes_.back().get());
+  std::vector<broker::UniqueFd> events;
+  for (int lane = 0; lane < options.lanes; ++lane) {
+    for (std::vector<int>* const kind : {&fds.doorbells, &fds.wakes}) {
+      events.emplace_back(eventfd(0, EFD_CLOEXEC));
+      kind->push_back(events.back().get());
+    }
   }
-  absl::StatusOr<broker::SpawnedWorker> worker = broker::SpawnWorker(program.get(), fds);
+  absl::StatusOr<broker::SpawnedWorker> worker = broker::SpawnWorker(program, fds);
   if (!worker.ok()) return worker.status();
   probe.worker_ = std::move(*worker);
   return probe;

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "broker/spawn.h"
@@ -16,6 +15,16 @@
 
 namespace hotcell::tests {
 
+// What a probe is started with, where it is not the usual.
+struct ProbeOptions {
+  int lanes = 1;
+  int kvm = -1;      // not owned; -1: /dev/null in its place
+  int program = -1;  // not owned, from OpenProbe(); -1: opened anew
+};
+
+// The probe's program, for processes that will not be able to open it any more.
+broker::UniqueFd OpenProbe();
+
 // How a probe ended.
 struct ProbeEnd {
   int status = -1;  // exit status, or -1 when a signal ended it
@@ -23,11 +32,11 @@ struct ProbeEnd {
   std::optional<v1::Violation> violation;  // the frame it left, if it was one
 };
 
-// A probe started by SpawnWorker() as the broker starts a worker: pipes, /dev/kvm (or /dev/null in
-// its place when the machine has none), an arena, `lanes` doorbells and wakes.
+// A probe started by SpawnWorker() as the broker starts a worker, with pipes, an arena, doorbells
+// and wakes.
 class Probe {
  public:
-  static absl::StatusOr<Probe> Start(int lanes = 1, int kvm = -1);
+  static absl::StatusOr<Probe> Start(const ProbeOptions& options = {});
 
   Probe(Probe&&) = default;
   // Ends it by EOF and reaps it.
@@ -52,7 +61,6 @@ class Probe {
   int pid() const { return worker_.pid; }
   int pidfd() const { return worker_.pidfd.get(); }
   int control_fd() const { return to_.get(); }
-  int wake(int lane) const { return wakes_[static_cast<size_t>(lane)].get(); }
 
  private:
   Probe() = default;
@@ -60,7 +68,6 @@ class Probe {
   broker::SpawnedWorker worker_;
   broker::UniqueFd to_;
   broker::UniqueFd from_;
-  std::vector<broker::UniqueFd> wakes_;
   std::string last_words_;
 };
 
