@@ -165,7 +165,7 @@ int Run(RunOptions& options) {
   if (!reply.ok()) return Fail(reply.status(), RunExitStatus(reply.status()));
   const int exit_status = Report(options, *reply, serial_output);
   if (options.show_stats) Tell(StatsText(reply->worker, MeasureCost(seconds)));
-  if (output.has_value() && EndedByItself(reply->worker.finished)) {
+  if (output.has_value() && exit_status == kExitOk) {
     absl::Status status = WriteOutput(*output, options.output_path, reply->output);
     if (!status.ok()) return Fail(status, kExitNotStarted);
   }
