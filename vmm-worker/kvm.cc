@@ -4,9 +4,9 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 
 namespace hotcell::worker::kvm {

@@ -24,6 +24,8 @@ class Image:
     # Files it refers to, by the name that stands in the image (or in one of its backing files).
     references: dict = dataclasses.field(default_factory=dict)
     snapshots: tuple = ()
+    # Of the disk as it was at the snapshots, where that is not its size now.
+    snapshot_size: int | None = None
     # The virtual disk is too big to be written out as qcow2 at each cluster size.
     huge: bool = False
 
@@ -267,7 +269,7 @@ def snapshots_resized(directory):
     programs.qemu_img("snapshot", "-c", "small", path)
     programs.qemu_img("resize", "-q", path, str(700 * MIB))
     programs.qemu_io(path, "write -P 0x52 600M 1M", "write -P 0x53 1M 1M")
-    return Image(path, snapshots=("small",))
+    return Image(path, snapshots=("small",), snapshot_size=4 * MIB)
 
 
 @variant

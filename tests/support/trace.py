@@ -33,7 +33,10 @@ def _entries(line):
     if call in ("connect", "bind"):
         yield call, arguments
         return
-    for directory, name in _NAME.findall(arguments):
+    names = _NAME.findall(arguments)
+    if call in ("execve", "execveat"):
+        names = names[:1]  # the strings that follow are arguments
+    for directory, name in names:
         name = name.encode().decode("unicode_escape")
         yield call, os.path.normpath(os.path.join(directory or os.getcwd(), name))
 
@@ -43,7 +46,7 @@ def _entries(line):
 _ALWAYS = re.compile(
     r"^(/dev/kvm|/dev/null|/etc/ld\.so\.(cache|preload)|(/usr)?/lib(64|32|x32)?/.*|"
     r"/proc/(self|thread-self|\d+)(/task/\d+)?/(maps|status|fd/?\d*|uid_map|gid_map|setgroups|"
-    r"cgroup|exe|oom_score_adj)|/proc/self/fd|/sys/.*|/proc/sys/.*|/proc/meminfo|/proc/cpuinfo)$")
+    r"cgroup|exe|comm|oom_score_adj)|/proc/self/fd|/sys/.*|/proc/sys/.*|/proc/meminfo|/proc/cpuinfo)$")
 
 
 def check_only(entries, allowed, worker):
