@@ -1,5 +1,6 @@
 """What files and addresses a command and its children asked the kernel for."""
 
+import dataclasses
 import os
 import re
 import stat
@@ -12,11 +13,19 @@ _CALLS = ("open,openat,openat2,creat,connect,bind,execve,execveat,link,linkat,re
 
 # strace -y gives descriptors as 7</dir>, AT_FDCWD</cwd>.
 _LINE = re.compile(r"^\d+ +(\w+)\((.*)$")
-_NAME = re.compile(r'(?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')
+_NAME = re.compile(r'(?:(?:AT_FDCWD|\d+)<([^>]*)>(?:\(deleted\))?, )?"((?:[^"\\]|\\.)*)"')
+_FAILED = re.compile(r"\) += -1 E\w+ ")
+
+
+@dataclasses.dataclass
+class Entry:
+    call: str
+    path: str
+    failed: bool
 
 
 def run(command, log, **options):
-    """Runs a command under strace. Returns its CompletedProcess and a list of (call, path)."""
+    """Runs a command under strace. Returns its CompletedProcess and a list of Entry."""
     programs.require_program("strace")
     result = programs.run(
         ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", f"trace={_CALLS}", "-o", log, "--",
@@ -30,36 +39,43 @@ def _entries(line):
     if not match:
         return  # a resumed call, a signal, an exit
     call, arguments = match.groups()
+    failed = bool(_FAILED.search(line))
     if call in ("connect", "bind"):
-        yield call, arguments
+        yield Entry(call, arguments, failed)
         return
     names = _NAME.findall(arguments)
     if call in ("execve", "execveat"):
         names = names[:1]  # the strings that follow are arguments
     for directory, name in names:
+        if not name and call == "linkat":
+            continue  # the descriptor itself, a file without a name
         name = name.encode().decode("unicode_escape")
-        yield call, os.path.normpath(os.path.join(directory or os.getcwd(), name))
+        yield Entry(call, os.path.normpath(os.path.join(directory or os.getcwd(), name)), failed)
 
 
 # What the programs need whatever the image: the device, the worker beside the command, the shared
-# libraries of a build that is not static, and what the kernel says about the process itself.
+# libraries of a build that is not static, the time zone of a snapshot's date, and what the kernel
+# says about the process itself.
 _ALWAYS = re.compile(
-    r"^(/dev/kvm|/dev/null|/etc/ld\.so\.(cache|preload)|(/usr)?/lib(64|32|x32)?/.*|"
+    r"^(/dev/kvm|/dev/null|/etc/ld\.so\.(cache|preload)|/etc/localtime|(/usr)?/lib(64|32|x32)?/.*|"
     r"/proc/(self|thread-self|\d+)(/task/\d+)?/(maps|status|fd/?\d*|uid_map|gid_map|setgroups|"
     r"cgroup|exe|comm|oom_score_adj)|/proc/self/fd|/sys/.*|/proc/sys/.*|/proc/meminfo|/proc/cpuinfo)$")
 
 
-def check_only(entries, allowed, worker):
-    """Fails when an entry is neither always needed nor below `allowed` paths exactly."""
-    programs_allowed = {programs.HOTCELL, worker}
-    for call, path in entries:
-        if call in ("execve", "execveat"):
+def check_only(entries, allowed, attempted, worker):
+    """Fails when a path is neither always needed nor one of `allowed`. Those of `attempted` may be
+    asked for, if the kernel refuses."""
+    own = {programs.HOTCELL, worker}
+    for entry in entries:
+        if entry.call in ("execve", "execveat"):
             # execveat of a descriptor with an empty name shows the descriptor's own path.
-            harness.check(path in programs_allowed, f"{call} of {path}")
+            harness.check(entry.path in own, f"{entry.call} of {entry.path}")
+        elif entry.path in attempted and entry.failed:
             continue
-        if path in allowed or path in programs_allowed or _ALWAYS.match(path):
-            continue
-        harness.check(False, f"{call} of {path!r}, which nobody named")
+        else:
+            harness.check(
+                entry.path in allowed or entry.path in own or _ALWAYS.match(entry.path),
+                f"{entry.call} of {entry.path!r}, which nobody named")
 
 
 def snapshot(directory):

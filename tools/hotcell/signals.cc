@@ -10,6 +10,7 @@ namespace hotcell::cli {
 namespace {
 
 constexpr int kCancelling[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kFailedWrites[] = {SIGPIPE, SIGXFSZ};
 
 std::atomic<Cancellation*> cancellation_of_job = nullptr;
 std::atomic<int> caught_signal = 0;
@@ -26,8 +27,8 @@ void OnCancel(int signal) {
 
 void OnProgress(int) { progress_requested = true; }
 
-// Not SIG_IGN, which the worker would inherit.
-void OnPipe(int) {}
+// A write that fails is told by its errno. Not SIG_IGN, which the worker would inherit.
+void OnFailedWrite(int) {}
 
 void Install(int signal, void (*handler)(int), int flags) {
   struct sigaction action = {};
@@ -49,7 +50,7 @@ JobSignals::JobSignals(Cancellation& cancellation) {
     Install(signal, OnCancel, SA_RESTART | static_cast<int>(SA_RESETHAND));
   }
   Install(SIGUSR1, OnProgress, SA_RESTART);
-  Install(SIGPIPE, OnPipe, SA_RESTART);
+  for (const int signal : kFailedWrites) Install(signal, OnFailedWrite, SA_RESTART);
 }
 
 JobSignals::~JobSignals() {
@@ -60,7 +61,7 @@ JobSignals::~JobSignals() {
     }
   }
   Install(SIGUSR1, SIG_DFL, 0);
-  Install(SIGPIPE, SIG_DFL, 0);
+  for (const int signal : kFailedWrites) Install(signal, SIG_DFL, 0);
   cancellation_of_job = nullptr;
 }
 

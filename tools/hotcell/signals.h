@@ -10,7 +10,7 @@ class Cancellation;
 namespace hotcell::cli {
 
 // While it lives, SIGINT, SIGTERM and SIGHUP cancel the job (a second one kills as usual), SIGUSR1
-// asks for progress, and SIGPIPE is no more than a failed write. One at a time.
+// asks for progress, and SIGPIPE and SIGXFSZ are no more than failed writes. One at a time.
 class JobSignals {
  public:
   // `cancellation` must outlive this object.

@@ -42,6 +42,7 @@ class Case:
     verdict: Verdict
     arguments: tuple = ()  # of convert
     allowed: tuple = ()  # files besides the image that the arguments permit to be opened
+    attempted: tuple = ()  # files that may be asked for if the kernel refuses them
     info: str | None = None  # None: any orderly end; "answers"; or the pattern of an error
     target_format: str = "raw"
 

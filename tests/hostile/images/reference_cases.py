@@ -83,14 +83,17 @@ def _overlay(directory, name, backing, backing_format=b"qcow2", data_clusters=1)
     return path
 
 
-def followed_case(name, verdict):
-    """Registers a function directory -> the files that may be opened besides the image."""
+def followed_case(name, verdict, refused_by_kernel=False):
+    """Registers a function directory -> the files that may be opened besides the image, or be asked
+    for and refused by openat2."""
     def add(function):
         @custom_case(f"followed-{name}")
         def _make(directory):
-            allowed = function(directory)
+            paths = tuple(os.path.normpath(os.path.join(directory, entry))
+                          for entry in function(directory))
+            reached = {"attempted" if refused_by_kernel else "allowed": paths}
             return Case(os.path.join(directory, IMAGE_NAME), verdict, arguments=_follow(directory),
-                        allowed=tuple(os.path.join(directory, entry) for entry in allowed))
+                        **reached)
         return function
     return add
 
@@ -141,28 +144,32 @@ def _raw_declared(directory):
     return ["inner.raw"]
 
 
-@followed_case("parent-directory", refused("outside|beneath|below|not allowed|refuse|--backing"))
+@followed_case("parent-directory", refused("outside|beneath|below|not allowed|refuse|--backing"),
+               refused_by_kernel=True)
 def _above(directory):
     inner = os.path.join(directory, "inner")
     os.mkdir(inner)
     _overlay(directory, IMAGE_NAME, b"inner/../../secret.raw", b"raw")
-    return []
+    return ["../secret.raw"]
 
 
-@followed_case("absolute", refused("outside|beneath|below|not allowed|refuse|--backing"))
+@followed_case("absolute", refused("outside|beneath|below|not allowed|refuse|--backing"),
+               refused_by_kernel=True)
 def _absolute(directory):
     _overlay(directory, IMAGE_NAME, b"/etc/passwd", b"raw")
-    return []
+    return ["/etc/passwd"]
 
 
-@followed_case("symbolic-link", refused("link|not allowed|refuse|--backing"))
+@followed_case("symbolic-link", refused("link|not allowed|refuse|--backing"),
+               refused_by_kernel=True)
 def _symlink(directory):
     os.symlink("/etc/passwd", os.path.join(directory, "base.raw"))
     _overlay(directory, IMAGE_NAME, b"base.raw", b"raw")
-    return ["base.raw"]  # the attempt is what openat2 refuses
+    return ["base.raw"]
 
 
-@followed_case("symbolic-link-directory", refused("link|not allowed|refuse|--backing"))
+@followed_case("symbolic-link-directory", refused("link|not allowed|refuse|--backing"),
+               refused_by_kernel=True)
 def _symlink_directory(directory):
     os.symlink("/etc", os.path.join(directory, "etc"))
     _overlay(directory, IMAGE_NAME, b"etc/passwd", b"raw")
