@@ -154,9 +154,14 @@ void Cancellation::Cancel() {
 struct Engine::Impl {
   UniqueFd worker;
   UniqueFd kvm;
+  bool leave_dying_workers = false;
+  broker::DyingWorkers dying;
 
-  broker::WorkerPrograms programs() const {
-    return {.worker_fd = worker.get(), .kvm_fd = kvm.get()};
+  broker::WorkerPrograms programs() {
+    dying.ReapDead();
+    return {.worker_fd = worker.get(),
+            .kvm_fd = kvm.get(),
+            .dying = leave_dying_workers ? &dying : nullptr};
   }
 };
 
@@ -173,6 +178,7 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->worker = *std::move(worker);
   impl->kvm = *std::move(kvm);
+  impl->leave_dying_workers = options.leave_dying_workers;
   return Engine(std::move(impl));
 }
 

@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -20,6 +22,9 @@ namespace {
 // How often an empty ring is looked at before the thread blocks. The guest polls long and the
 // broker short: on two cores the broker's thread would take the time from the guest's.
 constexpr int kPolls = 100;
+
+constexpr int64_t kRouseIntervalNs = 10'000'000;
+constexpr int64_t kNsPerSecond = 1'000'000'000;
 
 bool IsReady(int fd, int16_t events, int timeout_ms) {
   pollfd poll_fd{.fd = fd, .events = events};
@@ -111,7 +116,7 @@ absl::StatusOr<int> IoEngine::ServeOne(Lane& lane) {
   if (!completion.ok()) return completion.status();
   const absl::StatusOr<bool> wake = lane.ring.Post(*completion);
   if (!wake.ok()) return wake.status();
-  // A worker that fills the counter makes this block until Stop() drains it.
+  // A worker that fills the counter makes this block until Rouse() drains it.
   if (*wake) SignalEventFd(lane.wake.get());
   return 1;
 }
@@ -139,18 +144,32 @@ absl::Status IoEngine::failure() const {
   return failure_;
 }
 
+void IoEngine::Rouse(const Lane& lane) {
+  uint64_t count = 0;
+  if (IsReady(lane.wake.get(), POLLIN, 0)) {
+    [[maybe_unused]] const ssize_t drained = read(lane.wake.get(), &count, sizeof(count));
+  }
+  if (IsReady(lane.doorbell.get(), POLLOUT, 0)) SignalEventFd(lane.doorbell.get());
+}
+
 void IoEngine::Stop() {
   stop_ = true;
   for (const auto& lane : lanes_) {
+    if (lane->running) Rouse(*lane);
+  }
+  for (const auto& lane : lanes_) {
     if (!lane->running) continue;
-    // Nobody but the lane's thread uses the eventfds any more. It may sleep in a write to a full
-    // wake or in a read of an empty doorbell; either ends here, and it sees stop_.
-    uint64_t count = 0;
-    if (IsReady(lane->wake.get(), POLLIN, 0)) {
-      [[maybe_unused]] const ssize_t drained = read(lane->wake.get(), &count, sizeof(count));
-    }
-    if (IsReady(lane->doorbell.get(), POLLOUT, 0)) SignalEventFd(lane->doorbell.get());
-    pthread_join(lane->thread, nullptr);
+    timespec soon{};
+    do {
+      // Again and again: the dying worker may have had a last word on the eventfds.
+      Rouse(*lane);
+      clock_gettime(CLOCK_REALTIME, &soon);
+      soon.tv_nsec += kRouseIntervalNs;
+      if (soon.tv_nsec >= kNsPerSecond) {
+        soon.tv_nsec -= kNsPerSecond;
+        ++soon.tv_sec;
+      }
+    } while (pthread_timedjoin_np(lane->thread, nullptr, &soon) == ETIMEDOUT);
     lane->running = false;
   }
 }

@@ -42,9 +42,9 @@ class IoEngine {
   int failure_fd() const { return failure_fd_.get(); }
   absl::Status failure() const;
 
-  // Ends the threads and waits for them. Precondition: the worker is dead, so that nobody else
-  // holds the eventfds: it could otherwise fill or drain them to keep a thread asleep. A request
-  // under way is finished first. Idempotent.
+  // Ends the threads and waits for them. Precondition: the worker was killed; while it lives it can
+  // fill or drain the eventfds to keep a thread asleep, and this does not return. A request under
+  // way is finished first. Idempotent.
   void Stop();
 
   struct Counters {
@@ -77,6 +77,9 @@ class IoEngine {
   // The number of requests served: one, or none when the ring is empty.
   absl::StatusOr<int> ServeOne(Lane& lane);
   static void WaitForDoorbell(Lane& lane);
+  // Ends a sleep of the lane's thread: in a read of an empty doorbell, or in a write to a full
+  // wake.
+  static void Rouse(const Lane& lane);
   void Fail(absl::Status error);
 
   std::atomic<bool> stop_ = false;

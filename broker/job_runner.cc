@@ -234,7 +234,11 @@ absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpe
   if (status.ok()) status = spec.io->Start();
   if (status.ok()) status = supervisor.Loop();
 
-  worker.KillAndReap();
+  if (status.ok() && programs.dying != nullptr) {
+    worker.KillAndLeaveTo(*programs.dying);
+  } else {
+    worker.KillAndReap();
+  }
   spec.io->Stop();
   // The guest may have broken its rings and finished before anybody looked.
   if (status.ok()) status = spec.io->failure();

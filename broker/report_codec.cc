@@ -44,6 +44,24 @@ bool IsAboutFiles(v1::ErrorCode code) {
          code == v1::ERROR_NOT_FOUND;
 }
 
+// protobuf's lite run-time does not check that a `string` is UTF-8.
+void MakeTextsPrintable(v1::Report& report) {
+  const auto clean = [](std::string* text) { *text = Escape(*text); };
+  if (report.has_convert()) clean(report.mutable_convert()->mutable_source_format());
+  if (!report.has_info()) return;
+  v1::ImageInfo& info = *report.mutable_info();
+  clean(info.mutable_format());
+  clean(info.mutable_backing_format());
+  if (!info.has_qcow2()) return;
+  v1::Qcow2Info& qcow2 = *info.mutable_qcow2();
+  clean(qcow2.mutable_compat());
+  clean(qcow2.mutable_compression_type());
+  clean(qcow2.mutable_encryption());
+  for (v1::Bitmap& bitmap : *qcow2.mutable_bitmaps()) {
+    for (std::string& flag : *bitmap.mutable_flags()) clean(&flag);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> EncodeJob(const v1::Job& job) {
@@ -64,6 +82,7 @@ absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes) {
   if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) {
     return absl::InternalError("the guest left no well-formed report");
   }
+  MakeTextsPrintable(report);
   return report;
 }
 

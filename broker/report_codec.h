@@ -15,7 +15,8 @@ namespace hotcell::broker {
 // The bytes for the arena's job area. Error: more than it holds.
 absl::StatusOr<std::string> EncodeJob(const v1::Job& job);
 
-// Parses what a guest left in the report area. kInternal: no Report, or one of unreasonable shape.
+// Parses what a guest left in the report area. kInternal: no Report. Fields of type `string` are
+// escaped, but for the warnings (see ReportedWarnings()); those of type `bytes` are as they came.
 absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes);
 
 // The guest's error as a status, its text escaped. `recorded` is the first thing that went wrong

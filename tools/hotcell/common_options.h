@@ -21,7 +21,8 @@ inline constexpr int kFirstCommonOption = 1000;
 struct CommonOptions {
   Limits limits;
   std::vector<v1::Layer> required_layers;
-  EngineOptions engine;
+  // A command exits when it is done, and has no time to wait for the kernel.
+  EngineOptions engine = {.leave_dying_workers = true};
   OutputFormat format = OutputFormat::kHuman;
   bool help = false;
 

@@ -1,0 +1,190 @@
+#include "broker/request_handler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "broker/testing/temp_dir.h"
+
+namespace hotcell::broker {
+namespace {
+
+using abi::IoStatus;
+using abi::Opcode;
+using testing::HasSubstr;
+
+constexpr FileLimits kLimits = {
+    .bytes_read = 100, .output_bytes = 1000, .chain_depth = 3, .references = 3};
+
+// Slot 0 is the input "in", slot 1 the output "out", whose requests come from lane 0 of 2.
+class RequestHandlerTest : public testing::Test {
+ protected:
+  RequestHandlerTest() : arena_(*Arena::Create({.lanes = 2, .report_capacity = 4096})) {
+    dir_.Write("in", "0123456789");
+    dir_.Write("images/base", "base");
+    in_ = dir_.Open("in", O_RDONLY);
+    out_ = dir_.Open("out", O_RDWR | O_CREAT);
+    EXPECT_TRUE(files_.AddInput(in_.get(), "in").ok());
+    EXPECT_TRUE(files_.AddOutput(out_.get(), "out", Durability::kNone, true).ok());
+    references_ = std::make_unique<ReferenceResolver>(
+        *ReferenceResolver::Create(ReferencePolicy().FollowBelow(dir_.File("images"))));
+    handler_ = std::make_unique<RequestHandler>(arena_, files_, *references_, stop_);
+    void* data = mmap(nullptr, arena_.header().arena_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      arena_.fd(), 0);
+    guest_ = Mapping(data, arena_.header().arena_size);
+  }
+
+  uint64_t Buffer(uint32_t lane = 0) const {
+    return arena_.header().buffers_offset + lane * kBuffersPerLane * kBufferSize;
+  }
+  void Fill(const std::string& text) {
+    std::memcpy(guest_.data() + Buffer(), text.data(), text.size());
+  }
+  std::string Filled(size_t size) const {
+    return {reinterpret_cast<const char*>(guest_.data() + Buffer()), size};
+  }
+  absl::StatusOr<abi::Completion> Handle(Opcode opcode, uint32_t slot, uint64_t offset,
+                                         uint64_t length, uint64_t buffer = 0, uint32_t flags = 0) {
+    return handler_->Handle(0, {.opcode = static_cast<uint32_t>(opcode),
+                                .slot = slot,
+                                .offset = offset,
+                                .length = length,
+                                .buffer = buffer,
+                                .user_data = 77,
+                                .flags = flags});
+  }
+  abi::Completion Complete(Opcode opcode, uint32_t slot, uint64_t offset, uint64_t length,
+                           uint64_t buffer = 0, uint32_t flags = 0) {
+    const auto completion = Handle(opcode, slot, offset, length, buffer, flags);
+    EXPECT_TRUE(completion.ok()) << completion.status();
+    return completion.value_or(abi::Completion{});
+  }
+  abi::Completion OpenReference(const std::string& name) {
+    Fill(name);
+    return Complete(Opcode::kOpenReference, 0, 0, name.size(), Buffer(), 1);
+  }
+  static IoStatus StatusOf(const abi::Completion& completion) {
+    return static_cast<IoStatus>(completion.status);
+  }
+
+  TempDir dir_;
+  UniqueFd in_;
+  UniqueFd out_;
+  Arena arena_;
+  Mapping guest_;
+  FileTable files_{kLimits};
+  std::unique_ptr<ReferenceResolver> references_;
+  std::atomic<bool> stop_ = false;
+  std::unique_ptr<RequestHandler> handler_;
+};
+
+TEST_F(RequestHandlerTest, ReadsIntoTheBuffer) {
+  const abi::Completion completion = Complete(Opcode::kRead, 0, 4, 100, Buffer());
+  EXPECT_EQ(StatusOf(completion), IoStatus::kOk);
+  EXPECT_EQ(completion.result, 6u);
+  EXPECT_EQ(completion.user_data, 77u);
+  EXPECT_EQ(Filled(6), "456789");
+}
+
+TEST_F(RequestHandlerTest, WritesFromTheBuffer) {
+  Fill("hello");
+  const abi::Completion completion = Complete(Opcode::kWrite, 1, 3, 5, Buffer());
+  EXPECT_EQ(completion.result, 5u);
+  EXPECT_EQ(dir_.Read("out"), std::string("\0\0\0hello", 8));
+  EXPECT_EQ(handler_->bytes_written(), 5u);
+}
+
+TEST_F(RequestHandlerTest, WhateverWouldWriteAnInputEndsTheJob) {
+  for (const auto& request :
+       {Handle(Opcode::kWrite, 0, 0, 1, Buffer()), Handle(Opcode::kWriteZeroes, 0, 0, 1),
+        Handle(Opcode::kSetSize, 0, 0, 0), Handle(Opcode::kFlush, 0, 0, 0)}) {
+    EXPECT_EQ(request.status().code(), absl::StatusCode::kInternal);
+    EXPECT_THAT(std::string(request.status().message()), HasSubstr("'in', which is an input"));
+  }
+  EXPECT_EQ(dir_.Read("in"), "0123456789");
+}
+
+TEST_F(RequestHandlerTest, UnknownSlotsEndTheJob) {
+  for (const uint32_t slot : {2u, 255u, 256u, UINT32_MAX}) {
+    EXPECT_FALSE(Handle(Opcode::kRead, slot, 0, 1, Buffer()).ok());
+    EXPECT_FALSE(Handle(Opcode::kBlockStatus, slot, 0, 1).ok());
+  }
+}
+
+TEST_F(RequestHandlerTest, BuffersOutsideTheLanesOwnEndTheJob) {
+  const uint64_t end = Buffer() + kBuffersPerLane * kBufferSize;
+  for (const uint64_t buffer : {uint64_t{0}, Buffer() - 1, end - 3, end, Buffer(1),
+                                arena_.header().arena_size, UINT64_MAX - 2}) {
+    EXPECT_FALSE(Handle(Opcode::kRead, 0, 0, 4, buffer).ok()) << buffer;
+    EXPECT_FALSE(Handle(Opcode::kWrite, 1, 0, 4, buffer).ok()) << buffer;
+    EXPECT_FALSE(Handle(Opcode::kOpenReference, 0, 0, 4, buffer, 1).ok()) << buffer;
+  }
+}
+
+TEST_F(RequestHandlerTest, TheReadQuotaIsKeptAndNamed) {
+  EXPECT_EQ(StatusOf(Complete(Opcode::kRead, 0, 0, 101, Buffer())), IoStatus::kQuota);
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`bytes_read` of 100"));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(StatusOf(Complete(Opcode::kRead, 0, 0, 10, Buffer())), IoStatus::kOk);
+  }
+  EXPECT_EQ(StatusOf(Complete(Opcode::kRead, 0, 0, 1, Buffer())), IoStatus::kQuota);
+  EXPECT_EQ(files_.bytes_read(), 100u);
+}
+
+TEST_F(RequestHandlerTest, TheOutputQuotaIsKeptAndNamed) {
+  Fill("x");
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 1, 999, 1, Buffer())), IoStatus::kOk);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 1, 1000, 1, Buffer())), IoStatus::kQuota);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWriteZeroes, 1, 0, 1001)), IoStatus::kQuota);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 1001, 0)), IoStatus::kQuota);
+  EXPECT_EQ(files_.Find(1)->size, 1000u);
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output_bytes` is 1000"));
+}
+
+TEST_F(RequestHandlerTest, ZeroesSizesAndFlushesReachTheFile) {
+  Fill("abcdef");
+  Complete(Opcode::kWrite, 1, 0, 6, Buffer());
+  EXPECT_EQ(Complete(Opcode::kWriteZeroes, 1, 1, 2).result, 2u);
+  EXPECT_EQ(Complete(Opcode::kSetSize, 1, 5, 0).result, 5u);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kFlush, 1, 0, 0)), IoStatus::kOk);
+  EXPECT_EQ(dir_.Read("out"), std::string("a\0\0de", 5));
+  const abi::Completion status = Complete(Opcode::kBlockStatus, 1, 0, 100);
+  EXPECT_EQ(status.result, 5u);
+  EXPECT_EQ(status.result2, 1u);
+}
+
+TEST_F(RequestHandlerTest, AnIoErrorCarriesTheErrnoAndIsRecorded) {
+  out_.reset(open("/dev/full", O_RDWR | O_CLOEXEC));
+  Fill("x");
+  const int number = files_.Find(1)->fd;
+  ASSERT_EQ(dup2(out_.get(), number), number);
+  const abi::Completion completion = Complete(Opcode::kWrite, 1, 0, 1, Buffer());
+  EXPECT_EQ(StatusOf(completion), IoStatus::kNoSpace);
+  EXPECT_EQ(completion.result, static_cast<uint64_t>(ENOSPC));
+  EXPECT_EQ(files_.error().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(files_.error().message(), "cannot write 'out' at offset 0: No space left on device");
+}
+
+TEST_F(RequestHandlerTest, OpensAllowedReferencesReadOnly) {
+  const abi::Completion completion = OpenReference("base");
+  EXPECT_EQ(StatusOf(completion), IoStatus::kOk);
+  EXPECT_EQ(completion.result, 2u);
+  EXPECT_EQ(completion.result2, 4u);
+  EXPECT_EQ(Complete(Opcode::kRead, 2, 0, 10, Buffer()).result, 4u);
+  EXPECT_EQ(Filled(4), "base");
+  EXPECT_FALSE(Handle(Opcode::kWrite, 2, 0, 1, Buffer()).ok());
+}
+
+TEST_F(RequestHandlerTest, RefusedAndMissingReferencesAreTold) {
+  EXPECT_EQ(StatusOf(OpenReference("missing")), IoStatus::kNotFound);
+  EXPECT_EQ(StatusOf(OpenReference("/etc/passwd")), IoStatus::kRefused);
+  EXPECT_EQ(files_.error().code(), absl::StatusCode::kNotFound) << "the first one is kept";
+}
+
+}  // namespace
+}  // namespace hotcell::broker

@@ -1,0 +1,142 @@
+#include "broker/worker_end.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "guest/abi/abi.h"
+
+namespace hotcell::broker {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Symbol kSymbols[] = {{0x200000, "_start"}, {0x201000, "hotcell::guest::Inflate()"}};
+
+v1::Finished Finished(v1::EndReason reason) {
+  v1::Finished finished;
+  finished.set_reason(reason);
+  finished.mutable_registers()->set_rip(0x201012);
+  return finished;
+}
+
+std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(GuestEndStatusTest, ExitCodeZeroIsSuccess) {
+  EXPECT_TRUE(GuestEndStatus(Finished(v1::END_REASON_EXITED), "", kSymbols).ok());
+}
+
+TEST(GuestEndStatusTest, APanicTellsItsText) {
+  v1::Finished finished = Finished(v1::END_REASON_EXITED);
+  finished.set_exit_code(abi::kExitPanic);
+  const absl::Status status = GuestEndStatus(finished, "heap.cc:12: bad\x1b", kSymbols);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(MessageOf(status), "the guest gave up: heap.cc:12: bad\\x1b");
+}
+
+TEST(GuestEndStatusTest, APageFaultIsSymbolised) {
+  v1::Finished finished = Finished(v1::END_REASON_GUEST_FAULT);
+  finished.mutable_fault()->set_vector(14);
+  finished.mutable_fault()->set_error_code(6);
+  EXPECT_EQ(MessageOf(GuestEndStatus(finished, "", kSymbols)),
+            "guest fault: page fault (vector 14, error 0x6) at hotcell::guest::Inflate()+0x12, "
+            "address 0x0 on vCPU 0");
+}
+
+TEST(GuestEndStatusTest, EveryOtherEndIsAnErrorThatSaysWhich) {
+  v1::Finished exit = Finished(v1::END_REASON_UNEXPECTED_EXIT);
+  exit.set_kvm_exit_reason(6);
+  exit.set_address(0xdead);
+  exit.set_access_size(4);
+  exit.set_is_write(true);
+  EXPECT_THAT(MessageOf(GuestEndStatus(exit, "", kSymbols)),
+              HasSubstr("KVM exit reason 6, write of 4 bytes at 0xdead"));
+  v1::Finished load = Finished(v1::END_REASON_LOAD_ERROR);
+  load.set_detail("no\nELF");
+  EXPECT_THAT(MessageOf(GuestEndStatus(load, "", kSymbols)), HasSubstr("(no\\nELF)"));
+  for (const int reason : {0, 2, 3, 4, 5, 6, 7, 99}) {
+    EXPECT_FALSE(GuestEndStatus(Finished(static_cast<v1::EndReason>(reason)), "", kSymbols).ok())
+        << reason;
+  }
+}
+
+TEST(ViolationStatusTest, NamesTheSystemCallAndThePhase) {
+  v1::Violation violation;
+  violation.set_syscall(41);
+  violation.set_phase(v1::PHASE_SETUP);
+  EXPECT_THAT(MessageOf(ViolationStatus(violation)), HasSubstr("socket (41) during its set-up"));
+  violation.set_syscall(-5);
+  EXPECT_THAT(MessageOf(ViolationStatus(violation)), HasSubstr("number -5"));
+}
+
+TEST(FailureStatusTest, TellsStepErrnoAndDetail) {
+  v1::Failure failure;
+  failure.set_step("create the VM");
+  failure.set_error(EBUSY);
+  failure.set_detail("again");
+  EXPECT_EQ(MessageOf(FailureStatus(failure)),
+            "the worker failed to create the VM (again): Device or resource busy");
+  failure.set_error(0);
+  EXPECT_EQ(FailureStatus(failure).code(), absl::StatusCode::kInternal);
+}
+
+TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
+  siginfo_t info{};
+  info.si_code = CLD_KILLED;
+  info.si_status = SIGKILL;
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(info)), HasSubstr("signal 9 (SIGKILL)"));
+  info.si_code = CLD_EXITED;
+  info.si_status = 159;
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(info)), HasSubstr("status 159"));
+}
+
+class CheckLayersTest : public testing::Test {
+ protected:
+  CheckLayersTest() {
+    for (const v1::Layer layer :
+         {v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS, v1::LAYER_SECCOMP}) {
+      Add(layer, v1::LAYER_STATE_ACHIEVED);
+    }
+  }
+  void Add(v1::Layer layer, v1::LayerState state, int error = 0) {
+    v1::LayerResult& result = *confined_.add_layers();
+    result.set_layer(layer);
+    result.set_state(state);
+    result.set_error(error);
+  }
+
+  v1::Confined confined_;
+};
+
+TEST_F(CheckLayersTest, AcceptsTheThreeThatMustBe) { EXPECT_TRUE(CheckLayers(confined_, {}).ok()); }
+
+TEST_F(CheckLayersTest, AnUnavailableLayerMattersOnlyWhenRequired) {
+  Add(v1::LAYER_LANDLOCK, v1::LAYER_STATE_UNAVAILABLE, ENOSYS);
+  EXPECT_TRUE(CheckLayers(confined_, {}).ok());
+  const std::vector<v1::Layer> required = {v1::LAYER_LANDLOCK};
+  EXPECT_THAT(MessageOf(CheckLayers(confined_, required)),
+              HasSubstr("landlock: Function not implemented"));
+}
+
+TEST_F(CheckLayersTest, AFailedLayerAlwaysMatters) {
+  Add(v1::LAYER_RLIMITS, v1::LAYER_STATE_FAILED, EINVAL);
+  EXPECT_EQ(CheckLayers(confined_, {}).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CheckLayersTest, AnEmptyReportNamesAllThatIsMissing) {
+  EXPECT_THAT(MessageOf(CheckLayers({}, {})), HasSubstr("no_new_privs; closed_fds; seccomp"));
+}
+
+TEST_F(CheckLayersTest, RefusesNonsense) {
+  Add(v1::LAYER_SECCOMP, v1::LAYER_STATE_ACHIEVED);
+  EXPECT_EQ(CheckLayers(confined_, {}).code(), absl::StatusCode::kInternal);
+  v1::Confined unknown;
+  unknown.add_layers()->set_layer(static_cast<v1::Layer>(1000));
+  EXPECT_EQ(CheckLayers(unknown, {}).code(), absl::StatusCode::kInternal);
+}
+
+}  // namespace
+}  // namespace hotcell::broker
