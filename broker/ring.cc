@@ -48,7 +48,9 @@ absl::StatusOr<bool> LaneRing::Post(const abi::Completion& completion) {
   // Orders the store of cq_tail before the load of guest_waiting; the guest has the same fence
   // between its store of guest_waiting and its last look at cq_tail. One of the two sees the other.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return LoadShared(&control_->guest_waiting) != 0;
+  if (LoadShared(&control_->guest_waiting, std::memory_order_acquire) == 0) return false;
+  const uint32_t missing = LoadShared(&control_->wake_at) - posted_;
+  return missing == 0 || missing > abi::kRingEntries;
 }
 
 void LaneRing::StartPolling() { StoreShared(&control_->broker_polling, 1); }

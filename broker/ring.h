@@ -23,8 +23,8 @@ class LaneRing {
   // indices cannot be.
   absl::StatusOr<std::optional<abi::Submission>> Take();
 
-  // Posts the completion of the request taken last. True: the guest sleeps, or is about to, and has
-  // to be woken. Error: the guest's indices cannot be.
+  // Posts the completion of the request taken last. True: the guest sleeps, or is about to, until
+  // this completion or an earlier one, and has to be woken. Error: the guest's indices cannot be.
   absl::StatusOr<bool> Post(const abi::Completion& completion);
 
   // While polling the guest rings no doorbell. Before it blocks the caller calls StopPolling() and,

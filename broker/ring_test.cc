@@ -97,6 +97,17 @@ TEST(LaneRingTest, AsksForAWakeOnlyWhenTheGuestWaits) {
   EXPECT_TRUE(*ring.Post({}));
 }
 
+TEST(LaneRingTest, LetsTheGuestSleepUntilTheCompletionItWaitsFor) {
+  SharedLane lane;
+  LaneRing ring = lane.MakeRing();
+  lane.control.guest_waiting = 1;
+  lane.control.wake_at = 3;
+  EXPECT_FALSE(*ring.Post({}));
+  EXPECT_FALSE(*ring.Post({}));
+  EXPECT_TRUE(*ring.Post({}));
+  EXPECT_TRUE(*ring.Post({}));
+}
+
 TEST(LaneRingTest, StopPollingSeesARequestThatCameWithoutDoorbell) {
   SharedLane lane;
   LaneRing ring = lane.MakeRing();

@@ -194,6 +194,7 @@ struct LaneControl {
   alignas(64) uint32_t cq_head;  // guest: completions taken
   alignas(64) uint32_t
       guest_waiting;             // guest: 1 from before its last look at cq_tail until it is woken
+  uint32_t wake_at;              // guest, before guest_waiting: no wake-up until cq_tail is there
   alignas(64) uint32_t sq_head;  // broker: entries taken
   alignas(64) uint32_t cq_tail;  // broker: completions posted
   alignas(64) uint32_t broker_polling;  // broker: 1 while it needs no doorbell

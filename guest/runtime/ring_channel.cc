@@ -74,7 +74,9 @@ IoChannel::Ticket RingChannel::Submit(abi::Submission entry) {
   HOTCELL_CHECK(!free_requests_.empty());
   const Ticket ticket = free_requests_.back();
   free_requests_.pop_back();
+  // Submissions and completions are numbered from the same start.
   requests_[ticket].state = Request::State::kPending;
+  requests_[ticket].done_at = sq_tail_ + 1;
 
   entry.user_data = ticket;
   submissions_[sq_tail_ & ring_mask_] = entry;
@@ -145,12 +147,13 @@ bool RingChannel::TakeCompletions() {
   return true;
 }
 
-void RingChannel::AwaitCompletions() {
+void RingChannel::AwaitCompletions(uint32_t wake_at) {
   for (uint32_t i = 0; i < spins_; ++i) {
     if (TakeCompletions()) return;
     CpuRelax();
   }
-  Store(control_.guest_waiting, 1, std::memory_order_relaxed);
+  Store(control_.wake_at, wake_at, std::memory_order_relaxed);
+  Store(control_.guest_waiting, 1, std::memory_order_release);
   while (true) {
     FullFence();
     if (TakeCompletions()) break;
@@ -163,7 +166,7 @@ IoResult RingChannel::Wait(Ticket ticket) {
   HOTCELL_CHECK(ticket < kMaxInFlight);
   Request& request = requests_[ticket];
   HOTCELL_CHECK(request.state != Request::State::kFree);
-  while (request.state != Request::State::kDone) AwaitCompletions();
+  while (request.state != Request::State::kDone) AwaitCompletions(request.done_at);
   request.state = Request::State::kFree;
   free_requests_.push_back(static_cast<uint8_t>(ticket));
   return request.result;

@@ -42,6 +42,8 @@ class RingChannel final : public IoChannel {
   struct Request {
     enum class State : uint8_t { kFree, kPending, kDone };
     State state = State::kFree;
+    // cq_tail once this is done: completions come in the order of submission.
+    uint32_t done_at = 0;
     IoResult result;
   };
 
@@ -51,7 +53,8 @@ class RingChannel final : public IoChannel {
   void RingDoorbell(uint32_t tail);
   // Takes all posted completions; false when there were none.
   bool TakeCompletions();
-  void AwaitCompletions();
+  // Returns when completions were taken, asleep at most until cq_tail is at `wake_at`.
+  void AwaitCompletions(uint32_t wake_at);
 
   const std::byte* const arena_;
   const uint32_t lane_;

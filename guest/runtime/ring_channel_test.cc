@@ -91,7 +91,9 @@ class TestBroker {
   void Post(const abi::Completion& completion) {
     arena_.completion(lane_, posted_) = completion;
     Word(arena_.control(lane_).cq_tail).store(++posted_);
-    if (Word(arena_.control(lane_).guest_waiting).load() != 0) port_.Wake(lane_);
+    if (Word(arena_.control(lane_).guest_waiting).load() == 0) return;
+    const uint32_t missing = Word(arena_.control(lane_).wake_at).load() - posted_;
+    if (missing == 0 || missing > abi::kRingEntries) port_.Wake(lane_);
   }
 
   void Poll(bool polling) { Word(arena_.control(lane_).broker_polling).store(polling ? 1 : 0); }
@@ -183,6 +185,20 @@ TEST_F(RingChannelTest, DoesNotRingWhileTheBrokerPolls) {
   broker_.ServeOne();
   io_.SubmitWriteZeroes(0, 0, 1);
   EXPECT_EQ(port_.doorbells(kLane), 1u);
+}
+
+TEST_F(RingChannelTest, SleepsUntilTheCompletionItWaitsForAndNotForEarlierOnes) {
+  io_.SubmitWriteZeroes(0, 1, 1);
+  io_.SubmitWriteZeroes(0, 2, 1);
+  const auto last = io_.SubmitWriteZeroes(0, 3, 1);
+  std::thread broker([this] {
+    while (port_.waits() == 0) std::this_thread::yield();
+    for (int i = 0; i < 3; ++i) broker_.ServeOne();
+  });
+  EXPECT_EQ(io_.Wait(last).value, 3u);
+  broker.join();
+  EXPECT_EQ(arena_.control(kLane).wake_at, 3u);
+  EXPECT_EQ(port_.waits(), 1u);
 }
 
 TEST_F(RingChannelTest, AReferenceTravelsAsANameInABuffer) {
