@@ -119,6 +119,8 @@ absl::Status Transcode(const broker::WorkerPrograms& programs, const v1::Job& jo
   spec.setup.set_memory_size(limits.guest_memory);
   spec.setup.set_vcpus(job.lanes());
   spec.setup.set_arena_size(arena->header().arena_size);
+  // Reading a few tables takes less time than an ioeventfd takes to go.
+  spec.setup.set_forward_doorbells(job.has_info());
   spec.arena = &*arena;
   spec.io = io->get();
   spec.options = &options;

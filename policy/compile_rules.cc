@@ -138,10 +138,11 @@ void PrintAll() {
   Check(seccomp_api_set(4), "seccomp_api_set");
   using Tables = std::span<const Rule>;
   Print("kSetupFilter", 0,
-        Compile(std::array<Tables, 3>{kRunRules, kDirtyLogRules, kSetupRules}, abi::kMaxLanes,
-                kTrapSetup));
+        Compile(std::array<Tables, 4>{kRunRules, kDirtyLogRules, kDoorbellRules, kSetupRules},
+                abi::kMaxLanes, kTrapSetup));
   PrintRunFilters("kRunFilter", std::array<Tables, 1>{kRunRules});
   PrintRunFilters("kDirtyLogFilter", std::array<Tables, 2>{kRunRules, kDirtyLogRules});
+  PrintRunFilters("kDoorbellFilter", std::array<Tables, 2>{kRunRules, kDoorbellRules});
 }
 
 }  // namespace

@@ -12,14 +12,23 @@ namespace {
 static_assert(std::size(kSetupFilter) <= kMaxFilterLength);
 static_assert(std::size(kRunFilters) == abi::kMaxLanes);
 static_assert(std::size(kDirtyLogFilters) == abi::kMaxLanes);
+static_assert(std::size(kDoorbellFilters) == abi::kMaxLanes);
 
 }  // namespace
 
 std::span<const sock_filter> SetupFilter() { return kSetupFilter; }
 
-std::span<const sock_filter> RunFilter(uint32_t vcpus, bool dirty_log) {
+std::span<const sock_filter> RunFilter(uint32_t vcpus, RunExtra extra) {
   if (vcpus < 1 || vcpus > abi::kMaxLanes) return {};
-  return dirty_log ? kDirtyLogFilters[vcpus - 1] : kRunFilters[vcpus - 1];
+  switch (extra) {
+    case RunExtra::kNothing:
+      return kRunFilters[vcpus - 1];
+    case RunExtra::kDirtyLog:
+      return kDirtyLogFilters[vcpus - 1];
+    case RunExtra::kDoorbells:
+      return kDoorbellFilters[vcpus - 1];
+  }
+  return {};
 }
 
 void BindTgid(std::span<const sock_filter> filter, uint32_t tgid, sock_filter* out) {

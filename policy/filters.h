@@ -24,9 +24,12 @@ inline constexpr size_t kMaxFilterLength = 512;
 // All tables, for any number of vCPUs.
 std::span<const sock_filter> SetupFilter();
 
-// kRunRules for `vcpus` vCPUs, 1 to abi::kMaxLanes, and kDirtyLogRules when `dirty_log`. Empty for
+// What a job may need beyond kRunRules: kDirtyLogRules, or kDoorbellRules.
+enum class RunExtra : uint8_t { kNothing, kDirtyLog, kDoorbells };
+
+// kRunRules for `vcpus` vCPUs, 1 to abi::kMaxLanes, and the rules of `extra`. Empty for
 // any other number.
-std::span<const sock_filter> RunFilter(uint32_t vcpus, bool dirty_log);
+std::span<const sock_filter> RunFilter(uint32_t vcpus, RunExtra extra);
 
 // Copies `filter` to `out`, which has room for it, with `tgid` in the placeholder's place.
 void BindTgid(std::span<const sock_filter> filter, uint32_t tgid, sock_filter* out);

@@ -54,8 +54,8 @@ std::vector<sock_filter> Bound(std::span<const sock_filter> filter) {
 }
 
 std::vector<sock_filter> SetupRules() { return Bound(SetupFilter()); }
-std::vector<sock_filter> RunRules(uint32_t vcpus, bool dirty_log = false) {
-  return Bound(RunFilter(vcpus, dirty_log));
+std::vector<sock_filter> RunRules(uint32_t vcpus, RunExtra extra = RunExtra::kNothing) {
+  return Bound(RunFilter(vcpus, extra));
 }
 
 // Whether some arguments exist for which the program, from `at` on, may not trap. Follows both
@@ -180,16 +180,27 @@ TEST(RunFilterTest, DescriptorsEndWithTheLastVcpu) {
 TEST(RunFilterTest, DirtyLogAddsOneRequestOnOneDescriptor) {
   const Call call = {__NR_ioctl, {abi::kFdVm, KVM_GET_DIRTY_LOG, 0x1000}};
   EXPECT_EQ(Decide(RunRules(2), call), kTrappedInRun);
-  EXPECT_EQ(Decide(RunRules(2, true), call), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Decide(RunRules(2, true), {__NR_ioctl, {abi::kFdVcpu, KVM_GET_DIRTY_LOG}}),
+  EXPECT_EQ(Decide(RunRules(2, RunExtra::kDirtyLog), call), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(
+      Decide(RunRules(2, RunExtra::kDirtyLog), {__NR_ioctl, {abi::kFdVcpu, KVM_GET_DIRTY_LOG}}),
+      kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2, RunExtra::kDirtyLog), {__NR_ioctl, {abi::kFdVm, KVM_RUN}}),
             kTrappedInRun);
-  EXPECT_EQ(Decide(RunRules(2, true), {__NR_ioctl, {abi::kFdVm, KVM_RUN}}), kTrappedInRun);
+}
+
+TEST(RunFilterTest, DoorbellsAddWritesToTheJobsDoorbells) {
+  const Call call = {__NR_write, {abi::kFdDoorbell + 1, 0x1000, 8}};
+  EXPECT_EQ(Decide(RunRules(2), call), kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2, RunExtra::kDoorbells), call), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Decide(RunRules(1, RunExtra::kDoorbells), call), kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2, RunExtra::kDoorbells), {__NR_write, {abi::kFdWake, 0x1000, 8}}),
+            kTrappedInRun);
 }
 
 TEST(RunFilterTest, ExistsForOneToSixteenVcpusOnly) {
-  EXPECT_TRUE(RunFilter(0, false).empty());
-  EXPECT_TRUE(RunFilter(abi::kMaxLanes + 1, false).empty());
-  EXPECT_TRUE(RunFilter(UINT32_MAX, true).empty());
+  EXPECT_TRUE(RunFilter(0, RunExtra::kNothing).empty());
+  EXPECT_TRUE(RunFilter(abi::kMaxLanes + 1, RunExtra::kNothing).empty());
+  EXPECT_TRUE(RunFilter(UINT32_MAX, RunExtra::kDirtyLog).empty());
 }
 
 // ---- Both stages --------------------------------------------------------------------------------
@@ -200,7 +211,7 @@ class BothFiltersTest : public testing::TestWithParam<bool> {
     return GetParam() ? RunRules(abi::kMaxLanes) : SetupRules();
   }
   std::span<const sock_filter> unbound() const {
-    return GetParam() ? RunFilter(abi::kMaxLanes, true) : SetupFilter();
+    return GetParam() ? RunFilter(abi::kMaxLanes, RunExtra::kDirtyLog) : SetupFilter();
   }
   uint32_t trapped() const { return GetParam() ? kTrappedInRun : kTrappedInSetup; }
 };

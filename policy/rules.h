@@ -128,6 +128,16 @@ inline constexpr Rule kDirtyLogRules[] = {
      {Equals(0, abi::kFdVm), Equals(1, KVM_GET_DIRTY_LOG)}},
 };
 
+// Added to them for a job so short that it does without ioeventfds (hotcell.v1.Setup's
+// forward_doorbells): the vCPU's thread signals the broker itself.
+inline constexpr Rule kDoorbellRules[] = {
+    {__NR_write,
+     Action::kAllow,
+     "vCPU threads",
+     "the guest's doorbell",
+     {LaneFd(0, abi::kFdDoorbell)}},
+};
+
 // ---- Until then ---------------------------------------------------------------------------------
 
 // pthread_create()'s flags: a thread, and nothing that is not one.

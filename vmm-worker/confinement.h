@@ -17,6 +17,7 @@
 
 #include <cstdint>
 
+#include "policy/filters.h"
 #include "protos/control.pb.h"
 
 namespace hotcell::worker {
@@ -42,9 +43,10 @@ bool InstallSetupFilter();
 // Stage 2, for all threads at once: they exist already, and no more can be made. `vcpus` is 1 to
 // abi::kMaxLanes. ioctl is KVM_RUN on abi::kFdVcpu .. + vcpus - 1, and nothing else. Neither malloc
 // nor free may reach the kernel from here on, and no thread may end but with the process.
-// `dirty_log` allows KVM_GET_DIRTY_LOG on abi::kFdVm as well; without it the VM's descriptor serves
-// nothing and should be closed before. On failure returns false with errno set.
-bool InstallRunFilter(uint32_t vcpus, bool dirty_log = false);
+// `extra` kDirtyLog allows KVM_GET_DIRTY_LOG on abi::kFdVm as well, kDoorbells write on the vCPUs'
+// doorbells; without them these descriptors serve nothing and should be closed before. On failure
+// returns false with errno set.
+bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra = policy::RunExtra::kNothing);
 
 }  // namespace hotcell::worker
 

@@ -82,8 +82,8 @@ bool InstallSetupFilter() {
          Install(policy::SetupFilter(), getpid(), 0);
 }
 
-bool InstallRunFilter(uint32_t vcpus, bool dirty_log) {
-  const std::span<const sock_filter> filter = policy::RunFilter(vcpus, dirty_log);
+bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra) {
+  const std::span<const sock_filter> filter = policy::RunFilter(vcpus, extra);
   if (filter.empty()) {
     errno = EINVAL;
     return false;

@@ -152,7 +152,7 @@ TEST(PayloadPlatformTest, CrashFrameOutsideTheFaultStackIsNotBelieved) {
   Result<GuestMemory> memory = GuestMemory::Create(4 << 20);
   ASSERT_TRUE(memory.ok());
   const PayloadBoot boot(4 << 20, 2, 0);
-  PayloadPlatform platform(boot, *memory, -1);
+  PayloadPlatform platform(boot, *memory, -1, -1);
   std::array<std::byte, 1> data{};
   const PortAccess access{
       .port = abi::kPortCrash, .is_write = true, .size = 1, .count = 1, .data = data};

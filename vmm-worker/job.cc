@@ -210,7 +210,10 @@ void Job::Run() {
   if (!machine.ok()) Fail(machine.error());
   machine_ = std::move(*machine);
   StartThreads();
-  if (!InstallRunFilter(machine_->vcpu_count(), setup.log_dirty_pages())) {
+  const policy::RunExtra extra = setup.log_dirty_pages()     ? policy::RunExtra::kDirtyLog
+                                 : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
+                                                             : policy::RunExtra::kNothing;
+  if (!InstallRunFilter(machine_->vcpu_count(), extra)) {
     Fail(ErrnoError("install the run filter"));
   }
   v1::FromWorker ready;

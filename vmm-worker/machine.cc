@@ -47,6 +47,10 @@ Status CheckSetup(const v1::Setup& setup) {
     return BadSetup(
         StrCat("a program of ", setup.program_size(), " bytes, more than ", kMaxProgram));
   }
+  if (setup.forward_doorbells() &&
+      (setup.mode() != v1::GUEST_MODE_PAYLOAD || setup.vcpus() != 1 || setup.log_dirty_pages())) {
+    return BadSetup("forwarded doorbells, which only payloads of one vCPU have");
+  }
   if (setup.program_offset() > setup.arena_size() ||
       setup.program_size() > setup.arena_size() - setup.program_offset()) {
     return BadSetup("the program is outside the arena");
@@ -118,8 +122,9 @@ Result<std::unique_ptr<Machine>> Machine::Create(const v1::Setup& setup, const P
     machine->vm_.reset();  // the vCPUs keep it alive
   }
   if (machine->is_payload()) {
-    machine->platform_ = std::make_unique<PayloadPlatform>(machine->boot_, *machine->memory_,
-                                                           machine->has_lanes_ ? abi::kFdWake : -1);
+    machine->platform_ = std::make_unique<PayloadPlatform>(
+        machine->boot_, *machine->memory_, machine->has_lanes_ ? abi::kFdWake : -1,
+        setup.forward_doorbells() ? abi::kFdDoorbell : -1);
   } else {
     auto classic = std::make_unique<ClassicPlatform>(channel);
     machine->classic_ = classic.get();
@@ -189,7 +194,7 @@ Status Machine::AddVcpus(const kvm::System& system) {
 
 Status Machine::AddIoEvents() {
   has_lanes_ = is_payload() && setup_.arena_size() != 0;
-  if (!has_lanes_) return {};
+  if (!has_lanes_ || setup_.forward_doorbells()) return {};
   for (uint32_t lane = 0; lane < setup_.vcpus(); ++lane) {
     const int index = static_cast<int>(lane);
     OwnedFd doorbell(abi::kFdDoorbell + index);  // KVM holds it from here on

@@ -23,6 +23,7 @@ Action PayloadPlatform::OnPort(uint32_t vcpu, const kvm_regs& regs, const PortAc
   if (access.size != sizeof(uint32_t)) return Action::Unexpected();
   const uint32_t value = access.Value(0);
   if (access.port == abi::kPortWait && value == vcpu && wake_fd_ >= 0) return Wait(vcpu);
+  if (access.port == abi::kPortDoorbell && value == 0 && doorbell_fd_ >= 0) return Ring();
   if (access.port == abi::kPortExit) {
     if (vcpu != 0 && value == abi::kExitOk) return Action::Park();
     return Action::End({.reason = v1::END_REASON_EXITED, .exit_code = value});
@@ -38,6 +39,18 @@ Action PayloadPlatform::Wait(uint32_t vcpu) const {
   if (n == sizeof(count) || errno == EINTR) return Action::Resume();
   return Action::End(
       {.reason = v1::END_REASON_KVM_ERROR, .detail = "reading the wake eventfd of a lane failed"});
+}
+
+Action PayloadPlatform::Ring() const {
+  const uint64_t once = 1;
+  ssize_t n = 0;
+  do {
+    n = write(doorbell_fd_, &once, sizeof(once));
+  } while (n < 0 && errno == EINTR);
+  // A full eventfd is one that the broker will see as well.
+  if (n == sizeof(once) || errno == EAGAIN) return Action::Resume();
+  return Action::End({.reason = v1::END_REASON_KVM_ERROR,
+                      .detail = "writing the doorbell eventfd of a lane failed"});
 }
 
 Action PayloadPlatform::Crash(uint32_t vcpu, uint64_t rsp) const {

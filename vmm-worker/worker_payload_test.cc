@@ -312,6 +312,18 @@ TEST_F(WorkerPayloadTest, DoorbellReachesTheBrokerWithoutAnExit) {
   EXPECT_EQ(finished.exits().total(), 1u);
 }
 
+TEST_F(WorkerPayloadTest, DoorbellIsForwardedWhereThatWasAskedFor) {
+  WorkerOptions options = PayloadOptions(payload_ring_doorbell);
+  options.forward_doorbells = true;
+  WorkerProcess worker(options);
+  const v1::Finished finished = worker.RunToEnd();
+  ExpectExit(finished, 0);
+  uint64_t rings = 0;
+  EXPECT_EQ(read(worker.doorbell(0), &rings, sizeof(rings)), 8);
+  EXPECT_EQ(rings, 3u);
+  EXPECT_EQ(finished.exits().port_io(), 4u);
+}
+
 TEST_F(WorkerPayloadTest, DoorbellOfNoLaneIsUnexpected) {
   ExpectUnexpectedPort(RunGuest(payload_ring_unknown_doorbell), abi::kPortDoorbell, 4, true);
 }

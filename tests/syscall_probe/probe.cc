@@ -80,7 +80,7 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
       return worker::InstallSetupFilter() ? 1 : 0;
     case ProbeRequestKind::kInstallRunFilter:
       return worker::InstallRunFilter(static_cast<uint32_t>(request.arguments[0]),
-                                      request.arguments[1] != 0)
+                                      static_cast<policy::RunExtra>(request.arguments[1]))
                  ? 1
                  : 0;
     case ProbeRequestKind::kStartThread:

@@ -60,8 +60,9 @@ WorkerProcess::WorkerProcess(WorkerOptions options) : options_(std::move(options
 
   const uint64_t program_offset = options_.arena_size;
   const uint64_t arena_size = program_offset + PageCeiling(options_.program.size());
-  const OwnedFd arena(memfd_create("arena", MFD_CLOEXEC));
+  const OwnedFd arena(memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   EXPECT_EQ(ftruncate(arena.get(), static_cast<off_t>(arena_size)), 0);
+  EXPECT_EQ(fcntl(arena.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
   if (arena_size != 0) {
     Result<Mapping> mapping = Mapping::OfFile(arena.get(), arena_size);
     EXPECT_TRUE(mapping.ok());
@@ -85,6 +86,7 @@ WorkerProcess::WorkerProcess(WorkerOptions options) : options_(std::move(options
   setup.set_vcpus(options_.vcpus);
   setup.set_arena_size(arena_size);
   setup.set_log_dirty_pages(options_.log_dirty_pages);
+  setup.set_forward_doorbells(options_.forward_doorbells);
   setup.set_program_offset(program_offset);
   setup.set_program_size(options_.program.size());
   Send(message);

@@ -30,6 +30,7 @@ struct WorkerOptions {
   uint64_t memory_size = 16 << 20;
   uint64_t arena_size = 1 << 20;  // bytes before the program, which lies at the end
   bool log_dirty_pages = false;
+  bool forward_doorbells = false;
   v1::Start start;
 };
 
