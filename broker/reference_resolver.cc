@@ -45,10 +45,27 @@ int OpenBeneath(int directory, const char* name, int flags) {
   return -1;
 }
 
-std::string EscapeName(absl::string_view name) { return Escape({name.data(), name.size()}); }
-
+// The option as a shell and then `hotcell convert` read it: between single quotes, and with escapes
+// for what would end the name early.
 std::string MappingOption(absl::string_view name) {
-  return absl::StrCat("--backing '", EscapeName(name), "=FILE'");
+  constexpr size_t kMaxPasted = 1023;  // the longest backing file name of qcow2
+  if (name.size() > kMaxPasted) return "--backing";
+  const std::string quoted = Quote({name.data(), name.size()}, kMaxPasted);
+  std::string option = "--backing '";
+  for (size_t i = 1; i + 1 < quoted.size(); ++i) {
+    if (quoted[i] == '=') {
+      option += "\\x3d";
+    } else if (quoted[i] == '\\' && quoted[i + 1] == '\'') {
+      option += "\\x27";
+      ++i;
+    } else if (quoted[i] == '\\') {
+      option += quoted[i];
+      option += quoted[++i];
+    } else {
+      option += quoted[i];
+    }
+  }
+  return option + "=FILE'";
 }
 
 }  // namespace

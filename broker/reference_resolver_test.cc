@@ -56,6 +56,10 @@ TEST_F(ReferenceResolverTest, EscapesAndCutsNames) {
   EXPECT_LT(Refusal({}, std::string(100000, 'a')).size(), 2000u);
 }
 
+TEST_F(ReferenceResolverTest, SuggestsAnOptionThatCanBePasted) {
+  EXPECT_THAT(Refusal({}, "a=b\n\\c'd"), HasSubstr("--backing 'a\\x3db\\n\\\\c\\x27d=FILE'"));
+}
+
 TEST_F(ReferenceResolverTest, OpensExactlyWhatIsMapped) {
   ReferencePolicy policy;
   policy.Map("/etc/passwd", dir_.File("images/base.raw"));
