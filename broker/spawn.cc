@@ -174,6 +174,7 @@ long CloneAndRun(clone_args& args, Birth& birth) {
 absl::Status Explain(const Birth& birth) {
   switch (birth.failed_step) {
     case Step::kDuplicate:
+      if (birth.error == EBADF) return PosixError(birth.error, "find the worker's descriptors");
       return PosixError(birth.error,
                         absl::StrCat("give the worker its descriptors: raise the limit "
                                      "on open files (ulimit -n) above ",

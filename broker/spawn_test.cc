@@ -248,7 +248,7 @@ TEST(SpawnErrorTest, ADescriptorThatIsClosedIsAnError) {
   fds.control_out = -1;
   const UniqueFd program = tests::OpenProbe();
   const absl::Status status = SpawnWorker(program.get(), fds).status();
-  EXPECT_THAT(status.message(), HasSubstr("cannot give the worker its descriptors"));
+  EXPECT_THAT(status.message(), HasSubstr("cannot find the worker's descriptors"));
   EXPECT_FALSE(HasChildren());
 }
 

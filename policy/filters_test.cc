@@ -203,6 +203,20 @@ TEST(RunFilterTest, ExistsForOneToSixteenVcpusOnly) {
   EXPECT_TRUE(RunFilter(UINT32_MAX, RunExtra::kDirtyLog).empty());
 }
 
+TEST(RunFilterTest, TriesTheHottestCallFirst) {
+  // The checks of the architecture, which come before, load another word or compare with JGE.
+  const std::vector<sock_filter> program = RunRules(4);
+  const auto load = std::ranges::find_if(program, [](const sock_filter& instruction) {
+    return instruction.code == (BPF_LD | BPF_W | BPF_ABS) &&
+           instruction.k == offsetof(seccomp_data, nr);
+  });
+  const auto first = std::find_if(load, program.end(), [](const sock_filter& instruction) {
+    return instruction.code == (BPF_JMP | BPF_JEQ | BPF_K) && instruction.k < kHighestNumber;
+  });
+  ASSERT_NE(first, program.end());
+  EXPECT_EQ(first->k, uint32_t{__NR_ioctl});
+}
+
 // ---- Both stages --------------------------------------------------------------------------------
 
 class BothFiltersTest : public testing::TestWithParam<bool> {
@@ -218,20 +232,6 @@ class BothFiltersTest : public testing::TestWithParam<bool> {
 
 INSTANTIATE_TEST_SUITE_P(Stages, BothFiltersTest, testing::Bool(),
                          [](const auto& stage) { return stage.param ? "Run" : "Setup"; });
-
-TEST_P(BothFiltersTest, TriesTheHottestCallFirst) {
-  // The checks of the architecture, which come before, load another word or compare with JGE.
-  const std::vector<sock_filter> program = filter();
-  const auto load = std::ranges::find_if(program, [](const sock_filter& instruction) {
-    return instruction.code == (BPF_LD | BPF_W | BPF_ABS) &&
-           instruction.k == offsetof(seccomp_data, nr);
-  });
-  const auto first = std::find_if(load, program.end(), [](const sock_filter& instruction) {
-    return instruction.code == (BPF_JMP | BPF_JEQ | BPF_K) && instruction.k < kHighestNumber;
-  });
-  ASSERT_NE(first, program.end());
-  EXPECT_EQ(first->k, uint32_t{__NR_ioctl});
-}
 
 TEST_P(BothFiltersTest, ForeignArchitecturesKill) {
   for (const uint32_t arch :
