@@ -23,6 +23,11 @@ int memcmp(const void* a, const void* b, size_t size) {
   return hotcell::guest::CompareBytes(a, b, size);
 }
 
+// What clang makes of a memcmp() of which only zero or not is asked.
+int bcmp(const void* a, const void* b, size_t size) {
+  return hotcell::guest::CompareBytes(a, b, size);
+}
+
 void* memchr(const void* data, int byte, size_t size) {
   return hotcell::guest::FindByte(data, byte, size);
 }
@@ -46,6 +51,10 @@ void* realloc(void* memory, size_t size) { return ProgramHeap().Resize(memory, s
 void* aligned_alloc(size_t alignment, size_t size) {
   return ProgramHeap().Allocate(size, alignment);
 }
+
+// How clang registers destructors of static objects. A payload ends with its vCPU; nothing is
+// destroyed.
+int atexit(void (*)()) { return 0; }
 
 void abort() { HOTCELL_PANIC("abort() was called"); }
 
