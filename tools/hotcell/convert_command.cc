@@ -93,7 +93,7 @@ void PrintResult(const ConvertOptions& options, const ConvertReply& reply, const
 }
 
 // Returns the exit status.
-int Convert(ConvertOptions& options) {
+int Convert(const ConvertOptions& options) {
   const OutputFormat format = options.common.format;
   const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
 
@@ -113,7 +113,7 @@ int Convert(ConvertOptions& options) {
   std::FILE* progress_file = format == OutputFormat::kJson ? stderr : stdout;
   ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr);
 
-  ConvertRequest& request = options.request;
+  ConvertRequest request = options.request;
   request.source.fd = source->fd();
   request.target_fd = target->fd();
   request.target_is_existing = target->in_place();

@@ -22,8 +22,11 @@ constexpr FormatName kFormats[] = {
     {"raw", true, ""},
     {"qcow2", true,
      "  cluster_size=SIZE       512 to 2M, a power of two (default 64k)\n"
+     "  compat=VERSION          1.1 or 0.10 (default 1.1)\n"
      "  compression_type=TYPE   zlib or zstd (default zlib)\n"
-     "  preallocation=MODE      off or metadata (default off)\n"},
+     "  lazy_refcounts=on|off   leave refcounts to a repair after a crash (default off)\n"
+     "  preallocation=MODE      off or metadata (default off)\n"
+     "  refcount_bits=COUNT     1 to 64, a power of two (default 16)\n"},
 };
 
 absl::Status Check(std::string_view name, bool to_write) {

@@ -41,11 +41,11 @@ int Fail(const absl::Status& status, int exit_status) {
 // What is said beside the guest's own output goes to stderr.
 void Tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
-absl::Status ReadInputs(RunOptions& options) {
+// Fills in what files hold.
+absl::Status ReadInputs(const RunOptions& options, RunRequest& request) {
   absl::StatusOr<std::string> program =
       ReadWholeFile(options.program_path, /*allow_pipes=*/false, kMaxProgram, "program");
   if (!program.ok()) return program.status();
-  RunRequest& request = options.request;
   request.program = *std::move(program);
   if (request.program.empty()) {
     return absl::InvalidArgumentError(Cat("program '", options.program_path, "' is empty"));
@@ -129,8 +129,11 @@ int Report(const RunOptions& options, const RunReply& reply, std::string_view se
   return exit_status;
 }
 
-int Run(RunOptions& options) {
-  if (absl::Status status = ReadInputs(options); !status.ok()) return Fail(status, kExitNotStarted);
+int Run(const RunOptions& options) {
+  RunRequest request = options.request;
+  if (absl::Status status = ReadInputs(options, request); !status.ok()) {
+    return Fail(status, kExitNotStarted);
+  }
   const absl::StatusOr<Engine> engine = Engine::Create(options.common.engine);
   if (!engine.ok()) return Fail(engine.status(), kExitNotStarted);
   std::optional<OutputFile> output;
@@ -142,7 +145,6 @@ int Run(RunOptions& options) {
 
   Cancellation cancellation;
   const JobSignals signals(cancellation);
-  RunRequest& request = options.request;
   std::string serial_output;
   // A guest may not steer the user's terminal; into files and pipes go its bytes as they are.
   const bool to_terminal = isatty(STDOUT_FILENO) != 0;
