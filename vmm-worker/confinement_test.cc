@@ -271,7 +271,7 @@ const Attempt kForbidden[] = {
     {"ioctl_kvm_run_on_kvm", SYS_ioctl, {abi::kFdKvm, KVM_RUN, 0}},
     {"read_arena", SYS_read, {abi::kFdArena, 0, 1}},
     {"write_arena", SYS_write, {abi::kFdArena, 0, 1}},
-    {"write_doorbell", SYS_write, {abi::kFdDoorbell, 0, 8}},
+    {"write_wake", SYS_write, {abi::kFdWake, 0, 8}},
     {"futex_shared", SYS_futex, {0, FUTEX_WAKE, 1}},
     {"prctl", SYS_prctl, {PR_SET_DUMPABLE, 1}},
     {"memfd_create", SYS_memfd_create, {0, 0}},
@@ -284,6 +284,7 @@ const Attempt kForbidden[] = {
 
 // Allowed in set-up, not while a guest runs.
 const Attempt kForbiddenLater[] = {
+    {"write_doorbell", SYS_write, {abi::kFdDoorbell, 0, 8}},
     {"getpid", SYS_getpid, {}},
     {"mmap", SYS_mmap, {0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
     {"munmap", SYS_munmap, {0, 4096}},
