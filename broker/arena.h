@@ -17,7 +17,7 @@ namespace hotcell::broker {
 // Bytes; the biggest cluster that an image can compress. Of most buffers only the first half is
 // ever touched: what moves at once is smaller, so that it stays in the cache.
 inline constexpr uint64_t kBufferSize = 2 << 20;
-inline constexpr uint32_t kBuffersPerLane = 8;
+inline constexpr uint32_t kBuffersPerLane = 12;
 inline constexpr uint64_t kJobCapacity = 64 << 10;  // bytes of a serialized Job
 
 // What an arena has to hold. Areas of size 0 do not exist.

@@ -138,33 +138,34 @@ void ChunkReader::SubmitRound(IoChannel& io) {
   for (Read& read : reads_) {
     read.ticket = io.SubmitRead(read.slot, read.offset, {read.data, read.length});
   }
+  awaited_ = false;
 }
 
-// Waits for the whole round, whatever becomes of it. The last read first: when it is done the
-// others are, and the lane has slept once instead of once for each. The error is that of the first
-// read.
-Status ChunkReader::Collect(IoChannel& io) {
-  Status status;
-  for (size_t i = reads_.size(); i-- > 0;) {
-    Read& read = reads_[i];
-    const IoResult result = io.Wait(read.ticket);
-    if (!result.ok()) {
-      status = IoError(result, StrCat("read the image at offset ", read.offset));
-      continue;
+// From the last request to the first: they are answered in order, so this sleeps once.
+void ChunkReader::Await(IoChannel& io) {
+  if (awaited_) return;
+  for (size_t i = reads_.size(); i-- > 0;) reads_[i].result = io.Wait(reads_[i].ticket);
+  awaited_ = true;
+}
+
+Status ChunkReader::Collect() {
+  for (Read& read : reads_) {
+    if (!read.result.ok()) {
+      return IoError(read.result, StrCat("read the image at offset ", read.offset));
     }
-    read.length = std::min(read.length, result.value);
+    read.length = std::min(read.length, read.result.value);
     bytes_read_ += read.length;
   }
-  for (size_t i = round_begin_; status.ok() && i < round_end_; ++i) {
+  for (size_t i = round_begin_; i < round_end_; ++i) {
     const Part& part = parts_[i];
     if (part.extent.kind != Kind::kData) continue;
     const Read& read = reads_[part.read];
     if (read.length < part.extent.length) {
-      status = CorruptImage(StrCat("the file ends at offset ", read.offset + read.length,
-                                   ", within data of the disk at ", offset_ + part.position));
+      return CorruptImage(StrCat("the file ends at offset ", read.offset + read.length,
+                                 ", within data of the disk at ", offset_ + part.position));
     }
   }
-  return status;
+  return OkStatus();
 }
 
 Status ChunkReader::UnpackRound(Unpacker& unpacker) {
@@ -187,7 +188,8 @@ Status ChunkReader::UnpackRound(Unpacker& unpacker) {
 
 Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
   for (;;) {
-    Status status = Collect(io);
+    Await(io);
+    Status status = Collect();
     if (status.ok()) status = UnpackRound(unpacker);
     if (!status.ok() || round_end_ == parts_.size()) {
       reads_.clear();
@@ -230,7 +232,7 @@ void ChunkReader::FindRuns(Chunk& chunk) const {
 }
 
 void ChunkReader::Release(IoChannel& io) {
-  for (const Read& read : reads_) io.Wait(read.ticket);
+  Await(io);
   reads_.clear();
   if (streams_ != nullptr) io.ReleaseBuffer(streams_);
   if (data_ != nullptr) io.ReleaseBuffer(data_);

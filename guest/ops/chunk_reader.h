@@ -42,7 +42,7 @@ class Unpacker {
 // should submit at once, Finish does the rest in rounds.
 class ChunkReader {
  public:
-  static constexpr size_t kMaxReads = 12;  // requests under way at once
+  static constexpr size_t kMaxReads = 10;  // requests under way at once
 
   // `plan` outlives the reader.
   explicit ChunkReader(const ReadPlan& plan) : plan_(plan) {}
@@ -52,6 +52,8 @@ class ChunkReader {
   // After Start: the chunk is known to be zero; there is nothing to finish, no buffer is held.
   bool is_zero() const { return data_ == nullptr; }
 
+  // Waits for the reads that Start submitted, so that Finish need not (unless there are more).
+  void Await(IoChannel& io);
   // Fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
   Status Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk);
 
@@ -66,8 +68,9 @@ class ChunkReader {
     uint32_t slot;
     uint64_t offset;  // in the file
     std::byte* data;
-    uint64_t length;  // after Collect: bytes that the file had
+    uint64_t length;  // bytes
     IoChannel::Ticket ticket;
+    IoResult result;  // after Await
   };
   struct Part {
     Extent extent;
@@ -80,7 +83,7 @@ class ChunkReader {
   void SubmitRound(IoChannel& io);
   bool AddData(const Part& part);
   bool AddStream(IoChannel& io, const Part& part);
-  Status Collect(IoChannel& io);
+  Status Collect();
   Status UnpackRound(Unpacker& unpacker);
   void FindRuns(Chunk& chunk) const;
   bool KnownZero(uint64_t begin, uint64_t end, size_t& part) const;
@@ -95,6 +98,7 @@ class ChunkReader {
   size_t round_begin_ = 0;  // parts_[round_begin_, round_end_) are under way
   size_t round_end_ = 0;
   std::vector<Read> reads_;
+  bool awaited_ = true;  // no request is under way
   uint64_t bytes_read_ = 0;
 };
 

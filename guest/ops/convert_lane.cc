@@ -24,6 +24,7 @@ void ConvertLane::Process(IoChannel& io) {
 Status ConvertLane::Work() {
   while (!plan_.scheduler->failed()) {
     HOTCELL_RETURN_IF_ERROR(SubmitPlaced());
+    HOTCELL_RETURN_IF_ERROR(RetireCompleted());
     if (!exhausted_ && reading_ < kReadAhead && HasRoom()) {
       HOTCELL_RETURN_IF_ERROR(StartNext());
     } else if (reading_ > 0) {
@@ -40,6 +41,7 @@ Status ConvertLane::Work() {
 ConvertLane::Slot& ConvertLane::Push(const ChunkScheduler::Ticket& ticket) {
   Slot& slot = At(count_++);
   slot.state = State::kReading;
+  slot.last_request = 0;
   slot.part.number = ticket.number;
   slot.part.placed.store(false, std::memory_order_relaxed);
   slot.part.chunk.offset = ticket.offset;
@@ -74,6 +76,7 @@ Status ConvertLane::StartNext() {
   HOTCELL_RETURN_IF_ERROR(status);
   if (!slot.reader.is_zero()) {
     ++reading_;
+    slot.last_request = ++requests_;
     return OkStatus();
   }
   OfferZeroes(slot);
@@ -112,6 +115,13 @@ Status ConvertLane::FinishOldestRead() {
   while (At(index).state != State::kReading) ++index;
   Slot& slot = At(index);
   Chunk& chunk = slot.part.chunk;
+  if (slot.last_request > completed_) {
+    // Chunks are read in the order of the ring.
+    uint32_t newest = count_ - 1;
+    while (At(newest).state != State::kReading) --newest;
+    At(newest).reader.Await(*io_);
+    completed_ = At(newest).last_request;
+  }
   --reading_;
   HOTCELL_RETURN_IF_ERROR(slot.reader.Finish(*io_, unpacker_, chunk));
   bool needs_data = false;
@@ -153,6 +163,7 @@ Status ConvertLane::SubmitWrites(Slot& slot) {
     writes_[(first_write_ + write_count_++) % kMaxWrites] = {
         .ticket = ticket, .offset = write.offset, .length = write.length, .slot = &slot};
     ++slot.writes;
+    slot.last_request = ++requests_;
     if (write.data != nullptr) totals_.bytes_written += write.length;
   }
   return OkStatus();
@@ -167,6 +178,14 @@ Status ConvertLane::WaitOldestWrite() {
   if (result.ok()) return OkStatus();
   return IoError(result,
                  StrCat("write ", write.length, " bytes of the target at offset ", write.offset));
+}
+
+// Without waiting.
+Status ConvertLane::RetireCompleted() {
+  while (count_ > 0 && At(0).state == State::kWriting && At(0).last_request <= completed_) {
+    HOTCELL_RETURN_IF_ERROR(RetireOldest());
+  }
+  return OkStatus();
 }
 
 Status ConvertLane::RetireOldest() {

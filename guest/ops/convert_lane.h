@@ -47,10 +47,10 @@ class ConvertLane {
   Totals totals() const;
 
  private:
-  static constexpr uint32_t kSlots = 14;
+  static constexpr uint64_t kSlots = 14;
   static_assert(kSlots * abi::kMaxLanes <= ChunkScheduler::kMaxOutstanding);
-  static constexpr uint32_t kReadAhead = 2;  // chunks
-  static constexpr uint32_t kMaxWrites = 32;
+  static constexpr uint32_t kReadAhead = 4;  // chunks
+  static constexpr uint32_t kMaxWrites = 20;
   static_assert(kReadAhead * ChunkReader::kMaxReads + kMaxWrites < IoChannel::kMaxInFlight);
 
   enum class State : uint8_t { kReading, kOffered, kWriting };
@@ -63,6 +63,7 @@ class ConvertLane {
     ChunkReader reader;
     std::byte* encoded = nullptr;  // buffer of the compressed streams
     uint32_t writes = 0;           // under way
+    uint64_t last_request = 0;     // number of the last one made for this chunk
   };
 
   struct Write {
@@ -84,6 +85,7 @@ class ConvertLane {
   Status SubmitPlaced();
   Status SubmitWrites(Slot& slot);
   Status WaitOldestWrite();
+  Status RetireCompleted();
   Status RetireOldest();
   void ReleaseBuffers(Slot& slot);
   void Abandon();
@@ -100,6 +102,11 @@ class ConvertLane {
   uint32_t count_ = 0;
   uint32_t reading_ = 0;
   bool exhausted_ = false;
+
+  // Requests are answered in the order in which they are made. So a lane that has to wait for one
+  // waits for the newest that it will need, and sleeps once for many.
+  uint64_t requests_ = 0;   // made so far; those of one chunk's read count as one
+  uint64_t completed_ = 0;  // known to be answered
 
   // A ring of the writes under way, oldest first.
   std::array<Write, kMaxWrites> writes_;
