@@ -112,7 +112,7 @@ class ImageReader {
 
   // Makes the reader serve an internal snapshot, by id or else by name, in place of the active
   // layer.
-  virtual Status SelectSnapshot(IoChannel& io, std::string_view id_or_name) {
+  virtual Status SelectSnapshot(IoChannel& /*io*/, std::string_view /*id_or_name*/) {
     return Unsupported("this format has no internal snapshots");
   }
 };

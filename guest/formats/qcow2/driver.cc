@@ -15,7 +15,7 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-const FormatDriver kQcow2Format = {
+constinit const FormatDriver kQcow2Format = {
     .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = CreateQcow2};
 
 }  // namespace hotcell::guest

@@ -65,7 +65,7 @@ struct ImageHeader {
 
   uint32_t l2_entry_words() const { return extended_l2() ? 2 : 1; }  // of 8 bytes
   uint32_t l2_entries() const {
-    return static_cast<uint32_t>(cluster_size / (8 * l2_entry_words()));
+    return static_cast<uint32_t>(cluster_size / (uint64_t{8} * l2_entry_words()));
   }
   // Bytes of virtual disk that one L2 table maps.
   uint64_t l2_coverage() const { return l2_entries() * cluster_size; }

@@ -13,7 +13,8 @@ namespace hotcell::guest {
 Result<std::unique_ptr<ImageReader>> OpenQcow2(IoChannel& io, const FileHandle& file,
                                                const OpenOptions& options);
 
-extern const FormatDriver kQcow2Format;
+// The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
+extern constinit const FormatDriver kQcow2Format;
 
 }  // namespace hotcell::guest
 

@@ -9,7 +9,7 @@ int Probe(std::span<const std::byte> /*head*/, uint64_t /*file_size*/) { return 
 
 }  // namespace
 
-const FormatDriver kRawFormat = {
+constinit const FormatDriver kRawFormat = {
     .name = "raw", .probe = Probe, .open = OpenRaw, .create = CreateRaw};
 
 }  // namespace hotcell::guest

@@ -13,7 +13,8 @@ namespace hotcell::guest {
 Result<std::unique_ptr<ImageReader>> OpenRaw(IoChannel& io, const FileHandle& file,
                                              const OpenOptions& options);
 
-extern const FormatDriver kRawFormat;
+// The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
+extern constinit const FormatDriver kRawFormat;
 
 }  // namespace hotcell::guest
 
