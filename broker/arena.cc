@@ -69,7 +69,7 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   header.report_capacity = layout.report_capacity;
   header.lanes_offset = areas.Take(layout.lanes * abi::kLaneStride);
   header.lane_stride = abi::kLaneStride;
-  header.buffers_offset = areas.Take(layout.lanes * kBuffersPerLane * kBufferSize);
+  header.buffers_offset = areas.Take(uint64_t{layout.lanes} * kBuffersPerLane * kBufferSize);
   header.buffer_size = kBufferSize;
   header.buffers_per_lane = kBuffersPerLane;
   header.ring_entries = abi::kRingEntries;

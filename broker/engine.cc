@@ -156,14 +156,9 @@ void Cancellation::Cancel() {
 struct Engine::Impl {
   UniqueFd worker;
   UniqueFd kvm;
-  bool leave_dying_workers = false;
-  broker::DyingWorkers dying;
 
-  broker::WorkerPrograms programs() {
-    dying.ReapDead();
-    return {.worker_fd = worker.get(),
-            .kvm_fd = kvm.get(),
-            .dying = leave_dying_workers ? &dying : nullptr};
+  broker::WorkerPrograms programs() const {
+    return {.worker_fd = worker.get(), .kvm_fd = kvm.get()};
   }
 };
 
@@ -180,7 +175,6 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->worker = *std::move(worker);
   impl->kvm = *std::move(kvm);
-  impl->leave_dying_workers = options.leave_dying_workers;
   return Engine(std::move(impl));
 }
 

@@ -5,10 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -22,9 +20,6 @@ namespace {
 // How often an empty ring is looked at before the thread blocks. The guest polls long and the
 // broker short: on two cores the broker's thread would take the time from the guest's.
 constexpr int kPolls = 100;
-
-constexpr int64_t kRouseIntervalNs = 10'000'000;
-constexpr int64_t kNsPerSecond = 1'000'000'000;
 
 bool IsReady(int fd, int16_t events, int timeout_ms) {
   pollfd poll_fd{.fd = fd, .events = events};
@@ -155,21 +150,9 @@ void IoEngine::Rouse(const Lane& lane) {
 void IoEngine::Stop() {
   stop_ = true;
   for (const auto& lane : lanes_) {
-    if (lane->running) Rouse(*lane);
-  }
-  for (const auto& lane : lanes_) {
     if (!lane->running) continue;
-    timespec soon{};
-    do {
-      // Again and again: the dying worker may have had a last word on the eventfds.
-      Rouse(*lane);
-      clock_gettime(CLOCK_REALTIME, &soon);
-      soon.tv_nsec += kRouseIntervalNs;
-      if (soon.tv_nsec >= kNsPerSecond) {
-        soon.tv_nsec -= kNsPerSecond;
-        ++soon.tv_sec;
-      }
-    } while (pthread_timedjoin_np(lane->thread, nullptr, &soon) == ETIMEDOUT);
+    Rouse(*lane);
+    pthread_join(lane->thread, nullptr);
     lane->running = false;
   }
 }

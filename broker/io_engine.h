@@ -42,9 +42,9 @@ class IoEngine {
   int failure_fd() const { return failure_fd_.get(); }
   absl::Status failure() const;
 
-  // Ends the threads and waits for them. Precondition: the worker was killed; while it lives it can
-  // fill or drain the eventfds to keep a thread asleep, and this does not return. A request under
-  // way is finished first. Idempotent.
+  // Ends the threads and waits for them. Precondition: the worker is dead; while it lives it can
+  // fill or drain the eventfds to keep a thread asleep. A request under way is finished first.
+  // Idempotent.
   void Stop();
 
   struct Counters {

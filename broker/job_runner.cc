@@ -234,11 +234,7 @@ absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpe
   if (status.ok()) status = spec.io->Start();
   if (status.ok()) status = supervisor.Loop();
 
-  if (status.ok() && programs.dying != nullptr) {
-    worker.KillAndLeaveTo(*programs.dying);
-  } else {
-    worker.KillAndReap();
-  }
+  worker.KillAndReap();
   spec.io->Stop();
   // The guest may have broken its rings and finished before anybody looked.
   if (status.ok()) status = spec.io->failure();

@@ -9,7 +9,6 @@
 #include "broker/arena.h"
 #include "broker/io_engine.h"
 #include "broker/symbolizer.h"
-#include "broker/worker_process.h"
 #include "hotcell/engine.h"
 #include "protos/control.pb.h"
 
@@ -28,17 +27,14 @@ struct JobSpec {
   std::span<const Symbol> symbols;  // of the guest's program
 };
 
-// What every job needs; not owned.
+// What every job needs and nobody changes; not owned.
 struct WorkerPrograms {
   int worker_fd = -1;
   int kvm_fd = -1;
-  // Where workers go that need not be waited for. Null: each job waits for its own.
-  DyingWorkers* dying = nullptr;
 };
 
-// Starts a worker, sees the job through and returns when the worker was killed and the I/O threads
-// are gone, however it ends. The worker is reaped as well, or `dying` has it. Call on a thread that
-// stays: the worker dies with it.
+// Starts a worker, sees the job through and returns when the worker is dead and reaped and the I/O
+// threads are gone, however it ends. Call on a thread that stays: the worker dies with it.
 //
 // The report's Finished says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
 // limits of time; what the guest broke in its rings, the worker in its protocol, or what killed it

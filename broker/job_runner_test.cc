@@ -48,7 +48,7 @@ class JobRunnerTest : public testing::Test {
     spec.options = &options_;
     spec.serial_output = serial_output_;
     const absl::Time start = absl::Now();
-    auto report = RunJob({.worker_fd = worker_.get(), .kvm_fd = kvm_.get(), .dying = dying_}, spec);
+    auto report = RunJob({.worker_fd = worker_.get(), .kvm_fd = kvm_.get()}, spec);
     elapsed_ = absl::Now() - start;
     return report;
   }
@@ -61,7 +61,6 @@ class JobRunnerTest : public testing::Test {
 
   UniqueFd worker_;
   UniqueFd kvm_;
-  DyingWorkers* dying_ = nullptr;
   JobOptions options_;
   std::function<void(std::string_view)> serial_output_;
   absl::Duration elapsed_;
@@ -192,18 +191,6 @@ TEST_F(JobRunnerTest, AWorkerCannotKeepTheBrokersThreadsByItsEventFds) {
 TEST_F(JobRunnerTest, AMissingWorkerProgramIsAnError) {
   worker_ = UniqueFd(open("/etc/passwd", O_PATH | O_CLOEXEC));
   EXPECT_FALSE(Run(FakeBehaviour::kFinishes).ok());
-}
-
-TEST_F(JobRunnerTest, AWorkerThatIsLeftDyingIsKilledAndReapedLater) {
-  DyingWorkers dying;
-  dying_ = &dying;
-  ASSERT_TRUE(Run(FakeBehaviour::kFinishes).ok());
-  siginfo_t death{};
-  // Dead at some moment, and still to be reaped.
-  ASSERT_EQ(waitid(P_ALL, 0, &death, WEXITED | WNOWAIT | __WALL), 0);
-  dying.ReapDead();
-  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
-  EXPECT_EQ(errno, ECHILD);
 }
 
 TEST_F(JobRunnerTest, HoweverJobsEndNothingIsLeft) {

@@ -21,8 +21,7 @@ inline constexpr int kFirstCommonOption = 1000;
 struct CommonOptions {
   Limits limits;
   std::vector<v1::Layer> required_layers;
-  // A command exits when it is done, and has no time to wait for the kernel.
-  EngineOptions engine = {.leave_dying_workers = true};
+  EngineOptions engine;
   OutputFormat format = OutputFormat::kHuman;
   bool help = false;
 

@@ -204,6 +204,7 @@ absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options)
   options.source_path = (*operands)[0];
   options.target_path = (*operands)[1];
   options.request.source.name = options.source_path;
+  options.request.target_name = options.target_path;
   return absl::OkStatus();
 }
 

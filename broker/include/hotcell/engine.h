@@ -145,10 +145,6 @@ struct EngineOptions {
   // ../libexec/hotcell/hotcell-worker.
   std::string worker_path;
   std::string kvm_path = "/dev/kvm";
-  // For programs that exit soon: a job that went well returns once its worker was sent SIGKILL, and
-  // does not wait the milliseconds that the kernel takes to destroy a VM. The next job reaps the
-  // worker, or else whoever inherits the children of the process.
-  bool leave_dying_workers = false;
 };
 
 class Engine {
