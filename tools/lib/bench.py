@@ -158,6 +158,7 @@ def main():
     parser.add_argument("--hotcell", default=os.path.join(ROOT, "build/release/bin/hotcell"))
     arguments = parser.parse_args()
 
+    bench_measure.adopt_orphans()
     # A terminated benchmark must not leave gigabytes in memory.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = os.path.join(arguments.inputs, "quick" if arguments.quick else "full")
