@@ -53,6 +53,7 @@ std::string LayerName(v1::Layer layer) {
 absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text) {
   const std::vector<v1::Layer> known = KnownLayers();
   std::vector<std::string> names;
+  names.reserve(known.size());
   for (const v1::Layer layer : known) names.push_back(LayerName(layer));
   std::vector<v1::Layer> layers;
   while (!text.empty()) {
