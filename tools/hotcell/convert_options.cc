@@ -199,8 +199,6 @@ absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options)
   if (options.request.target_is_existing && !options.request.target_options.empty()) {
     return absl::InvalidArgumentError("-o has no effect with -n: the target exists already");
   }
-  // What a worker took is known when it has been waited for.
-  if (options.stats) options.common.engine.leave_dying_workers = false;
   options.source_path = (*operands)[0];
   options.target_path = (*operands)[1];
   options.request.source.name = options.source_path;

@@ -167,8 +167,6 @@ absl::Status ParseRunOptions(int argc, char** argv, RunOptions& options) {
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
   if (absl::Status status = CheckCombination(options, given); !status.ok()) return status;
-  // What a worker took is known when it has been waited for.
-  if (options.show_stats) options.common.engine.leave_dying_workers = false;
   options.program_path = operands->front();
   ApplyDefaults(options, given);
   return absl::OkStatus();
