@@ -32,7 +32,6 @@ namespace hotcell {
 namespace {
 
 using broker::Arena;
-using broker::ArenaLayout;
 using broker::FileTable;
 using broker::IoEngine;
 using broker::JobSpec;

@@ -66,7 +66,11 @@ void AppendEscaped(std::string& out, std::string_view bytes, bool quotes) {
       out += '\\';
       out += first;
     } else if (IsUnsafe(decoded.code_point)) {
-      absl::StrAppendFormat(&out, decoded.size == 1 ? "\\x%02x" : "\\u{%x}", decoded.code_point);
+      if (decoded.size == 1) {
+        absl::StrAppendFormat(&out, "\\x%02x", decoded.code_point);
+      } else {
+        absl::StrAppendFormat(&out, "\\u{%x}", decoded.code_point);
+      }
     } else {
       out += bytes.substr(0, decoded.size);
     }
