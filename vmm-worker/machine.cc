@@ -303,7 +303,7 @@ Result<uint64_t> Machine::PlaceElf(const v1::Start& start, std::span<const std::
 }
 
 void Machine::Finish(v1::Finished& finished) {
-  if (!is_payload() && !regs_.empty()) {
+  if (!regs_.empty()) {
     CopyRegisters(regs_[finished.vcpu()], sregs_[finished.vcpu()],
                   *finished.mutable_initial_registers());
   }

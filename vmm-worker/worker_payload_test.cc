@@ -188,6 +188,7 @@ TEST_F(WorkerPayloadTest, DivideErrorIsReportedAtItsInstruction) {
 
 TEST_F(WorkerPayloadTest, FaultKeepsRegisters) {
   const v1::Finished finished = RunGuest(payload_invalid_opcode);
+  EXPECT_EQ(finished.initial_registers().rip(), AddressOf(payload_invalid_opcode));
   ExpectFault(finished, kInvalidOpcode, 0);
   EXPECT_EQ(finished.registers().rdx(), 0x5555u);
   EXPECT_EQ(finished.registers().rbx(), 0x7777u);
