@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from images import variants
-from support import files, harness, programs
+from support import content, files, harness, programs
 
 MIB = 1 << 20
 
@@ -174,12 +174,33 @@ def _allocate_all(directory):
                   f"-S 0 left holes: {files.allocated('ours.raw')} bytes are allocated")
 
 
+def _exits(directory):
+    """The guest leaves for user space at most once for each MiB that moves."""
+    programs.require_kvm()
+    raw = os.path.join(directory, "big.raw")
+    with open(content.file_system(), "rb") as source:
+        data = source.read()
+    with open(raw, "wb") as out:
+        for _ in range(8):
+            out.write(data)
+    programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", raw, "big.qcow2")
+    for source, target_format in (("big.qcow2", "raw"), (raw, "qcow2")):
+        text = programs.must_hotcell("convert", "--stats", "--output=json", "-O", target_format,
+                                     source, "target")
+        stats = json.loads(text)["convert"]["stats"]
+        moved = (stats["bytes-read"] + stats["bytes-written"]) / MIB
+        harness.check(moved > 200, f"only {moved} MiB moved")
+        harness.check(stats["exits"]["total"] <= moved,
+                      f"{source} to {target_format}: {stats['exits']} for {moved:.0f} MiB")
+
+
 CASES = {name: (lambda directory, name=name, number=number: _oracle(name, number, directory))
          for number, name in enumerate(variants.VARIANTS)}
 CASES["probed-format"] = _probed
 CASES["followed-references"] = _followed
 CASES["existing-target"] = _existing_target
 CASES["allocate-all"] = _allocate_all
+CASES["few-exits"] = _exits
 
 if __name__ == "__main__":
     harness.main(CASES)
