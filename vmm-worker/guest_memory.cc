@@ -28,12 +28,12 @@ Result<Mapping> Mapping::Anonymous(size_t size) {
   void* address = mmap(nullptr, padded, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) return ErrnoError("mmap");
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(address);
-  const uintptr_t aligned = (begin + kHugePage - 1) & ~(kHugePage - 1);
-  if (aligned != begin) munmap(address, aligned - begin);
-  const uintptr_t tail = aligned + size;
-  if (tail != begin + padded) munmap(reinterpret_cast<void*>(tail), begin + padded - tail);
-  return Mapping(reinterpret_cast<void*>(aligned), size);
+  auto* const begin = static_cast<std::byte*>(address);
+  const size_t lead = -reinterpret_cast<uintptr_t>(address) & (kHugePage - 1);
+  if (lead != 0) munmap(begin, lead);
+  const size_t tail = padded - lead - size;
+  if (tail != 0) munmap(begin + lead + size, tail);
+  return Mapping(begin + lead, size);
 }
 
 Result<Mapping> Mapping::OfFile(int fd, size_t size) {

@@ -33,7 +33,7 @@ constexpr int kExitFailed = 1;
 
 // For all that the worker allocates once it can no longer ask the kernel: a Start with its serial
 // input, and frames of its own.
-constexpr size_t kHeapReserve = 4 * abi::kMaxFrameToWorker;
+constexpr size_t kHeapReserve = size_t{4} * abi::kMaxFrameToWorker;
 constexpr size_t kVcpuStackSize = 256 << 10;
 
 void OnKick(int /*signal*/) {}

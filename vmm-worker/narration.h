@@ -17,8 +17,11 @@ class Narration {
   explicit Narration(FrameChannel& channel) : channel_(channel) {}
 
   void Tell(std::string line) {
-    if (state_ == State::kUndecided) kept_.push_back(std::move(line));
-    if (state_ == State::kTelling) Send(line);
+    if (state_ == State::kTelling) {
+      Send(line);
+    } else if (state_ == State::kUndecided) {
+      kept_.push_back(std::move(line));
+    }
   }
 
   // The broker's decision, once.

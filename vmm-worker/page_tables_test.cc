@@ -119,11 +119,11 @@ TEST_F(PageTablesTest, HugePageOverSmallOnesFails) {
 }
 
 TEST_F(PageTablesTest, RunningOutOfRoomFails) {
-  PageTables tables(memory_, kTables, kTables + 3 * 4096);
+  PageTables tables(memory_, kTables, kTables + 0x3000);
   tables.Map(0x1000, 0x2000, {});
   ASSERT_FALSE(tables.status().ok());
   EXPECT_THAT(tables.status().error().detail, HasSubstr("no room"));
-  EXPECT_LE(tables.used_end(), kTables + 3 * 4096);
+  EXPECT_LE(tables.used_end(), kTables + 0x3000);
 }
 
 }  // namespace

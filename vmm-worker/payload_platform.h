@@ -17,9 +17,9 @@ class PayloadPlatform : public Platform {
       : boot_(boot), memory_(memory), wake_fd_(wake_fd), doorbell_fd_(doorbell_fd) {}
 
   Action OnPort(uint32_t vcpu, const kvm_regs& regs, const PortAccess& access) override;
-  Action OnMmio(const MmioAccess& access) override { return Action::Unexpected(); }
+  Action OnMmio(const MmioAccess& /*access*/) override { return Action::Unexpected(); }
   Action OnHalt() override { return Action::Unexpected(); }
-  void Finish(v1::Finished& finished) override {}
+  void Finish(v1::Finished& /*finished*/) override {}
 
  private:
   Action Wait(uint32_t vcpu) const;

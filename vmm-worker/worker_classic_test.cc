@@ -12,7 +12,7 @@
 #include "vmm-worker/testing/worker_process.h"
 
 // testing/classic_guests.S
-#define HOTCELL_GUEST(name) extern "C" const char name[]
+#define HOTCELL_GUEST(name) extern "C" const char(name)[]
 HOTCELL_GUEST(real_guests_begin);
 HOTCELL_GUEST(real_guests_end);
 HOTCELL_GUEST(real_halt);
