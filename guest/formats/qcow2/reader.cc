@@ -170,6 +170,7 @@ Status Reader::WalkTable(IoChannel& io, const L1Run& l1, uint64_t offset, uint64
                                   .virtual_offset = offset - in_cluster};
       Result<Extent> piece = decoder_.Decode(entry, in_cluster);
       if (!piece.ok()) return piece.status();
+      HOTCELL_RETURN_IF_ERROR(ClaimData(*piece, entry.virtual_offset, in_cluster));
       piece->length = std::min(piece->length, end - offset);
       if (!extent.Add(*piece)) return OkStatus();
       offset += piece->length;
@@ -213,6 +214,20 @@ Status Reader::CheckDataRange(const Extent& extent, uint64_t disk_offset) const 
     }
   }
   return OkStatus();
+}
+
+Status Reader::ClaimData(const Extent& extent, uint64_t cluster, uint64_t in_cluster) {
+  uint64_t place = extent.offset;
+  if (extent.kind == Extent::Kind::kData) {
+    place -= in_cluster;
+  } else if (extent.kind != Extent::Kind::kCompressed) {
+    return OkStatus();
+  }
+  const std::optional<uint64_t> other = claims_.Claim(place, cluster);
+  if (!other.has_value()) return OkStatus();
+  return CorruptImage(StrCat("qcow2: the clusters of disk offsets ", Hex(*other), " and ",
+                             Hex(cluster), " claim the same data at ", Hex(place),
+                             "; the image is damaged or made to expand without end"));
 }
 
 Result<Extent> Reader::Map(IoChannel& io, uint64_t offset, uint64_t length) {

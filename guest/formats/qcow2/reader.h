@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "guest/formats/format.h"
+#include "guest/formats/qcow2/claim_table.h"
 #include "guest/formats/qcow2/cluster.h"
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/snapshots.h"
@@ -62,6 +63,8 @@ class Reader : public ImageReader {
   Status WalkTable(IoChannel& io, const L1Run& l1, uint64_t offset, uint64_t end,
                    ExtentBuilder& extent);
   Status CheckDataRange(const Extent& extent, uint64_t disk_offset) const;
+  // `extent` starts `in_cluster` bytes into the cluster at disk offset `cluster`.
+  Status ClaimData(const Extent& extent, uint64_t cluster, uint64_t in_cluster);
 
   const ImageParts parts_;
   const ClusterDecoder decoder_;
@@ -73,6 +76,7 @@ class Reader : public ImageReader {
 
   TableCache l1_cache_;
   TableCache l2_cache_;
+  ClaimTable claims_;
 };
 
 }  // namespace hotcell::guest::qcow2

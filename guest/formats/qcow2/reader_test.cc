@@ -422,12 +422,13 @@ class MapEverything : public Lanes::Body {
 
 TEST_F(Qcow2ReaderTest, LanesShareTheCacheOfTables) {
   constexpr uint64_t kSmall = MapEverything::kSmall;
-  constexpr uint64_t kTables = 2000;
+  constexpr uint64_t kTables = 500;
+  constexpr uint64_t kClusters = kTables * 64;
   constexpr uint64_t kL1Offset = 4 * kSmall;
   constexpr uint64_t kTablesBegin = 64 << 10;
   constexpr uint64_t kDataBegin = kTablesBegin + kTables * kSmall;
   image_.header().cluster_bits = 9;
-  image_.header().size = kTables * 64 * kSmall;
+  image_.header().size = kClusters * kSmall;
   image_.header().l1_size = kTables;
   image_.header().l1_table_offset = kL1Offset;
   image_.header().refcount_table_offset = kSmall;
@@ -435,11 +436,11 @@ TEST_F(Qcow2ReaderTest, LanesShareTheCacheOfTables) {
   for (uint64_t table = 0; table < kTables; ++table) {
     image_.SetWord(kL1Offset + table * 8, kTablesBegin + table * kSmall);
     for (uint64_t entry = 0; entry < 64; ++entry) {
-      expected.push_back(kDataBegin + (expected.size() * 7919 % 10000) * kSmall);
+      expected.push_back(kDataBegin + (expected.size() * 7919 % kClusters) * kSmall);
       image_.SetWord(kTablesBegin + table * kSmall + entry * 8, expected.back());
     }
   }
-  image_.Resize(kDataBegin + 10000 * kSmall);
+  image_.Resize(kDataBegin + kClusters * kSmall);
   const auto reader = Open(image_);
   NativeLanes lanes(files_, 4);
   MapEverything body(*reader, expected);
