@@ -61,6 +61,19 @@ absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text) {
                                         "': none, writeback, unsafe, directsync or writethrough"));
 }
 
+absl::Status SetSparseSize(std::string_view text, uint64_t& sparse_size) {
+  constexpr uint64_t kSector = 512;
+  constexpr uint64_t kMost = 16 << 20;
+  const absl::StatusOr<uint64_t> size = ParseSize(text);
+  if (!size.ok()) return size.status();
+  if (*size % kSector != 0 || *size > kMost) {
+    return absl::InvalidArgumentError(Cat("-S ", Escape(text), ": a multiple of ", kSector,
+                                          " up to ", kMost, ", or 0 to leave no zeroes out"));
+  }
+  sparse_size = *size;
+  return absl::OkStatus();
+}
+
 absl::Status SetCacheMode(std::string_view text, CacheMode& mode) {
   const absl::StatusOr<CacheMode> parsed = ParseCacheMode(text);
   if (!parsed.ok()) return parsed.status();
@@ -143,12 +156,8 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
     case 'q':
       options.quiet = true;
       return absl::OkStatus();
-    case 'S': {
-      const absl::StatusOr<uint64_t> size = ParseSize(value);
-      if (!size.ok()) return size.status();
-      request.sparse_size = *size;
-      return absl::OkStatus();
-    }
+    case 'S':
+      return SetSparseSize(value, request.sparse_size);
     case 't':
       return SetCacheMode(value, request.target_cache);
     case 'T':

@@ -134,6 +134,10 @@ TEST(ConvertOptionsTest, RefusesByName) {
             "hotcell: convert: -o has no effect with -n: the target exists already\n");
   EXPECT_FALSE(Parse({"-t", "fast", "i", "o"}).status.ok());
   EXPECT_FALSE(Parse({"-S", "lots", "i", "o"}).status.ok());
+  EXPECT_EQ(Parse({"-S", "3", "i", "o"}).error,
+            "hotcell: convert: -S 3: a multiple of 512 up to 16777216, or 0 to leave no zeroes "
+            "out\n");
+  EXPECT_FALSE(Parse({"-S", "17M", "i", "o"}).status.ok());
   EXPECT_FALSE(Parse({"--timeout", "0", "i", "o"}).status.ok());
 }
 
