@@ -56,9 +56,10 @@ absl::StatusOr<UniqueFd> OpenWorker(const std::string& path) {
     UniqueFd fd(open(absl::StrCat(directory, below, kWorkerName).c_str(), O_PATH | O_CLOEXEC));
     if (fd.valid()) return fd;
   }
-  return absl::NotFoundError(absl::StrCat("cannot find ", kWorkerName, " in ", Quote(directory),
-                                          " or ../libexec/hotcell/ beside it; install it there or "
-                                          "set EngineOptions::worker_path"));
+  return absl::NotFoundError(
+      absl::StrCat("cannot find ", kWorkerName, " in ", Quote(directory),
+                   " or ../libexec/hotcell/ beside it; install it there or "
+                   "name it with --worker FILE (EngineOptions::worker_path)"));
 }
 
 absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {

@@ -111,7 +111,7 @@ std::vector<Check> CheckGuests(const EngineOptions& engine_options, const JobOpt
   std::vector<Check> checks;
   const absl::StatusOr<Engine> engine = Engine::Create(engine_options);
   if (!engine.ok()) {
-    checks.push_back(Problem("worker", engine.status()));
+    checks.push_back(Problem("engine", engine.status()));
     return checks;
   }
   checks.push_back({"worker", CheckState::kOk, "program found", ""});
