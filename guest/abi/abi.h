@@ -66,14 +66,14 @@ inline constexpr uint16_t kPortWait = 0x514;
 inline constexpr uint16_t kPortExit = 0x518;
 // 8-bit `out`, from CPL 0 fault stubs only: an exception frame is on the fault stack.
 inline constexpr uint16_t kPortCrash = 0x51c;
-// 32-bit `out` of a lane index: ends that lane's kPortWait. An ioeventfd on the lane's wake eventfd,
-// so lanes wake each other without anybody on the host. A wake that finds nobody waiting ends the
-// lane's next wait at once; waiters look again at what they waited for.
+// 32-bit `out` of a lane index: ends that lane's kPortWait. An ioeventfd on the lane's wake
+// eventfd, so lanes wake each other without anybody on the host. A wake that finds nobody waiting
+// ends the lane's next wait at once; waiters look again at what they waited for.
 inline constexpr uint16_t kPortWakeLane = 0x520;
 
 // Exit codes with a meaning of their own; others are the program's.
 inline constexpr uint32_t kExitOk = 0;
-inline constexpr uint32_t kExitPanic = 0x70;  // GuestStatus::panic_text holds the reason
+inline constexpr uint32_t kExitPanic = 0x70;        // GuestStatus::panic_text holds the reason
 inline constexpr uint32_t kExitOutOfMemory = 0x71;  // likewise: RAM was too small for the job
 
 // ---- Ports and addresses of real-mode and long-mode guests (`hotcell run`) ----------------------
