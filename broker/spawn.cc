@@ -68,7 +68,7 @@ struct Birth {
 // and writes to Birth, and nothing else.
 
 // Sanitizers' run-times know one stack per thread, and this is a second.
-#define HOTCELL_IN_CHILD [[gnu::no_sanitize("address", "undefined")]]
+#define HOTCELL_IN_CHILD __attribute__((no_sanitize("address", "undefined")))
 
 [[noreturn]] HOTCELL_IN_CHILD void Fail(Birth& birth, Step step) {
   birth.error = errno;
