@@ -25,11 +25,6 @@ TableCache::Slot* TableCache::Find(uint64_t slice_offset) {
   return nullptr;
 }
 
-bool TableCache::Contains(uint64_t slice_offset) {
-  const std::lock_guard lock(lock_);
-  return Find(slice_offset) != nullptr;
-}
-
 bool TableCache::TryRead(uint64_t slice_offset, size_t first, std::span<uint64_t> out) {
   const std::lock_guard lock(lock_);
   Slot* const slot = Find(slice_offset);

@@ -32,7 +32,6 @@ class TableCache {
   TableCache(size_t slice_size, size_t max_slices) : slice_size_(slice_size), slots_(max_slices) {}
 
   size_t slice_size() const { return slice_size_; }
-  bool Contains(uint64_t slice_offset);
 
   // Fills `out` with 8-byte entries in host byte order, from entry `first` of `slices[0]`. When
   // that is not cached, all of `slices` are loaded at once, of which the others are those that will
