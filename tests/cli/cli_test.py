@@ -336,6 +336,22 @@ def _doctor(_):
     json.loads(programs.must_hotcell("doctor", "--output=json"))
 
 
+def _listed_formats(directory):
+    """Each format that doctor lists is read, and written if it says so, with each compression."""
+    programs.require_kvm()
+    image = _image(directory)
+    formats = json.loads(programs.must_hotcell("doctor", "--output=json"))["formats"]
+    harness.check({"raw", "qcow2"} <= {entry["name"] for entry in formats}, f"{formats}")
+    for entry in formats:
+        if not entry["writable"]:
+            continue
+        for options in [[], *(["-c", "-o", option] for option in entry["compressions"])]:
+            programs.must_hotcell("convert", "-O", entry["name"], *options, image, "out")
+            programs.must_hotcell("convert", "-f", entry["name"], "-O", "raw", "out", "out.raw")
+            difference = files.first_difference("out.raw", content.pattern())
+            harness.check(difference is None, f"{entry} {options}: wrong at {difference}")
+
+
 def _memory_limit(directory):
     """A machine with little memory to give: an error, not a crash."""
     programs.require_kvm()
@@ -391,6 +407,7 @@ WITH_KVM = {
     "nobody-without-kvm": _nobody_without_kvm,
     "nobody-may-not-read": _nobody_may_not_read,
     "doctor": _doctor,
+    "listed-formats": _listed_formats,
     "memory-limit": _memory_limit,
     "eight-at-once": _at_once,
 }

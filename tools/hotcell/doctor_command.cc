@@ -11,6 +11,7 @@
 #include "tools/hotcell/doctor_checks.h"
 #include "tools/hotcell/doctor_guests.h"
 #include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/formats.h"
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/layers.h"
 
@@ -90,6 +91,7 @@ void PrintJson(const Findings& findings) {
   Json document = Json::Object();
   document.SetBool("works", findings.works)
       .Set("checks", std::move(checks))
+      .Set("formats", FormatsJson())
       .Set("confinement", LayersJson(findings.layers));
   Print(document.Dump() + "\n");
 }

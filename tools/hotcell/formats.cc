@@ -1,6 +1,7 @@
 #include "tools/hotcell/formats.h"
 
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -15,12 +16,16 @@ namespace {
 struct FormatName {
   std::string_view name;
   bool writable;
-  std::string_view options;  // one a line, as -o takes them
+  std::span<const std::string_view> compressions;  // what -o chooses among with -c
+  std::string_view options;                        // one a line, as -o takes them
 };
 
+constexpr std::string_view kQcow2Compressions[] = {"compression_type=zlib",
+                                                   "compression_type=zstd"};
+
 constexpr FormatName kFormats[] = {
-    {"raw", true, ""},
-    {"qcow2", true,
+    {"raw", true, {}, ""},
+    {"qcow2", true, kQcow2Compressions,
      "  cluster_size=SIZE       512 to 2M, a power of two (default 64k)\n"
      "  compat=VERSION          1.1 or 0.10 (default 1.1)\n"
      "  compression_type=TYPE   zlib or zstd (default zlib)\n"
@@ -46,6 +51,20 @@ absl::Status Check(std::string_view name, bool to_write) {
 }
 
 }  // namespace
+
+Json FormatsJson() {
+  Json formats = Json::Array();
+  for (const FormatName& format : kFormats) {
+    Json compressions = Json::Array();
+    for (const std::string_view option : format.compressions) compressions.AppendString(option);
+    Json entry = Json::Object();
+    entry.SetString("name", format.name)
+        .SetBool("writable", format.writable)
+        .Set("compressions", std::move(compressions));
+    formats.Append(std::move(entry));
+  }
+  return formats;
+}
 
 absl::Status CheckSourceFormat(std::string_view name) { return Check(name, false); }
 

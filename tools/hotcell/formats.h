@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "tools/hotcell/json.h"
 
 namespace hotcell::cli {
 
@@ -16,6 +17,10 @@ absl::Status CheckTargetFormat(std::string_view name);
 
 // The text of `-o help`. Precondition: CheckTargetFormat(name).ok().
 std::string TargetOptionsHelp(std::string_view name);
+
+// For programs: an array of {"name", "writable", "compressions"}, the last being the -o options
+// that choose how -c compresses, empty where the format has no compression. Every format is read.
+Json FormatsJson();
 
 }  // namespace hotcell::cli
 

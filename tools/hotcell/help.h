@@ -120,7 +120,7 @@ Checks what this machine can do: opens /dev/kvm, makes a VM, runs a guest to HLT
 a small image in a guest, tries each confinement layer, and looks at kernel, KVM module,
 huge pages and user namespaces. Each problem comes with its remedy.
 
-  --output FORMAT   human or json
+  --output FORMAT   human or json; json also lists the image formats
   --timeout SECONDS for each guest (default 10)
   --worker FILE, --kvm FILE
                     the worker program and the KVM device to check
