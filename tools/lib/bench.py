@@ -1,9 +1,9 @@
 """Measures hotcell and qemu-img side by side.
 
-Both convert the same images, in turn, with warm input and output to memory (tmpfs); each figure is
-the median over the rounds, each ratio the median of the ratios within a round, so that a machine
-that slows down slows both. Memory is the peak of the sum over all processes, sampled in a run of its
-own. The first outputs of both are compared with the source by qemu-img.
+Both convert the same images, in turn, with warm input and output to memory (tmpfs): hotcell,
+qemu-img, and qemu-img with its best flags (-m 16 -W), the order changing from round to round. Each
+figure is the median over the rounds, each ratio the median of the ratios within a round, so that a
+machine that slows down slows all. docs/performance.md says how to read the result.
 """
 
 import argparse
@@ -16,174 +16,259 @@ import statistics
 import subprocess
 import sys
 
+import bench_cases
 import bench_inputs
 import bench_measure
+import bench_report
+import bench_sections
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MIB = 1 << 20
-
-# (name, input, input format, options of convert)
-_CONVERSIONS = [
-    ("raw to raw", "raw", "raw", ["-O", "raw"]),
-    ("qcow2 to raw", "qcow2", "qcow2", ["-O", "raw"]),
-    ("qcow2 zlib to raw", "qcow2-zlib", "qcow2", ["-O", "raw"]),
-    ("qcow2 zstd to raw", "qcow2-zstd", "qcow2", ["-O", "raw"]),
-    ("raw to qcow2", "raw", "raw", ["-O", "qcow2"]),
-    ("qcow2 to qcow2", "qcow2", "qcow2", ["-O", "qcow2"]),
-    ("raw to qcow2 zlib", "small-raw", "raw", ["-c", "-O", "qcow2"]),
-    ("raw to qcow2 zstd", "small-raw", "raw",
-     ["-c", "-O", "qcow2", "-o", "compression_type=zstd"]),
-    ("sparse raw to qcow2", "sparse-raw", "raw", ["-O", "qcow2"]),
-    ("sparse qcow2 to raw", "sparse-qcow2", "qcow2", ["-O", "raw"]),
-]
+_SLACK = 64 * MIB  # memory that a job takes beside its output, bytes
+_ENOUGH_SECONDS = 2.0  # of a program: a case that is over sooner gets more rounds
+_MOST_ROUNDS = 31
 
 
-def _warm(path):
-    with open(path, "rb", buffering=0) as source:
-        buffer = bytearray(4 * MIB)
-        while source.readinto(buffer):
-            pass
+class BenchError(Exception):
+    """Why nothing can be measured, in a line."""
 
 
-def _touch_memory(directory, size):
-    """Makes the machine back as much of the tmpfs as the outputs will use."""
-    path = os.path.join(directory, "touch")
-    block = b"\x5a" * (4 * MIB)
-    with open(path, "wb", buffering=0) as out:
-        for _ in range(0, size, len(block)):
-            out.write(block)
-    os.unlink(path)
+class Bench:
+    """The programs, the place for outputs and the rules by which all is measured."""
 
-
-def _unlink(path):
-    if os.path.exists(path):
-        os.unlink(path)
-
-
-class Runner:
-    def __init__(self, arguments):
-        self.programs = {"hotcell": arguments.hotcell, "qemu-img": "qemu-img"}
-        self.extra = {"hotcell": [], "qemu-img": ["-m", "16", "-W"] if arguments.best else []}
+    def __init__(self, arguments, inputs):
+        self.hotcell = arguments.hotcell
+        self.programs = {"hotcell": [arguments.hotcell, "convert"],
+                         "default": ["qemu-img", "convert"],
+                         "best": ["qemu-img", "convert", "-m", "16", "-W"]}
+        self.bin = os.path.dirname(arguments.hotcell)
+        self.inputs = inputs
+        self.quick = arguments.quick
+        self.rounds = arguments.rounds or (3 if arguments.quick else 7)
+        self.most_rounds = arguments.rounds or _MOST_ROUNDS
         self.output = os.path.join(arguments.output, f"hotcell-bench.{os.getpid()}")
+        self.target = os.path.join(self.output, "target")
         os.makedirs(self.output)
-        self.rounds = 3 if arguments.quick else arguments.rounds
-        self.info_rounds = 50 if arguments.quick else 200
 
-    def _command(self, program, options, image_format, source, target):
-        return [self.programs[program], "convert", *self.extra[program], "-f", image_format,
-                *options, source, target]
+    def remove_target(self):
+        """Removes the output. Returns its allocated and its nominal size, bytes."""
+        found = os.stat(self.target)
+        os.unlink(self.target)
+        return found.st_blocks * 512, found.st_size
 
-    def conversion(self, options, image_format, source):
-        target = os.path.join(self.output, "target")
-        result = {name: {"wall": [], "cpu": []} for name in self.programs}
-        # Memory and sizes first: these runs also warm everything up.
-        for name in self.programs:
-            command = self._command(name, options, image_format, source, target)
-            result[name]["peak_memory"] = bench_measure.peak_memory(command)
-            result[name]["size"] = os.stat(target).st_blocks * 512
-            subprocess.run(["qemu-img", "compare", "-q", "-f", image_format, "-F",
-                            options[options.index("-O") + 1], source, target], check=True)
-            _unlink(target)
-        for number in range(self.rounds):
-            order = list(self.programs)
-            if number % 2:
-                order.reverse()
-            for name in order:
-                cost = bench_measure.measure(
-                    self._command(name, options, image_format, source, target))
-                _unlink(target)
+    def observe(self, command):
+        """An untimed run that writes the target. Returns peak memory, standard output, sizes."""
+        self._make_room()
+        peak, output = bench_measure.observe([*command, self.target])
+        allocated, size = self.remove_target()
+        return {"peak_memory": peak, "allocated": allocated, "size": size}, output
+
+    def measure(self, command, expected):
+        """A timed run that writes the target, about `expected` bytes. Returns its cost."""
+        bench_measure.touch_memory(self.output, expected + _SLACK)
+        cost = bench_measure.measure([*command, self.target])
+        self.remove_target()
+        return cost
+
+    def interleave(self, commands, expected):
+        """Runs commands ({name: command}) in turn. Returns {name: {"wall": [...], "cpu": [...]}}."""
+        result = {name: {"wall": [], "cpu": []} for name in commands}
+        names = list(commands)
+        number = 0
+        while number < self.rounds or (number < self.most_rounds and min(
+                sum(costs["wall"]) for costs in result.values()) < _ENOUGH_SECONDS):
+            for index in range(len(names)):
+                name = names[(index + number) % len(names)]
+                cost = self.measure(commands[name], expected)
                 result[name]["wall"].append(cost.wall)
                 result[name]["cpu"].append(cost.cpu)
-        ratios = [ours / theirs for ours, theirs in
-                  zip(result["hotcell"]["wall"], result["qemu-img"]["wall"])]
-        result["ratio"] = statistics.median(ratios)
-        result["ratio_range"] = [min(ratios), max(ratios)]
+            number += 1
         return result
 
-    def info(self, source):
-        """Cold starts: a process each."""
-        result = {name: [] for name in self.programs}
-        for _ in range(self.info_rounds):
-            for name, program in self.programs.items():
-                result[name].append(
-                    bench_measure.measure([program, "info", "-f", "qcow2", source]).wall)
-        quantiles = {}
-        for name, walls in result.items():
-            walls.sort()
-            quantiles[name] = {"p50": statistics.median(walls),
-                               "p99": walls[min(len(walls) - 1, len(walls) * 99 // 100)]}
-        quantiles["ratio"] = quantiles["hotcell"]["p50"] / quantiles["qemu-img"]["p50"]
-        return quantiles
+    def convert_case(self, case):
+        source = self.inputs.path(case.input)
+        bench_measure.read_through(source)
+        arguments = ["-f", case.source.format, *case.target.options(), source]
+        commands = {name: [*program, *arguments] for name, program in self.programs.items()}
+        # What is not timed comes first, and warms everything up.
+        observed = {}
+        for name in ("default", "best"):
+            observed[name], _ = self.observe(commands[name])
+        observed["hotcell"], output = self.observe(
+            [*self.programs["hotcell"], "--stats", "--output=json", *arguments])
+        self._verify(case, commands["hotcell"], source)
+        costs = self.interleave(commands, observed["default"]["allocated"])
+        stats = json.loads(output)["convert"]["stats"]
+        result = {
+            "kind": case.kind,
+            "compressed": bool(case.target.option),
+            "programs": {name: {**observed[name], **costs[name]} for name in commands},
+            "speed": {name: _ratios(costs[name]["wall"], costs["hotcell"]["wall"])
+                      for name in ("default", "best")},
+            "cpu_ratio": {name: _ratios(costs["hotcell"]["cpu"], costs[name]["cpu"])
+                          for name in ("default", "best")},
+            "stats": {"exits": stats["exits"]["total"],
+                      **{name: stats[name] for name in
+                         ("bytes-read", "bytes-written", "requests", "doorbells")}},
+        }
+        result["missed"] = bench_cases.missed(result)
+        return result
+
+    def _verify(self, case, command, source):
+        self._make_room()
+        bench_measure.measure([*command, self.target])
+        bench_measure.measure(["qemu-img", "compare", "-q", "-f", case.source.format, "-F",
+                               case.target.format, source, self.target])
+        self.remove_target()
+
+    def _make_room(self):
+        bench_measure.touch_memory(self.output, _SLACK)
 
 
-def _print_table(results):
-    print("| Conversion | hotcell s | qemu-img s | ratio | range | CPU s | CPU s (q) | "
-          "peak MiB | peak MiB (q) | output MiB | output MiB (q) |")
-    print("| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for name, result in results["conversions"].items():
-        ours, theirs = result["hotcell"], result["qemu-img"]
-        print(f"| {name} "
-              f"| {statistics.median(ours['wall']):.2f} | {statistics.median(theirs['wall']):.2f} "
-              f"| {result['ratio']:.2f} "
-              f"| {result['ratio_range'][0]:.2f}-{result['ratio_range'][1]:.2f} "
-              f"| {statistics.median(ours['cpu']):.2f} | {statistics.median(theirs['cpu']):.2f} "
-              f"| {ours['peak_memory'] / MIB:.0f} | {theirs['peak_memory'] / MIB:.0f} "
-              f"| {ours['size'] / MIB:.0f} | {theirs['size'] / MIB:.0f} |", flush=True)
-    info = results["info"]
-    print()
-    print("| `info`, cold | p50 ms | p99 ms |")
-    print("| --- | ---: | ---: |")
-    for name in ("hotcell", "qemu-img"):
-        print(f"| {name} | {info[name]['p50'] * 1e3:.1f} | {info[name]['p99'] * 1e3:.1f} |")
-    print(f"\ninfo: hotcell takes {info['ratio']:.2f} times qemu-img's time (p50)")
+def _ratios(numerators, denominators):
+    """Of two lists by round."""
+    ratios = [numerator / denominator for numerator, denominator in zip(numerators, denominators)]
+    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
 
 
 def _machine():
     with open("/proc/cpuinfo", encoding="ascii") as lines:
         model = next((line.partition(":")[2].strip() for line in lines
                       if line.startswith("model name")), "unknown")
-    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release()}
+    qemu = subprocess.run(["qemu-img", "--version"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+    module = next((name for name in ("kvm_intel", "kvm_amd", "kvm_pvm")
+                   if os.path.exists(f"/sys/module/{name}")), "kvm")
+    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(),
+            "kvm": module, "qemu-img": qemu.splitlines()[0].removeprefix("qemu-img version ")}
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small image and 3 rounds")
-    parser.add_argument("--best", action="store_true", help="give qemu-img -m 16 -W")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each conversion")
-    parser.add_argument("--only", default="", help="conversions whose name contains this")
+def _check_machine(arguments):
+    """Raises BenchError for what would fail later. Returns the formats of hotcell."""
+    if not os.access(arguments.hotcell, os.X_OK):
+        raise BenchError(f"'{arguments.hotcell}' is not a program: build it, or name it with "
+                         "--hotcell")
+    if arguments.rounds < 0:
+        raise BenchError("--rounds takes a number above 0")
+    listed, problems = bench_cases.formats(arguments.hotcell)
+    if arguments.list:
+        return listed
+    if problems:
+        raise BenchError(f"hotcell does not work here: {problems[0]} ('hotcell doctor' knows more)")
+    if shutil.which("qemu-img") is None:
+        raise BenchError("qemu-img is not there: install qemu-utils")
+    try:
+        state = os.statvfs(arguments.output)
+    except OSError as error:
+        raise BenchError(f"--output '{arguments.output}': {error.strerror}") from error
+    needed = (MIB << 9) if arguments.quick else (3 << 30)
+    free = state.f_bavail * state.f_frsize
+    if free < needed:
+        raise BenchError(f"{arguments.output} has {free // MIB} MiB free, {needed // MIB} MiB are "
+                         "needed: --output names another tmpfs")
+    return listed
+
+
+def _save(results, arguments):
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as out:
+            json.dump(results, out, indent=2)
+
+
+def _run(arguments, chosen):
+    """Measures what was chosen ({name: function of a Bench}). Returns the results."""
+    directory = os.path.join(arguments.inputs, "quick" if arguments.quick else "full")
+    bench = Bench(arguments, bench_inputs.Inputs(directory, arguments.quick))
+    results = {"machine": _machine(), "rounds": bench.rounds, "quick": bench.quick,
+               "conversions": {}, "sections": {}, "skipped": {}, "failed": {}}
+    try:
+        for name, (place, function) in chosen.items():
+            print(f"measuring {name} ...", end=" ", file=sys.stderr, flush=True)
+            try:
+                results[place][name] = function(bench)
+                print("done", file=sys.stderr, flush=True)
+            except (bench_inputs.CannotMake, bench_sections.NotThere) as reason:
+                results["skipped"][name] = str(reason)
+                print(f"skipped: {reason}", file=sys.stderr, flush=True)
+            except bench_measure.CommandFailed as reason:
+                results["failed"][name] = str(reason)
+                print(f"FAILED: {reason}", file=sys.stderr, flush=True)
+            _save(results, arguments)
+    finally:
+        shutil.rmtree(bench.output, ignore_errors=True)
+    return results
+
+
+def _parse():
+    parser = argparse.ArgumentParser(
+        prog="tools/bench", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="an eighth of the sizes, 3 rounds")
+    parser.add_argument("--rounds", type=int, default=0,
+                        help="rounds of each conversion (default: 7, more where they are short)")
+    parser.add_argument("--only", metavar="TEXT", default="",
+                        help="measure that whose name contains TEXT")
+    parser.add_argument("--list", action="store_true", help="print the names and measure nothing")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    parser.add_argument("--plot", metavar="FILE", help="draw the speeds, a PNG")
+    parser.add_argument("--markdown", metavar="FILE",
+                        help="write the tables to FILE; into it, where it has the two lines "
+                        f"'{bench_report.BEGIN}' and '{bench_report.END}'")
+    parser.add_argument("--from", metavar="FILE", dest="source",
+                        help="measure nothing, report the figures of an earlier --json FILE")
     parser.add_argument("--inputs", default=os.path.join(ROOT, "build", "bench-inputs"),
                         help="where the inputs are made and kept")
     parser.add_argument("--output", default="/dev/shm", help="a tmpfs for the outputs")
     parser.add_argument("--hotcell", default=os.path.join(ROOT, "build/release/bin/hotcell"))
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
-    bench_measure.adopt_orphans()
-    # A terminated benchmark must not leave gigabytes in memory.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    directory = os.path.join(arguments.inputs, "quick" if arguments.quick else "full")
-    inputs = bench_inputs.prepare(directory, arguments.quick)
-    runner = Runner(arguments)
-    results = {"machine": _machine(), "rounds": runner.rounds, "conversions": {}}
+
+def _report(results, arguments):
+    text = bench_report.markdown(results)
+    print(text)
+    if arguments.markdown:
+        bench_report.write(arguments.markdown, text)
+    if arguments.plot:
+        # Not everybody has matplotlib.
+        import bench_plot  # pylint: disable=import-outside-toplevel
+        bench_plot.draw(results, arguments.plot)
+
+
+def _main():
+    arguments = _parse()
+    if arguments.source:
+        with open(arguments.source, encoding="utf-8") as source:
+            _report(json.load(source), arguments)
+        return 0
+    listed = _check_machine(arguments)
+    everything = {case.name: ("conversions", lambda bench, case=case: bench.convert_case(case))
+                  for case in bench_cases.cases(listed)}
+    everything |= {name: ("sections", function)
+                   for name, function in bench_sections.SECTIONS.items()}
+    chosen = {name: action for name, action in everything.items() if arguments.only in name}
+    if arguments.list:
+        print("\n".join(chosen))
+        return 0
+    if not chosen:
+        raise BenchError(f"nothing is called '{arguments.only}'; --list prints the names")
     if os.geteuid() != 0:
         print("not root: the memory of the confined worker cannot be read and is not counted",
               file=sys.stderr)
+    bench_measure.adopt_orphans()
+    # A terminated benchmark must not leave gigabytes in memory.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    results = _run(arguments, chosen)
+    _report(results, arguments)
+    return 1 if results["failed"] else 0
+
+
+def main():
     try:
-        _touch_memory(runner.output, 256 * MIB if arguments.quick else 3 << 30)
-        for name, source, image_format, options in _CONVERSIONS:
-            if arguments.only not in name:
-                continue
-            print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            _warm(inputs[source])
-            results["conversions"][name] = runner.conversion(options, image_format,
-                                                             inputs[source])
-        results["info"] = runner.info(inputs["qcow2"])
-    finally:
-        shutil.rmtree(runner.output, ignore_errors=True)
-    _print_table(results)
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as out:
-            json.dump(results, out, indent=2)
+        sys.exit(_main())
+    except (BenchError, OSError) as error:
+        sys.exit(f"tools/bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit("tools/bench: interrupted")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,42 @@
-"""The images that the benchmark converts: made once, from this machine's own files."""
+"""The images that the benchmark converts: made once, from this machine's own files and random
+bytes."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
 import tempfile
 
+MIB = 1 << 20
 GIB = 1 << 30
 _TREES = ["/usr/lib", "/usr/bin", "/usr/share", "/usr/include", "/usr/libexec", "/opt", "/usr/local"]
 
+# Virtual bytes by content; a file system fills half of its disk.
+_SIZES = {
+    "disk": 4 * GIB,
+    "small-disk": GIB // 2,
+    "random": GIB,
+    "small-random": GIB // 8,
+    "sparse": 10 * GIB,
+    "empty": 10 * GIB,
+}
+_QUICK_SHARE = 8  # of the sizes
+_SPARSE_STEP = 128 * MIB
 
-def run(*command):
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    content: str  # of _SIZES
+    format: str
+    option: str = ""  # of -o, together with -c; empty: not compressed
+
+    @property
+    def file_name(self):
+        return "-".join(filter(None, [self.content, self.format, self.option.rpartition("=")[2]]))
+
+
+class CannotMake(Exception):
+    """qemu-img does not write this format; the text is its own."""
 
 
 def _copy_files(target, budget):
@@ -34,45 +60,63 @@ def _copy_files(target, budget):
                 return
 
 
-def _file_system(path, virtual, allocated):
+def _file_system(path, size):
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as files:
-        _copy_files(files, allocated * 31 // 32)
-        run("mke2fs", "-q", "-F", "-t", "ext4", "-d", files, path, f"{virtual // 1024}k")
+        _copy_files(files, size // 2 * 31 // 32)
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", files, path, f"{size >> 10}k"],
+                       check=True, stdout=subprocess.DEVNULL)
 
 
-def _sparse(path, size):
-    """A megabyte of data every 128 MiB."""
+def write_sparse(path, size, step):
+    """A file of `size` bytes, holes but for a random MiB at every `step` bytes; 0: only a hole."""
     with open(path, "wb") as out:
-        for offset in range(0, size, 128 << 20):
+        for offset in range(0, size if step else 0, step or 1):
             out.seek(offset)
-            out.write(os.urandom(1 << 20))
+            out.write(os.urandom(MIB))
         out.truncate(size)
 
 
-def prepare(directory, quick):
-    """Makes what is missing. Returns {name: path}."""
-    os.makedirs(directory, exist_ok=True)
-    virtual, allocated = (GIB // 2, GIB // 4) if quick else (4 * GIB, 2 * GIB)
-    inputs = {name: os.path.join(directory, name)
-              for name in ("raw", "qcow2", "qcow2-zlib", "qcow2-zstd", "small-raw", "sparse-raw",
-                           "sparse-qcow2")}
+def _make_raw(content, path, size):
+    if content.endswith("disk"):
+        _file_system(path, size)
+    else:
+        write_sparse(path, size, {"sparse": _SPARSE_STEP, "empty": 0}.get(content, MIB))
 
-    def make(name, action):
-        if not os.path.exists(inputs[name]):
-            print(f"making the input {name} ...", flush=True)
-            action(inputs[name] + ".new")
-            os.rename(inputs[name] + ".new", inputs[name])
 
-    def convert(source, *options):
-        return lambda path: run("qemu-img", "convert", "-m", "16", "-W", "-f", "raw", "-O",
-                                "qcow2", *options, inputs[source], path)
+class Inputs:
+    """The images below a directory, each made when it is first asked for."""
 
-    make("raw", lambda path: _file_system(path, virtual, allocated))
-    # Compressing takes qemu-img twenty seconds for a gigabyte.
-    make("small-raw", lambda path: _file_system(path, virtual // 8, allocated // 8))
-    make("qcow2", convert("raw"))
-    make("qcow2-zlib", convert("raw", "-c"))
-    make("qcow2-zstd", convert("raw", "-c", "-o", "compression_type=zstd"))
-    make("sparse-raw", lambda path: _sparse(path, GIB if quick else 10 * GIB))
-    make("sparse-qcow2", convert("sparse-raw"))
-    return inputs
+    def __init__(self, directory, quick):
+        self._directory = directory
+        self._share = _QUICK_SHARE if quick else 1
+        os.makedirs(directory, exist_ok=True)
+
+    def path(self, wanted):
+        """The file of an Input. Raises CannotMake."""
+        path = os.path.join(self._directory, wanted.file_name)
+        if os.path.exists(path):
+            return path
+        raw = path
+        if wanted.format != "raw":
+            raw = self.path(Input(wanted.content, "raw"))
+        print(f"making the input {wanted.file_name} ...", flush=True)
+        new = path + ".new"
+        try:
+            if wanted.format == "raw":
+                _make_raw(wanted.content, new, _SIZES[wanted.content] // self._share)
+            else:
+                self._convert(raw, wanted, new)
+            os.rename(new, path)
+        finally:
+            if os.path.exists(new):
+                os.unlink(new)
+        return path
+
+    @staticmethod
+    def _convert(raw, wanted, path):
+        compressed = ["-c", "-o", wanted.option] if wanted.option else []
+        result = subprocess.run(
+            ["qemu-img", "convert", "-m", "16", "-W", "-f", "raw", "-O", wanted.format,
+             *compressed, raw, path], check=False, stderr=subprocess.PIPE, text=True)
+        if result.returncode != 0:
+            raise CannotMake(result.stderr.strip())

@@ -7,8 +7,14 @@ import subprocess
 import threading
 import time
 
-_SAMPLE_SECONDS = 0.01
+_MIB = 1 << 20
+_SAMPLE_SECONDS = 0.002
 _PR_SET_CHILD_SUBREAPER = 36
+_BLOCK = b"\x5a" * (4 * _MIB)
+
+
+class CommandFailed(Exception):
+    """Of a command that had to succeed; the text is what it said."""
 
 
 @dataclasses.dataclass
@@ -22,6 +28,42 @@ def adopt_orphans():
     still takes its worker apart, and the worker's time counts."""
     if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise RuntimeError("cannot become a subreaper")
+
+
+def read_through(path):
+    """Brings the data of a file into the page cache; holes are not read."""
+    with open(path, "rb", buffering=0) as source:
+        buffer = bytearray(len(_BLOCK))
+        size = os.fstat(source.fileno()).st_size
+        position = 0
+        while position < size:
+            try:
+                position = os.lseek(source.fileno(), position, os.SEEK_DATA)
+            except OSError:
+                return  # nothing but a hole is left
+            end = os.lseek(source.fileno(), position, os.SEEK_HOLE)
+            os.lseek(source.fileno(), position, os.SEEK_SET)
+            while position < end:
+                count = source.readinto(buffer)
+                if count == 0:
+                    return
+                position += count
+
+
+def touch_memory(directory, size):
+    """Writes and frees `size` bytes of a tmpfs. A virtual machine's host takes memory back seconds
+    after it was freed, and gives it again several times as slowly as it is used: whoever runs next
+    would pay for that."""
+    path = os.path.join(directory, "touch")
+    with open(path, "wb", buffering=0) as out:
+        for _ in range(0, size, len(_BLOCK)):
+            out.write(_BLOCK)
+    os.unlink(path)
+
+
+def _fail(command, status, errors):
+    lines = errors.decode(errors="replace").strip().splitlines()
+    raise CommandFailed(f"{' '.join(command)}: {lines[-1] if lines else f'exit {status}'}")
 
 
 def _reap_orphans():
@@ -39,13 +81,16 @@ def measure(command):
     """Runs a command that must succeed. Returns its Cost."""
     begin = time.perf_counter()
     # pylint: disable-next=consider-using-with
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"exit {process.returncode}: {' '.join(command)}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime + _reap_orphans())
+    cpu = usage.ru_utime + usage.ru_stime + _reap_orphans()
+    with process.stderr as errors:
+        if process.returncode != 0:
+            _fail(command, process.returncode, errors.read())
+    return Cost(wall, cpu)
 
 
 def _descendants(pid):
@@ -72,10 +117,12 @@ def _proportional_set_size(pid):
     return 0
 
 
-def peak_memory(command):
-    """Runs a command. Returns the highest sum over its process tree that was sampled, bytes."""
+def observe(command):
+    """Runs a command that must succeed. Returns the highest sum over its process tree that was
+    sampled, bytes, and its standard output. Slows the command down."""
     # pylint: disable-next=consider-using-with
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
     peak = 0
     done = threading.Event()
 
@@ -87,10 +134,10 @@ def peak_memory(command):
 
     sampler = threading.Thread(target=sample)
     sampler.start()
-    status = process.wait()
+    output, errors = process.communicate()
     done.set()
     sampler.join()
     _reap_orphans()
-    if status != 0:
-        raise RuntimeError(f"exit {status}: {' '.join(command)}")
-    return peak
+    if process.returncode != 0:
+        _fail(command, process.returncode, errors)
+    return peak, output
