@@ -25,6 +25,7 @@
 #include "broker/symbolizer.h"
 #include "broker/unique_fd.h"
 #include "broker/worker_end.h"
+#include "broker/worker_process.h"
 #include "guest/abi/abi.h"
 #include "hotcell/text.h"
 
@@ -98,9 +99,10 @@ broker::FileLimits FileLimitsOf(const Limits& limits) {
 }
 
 // Runs the built-in transcoder on `job`; `report` is the guest's answer when the status is OK.
-absl::Status Transcode(const broker::WorkerPrograms& programs, const v1::Job& job,
-                       const JobOptions& options, const ReferencePolicy& references,
-                       FileTable& files, v1::Report& report, WorkerReport& worker) {
+absl::Status Transcode(const broker::WorkerPrograms& programs, broker::DyingWorkers& dying,
+                       const v1::Job& job, const JobOptions& options,
+                       const ReferencePolicy& references, FileTable& files, v1::Report& report,
+                       WorkerReport& worker) {
   const Limits& limits = options.limits;
   if (absl::Status status = CheckMemory(limits.guest_memory); !status.ok()) return status;
   const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(references);
@@ -125,7 +127,7 @@ absl::Status Transcode(const broker::WorkerPrograms& programs, const v1::Job& jo
   spec.io = io->get();
   spec.options = &options;
   spec.symbols = broker::TranscoderSymbols();
-  absl::StatusOr<WorkerReport> ran = broker::RunJob(programs, spec);
+  absl::StatusOr<WorkerReport> ran = broker::RunJob(programs, spec, dying);
   if (!ran.ok()) return ran.status();
   worker = *std::move(ran);
   worker.bytes_read = files.bytes_read();
@@ -156,6 +158,7 @@ void Cancellation::Cancel() {
 struct Engine::Impl {
   UniqueFd worker;
   UniqueFd kvm;
+  broker::DyingWorkers dying;
 
   broker::WorkerPrograms programs() const {
     return {.worker_fd = worker.get(), .kvm_fd = kvm.get()};
@@ -178,6 +181,8 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
   return Engine(std::move(impl));
 }
 
+void Engine::ReapWorkers() const { impl_->dying.ReapAll(); }
+
 absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) const {
   const uint32_t lanes = request.lanes == 0 ? DefaultLanes() : request.lanes;
   FileTable files(FileLimitsOf(request.options.limits));
@@ -185,8 +190,8 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   if (!job.ok()) return job.status();
   v1::Report report;
   ConvertReply reply;
-  if (absl::Status status = Transcode(impl_->programs(), *job, request.options, request.references,
-                                      files, report, reply.worker);
+  if (absl::Status status = Transcode(impl_->programs(), impl_->dying, *job, request.options,
+                                      request.references, files, report, reply.worker);
       !status.ok()) {
     return status;
   }
@@ -205,8 +210,8 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
   v1::Report report;
   InfoReply reply;
   // Info reports references and opens none.
-  if (absl::Status status = Transcode(impl_->programs(), *job, request.options, ReferencePolicy(),
-                                      files, report, reply.worker);
+  if (absl::Status status = Transcode(impl_->programs(), impl_->dying, *job, request.options,
+                                      ReferencePolicy(), files, report, reply.worker);
       !status.ok()) {
     return status;
   }
@@ -259,7 +264,7 @@ absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
     spec.serial_output = request.serial_output ? request.serial_output : [](std::string_view) {};
   }
   spec.trace = request.trace;
-  absl::StatusOr<WorkerReport> ran = broker::RunJob(impl_->programs(), spec);
+  absl::StatusOr<WorkerReport> ran = broker::RunJob(impl_->programs(), spec, impl_->dying);
   if (!ran.ok()) return ran.status();
 
   RunReply reply;

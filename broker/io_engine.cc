@@ -1,12 +1,15 @@
 #include "broker/io_engine.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -141,19 +144,34 @@ absl::Status IoEngine::failure() const {
 
 void IoEngine::Rouse(const Lane& lane) {
   uint64_t count = 0;
-  if (IsReady(lane.wake.get(), POLLIN, 0)) {
-    [[maybe_unused]] const ssize_t drained = read(lane.wake.get(), &count, sizeof(count));
+  [[maybe_unused]] const ssize_t drained = read(lane.wake.get(), &count, sizeof(count));
+  SignalEventFd(lane.doorbell.get());
+}
+
+bool IoEngine::Join(Lane& lane) {
+  constexpr int64_t kPatience = 1'000'000;  // ns
+  timespec until{};
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += kPatience;
+  if (until.tv_nsec >= 1'000'000'000) {
+    until.tv_nsec -= 1'000'000'000;
+    ++until.tv_sec;
   }
-  if (IsReady(lane.doorbell.get(), POLLOUT, 0)) SignalEventFd(lane.doorbell.get());
+  lane.running = pthread_clockjoin_np(lane.thread, nullptr, CLOCK_MONOTONIC, &until) == ETIMEDOUT;
+  return !lane.running;
 }
 
 void IoEngine::Stop() {
   stop_ = true;
+  // A worker about to die may still fill or drain them: this thread must not wait for that.
   for (const auto& lane : lanes_) {
     if (!lane->running) continue;
+    fcntl(lane->wake.get(), F_SETFL, O_NONBLOCK);
+    fcntl(lane->doorbell.get(), F_SETFL, O_NONBLOCK);
     Rouse(*lane);
-    pthread_join(lane->thread, nullptr);
-    lane->running = false;
+  }
+  for (const auto& lane : lanes_) {
+    while (lane->running && !Join(*lane)) Rouse(*lane);
   }
 }
 

@@ -42,9 +42,9 @@ class IoEngine {
   int failure_fd() const { return failure_fd_.get(); }
   absl::Status failure() const;
 
-  // Ends the threads and waits for them. Precondition: the worker is dead; while it lives it can
-  // fill or drain the eventfds to keep a thread asleep. A request under way is finished first.
-  // Idempotent.
+  // Ends the threads and waits for them: nothing is read or written afterwards. A request under way
+  // is finished first. Precondition: the worker has been sent SIGKILL. What it does to the eventfds
+  // until it is dead delays the return, no more. Idempotent.
   void Stop();
 
   struct Counters {
@@ -78,8 +78,10 @@ class IoEngine {
   absl::StatusOr<int> ServeOne(Lane& lane);
   static void WaitForDoorbell(Lane& lane);
   // Ends a sleep of the lane's thread: in a read of an empty doorbell, or in a write to a full
-  // wake.
+  // wake. Both are non-blocking by now.
   static void Rouse(const Lane& lane);
+  // Waits a little for the lane's thread to end; false: it has not.
+  static bool Join(Lane& lane);
   void Fail(absl::Status error);
 
   std::atomic<bool> stop_ = false;

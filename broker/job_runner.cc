@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -16,7 +17,6 @@
 #include "broker/posix_error.h"
 #include "broker/spawn.h"
 #include "broker/worker_end.h"
-#include "broker/worker_process.h"
 
 namespace hotcell::broker {
 namespace {
@@ -214,7 +214,9 @@ absl::Status Supervisor::HandleWorkerDeath() {
 
 }  // namespace
 
-absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec) {
+absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec,
+                                    DyingWorkers& dying) {
+  dying.ReapDead();
   absl::StatusOr<ControlChannel> control = ControlChannel::Create();
   if (!control.ok()) return control.status();
   absl::StatusOr<SpawnedWorker> spawned =
@@ -225,20 +227,21 @@ absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpe
                                        .doorbells = spec.io->doorbells(),
                                        .wakes = spec.io->wakes()});
   if (!spawned.ok()) return spawned.status();
-  WorkerProcess worker(*std::move(spawned));
+  auto worker = std::make_unique<WorkerProcess>(*std::move(spawned));
   control->CloseWorkerEnds();
 
-  Supervisor supervisor(spec, *control, worker);
+  Supervisor supervisor(spec, *control, *worker);
   absl::Status status = control->SendSetup(spec.setup);
   // While the worker sets itself up.
   if (status.ok()) status = spec.io->Start();
   if (status.ok()) status = supervisor.Loop();
 
-  worker.KillAndReap();
+  worker->Kill();
   spec.io->Stop();
   // The guest may have broken its rings and finished before anybody looked.
   if (status.ok()) status = spec.io->failure();
   if (!status.ok()) return status;
+  dying.Add(std::move(worker));
 
   const IoEngine::Counters counters = spec.io->counters();
   WorkerReport& report = supervisor.report();

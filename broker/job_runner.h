@@ -9,6 +9,7 @@
 #include "broker/arena.h"
 #include "broker/io_engine.h"
 #include "broker/symbolizer.h"
+#include "broker/worker_process.h"
 #include "hotcell/engine.h"
 #include "protos/control.pb.h"
 
@@ -33,13 +34,15 @@ struct WorkerPrograms {
   int kvm_fd = -1;
 };
 
-// Starts a worker, sees the job through and returns when the worker is dead and reaped and the I/O
-// threads are gone, however it ends. Call on a thread that stays: the worker dies with it.
+// Starts a worker, sees the job through and returns when the I/O threads are gone: nothing is read
+// or written afterwards. The worker of a job that failed is reaped; that of one that went well was
+// killed and is in `dying`. Call on a thread that stays: the worker dies with it.
 //
 // The report's Finished says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
 // limits of time; what the guest broke in its rings, the worker in its protocol, or what killed it
 // (kInternal, kAborted); a confinement that is not as required (kFailedPrecondition).
-absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec);
+absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec,
+                                    DyingWorkers& dying);
 
 }  // namespace hotcell::broker
 

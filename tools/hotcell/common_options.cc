@@ -84,6 +84,13 @@ absl::Status SetLimit(std::string_view text, Limits& limits) {
 
 }  // namespace
 
+absl::StatusOr<const Engine*> CommonOptions::StartEngine() const {
+  absl::StatusOr<Engine> made = Engine::Create(engine);
+  if (!made.ok()) return made.status();
+  static const Engine* const immortal = new Engine(*std::move(made));
+  return immortal;
+}
+
 JobOptions CommonOptions::Job() const {
   JobOptions job;
   job.limits = limits;

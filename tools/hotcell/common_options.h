@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "hotcell/engine.h"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/error.h"
@@ -27,6 +28,9 @@ struct CommonOptions {
 
   // What the engine wants to know of all this.
   JobOptions Job() const;
+  // Lives as long as the process, which therefore ends without waiting for the kernel to destroy
+  // the VM of its last job.
+  absl::StatusOr<const Engine*> StartEngine() const;
 };
 
 // `own` and the common options in one table.

@@ -102,7 +102,7 @@ int Convert(const ConvertOptions& options) {
   if (absl::Status status = CheckTargetIsNoSource(options, *source); !status.ok()) {
     return fail(status);
   }
-  const absl::StatusOr<Engine> engine = Engine::Create(options.common.engine);
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return fail(engine.status());
   absl::StatusOr<Target> target = Target::Open(options);
   if (!target.ok()) return fail(target.status());
@@ -126,7 +126,7 @@ int Convert(const ConvertOptions& options) {
 
   const absl::Time start = absl::Now();
   progress.Begin();
-  const absl::StatusOr<ConvertReply> reply = engine->Convert(request);
+  const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
   const absl::Status status =
       reply.ok() ? target->Commit(request.target_cache != CacheMode::kUnsafe) : reply.status();
   if (!status.ok()) {
@@ -136,7 +136,9 @@ int Convert(const ConvertOptions& options) {
     return kExitSignalBase + signals.caught();
   }
   progress.Finish();
-  PrintResult(options, *reply, MeasureCost(absl::ToDoubleSeconds(absl::Now() - start)));
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  if (options.stats) (*engine)->ReapWorkers();  // the worker's share is known once it is gone
+  PrintResult(options, *reply, MeasureCost(seconds));
   return kExitOk;
 }
 

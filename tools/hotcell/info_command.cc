@@ -69,7 +69,7 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
 absl::StatusOr<InfoReport> Inspect(const InfoOptions& options, const Cancellation& cancellation) {
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
-  const absl::StatusOr<Engine> engine = Engine::Create(options.common.engine);
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return engine.status();
   InfoRequest request;
   request.source.fd = file->fd();
@@ -77,7 +77,7 @@ absl::StatusOr<InfoReport> Inspect(const InfoOptions& options, const Cancellatio
   request.source.format = options.source_format;
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
-  absl::StatusOr<InfoReply> reply = engine->Info(request);
+  absl::StatusOr<InfoReply> reply = (*engine)->Info(request);
   if (!reply.ok()) return reply.status();
   InfoReport report;
   report.filename = options.path;

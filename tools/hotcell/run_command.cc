@@ -134,7 +134,7 @@ int Run(const RunOptions& options) {
   if (absl::Status status = ReadInputs(options, request); !status.ok()) {
     return Fail(status, kExitNotStarted);
   }
-  const absl::StatusOr<Engine> engine = Engine::Create(options.common.engine);
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return Fail(engine.status(), kExitNotStarted);
   std::optional<OutputFile> output;
   if (!options.output_path.empty()) {
@@ -158,7 +158,7 @@ int Run(const RunOptions& options) {
   request.options.cancellation = &cancellation;
 
   const absl::Time start = absl::Now();
-  const absl::StatusOr<RunReply> reply = engine->Run(request);
+  const absl::StatusOr<RunReply> reply = (*engine)->Run(request);
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (signals.caught() != 0) {
     return Fail(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signals.caught()))),
@@ -166,7 +166,10 @@ int Run(const RunOptions& options) {
   }
   if (!reply.ok()) return Fail(reply.status(), RunExitStatus(reply.status()));
   const int exit_status = Report(options, *reply, serial_output);
-  if (options.show_stats) Tell(StatsText(reply->worker, MeasureCost(seconds)));
+  if (options.show_stats) {
+    (*engine)->ReapWorkers();  // the worker's share is known once it is gone
+    Tell(StatsText(reply->worker, MeasureCost(seconds)));
+  }
   if (output.has_value() && exit_status == kExitOk) {
     absl::Status status = WriteOutput(*output, options.output_path, reply->output);
     if (!status.ok()) return Fail(status, kExitNotStarted);

@@ -8,8 +8,11 @@
 //   request.target_format = "raw";
 //   absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
 //
-// An Engine may be used by many threads at once. Each call runs one job in one new worker and
-// blocks until that worker is gone; no thread, process or descriptor outlives the call.
+// An Engine may be used by many threads at once. Each call runs one job in one new worker. When it
+// returns, no thread of the job is left and nothing touches its files any more; the worker has been
+// killed, but the kernel takes up to 20 ms to destroy its VM, and the call does not wait for that.
+// At most eight such processes, dead or dying, and a descriptor for each belong to an Engine: they
+// are reaped when later jobs start, by ReapWorkers(), and by the Engine's destructor.
 #ifndef HOTCELL_ENGINE_H_
 #define HOTCELL_ENGINE_H_
 
@@ -161,6 +164,10 @@ class Engine {
   // The status is an error when the guest could not be run; how a guest ended is in
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;
+
+  // Waits until no worker of an ended job is left: for what they used (RUSAGE_CHILDREN), or before
+  // a process that is to have no children.
+  void ReapWorkers() const;
 
  private:
   struct Impl;
