@@ -93,8 +93,11 @@ absl::Status ControlChannel::SendSetup(const v1::Setup& setup) {
 }
 
 absl::Status ControlChannel::SendStart(const v1::Start& start) {
-  if (state_ != WorkerState::kReady) return absl::FailedPreconditionError("Start before Ready");
-  state_ = WorkerState::kRunning;
+  if (start_sent_ || (state_ != WorkerState::kConfined && state_ != WorkerState::kReady)) {
+    return absl::FailedPreconditionError("Start comes once, after Confined");
+  }
+  start_sent_ = true;
+  if (state_ == WorkerState::kReady) state_ = WorkerState::kRunning;
   v1::ToWorker message;
   *message.mutable_start() = start;
   return Send(message);
@@ -183,7 +186,7 @@ absl::Status ControlChannel::Advance(const v1::FromWorker& message) {
       break;
     case From::kReady:
       allowed = state_ == WorkerState::kConfined;
-      next = WorkerState::kReady;
+      next = start_sent_ ? WorkerState::kRunning : WorkerState::kReady;
       break;
     case From::kOutput:
       allowed = state_ == WorkerState::kRunning;

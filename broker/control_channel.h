@@ -37,8 +37,9 @@ class ControlChannel {
   bool at_eof() const { return at_eof_; }
   WorkerState state() const { return state_; }
 
-  // Queue a message and write what fits. Setup before anything else, Start in state ready (which
-  // makes it running), Stop in state running at most once.
+  // Queue a message and write what fits. Setup before anything else; Start once, in state confined
+  // or ready: the worker runs when it is both ready and told to start; Stop in state running at
+  // most once.
   absl::Status SendSetup(const v1::Setup& setup);
   absl::Status SendStart(const v1::Start& start);
   absl::Status SendStop(v1::StopReason reason);
@@ -62,6 +63,7 @@ class ControlChannel {
   UniqueFd worker_in_;
   UniqueFd worker_out_;
   WorkerState state_ = WorkerState::kSpawned;
+  bool start_sent_ = false;
   bool at_eof_ = false;
   std::string incoming_;  // bytes not yet taken, at most two frames
   std::string outgoing_;

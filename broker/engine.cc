@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "broker/arena.h"
@@ -19,12 +23,15 @@
 #include "broker/io_engine.h"
 #include "broker/job_builder.h"
 #include "broker/job_runner.h"
+#include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
 #include "broker/reference_resolver.h"
 #include "broker/report_codec.h"
 #include "broker/symbolizer.h"
 #include "broker/unique_fd.h"
+#include "broker/worker.h"
 #include "broker/worker_end.h"
+#include "broker/worker_pool.h"
 #include "broker/worker_process.h"
 #include "guest/abi/abi.h"
 #include "hotcell/text.h"
@@ -39,6 +46,9 @@ using broker::JobSpec;
 using broker::PosixError;
 using broker::ReferenceResolver;
 using broker::UniqueFd;
+using broker::Worker;
+using broker::WorkerPool;
+using broker::WorkerShape;
 
 constexpr absl::string_view kWorkerName = "hotcell-worker";
 
@@ -98,47 +108,41 @@ broker::FileLimits FileLimitsOf(const Limits& limits) {
           .references = limits.references};
 }
 
-// Runs the built-in transcoder on `job`; `report` is the guest's answer when the status is OK.
-absl::Status Transcode(const broker::WorkerPrograms& programs, broker::DyingWorkers& dying,
-                       const v1::Job& job, const JobOptions& options,
-                       const ReferencePolicy& references, FileTable& files, v1::Report& report,
-                       WorkerReport& worker) {
-  const Limits& limits = options.limits;
-  if (absl::Status status = CheckMemory(limits.guest_memory); !status.ok()) return status;
-  const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(references);
-  if (!resolver.ok()) return resolver.status();
-  absl::StatusOr<Arena> arena =
-      Arena::Create({.lanes = job.lanes(), .report_capacity = limits.report_bytes});
-  if (!arena.ok()) return arena.status();
-  const absl::StatusOr<std::string> encoded = broker::EncodeJob(job);
-  if (!encoded.ok()) return encoded.status();
-  arena->SetJob(*encoded);
-  const absl::StatusOr<std::unique_ptr<IoEngine>> io = IoEngine::Create(*arena, files, *resolver);
-  if (!io.ok()) return io.status();
+// Of an image on a file system, bytes that are not holes. One lane does with that as well as many,
+// and without the ioeventfds that a VM needs for more: they take longer to make than such a job
+// takes to run.
+constexpr uint64_t kSmallInput = 1 << 20;
 
-  JobSpec spec;
-  spec.setup.set_mode(v1::GUEST_MODE_PAYLOAD);
-  spec.setup.set_memory_size(limits.guest_memory);
-  spec.setup.set_vcpus(job.lanes());
-  spec.setup.set_arena_size(arena->header().arena_size);
-  // Reading a few tables takes less time than an ioeventfd takes to go.
-  spec.setup.set_forward_doorbells(job.has_info());
-  spec.arena = &*arena;
-  spec.io = io->get();
-  spec.options = &options;
-  spec.symbols = broker::TranscoderSymbols();
-  absl::StatusOr<WorkerReport> ran = broker::RunJob(programs, spec, dying);
-  if (!ran.ok()) return ran.status();
-  worker = *std::move(ran);
-  worker.bytes_read = files.bytes_read();
+absl::Status CheckPool(const PoolOptions& pool) {
+  constexpr uint32_t kMaxWorkers = 1024;
+  if (pool.info_workers > kMaxWorkers || pool.convert_workers > kMaxWorkers ||
+      pool.lanes > abi::kMaxLanes) {
+    return absl::InvalidArgumentError(absl::StrCat("a pool has at most ", kMaxWorkers,
+                                                   " workers of each kind, of at most ",
+                                                   abi::kMaxLanes, " lanes"));
+  }
+  return CheckMemory(pool.limits.guest_memory);
+}
 
-  absl::Status end = broker::GuestEndStatus(worker.finished, arena->CopyPanicText(), spec.symbols);
-  if (!end.ok()) return end;
-  absl::StatusOr<v1::Report> decoded = broker::DecodeReport(arena->CopyReport());
-  if (!decoded.ok()) return decoded.status();
-  report = *std::move(decoded);
-  return report.has_error() ? broker::ReportedError(report.error(), files.error())
-                            : absl::OkStatus();
+bool IsSmall(int fd) {
+  constexpr uint64_t kStatBlock = 512;
+  struct stat status = {};
+  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+         static_cast<uint64_t>(status.st_blocks) * kStatBlock <= kSmallInput;
+}
+
+WorkerShape InfoShape(const Limits& limits) {
+  return {.guest_memory = limits.guest_memory,
+          .report_bytes = limits.report_bytes,
+          .lanes = 1,
+          .forward_doorbells = true};
+}
+
+WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
+  return {.guest_memory = limits.guest_memory,
+          .report_bytes = limits.report_bytes,
+          .lanes = lanes == 0 ? DefaultLanes() : lanes,
+          .forward_doorbells = false};
 }
 
 }  // namespace
@@ -159,11 +163,76 @@ struct Engine::Impl {
   UniqueFd worker;
   UniqueFd kvm;
   broker::DyingWorkers dying;
+  std::unique_ptr<WorkerPool> pool;  // null: none was asked for
 
   broker::WorkerPrograms programs() const {
     return {.worker_fd = worker.get(), .kvm_fd = kvm.get()};
   }
+
+  // A worker of one of the shapes, from the pool if there is one; else a new one of the first.
+  absl::StatusOr<std::unique_ptr<Worker>> GetWorker(std::span<const WorkerShape> shapes);
+  // Runs the built-in transcoder on `job`, whose lanes are set to those of the worker; `report` is
+  // the guest's answer when the status is OK.
+  absl::Status Transcode(std::span<const WorkerShape> shapes, v1::Job& job,
+                         const JobOptions& options, const ReferencePolicy& references,
+                         FileTable& files, v1::Report& report, WorkerReport& worker_report);
+  absl::StatusOr<WorkerReport> RunJob(Worker& worker_of_job, const JobSpec& spec);
 };
+
+absl::StatusOr<std::unique_ptr<Worker>> Engine::Impl::GetWorker(
+    std::span<const WorkerShape> shapes) {
+  if (pool != nullptr) {
+    for (const WorkerShape& shape : shapes) {
+      if (std::unique_ptr<Worker> ready = pool->Take(shape)) return ready;
+    }
+  }
+  return broker::StartTranscoder(programs(), shapes.front());
+}
+
+absl::StatusOr<WorkerReport> Engine::Impl::RunJob(Worker& worker_of_job, const JobSpec& spec) {
+  absl::StatusOr<WorkerReport> report = broker::RunJob(worker_of_job, spec, dying);
+  if (pool != nullptr) pool->Nudge();
+  return report;
+}
+
+absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Job& job,
+                                     const JobOptions& options, const ReferencePolicy& references,
+                                     FileTable& files, v1::Report& report,
+                                     WorkerReport& worker_report) {
+  JobSpec spec;
+  spec.begin = broker::MonotonicNow();
+  if (absl::Status status = CheckMemory(options.limits.guest_memory); !status.ok()) return status;
+  const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(references);
+  if (!resolver.ok()) return resolver.status();
+  const absl::StatusOr<std::unique_ptr<Worker>> got = GetWorker(shapes);
+  if (!got.ok()) return got.status();
+  Worker& transcoder = **got;
+  Arena& arena = transcoder.arena();
+  job.set_lanes(transcoder.setup().vcpus());
+  const absl::StatusOr<std::string> encoded = broker::EncodeJob(job);
+  if (!encoded.ok()) return encoded.status();
+  arena.SetJob(*encoded);
+  const absl::StatusOr<std::unique_ptr<IoEngine>> io =
+      IoEngine::Create(transcoder, files, *resolver);
+  if (!io.ok()) return io.status();
+
+  spec.io = io->get();
+  spec.options = &options;
+  spec.symbols = broker::TranscoderSymbols();
+  absl::StatusOr<WorkerReport> ran = RunJob(transcoder, spec);
+  if (!ran.ok()) return ran.status();
+  worker_report = *std::move(ran);
+  worker_report.bytes_read = files.bytes_read();
+
+  absl::Status end =
+      broker::GuestEndStatus(worker_report.finished, arena.CopyPanicText(), spec.symbols);
+  if (!end.ok()) return end;
+  absl::StatusOr<v1::Report> decoded = broker::DecodeReport(arena.CopyReport());
+  if (!decoded.ok()) return decoded.status();
+  report = *std::move(decoded);
+  return report.has_error() ? broker::ReportedError(report.error(), files.error())
+                            : absl::OkStatus();
+}
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::Engine(Engine&&) noexcept = default;
@@ -178,20 +247,35 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->worker = *std::move(worker);
   impl->kvm = *std::move(kvm);
+  const PoolOptions& wanted = options.pool;
+  if (wanted.info_workers == 0 && wanted.convert_workers == 0) return Engine(std::move(impl));
+  if (absl::Status status = CheckPool(wanted); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<WorkerPool>> pool = WorkerPool::Create(
+      impl->programs(),
+      {{.shape = InfoShape(wanted.limits), .count = wanted.info_workers},
+       {.shape = ConvertShape(wanted.limits, wanted.lanes), .count = wanted.convert_workers}},
+      impl->dying);
+  if (!pool.ok()) return pool.status();
+  impl->pool = *std::move(pool);
   return Engine(std::move(impl));
 }
 
 void Engine::ReapWorkers() const { impl_->dying.ReapAll(); }
 
 absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) const {
-  const uint32_t lanes = request.lanes == 0 ? DefaultLanes() : request.lanes;
-  FileTable files(FileLimitsOf(request.options.limits));
-  const absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, lanes, files);
+  const Limits& limits = request.options.limits;
+  FileTable files(FileLimitsOf(limits));
+  absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, files);
   if (!job.ok()) return job.status();
+  std::vector<WorkerShape> shapes = {ConvertShape(limits, request.lanes)};
+  // What a small image refers to may be large.
+  if (request.lanes == 0 && request.references.refuses_all() && IsSmall(request.source.fd)) {
+    shapes.insert(shapes.begin(), InfoShape(limits));
+  }
   v1::Report report;
   ConvertReply reply;
-  if (absl::Status status = Transcode(impl_->programs(), impl_->dying, *job, request.options,
-                                      request.references, files, report, reply.worker);
+  if (absl::Status status = impl_->Transcode(shapes, *job, request.options, request.references,
+                                             files, report, reply.worker);
       !status.ok()) {
     return status;
   }
@@ -205,13 +289,14 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
 
 absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
   FileTable files(FileLimitsOf(request.options.limits));
-  const absl::StatusOr<v1::Job> job = broker::BuildInfoJob(request, files);
+  absl::StatusOr<v1::Job> job = broker::BuildInfoJob(request, files);
   if (!job.ok()) return job.status();
   v1::Report report;
   InfoReply reply;
   // Info reports references and opens none.
-  if (absl::Status status = Transcode(impl_->programs(), impl_->dying, *job, request.options,
-                                      ReferencePolicy(), files, report, reply.worker);
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
+                                             files, report, reply.worker);
       !status.ok()) {
     return status;
   }
@@ -229,48 +314,51 @@ absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
   if (request.vcpus == 0 || request.vcpus > abi::kMaxLanes) {
     return absl::InvalidArgumentError(absl::StrCat("a guest has 1 to ", abi::kMaxLanes, " vCPUs"));
   }
-  absl::StatusOr<Arena> arena = Arena::Create({.lanes = payload ? request.vcpus : 0,
-                                               .report_capacity = limits.report_bytes,
-                                               .program_size = request.program.size(),
-                                               .input_size = request.input.size(),
-                                               .output_capacity = request.output_capacity});
-  if (!arena.ok()) return arena.status();
-  arena->SetProgram(request.program);
-  arena->SetInput(request.input);
   FileTable files(FileLimitsOf(limits));  // empty: a payload that asks for a file ends
   const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(ReferencePolicy());
   if (!resolver.ok()) return resolver.status();
-  const absl::StatusOr<std::unique_ptr<IoEngine>> io = IoEngine::Create(*arena, files, *resolver);
-  if (!io.ok()) return io.status();
 
   JobSpec spec;
-  v1::Setup& setup = spec.setup;
+  spec.begin = broker::MonotonicNow();
+  v1::Setup setup;
   setup.set_mode(request.mode);
   setup.set_memory_size(memory);
   setup.set_vcpus(request.vcpus);
-  setup.set_arena_size(arena->header().arena_size);
   setup.set_log_dirty_pages(request.log_dirty_pages);
-  setup.set_program_offset(arena->program_offset());
   setup.set_program_size(request.program.size());
   setup.set_program_is_elf(request.program_is_elf);
+  const absl::StatusOr<std::unique_ptr<Worker>> worker =
+      Worker::Start(impl_->programs(),
+                    {.lanes = payload ? request.vcpus : 0,
+                     .report_capacity = limits.report_bytes,
+                     .program_size = request.program.size(),
+                     .input_size = request.input.size(),
+                     .output_capacity = request.output_capacity},
+                    std::move(setup));
+  if (!worker.ok()) return worker.status();
+  Arena& arena = (*worker)->arena();
+  arena.SetProgram(request.program);
+  arena.SetInput(request.input);
+  const absl::StatusOr<std::unique_ptr<IoEngine>> io = IoEngine::Create(**worker, files, *resolver);
+  if (!io.ok()) return io.status();
+
   spec.start.set_load_address(request.load_address);
   spec.start.set_entry(request.entry);
   spec.start.set_serial_input(request.serial_input);
   spec.start.set_verbose(request.verbose);
-  spec.arena = &*arena;
   spec.io = io->get();
   spec.options = &request.options;
   if (!payload) {
     spec.serial_output = request.serial_output ? request.serial_output : [](std::string_view) {};
   }
   spec.trace = request.trace;
-  absl::StatusOr<WorkerReport> ran = broker::RunJob(impl_->programs(), spec, impl_->dying);
+  absl::StatusOr<WorkerReport> ran = impl_->RunJob(**worker, spec);
   if (!ran.ok()) return ran.status();
 
   RunReply reply;
   reply.worker = *std::move(ran);
-  reply.output = arena->CopyOutput();
-  if (payload) reply.panic = Escape(arena->CopyPanicText(), kMaxShownMessage);
+  reply.output = arena.CopyOutput();
+  if (payload) reply.panic = Escape(arena.CopyPanicText(), kMaxShownMessage);
   return reply;
 }
 

@@ -31,19 +31,16 @@ bool IsReady(int fd, int16_t events, int timeout_ms) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<IoEngine>> IoEngine::Create(const Arena& arena, FileTable& files,
+absl::StatusOr<std::unique_ptr<IoEngine>> IoEngine::Create(Worker& worker, FileTable& files,
                                                            const ReferenceResolver& references) {
+  const Arena& arena = worker.arena();
   std::unique_ptr<IoEngine> engine(new IoEngine(arena, files, references));
   for (uint32_t i = 0; i < arena.header().lane_count; ++i) {
     auto lane = std::make_unique<Lane>(
-        LaneRing(arena.lane(i), arena.submission_ring(i), arena.completion_ring(i)));
+        LaneRing(arena.lane(i), arena.submission_ring(i), arena.completion_ring(i)),
+        worker.events()[i]);
     lane->engine = engine.get();
     lane->index = i;
-    for (UniqueFd* fd : {&lane->doorbell, &lane->wake}) {
-      absl::StatusOr<UniqueFd> event = MakeEventFd(0);
-      if (!event.ok()) return event.status();
-      *fd = *std::move(event);
-    }
     engine->lanes_.push_back(std::move(lane));
   }
   absl::StatusOr<UniqueFd> failure_fd = MakeEventFd(EFD_NONBLOCK);
@@ -53,18 +50,6 @@ absl::StatusOr<std::unique_ptr<IoEngine>> IoEngine::Create(const Arena& arena, F
 }
 
 IoEngine::~IoEngine() { Stop(); }
-
-std::vector<int> IoEngine::doorbells() const {
-  std::vector<int> fds;
-  for (const auto& lane : lanes_) fds.push_back(lane->doorbell.get());
-  return fds;
-}
-
-std::vector<int> IoEngine::wakes() const {
-  std::vector<int> fds;
-  for (const auto& lane : lanes_) fds.push_back(lane->wake.get());
-  return fds;
-}
 
 absl::Status IoEngine::Start() {
   // The application's signals are not for these threads.
@@ -115,17 +100,17 @@ absl::StatusOr<int> IoEngine::ServeOne(Lane& lane) {
   const absl::StatusOr<bool> wake = lane.ring.Post(*completion);
   if (!wake.ok()) return wake.status();
   // A worker that fills the counter makes this block until Rouse() drains it.
-  if (*wake) SignalEventFd(lane.wake.get());
+  if (*wake) SignalEventFd(lane.wake);
   return 1;
 }
 
 void IoEngine::WaitForDoorbell(Lane& lane) {
   uint64_t count = 0;
-  if (read(lane.doorbell.get(), &count, sizeof(count)) == sizeof(count)) {
+  if (read(lane.doorbell, &count, sizeof(count)) == sizeof(count)) {
     lane.doorbells.fetch_add(1, std::memory_order_relaxed);
   } else {
     // A hostile worker can have made the shared description non-blocking.
-    IsReady(lane.doorbell.get(), POLLIN, /*timeout_ms=*/100);
+    IsReady(lane.doorbell, POLLIN, /*timeout_ms=*/100);
   }
 }
 
@@ -144,8 +129,8 @@ absl::Status IoEngine::failure() const {
 
 void IoEngine::Rouse(const Lane& lane) {
   uint64_t count = 0;
-  [[maybe_unused]] const ssize_t drained = read(lane.wake.get(), &count, sizeof(count));
-  SignalEventFd(lane.doorbell.get());
+  [[maybe_unused]] const ssize_t drained = read(lane.wake, &count, sizeof(count));
+  SignalEventFd(lane.doorbell);
 }
 
 bool IoEngine::Join(Lane& lane) {
@@ -166,8 +151,8 @@ void IoEngine::Stop() {
   // A worker about to die may still fill or drain them: this thread must not wait for that.
   for (const auto& lane : lanes_) {
     if (!lane->running) continue;
-    fcntl(lane->wake.get(), F_SETFL, O_NONBLOCK);
-    fcntl(lane->doorbell.get(), F_SETFL, O_NONBLOCK);
+    fcntl(lane->wake, F_SETFL, O_NONBLOCK);
+    fcntl(lane->doorbell, F_SETFL, O_NONBLOCK);
     Rouse(*lane);
   }
   for (const auto& lane : lanes_) {

@@ -17,23 +17,20 @@
 #include "broker/request_handler.h"
 #include "broker/ring.h"
 #include "broker/unique_fd.h"
+#include "broker/worker.h"
 
 namespace hotcell::broker {
 
 // One thread per lane that serves the lane's ring and otherwise sleeps on its doorbell.
 class IoEngine {
  public:
-  // Makes the eventfds of all lanes. The arguments are not owned and outlive the engine.
-  static absl::StatusOr<std::unique_ptr<IoEngine>> Create(const Arena& arena, FileTable& files,
+  // For all lanes of the worker. The arguments are not owned and outlive the engine.
+  static absl::StatusOr<std::unique_ptr<IoEngine>> Create(Worker& worker, FileTable& files,
                                                           const ReferenceResolver& references);
   // Stop()s.
   ~IoEngine();
   IoEngine(const IoEngine&) = delete;
   IoEngine& operator=(const IoEngine&) = delete;
-
-  // Doorbell and wake eventfds by lane, to be passed to the worker.
-  std::vector<int> doorbells() const;
-  std::vector<int> wakes() const;
 
   // Starts the threads. Call once.
   absl::Status Start();
@@ -59,14 +56,15 @@ class IoEngine {
     IoEngine* engine = nullptr;
     uint32_t index = 0;
     LaneRing ring;
-    UniqueFd doorbell;
-    UniqueFd wake;
+    int doorbell;  // eventfds of the worker's
+    int wake;
     pthread_t thread{};
     bool running = false;
     std::atomic<uint64_t> requests = 0;
     std::atomic<uint64_t> doorbells = 0;
 
-    explicit Lane(LaneRing lane_ring) : ring(lane_ring) {}
+    Lane(LaneRing lane_ring, const LaneEvents& events)
+        : ring(lane_ring), doorbell(events.doorbell.get()), wake(events.wake.get()) {}
   };
 
   IoEngine(const Arena& arena, FileTable& files, const ReferenceResolver& references)

@@ -52,9 +52,9 @@ absl::Status AddSource(const ImageSource& source, FileTable& files, v1::SourceIm
   return absl::OkStatus();
 }
 
-v1::Job JobWithLimits(const Limits& limits, uint32_t lanes) {
+v1::Job JobWithLimits(const Limits& limits) {
   v1::Job job;
-  job.set_lanes(lanes);
+  job.set_lanes(1);
   job.set_max_virtual_size(limits.virtual_size);
   job.set_max_chain_depth(limits.chain_depth);
   return job;
@@ -75,10 +75,9 @@ absl::Status CheckTexts(const ConvertRequest& request) {
 
 }  // namespace
 
-absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, uint32_t lanes,
-                                        FileTable& files) {
+absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable& files) {
   if (absl::Status status = CheckTexts(request); !status.ok()) return status;
-  v1::Job job = JobWithLimits(request.options.limits, lanes);
+  v1::Job job = JobWithLimits(request.options.limits);
   v1::ConvertJob& convert = *job.mutable_convert();
   if (absl::Status status = AddSource(request.source, files, *convert.mutable_source());
       !status.ok()) {
@@ -107,7 +106,7 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, uint32_t 
 }
 
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files) {
-  v1::Job job = JobWithLimits(request.options.limits, /*lanes=*/1);
+  v1::Job job = JobWithLimits(request.options.limits);
   if (absl::Status status = AddSource(request.source, files, *job.mutable_info()->mutable_source());
       !status.ok()) {
     return status;

@@ -10,10 +10,10 @@
 
 namespace hotcell::broker {
 
-// Put the request's files into `files` and describe the job to the guest. kInvalidArgument: a text
+// Put the request's files into `files` and describe the job to the guest, for one lane.
+// kInvalidArgument: a text
 // that is longer than the guest takes, a file that cannot serve.
-absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, uint32_t lanes,
-                                        FileTable& files);
+absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files);
 
 }  // namespace hotcell::broker

@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <ctime>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -14,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "broker/control_channel.h"
+#include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
-#include "broker/spawn.h"
 #include "broker/worker_end.h"
 
 namespace hotcell::broker {
@@ -26,25 +25,21 @@ namespace {
 constexpr absl::Duration kGrace = absl::Milliseconds(100);
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
 
-// Of a clock that nobody sets.
-absl::Duration Now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::DurationFromTimespec(now);
-}
-
 // The event loop of one job. The first thing that ends the job is what is told.
 class Supervisor {
  public:
-  Supervisor(const JobSpec& spec, ControlChannel& control, WorkerProcess& worker)
+  Supervisor(const JobSpec& spec, Worker& worker)
       : spec_(spec),
         options_(*spec.options),
-        control_(control),
         worker_(worker),
-        deadline_(Now() + options_.limits.wall_time) {
-    if (options_.progress) next_progress_ = Now() + kProgressInterval;
-    report_.pid = worker.pid();
+        deadline_(MonotonicNow() + options_.limits.wall_time) {
+    if (options_.progress) next_progress_ = MonotonicNow() + kProgressInterval;
+    report_.pid = worker.process()->pid();
+    report_.times.spawned = MonotonicNow() - spec.begin;
   }
+
+  // Starts a worker that is confined already; another will be as soon as it says that it is.
+  absl::Status Begin() { return worker_.confined() ? StartConfined() : absl::OkStatus(); }
 
   // Runs until the guest has finished (OK) or the job failed.
   absl::Status Loop() {
@@ -68,12 +63,14 @@ class Supervisor {
   absl::Status HandleMessage(const v1::FromWorker& message);
   absl::Status HandleWorkerDeath();
   absl::Status Stop(v1::StopReason reason, absl::Status cause);
+  absl::Status StartConfined();
   int PollTimeout() const;
+  ControlChannel& control() const { return worker_.control(); }
+  absl::Duration Elapsed() const { return MonotonicNow() - spec_.begin; }
 
   const JobSpec& spec_;
   const JobOptions& options_;
-  ControlChannel& control_;
-  WorkerProcess& worker_;
+  Worker& worker_;
   absl::Duration deadline_;
   absl::Duration next_progress_ = absl::InfiniteDuration();
   absl::Duration next_cpu_check_;  // at once: sets itself
@@ -85,7 +82,7 @@ class Supervisor {
 
 int Supervisor::PollTimeout() const {
   const absl::Duration next =
-      std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_}) - Now();
+      std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_}) - MonotonicNow();
   // Rounded up, so that the time has come when poll() returns; bounded for poll()'s int.
   const absl::Duration bounded = std::clamp(next, absl::ZeroDuration(), absl::Hours(1));
   return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(bounded, absl::Milliseconds(1))));
@@ -94,9 +91,9 @@ int Supervisor::PollTimeout() const {
 absl::Status Supervisor::WaitForEvent() {
   enum { kControlIn, kControlOut, kWorker, kFailure, kCancel, kCount };
   std::array<pollfd, kCount> fds{};
-  fds[kControlIn] = {.fd = control_.at_eof() ? -1 : control_.read_fd(), .events = POLLIN};
-  fds[kControlOut] = {.fd = control_.wants_write() ? control_.write_fd() : -1, .events = POLLOUT};
-  fds[kWorker] = {.fd = worker_.pidfd(), .events = POLLIN};
+  fds[kControlIn] = {.fd = control().at_eof() ? -1 : control().read_fd(), .events = POLLIN};
+  fds[kControlOut] = {.fd = control().wants_write() ? control().write_fd() : -1, .events = POLLOUT};
+  fds[kWorker] = {.fd = worker_.process()->pidfd(), .events = POLLIN};
   fds[kFailure] = {.fd = spec_.io->failure_fd(), .events = POLLIN};
   const bool cancellable = options_.cancellation != nullptr && stop_cause_.ok();
   fds[kCancel] = {.fd = cancellable ? options_.cancellation->fd() : -1, .events = POLLIN};
@@ -110,7 +107,7 @@ absl::Status Supervisor::WaitForEvent() {
   }
   if (ready(kWorker)) return HandleWorkerDeath();
   if (ready(kControlOut)) {
-    if (absl::Status status = control_.WritePending(); !status.ok()) return status;
+    if (absl::Status status = control().WritePending(); !status.ok()) return status;
   }
   if (ready(kCancel)) {
     return Stop(v1::STOP_REASON_CANCELLED, absl::CancelledError("the job was cancelled"));
@@ -119,14 +116,14 @@ absl::Status Supervisor::WaitForEvent() {
 }
 
 absl::Status Supervisor::CheckTime() {
-  const absl::Duration now = Now();
+  const absl::Duration now = MonotonicNow();
   const Limits& limits = options_.limits;
   if (now >= give_up_at_) {
     return absl::InternalError("the worker closed its control pipe and went on");
   }
   if (now >= next_progress_) {
     next_progress_ = now + kProgressInterval;
-    const Arena::Progress progress = spec_.arena->ReadProgress();
+    const Arena::Progress progress = worker_.arena().ReadProgress();
     options_.progress(progress.done, progress.total);
   }
   if (!stop_cause_.ok()) return absl::OkStatus();
@@ -137,7 +134,7 @@ absl::Status Supervisor::CheckTime() {
                                               absl::FormatDuration(limits.wall_time))));
   }
   if (now >= next_cpu_check_) {
-    const absl::Duration left = limits.cpu_time - worker_.CpuTime();
+    const absl::Duration left = limits.cpu_time - worker_.process()->CpuTime();
     if (left <= absl::ZeroDuration()) {
       next_cpu_check_ = absl::InfiniteDuration();
       return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
@@ -145,7 +142,7 @@ absl::Status Supervisor::CheckTime() {
                                                 absl::FormatDuration(limits.cpu_time))));
     }
     // Not before all vCPUs together can have used what is left.
-    next_cpu_check_ = now + left / std::max<int64_t>(1, spec_.setup.vcpus());
+    next_cpu_check_ = now + left / std::max<int64_t>(1, worker_.setup().vcpus());
   }
   return absl::OkStatus();
 }
@@ -153,32 +150,42 @@ absl::Status Supervisor::CheckTime() {
 absl::Status Supervisor::Stop(v1::StopReason reason, absl::Status cause) {
   stop_cause_ = std::move(cause);
   // Before the guest runs there is nothing to be learnt from an orderly stop.
-  if (control_.state() != WorkerState::kRunning) return stop_cause_;
-  give_up_at_ = Now() + kGrace;
-  return control_.SendStop(reason);
+  if (control().state() != WorkerState::kRunning) return stop_cause_;
+  give_up_at_ = MonotonicNow() + kGrace;
+  return control().SendStop(reason);
+}
+
+// Start may wait in the pipe until the worker has made its VM, but not be there before the broker
+// has seen that the guest will be confined as it must be.
+absl::Status Supervisor::StartConfined() {
+  const auto& layers = worker_.confined()->layers();
+  report_.layers.assign(layers.begin(), layers.end());
+  absl::Status status = CheckLayers(*worker_.confined(), options_.required_layers);
+  return status.ok() ? control().SendStart(spec_.start) : status;
 }
 
 absl::Status Supervisor::HandleControl() {
-  if (absl::Status status = control_.ReadAvailable(); !status.ok()) return status;
+  if (absl::Status status = control().ReadAvailable(); !status.ok()) return status;
   while (!finished_) {
-    const absl::StatusOr<std::optional<v1::FromWorker>> message = control_.Next();
+    const absl::StatusOr<std::optional<v1::FromWorker>> message = control().Next();
     if (!message.ok()) return message.status();
     if (!message->has_value()) break;
     if (absl::Status status = HandleMessage(**message); !status.ok()) return status;
   }
-  if (control_.at_eof() && !finished_) give_up_at_ = std::min(give_up_at_, Now() + kGrace);
+  if (control().at_eof() && !finished_)
+    give_up_at_ = std::min(give_up_at_, MonotonicNow() + kGrace);
   return absl::OkStatus();
 }
 
 absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
   switch (message.message_case()) {
-    case v1::FromWorker::kConfined: {
-      const auto& layers = message.confined().layers();
-      report_.layers.assign(layers.begin(), layers.end());
-      return CheckLayers(message.confined(), options_.required_layers);
-    }
+    case v1::FromWorker::kConfined:
+      report_.times.confined = Elapsed();
+      worker_.set_confined(message.confined());
+      return StartConfined();
     case v1::FromWorker::kReady:
-      return control_.SendStart(spec_.start);
+      report_.times.ready = Elapsed();
+      return absl::OkStatus();
     case v1::FromWorker::kOutput:
       if (!spec_.serial_output) {
         return absl::InternalError("the guest has no console and wrote to one");
@@ -189,6 +196,7 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
       if (spec_.trace) spec_.trace(message.trace().text());
       return absl::OkStatus();
     case v1::FromWorker::kFinished:
+      report_.times.finished = Elapsed();
       report_.finished = message.finished();
       finished_ = true;
       return absl::OkStatus();
@@ -204,52 +212,40 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
 
 absl::Status Supervisor::HandleWorkerDeath() {
   // Its last words may still be in the pipe.
-  while (!control_.at_eof() && !finished_) {
-    pollfd readable{.fd = control_.read_fd(), .events = POLLIN};
+  while (!control().at_eof() && !finished_) {
+    pollfd readable{.fd = control().read_fd(), .events = POLLIN};
     if (poll(&readable, 1, 0) != 1) break;
     if (absl::Status status = HandleControl(); !status.ok()) return status;
   }
-  return finished_ ? absl::OkStatus() : WorkerDeathStatus(worker_.KillAndReap());
+  return finished_ ? absl::OkStatus() : WorkerDeathStatus(worker_.process()->KillAndReap());
 }
 
 }  // namespace
 
-absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec,
-                                    DyingWorkers& dying) {
-  dying.ReapDead();
-  absl::StatusOr<ControlChannel> control = ControlChannel::Create();
-  if (!control.ok()) return control.status();
-  absl::StatusOr<SpawnedWorker> spawned =
-      SpawnWorker(programs.worker_fd, {.control_in = control->worker_in(),
-                                       .control_out = control->worker_out(),
-                                       .kvm = programs.kvm_fd,
-                                       .arena = spec.arena->fd(),
-                                       .doorbells = spec.io->doorbells(),
-                                       .wakes = spec.io->wakes()});
-  if (!spawned.ok()) return spawned.status();
-  auto worker = std::make_unique<WorkerProcess>(*std::move(spawned));
-  control->CloseWorkerEnds();
-
-  Supervisor supervisor(spec, *control, *worker);
-  absl::Status status = control->SendSetup(spec.setup);
+absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying) {
+  Supervisor supervisor(spec, worker);
   // While the worker sets itself up.
-  if (status.ok()) status = spec.io->Start();
+  absl::Status status = spec.io->Start();
+  if (status.ok()) status = supervisor.Begin();
   if (status.ok()) status = supervisor.Loop();
 
-  worker->Kill();
+  std::unique_ptr<WorkerProcess> process = worker.TakeProcess();
+  process->Kill();
   spec.io->Stop();
   // The guest may have broken its rings and finished before anybody looked.
   if (status.ok()) status = spec.io->failure();
   if (!status.ok()) return status;
-  dying.Add(std::move(worker));
+  dying.Add(std::move(process));
+  dying.ReapDead();
 
   const IoEngine::Counters counters = spec.io->counters();
   WorkerReport& report = supervisor.report();
+  report.times.stopped = MonotonicNow() - spec.begin;
   report.requests = counters.requests;
   report.doorbells = counters.doorbells;
   report.bytes_written = counters.bytes_written;
   if (spec.options->progress) {
-    const Arena::Progress progress = spec.arena->ReadProgress();
+    const Arena::Progress progress = worker.arena().ReadProgress();
     spec.options->progress(progress.done, progress.total);
   }
   return std::move(report);

@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "broker/arena.h"
 #include "broker/io_engine.h"
 #include "broker/symbolizer.h"
+#include "broker/worker.h"
 #include "broker/worker_process.h"
 #include "hotcell/engine.h"
 #include "protos/control.pb.h"
@@ -17,32 +17,24 @@ namespace hotcell::broker {
 
 // One job for one worker.
 struct JobSpec {
-  v1::Setup setup;
   v1::Start start;
-  const Arena* arena = nullptr;         // not owned
   IoEngine* io = nullptr;               // not owned; started and stopped here
   const JobOptions* options = nullptr;  // not owned
   // Guests with a console: where their output goes. Where there is none output ends the job.
   std::function<void(std::string_view)> serial_output;
   std::function<void(std::string_view)> trace;
   std::span<const Symbol> symbols;  // of the guest's program
+  absl::Duration begin;             // MonotonicNow() when the job came, for JobTimes
 };
 
-// What every job needs and nobody changes; not owned.
-struct WorkerPrograms {
-  int worker_fd = -1;
-  int kvm_fd = -1;
-};
-
-// Starts a worker, sees the job through and returns when the I/O threads are gone: nothing is read
-// or written afterwards. The worker of a job that failed is reaped; that of one that went well was
-// killed and is in `dying`. Call on a thread that stays: the worker dies with it.
+// Sees a job through on a worker that was just started, or is ready since, and returns when the I/O
+// threads are gone: nothing is read or written afterwards. The worker of a job that failed is
+// reaped; that of one that went well was killed and is in `dying`.
 //
 // The report's Finished says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
 // limits of time; what the guest broke in its rings, the worker in its protocol, or what killed it
 // (kInternal, kAborted); a confinement that is not as required (kFailedPrecondition).
-absl::StatusOr<WorkerReport> RunJob(const WorkerPrograms& programs, const JobSpec& spec,
-                                    DyingWorkers& dying);
+absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying);
 
 }  // namespace hotcell::broker
 

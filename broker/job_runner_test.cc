@@ -13,6 +13,7 @@
 
 #include "absl/time/clock.h"
 #include "broker/file_table.h"
+#include "broker/monotonic_clock.h"
 #include "broker/reference_resolver.h"
 #include "broker/testing/fake_worker.h"
 
@@ -36,19 +37,22 @@ class JobRunnerTest : public testing::Test {
   }
 
   absl::StatusOr<WorkerReport> Run(FakeBehaviour behaviour) {
-    auto arena = *Arena::Create({.lanes = 1, .report_capacity = 4096});
+    v1::Setup setup;
+    setup.set_memory_size(static_cast<uint64_t>(behaviour));
+    setup.set_vcpus(1);
+    const auto worker = Worker::Start({.worker_fd = worker_.get(), .kvm_fd = kvm_.get()},
+                                      {.lanes = 1, .report_capacity = 4096}, setup);
+    if (!worker.ok()) return worker.status();
     FileTable files(FileLimits{});
     auto references = *ReferenceResolver::Create({});
-    auto io = *IoEngine::Create(arena, files, references);
+    auto io = *IoEngine::Create(**worker, files, references);
     JobSpec spec;
-    spec.setup.set_memory_size(static_cast<uint64_t>(behaviour));
-    spec.setup.set_vcpus(1);
-    spec.arena = &arena;
+    spec.begin = MonotonicNow();
     spec.io = io.get();
     spec.options = &options_;
     spec.serial_output = serial_output_;
     const absl::Time start = absl::Now();
-    auto report = RunJob({.worker_fd = worker_.get(), .kvm_fd = kvm_.get()}, spec, dying_);
+    auto report = RunJob(**worker, spec, dying_);
     elapsed_ = absl::Now() - start;
     return report;
   }

@@ -61,6 +61,11 @@ void DyingWorkers::ReapAll() {
   }
 }
 
+bool DyingWorkers::any() {
+  const std::lock_guard lock(mutex_);
+  return !workers_.empty();
+}
+
 std::unique_ptr<WorkerProcess> DyingWorkers::TakeOldest(size_t beyond) {
   const std::lock_guard lock(mutex_);
   if (workers_.size() <= beyond) return nullptr;

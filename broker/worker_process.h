@@ -62,6 +62,7 @@ class DyingWorkers {
   void ReapDead();
   // Waits for all.
   void ReapAll();
+  bool any();
 
  private:
   std::unique_ptr<WorkerProcess> TakeOldest(size_t beyond);

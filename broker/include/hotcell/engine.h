@@ -51,11 +51,22 @@ class Cancellation {
   int fd_;
 };
 
+// When a job came to its steps, counted from the call. `confined` and `ready` are when the broker
+// heard of it, and zero for a worker from the pool, which had both behind it.
+struct JobTimes {
+  absl::Duration spawned;   // the worker's program has been executed, or a ready worker taken
+  absl::Duration confined;  // namespaces, layers and the filter for set-up are in place
+  absl::Duration ready;     // the VM is made, the filter for the run in place
+  absl::Duration finished;  // the guest has run, which includes loading it
+  absl::Duration stopped;   // the worker is killed, the broker's I/O threads have ended
+};
+
 // Confinement layers a worker has, as it reports them, and how it ended.
 struct WorkerReport {
   std::vector<v1::LayerResult> layers;
   int32_t pid = 0;  // as the broker sees it
   v1::Finished finished;
+  JobTimes times;
   uint64_t doorbells = 0;   // wake-ups of the broker by the guest
   uint64_t bytes_read = 0;  // from files, served to the guest
   uint64_t bytes_written = 0;
@@ -94,7 +105,8 @@ struct ConvertRequest {
   bool target_is_existing = false;  // -n: keep the size, bytes there may be anything
   std::string snapshot;             // id or name; empty: active layer
   uint64_t sparse_size = 4096;      // bytes; 0: allocate everything
-  uint32_t lanes = 0;               // 0: as many as there are CPUs in the affinity mask
+  // 0: as many as there are CPUs in the affinity mask; one for a file that is next to empty.
+  uint32_t lanes = 0;
   CacheMode target_cache = CacheMode::kUnsafe;
   CacheMode source_cache = CacheMode::kWriteback;
   ReferencePolicy references;
@@ -143,11 +155,25 @@ struct RunReply {
   WorkerReport worker;
 };
 
+// Workers that wait for a job, so that no job waits for a worker: confined, with a VM of their own,
+// the transcoder loaded. Each serves one job and is replaced. One takes a process, some 5 MiB of
+// memory, and 10 to 50 descriptors here. A job that finds none ready, or wants other limits, starts
+// its own.
+struct PoolOptions {
+  uint32_t info_workers = 0;     // for Info(), and for Convert() of images that are next to empty
+  uint32_t convert_workers = 0;  // for Convert()
+  uint32_t lanes = 0;            // of convert_workers; 0: as ConvertRequest::lanes
+  // guest_memory and report_bytes are those of the jobs to be served; the rest is not looked at.
+  Limits limits;
+};
+
 struct EngineOptions {
   // The worker program. Empty: `hotcell-worker` beside the running program, else
   // ../libexec/hotcell/hotcell-worker.
   std::string worker_path;
   std::string kvm_path = "/dev/kvm";
+  // Where there is one, a thread of the engine's starts its workers, and reaps those that ended.
+  PoolOptions pool;
 };
 
 class Engine {

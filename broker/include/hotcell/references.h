@@ -28,6 +28,7 @@ class ReferencePolicy {
 
   const std::map<std::string, std::string>& mappings() const { return mappings_; }
   const std::string& directory() const { return directory_; }  // empty: none
+  bool refuses_all() const { return mappings_.empty() && directory_.empty(); }
 
  private:
   std::map<std::string, std::string> mappings_;

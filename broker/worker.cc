@@ -1,0 +1,69 @@
+#include "broker/worker.h"
+
+#include <poll.h>
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "broker/event_fd.h"
+#include "broker/spawn.h"
+#include "broker/worker_end.h"
+
+namespace hotcell::broker {
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& programs,
+                                                      const ArenaLayout& layout, v1::Setup setup) {
+  absl::StatusOr<Arena> arena = Arena::Create(layout);
+  if (!arena.ok()) return arena.status();
+  setup.set_arena_size(arena->header().arena_size);
+  if (layout.program_size != 0) setup.set_program_offset(arena->program_offset());
+
+  std::vector<LaneEvents> events(layout.lanes);
+  WorkerFds fds{.kvm = programs.kvm_fd, .arena = arena->fd()};
+  for (LaneEvents& lane : events) {
+    for (UniqueFd* fd : {&lane.doorbell, &lane.wake}) {
+      absl::StatusOr<UniqueFd> event = MakeEventFd(0);
+      if (!event.ok()) return event.status();
+      *fd = *std::move(event);
+    }
+    fds.doorbells.push_back(lane.doorbell.get());
+    fds.wakes.push_back(lane.wake.get());
+  }
+  absl::StatusOr<ControlChannel> control = ControlChannel::Create();
+  if (!control.ok()) return control.status();
+  fds.control_in = control->worker_in();
+  fds.control_out = control->worker_out();
+  absl::StatusOr<SpawnedWorker> spawned = SpawnWorker(programs.worker_fd, fds);
+  if (!spawned.ok()) return spawned.status();
+  control->CloseWorkerEnds();
+
+  std::unique_ptr<Worker> worker(
+      new Worker(*std::move(arena), std::move(events), *std::move(control), std::move(setup)));
+  worker->process_ = std::make_unique<WorkerProcess>(*std::move(spawned));
+  if (absl::Status status = worker->control_.SendSetup(worker->setup_); !status.ok()) return status;
+  return worker;
+}
+
+absl::Status Worker::ReadSetup() {
+  if (absl::Status status = control_.ReadAvailable(); !status.ok()) return status;
+  while (true) {
+    const absl::StatusOr<std::optional<v1::FromWorker>> message = control_.Next();
+    if (!message.ok()) return message.status();
+    if (!message->has_value()) break;
+    if ((*message)->has_violation()) return ViolationStatus((*message)->violation());
+    if ((*message)->has_failure()) return FailureStatus((*message)->failure());
+    if (!(*message)->has_confined()) continue;
+    set_confined((*message)->confined());
+    if (absl::Status status = CheckLayers(*confined_, {}); !status.ok()) return status;
+  }
+  return control_.at_eof() ? absl::AbortedError("the worker ended before it had a job")
+                           : absl::OkStatus();
+}
+
+bool Worker::IsSpoilt() const {
+  std::array<pollfd, 2> fds = {pollfd{.fd = process_->pidfd(), .events = POLLIN},
+                               pollfd{.fd = control_.read_fd(), .events = POLLIN}};
+  return poll(fds.data(), fds.size(), 0) != 0;
+}
+
+}  // namespace hotcell::broker

@@ -1,0 +1,183 @@
+#include "broker/worker_pool.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "broker/event_fd.h"
+#include "broker/monotonic_clock.h"
+#include "broker/posix_error.h"
+
+namespace hotcell::broker {
+namespace {
+
+// Of one worker, from its start until it is ready; it takes milliseconds.
+constexpr absl::Duration kStartLimit = absl::Seconds(10);
+// After one that failed. Jobs meanwhile start their own, and tell why that fails.
+constexpr absl::Duration kRetryInterval = absl::Milliseconds(200);
+// How often those that are dying are looked at.
+constexpr absl::Duration kReapInterval = absl::Milliseconds(5);
+// Started at the same time; more would only take the processors from each other and from jobs.
+constexpr size_t kMaxStarting = 2;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& programs,
+                                                        const WorkerShape& shape) {
+  v1::Setup setup;
+  setup.set_mode(v1::GUEST_MODE_PAYLOAD);
+  setup.set_memory_size(shape.guest_memory);
+  setup.set_vcpus(shape.lanes);
+  setup.set_forward_doorbells(shape.forward_doorbells);
+  return Worker::Start(programs, {.lanes = shape.lanes, .report_capacity = shape.report_bytes},
+                       std::move(setup));
+}
+
+absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerPrograms& programs,
+                                                               std::vector<Kind> kinds,
+                                                               DyingWorkers& dying) {
+  absl::StatusOr<UniqueFd> nudge = MakeEventFd(EFD_NONBLOCK);
+  if (!nudge.ok()) return nudge.status();
+  auto pool = std::unique_ptr<WorkerPool>(new WorkerPool(programs, dying, *std::move(nudge)));
+  for (const Kind& kind : kinds) pool->shelves_.push_back({.kind = kind, .ready = {}});
+  // The application's signals are not for this thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&pool->thread_, nullptr, &WorkerPool::ThreadMain, pool.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error == 0) return pool;
+  pool->thread_ = {};
+  return PosixError(error, "start the thread of the pool of workers");
+}
+
+WorkerPool::~WorkerPool() {
+  if (thread_ == pthread_t{}) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  Nudge();
+  pthread_join(thread_, nullptr);
+}
+
+void WorkerPool::Nudge() const { SignalEventFd(nudge_.get()); }
+
+std::unique_ptr<Worker> WorkerPool::Take(const WorkerShape& shape) {
+  const std::lock_guard lock(mutex_);
+  for (Shelf& shelf : shelves_) {
+    if (shelf.kind.shape != shape) continue;
+    // The thread drops the spoilt ones, which may take a while.
+    const auto found =
+        std::ranges::find_if(shelf.ready, [](const auto& worker) { return !worker->IsSpoilt(); });
+    if (found == shelf.ready.end()) continue;
+    std::unique_ptr<Worker> worker = std::move(*found);
+    shelf.ready.erase(found);
+    return worker;
+  }
+  return nullptr;
+}
+
+void* WorkerPool::ThreadMain(void* pool) {
+  pthread_setname_np(pthread_self(), "hotcell-pool");
+  static_cast<WorkerPool*>(pool)->Run();
+  return nullptr;
+}
+
+bool WorkerPool::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+void WorkerPool::Run() {
+  while (!stopping()) {
+    dying_.ReapDead();
+    AdvanceStarting();
+    DropSpoilt();
+    StartMissing();
+    WaitForEvent();
+  }
+}
+
+void WorkerPool::StartMissing() {
+  for (size_t i = 0; i < shelves_.size(); ++i) {
+    const Kind kind = shelves_[i].kind;  // never changes
+    while (starting_.size() < kMaxStarting && MonotonicNow() >= retry_at_) {
+      size_t count = std::ranges::count(starting_, i, &Starting::kind);
+      {
+        const std::lock_guard lock(mutex_);
+        count += shelves_[i].ready.size();
+        if (stop_) return;
+      }
+      if (count >= kind.count) break;
+      absl::StatusOr<std::unique_ptr<Worker>> worker = StartTranscoder(programs_, kind.shape);
+      if (worker.ok()) {
+        starting_.push_back({i, *std::move(worker), MonotonicNow() + kStartLimit});
+      } else {
+        retry_at_ = MonotonicNow() + kRetryInterval;
+      }
+    }
+  }
+}
+
+void WorkerPool::AdvanceStarting() {
+  for (Starting& starting : starting_) {
+    const absl::Status status = starting.worker->ReadSetup();
+    if (status.ok() && starting.worker->ready()) {
+      const std::lock_guard lock(mutex_);
+      shelves_[starting.kind].ready.push_back(std::move(starting.worker));
+    } else if (!status.ok() || MonotonicNow() >= starting.deadline) {
+      starting.worker.reset();
+      retry_at_ = MonotonicNow() + kRetryInterval;
+    }
+  }
+  std::erase_if(starting_, [](const Starting& starting) { return starting.worker == nullptr; });
+}
+
+void WorkerPool::DropSpoilt() {
+  std::vector<std::unique_ptr<Worker>> spoilt;  // destroyed, which waits, outside the lock
+  const std::lock_guard lock(mutex_);
+  for (Shelf& shelf : shelves_) {
+    for (std::unique_ptr<Worker>& worker : shelf.ready) {
+      if (worker->IsSpoilt()) spoilt.push_back(std::move(worker));
+    }
+    std::erase(shelf.ready, nullptr);
+  }
+}
+
+void WorkerPool::WaitForEvent() {
+  std::vector<pollfd> fds = {{.fd = nudge_.get(), .events = POLLIN}};
+  const auto add = [&fds](Worker& worker) {
+    fds.push_back({.fd = worker.process()->pidfd(), .events = POLLIN});
+    fds.push_back({.fd = worker.control().read_fd(), .events = POLLIN});
+  };
+  absl::Duration wait = absl::Hours(1);
+  bool complete = true;
+  for (const Starting& starting : starting_) {
+    add(*starting.worker);
+    wait = std::min(wait, starting.deadline - MonotonicNow());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Shelf& shelf : shelves_) {
+      // One that is taken meanwhile costs a look in vain.
+      for (const auto& worker : shelf.ready) add(*worker);
+      complete = complete && shelf.ready.size() >= shelf.kind.count;
+    }
+  }
+  if (!complete && starting_.empty()) wait = std::min(wait, retry_at_ - MonotonicNow());
+  if (dying_.any()) wait = std::min(wait, kReapInterval);
+  wait = std::max(wait, absl::ZeroDuration());
+  poll(fds.data(), fds.size(),
+       static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)))));
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t drained = read(nudge_.get(), &count, sizeof(count));
+}
+
+}  // namespace hotcell::broker
