@@ -13,7 +13,7 @@ struct libdeflate_compressor;
 
 namespace hotcell::guest {
 
-// State of one lane, allocated once: about 0.5 MiB for deflate, 1.3 MiB for zstd. Not thread-safe.
+// State of one lane, allocated once: about 0.5 MiB for deflate, 0.9 MiB for zstd. Not thread-safe.
 class ClusterCompressor {
  public:
   static Result<std::unique_ptr<ClusterCompressor>> Create(Compression compression);
