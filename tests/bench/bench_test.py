@@ -58,7 +58,7 @@ def _at_target():
         return {"wall": [wall], "cpu": [wall], "peak_memory": 160 * MIB - 1, "size": size,
                 "allocated": size}
 
-    return {"kind": "write zlib", "compressed": True,
+    return {"kind": "write zlib",
             "programs": {"hotcell": program(103, 1.0), "default": program(100, 5.0),
                          "best": program(100, 2.7)},
             "speed": {"default": ratio(5.0), "best": ratio(2.7)},

@@ -7,6 +7,7 @@ machine that slows down slows all. docs/performance.md says how to read the resu
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -24,7 +25,9 @@ import bench_sections
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MIB = 1 << 20
-_SLACK = 64 * MIB  # memory that a job takes beside its output, bytes
+# Memory that is kept backed, bytes: the biggest output and what else a job takes.
+_BACKED = 7 << 29
+_QUICK_BACKED = 1 << 29
 _ENOUGH_SECONDS = 2.0  # of a program: a case that is over sooner gets more rounds
 _MOST_ROUNDS = 31
 
@@ -44,7 +47,7 @@ class Bench:
         self.bin = os.path.dirname(arguments.hotcell)
         self.inputs = inputs
         self.quick = arguments.quick
-        self.rounds = arguments.rounds or (3 if arguments.quick else 7)
+        self.rounds = arguments.rounds or (3 if arguments.quick else 5)
         self.most_rounds = arguments.rounds or _MOST_ROUNDS
         self.output = os.path.join(arguments.output, f"hotcell-bench.{os.getpid()}")
         self.target = os.path.join(self.output, "target")
@@ -58,19 +61,17 @@ class Bench:
 
     def observe(self, command):
         """An untimed run that writes the target. Returns peak memory, standard output, sizes."""
-        self._make_room()
         peak, output = bench_measure.observe([*command, self.target])
         allocated, size = self.remove_target()
         return {"peak_memory": peak, "allocated": allocated, "size": size}, output
 
-    def measure(self, command, expected):
-        """A timed run that writes the target, about `expected` bytes. Returns its cost."""
-        bench_measure.touch_memory(self.output, expected + _SLACK)
+    def measure(self, command):
+        """A timed run that writes the target. Returns its cost."""
         cost = bench_measure.measure([*command, self.target])
         self.remove_target()
         return cost
 
-    def interleave(self, commands, expected):
+    def interleave(self, commands):
         """Runs commands ({name: command}) in turn. Returns {name: {"wall": [...], "cpu": [...]}}."""
         result = {name: {"wall": [], "cpu": []} for name in commands}
         names = list(commands)
@@ -79,7 +80,7 @@ class Bench:
                 sum(costs["wall"]) for costs in result.values()) < _ENOUGH_SECONDS):
             for index in range(len(names)):
                 name = names[(index + number) % len(names)]
-                cost = self.measure(commands[name], expected)
+                cost = self.measure(commands[name])
                 result[name]["wall"].append(cost.wall)
                 result[name]["cpu"].append(cost.cpu)
             number += 1
@@ -97,11 +98,10 @@ class Bench:
         observed["hotcell"], output = self.observe(
             [*self.programs["hotcell"], "--stats", "--output=json", *arguments])
         self._verify(case, commands["hotcell"], source)
-        costs = self.interleave(commands, observed["default"]["allocated"])
+        costs = self.interleave(commands)
         stats = json.loads(output)["convert"]["stats"]
         result = {
             "kind": case.kind,
-            "compressed": bool(case.target.option),
             "programs": {name: {**observed[name], **costs[name]} for name in commands},
             "speed": {name: _ratios(costs[name]["wall"], costs["hotcell"]["wall"])
                       for name in ("default", "best")},
@@ -115,14 +115,10 @@ class Bench:
         return result
 
     def _verify(self, case, command, source):
-        self._make_room()
         bench_measure.measure([*command, self.target])
         bench_measure.measure(["qemu-img", "compare", "-q", "-f", case.source.format, "-F",
                                case.target.format, source, self.target])
         self.remove_target()
-
-    def _make_room(self):
-        bench_measure.touch_memory(self.output, _SLACK)
 
 
 def _ratios(numerators, denominators):
@@ -143,6 +139,16 @@ def _machine():
             "kvm": module, "qemu-img": qemu.splitlines()[0].removeprefix("qemu-img version ")}
 
 
+def _backed_size(arguments):
+    return _QUICK_BACKED if arguments.quick else _BACKED
+
+
+def _available_memory():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        return next(int(line.split()[1]) << 10 for line in lines
+                    if line.startswith("MemAvailable:"))
+
+
 def _check_machine(arguments):
     """Raises BenchError for what would fail later. Returns the formats of hotcell."""
     if not os.access(arguments.hotcell, os.X_OK):
@@ -161,11 +167,15 @@ def _check_machine(arguments):
         state = os.statvfs(arguments.output)
     except OSError as error:
         raise BenchError(f"--output '{arguments.output}': {error.strerror}") from error
-    needed = (MIB << 9) if arguments.quick else (3 << 30)
+    needed = _backed_size(arguments)
     free = state.f_bavail * state.f_frsize
     if free < needed:
         raise BenchError(f"{arguments.output} has {free // MIB} MiB free, {needed // MIB} MiB are "
                          "needed: --output names another tmpfs")
+    available = _available_memory()
+    if available < 2 * needed:
+        raise BenchError(f"{available // MIB} MiB of memory are available, {2 * needed // MIB} MiB "
+                         "are needed: try --quick")
     return listed
 
 
@@ -181,6 +191,7 @@ def _run(arguments, chosen):
     bench = Bench(arguments, bench_inputs.Inputs(directory, arguments.quick))
     results = {"machine": _machine(), "rounds": bench.rounds, "quick": bench.quick,
                "conversions": {}, "sections": {}, "skipped": {}, "failed": {}}
+    backed = bench_measure.BackedMemory(_backed_size(arguments))
     try:
         for name, (place, function) in chosen.items():
             print(f"measuring {name} ...", end=" ", file=sys.stderr, flush=True)
@@ -196,6 +207,7 @@ def _run(arguments, chosen):
             _save(results, arguments)
     finally:
         shutil.rmtree(bench.output, ignore_errors=True)
+        backed.close()
     return results
 
 
@@ -205,7 +217,7 @@ def _parse():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="an eighth of the sizes, 3 rounds")
     parser.add_argument("--rounds", type=int, default=0,
-                        help="rounds of each conversion (default: 7, more where they are short)")
+                        help="rounds of each conversion (default: 5, more where they are short)")
     parser.add_argument("--only", metavar="TEXT", default="",
                         help="measure that whose name contains TEXT")
     parser.add_argument("--list", action="store_true", help="print the names and measure nothing")
@@ -236,6 +248,8 @@ def _report(results, arguments):
 
 def _main():
     arguments = _parse()
+    if arguments.plot and importlib.util.find_spec("matplotlib") is None:
+        raise BenchError(f"--plot needs matplotlib for {sys.executable}: run tools/setup --plot")
     if arguments.source:
         with open(arguments.source, encoding="utf-8") as source:
             _report(json.load(source), arguments)

@@ -121,7 +121,7 @@ def missed(result):
         "default": result["speed"]["default"]["median"] < default,
         "best": result["speed"]["best"]["median"] < best,
         "CPU": max(ratio["median"] for ratio in result["cpu_ratio"].values()) > CPU_TARGET,
-        "size": bool(result["compressed"]) and any(
+        "size": result["kind"].startswith("write") and any(
             ours[size] > theirs[size] * COMPRESSED_SIZE_TARGET for size in ("size", "allocated")),
         "memory": ours["peak_memory"] >= PEAK_TARGET,
         "exits": moved >= EXITS_JUDGED_FROM and stats["exits"] * (16 << 20) > EXITS_TARGET * moved,

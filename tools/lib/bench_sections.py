@@ -25,7 +25,6 @@ _LANE_CASES = [
 # Virtual sizes of sparse images, and how many MiB of data each has, evenly spread.
 _VIRTUAL_SIZES = {"1 GiB": GIB, "100 GiB": 100 * GIB, "2 TiB": 2 * TIB}
 _SPARSE_MIBS = 64
-_TOUCHED = 64 * MIB
 
 
 class NotThere(Exception):
@@ -46,7 +45,6 @@ def _cold_info(bench):
     walls = {name: [] for name in commands}
     rounds = 50 if bench.quick else 300
     warm_up = rounds // 10
-    bench_measure.touch_memory(bench.output, _TOUCHED)
     for number in range(-warm_up, rounds):
         for name in sorted(commands, reverse=number % 2 == 0):
             cost = bench_measure.measure(commands[name])
@@ -78,7 +76,6 @@ def _pooled_info(bench):
     """Jobs in a service that keeps workers ready; qemu-img cold beside it."""
     program = _program(bench, "pool_bench")
     source = bench.inputs.path(_QCOW2)
-    bench_measure.touch_memory(bench.output, 4 * _TOUCHED)
     walls = [bench_measure.measure(["qemu-img", "info", "-f", "qcow2", source]).wall
              for _ in range(20 if bench.quick else 100)]
     result = {"qemu-img": _quantiles(walls)}
@@ -102,10 +99,10 @@ def _lanes(bench):
         arguments = ["-f", case.source.format, *case.target.options(), source]
         commands = {str(lanes): [*bench.programs["hotcell"], "--lanes", str(lanes), *arguments]
                     for lanes in _LANES}
-        observed, _ = bench.observe(commands["1"])
+        bench.observe(commands["1"])
         result[case.name] = {
             lanes: {"wall": statistics.median(costs["wall"]), "cpu": statistics.median(costs["cpu"])}
-            for lanes, costs in bench.interleave(commands, observed["allocated"]).items()}
+            for lanes, costs in bench.interleave(commands).items()}
     return result
 
 
@@ -128,7 +125,7 @@ def _memory(bench):
         peaks = {}
         for source, image_format, target_format in ((raw, "raw", "qcow2"), (qcow2, "qcow2", "raw")):
             command = [*bench.programs["hotcell"], "-f", image_format, "-O", target_format, source]
-            cost = bench.measure(command, _SPARSE_MIBS * MIB)
+            cost = bench.measure(command)
             peaks[f"{image_format} to {target_format}"] = {
                 **bench.observe(command)[0], "wall": cost.wall}
         os.unlink(raw)
