@@ -35,10 +35,10 @@ def draw(results, path):
     axes.invert_yaxis()
     axes.set_ylim(len(conversions) - 0.4, -0.6)
     axes.set_xlim(left=0)
-    axes.set_xlabel("times as fast as qemu-img (median and range; right of the line, hotcell wins)")
+    machine = results["machine"]
+    axes.set_xlabel("times as fast as qemu-img (median and range; right of the line, hotcell wins)\n"
+                    f"{machine['cpus']} CPUs, qemu-img {machine['qemu-img']}")
     axes.grid(axis="x", linewidth=0.3)
     axes.set_axisbelow(True)
-    figure.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
-    machine = results["machine"]
-    axes.set_title(f"{machine['cpus']} CPUs, qemu-img {machine['qemu-img']}", fontsize=9)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8, frameon=False)
     figure.savefig(path, format="png", dpi=120)
