@@ -28,7 +28,9 @@ MIB = 1 << 20
 # Memory that is kept backed, bytes: the biggest output and what else a job takes.
 _BACKED = 7 << 29
 _QUICK_BACKED = 1 << 29
-_ENOUGH_SECONDS = 2.0  # of a program: a case that is over sooner gets more rounds
+# Of one program: a conversion that is over sooner gets more rounds.
+_ENOUGH_SECONDS = 2.0
+_QUICK_ENOUGH_SECONDS = 0.25
 _MOST_ROUNDS = 31
 
 
@@ -49,6 +51,7 @@ class Bench:
         self.quick = arguments.quick
         self.rounds = arguments.rounds or (3 if arguments.quick else 5)
         self.most_rounds = arguments.rounds or _MOST_ROUNDS
+        self.enough = _QUICK_ENOUGH_SECONDS if arguments.quick else _ENOUGH_SECONDS
         self.output = os.path.join(arguments.output, f"hotcell-bench.{os.getpid()}")
         self.target = os.path.join(self.output, "target")
         os.makedirs(self.output)
@@ -77,7 +80,7 @@ class Bench:
         names = list(commands)
         number = 0
         while number < self.rounds or (number < self.most_rounds and min(
-                sum(costs["wall"]) for costs in result.values()) < _ENOUGH_SECONDS):
+                sum(costs["wall"]) for costs in result.values()) < self.enough):
             for index in range(len(names)):
                 name = names[(index + number) % len(names)]
                 cost = self.measure(commands[name])

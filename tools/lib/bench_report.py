@@ -112,15 +112,18 @@ def _cold_info(result):
 
 def _pooled_info(result):
     rows = [["qemu-img, cold", *(f"{result['qemu-img'][part] * 1e3:.2f}" for part in ("p50", "p99")),
-             "-"]]
-    for name in ("one at a time", "two at a time"):
+             "-", "-"]]
+    for name, title in (("paused", "10 ms between jobs"), ("busy", "two threads, no pause")):
         run = result[name]
-        rows.append([f"hotcell, {name}", *(f"{run[part] / 1e3:.2f}" for part in ("p50", "p99")),
-                     f"{run['jobs_per_second']:.0f}"])
-    return (_table(["`info` from a pool", "p50 ms", "p99 ms", "jobs per second"], rows)
+        rows.append([f"hotcell, {title}",
+                     *(f"{run[f'latency-{part}-us'] / 1e3:.2f}" for part in ("p50", "p99")),
+                     f"{run['jobs-per-second']:.0f}" if name == "busy" else "-",
+                     f"{run['pooled-jobs']} of {run['jobs']}"])
+    return (_table(["`info` from a pool", "p50 ms", "p99 ms", "jobs per second",
+                    "found a worker ready"], rows)
             + f"\n\n{result['speed']:.2f} times as fast as qemu-img cold (target "
-            f"{bench_cases.POOLED_INFO_TARGET}), {result['jobs_per_second']:.0f} jobs per second "
-            f"(target {bench_cases.JOBS_TARGET:.0f}): {_verdict(result)}.")
+            f"{bench_cases.POOLED_INFO_TARGET}), {result['busy']['jobs-per-second']:.0f} jobs per "
+            f"second (target {bench_cases.JOBS_TARGET:.0f}): {_verdict(result)}.")
 
 
 def _lanes(result):
@@ -134,10 +137,13 @@ def _lanes(result):
 
 
 def _codecs(result):
-    """Whatever codec_bench printed: a list of objects with the same keys."""
-    columns = list(result[0])
-    return _table(columns, [[f"{entry[column]:.0f}" if isinstance(entry[column], float)
-                             else str(entry[column]) for column in columns] for entry in result])
+    rows = []
+    for codec in result["codecs"]:
+        compresses = codec["operation"] == "compress"
+        rows.append([f"{codec['format']} {codec['operation']}: {codec['name']}",
+                     f"{codec['mib_per_second']:.0f}",
+                     f"{codec['output_bytes'] / codec['input_bytes']:.3f}" if compresses else "-"])
+    return _table([f"Codec, {result['threads']} threads", "MiB/s of disk", "compressed to"], rows)
 
 
 def _memory(result):
