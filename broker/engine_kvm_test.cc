@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -12,8 +14,11 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "broker/testing/temp_dir.h"
@@ -196,6 +201,137 @@ TEST_F(EngineKvmTest, AHundredJobsLeaveNothing) {
   EXPECT_EQ(CountEntries("/proc/self/task"), threads);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
   EXPECT_EQ(errno, ECHILD);
+}
+
+class PooledEngineTest : public EngineKvmTest {
+ protected:
+  void SetUp() override {
+    EngineKvmTest::SetUp();
+    if (IsSkipped()) return;
+    engine_.reset();
+    Make({.info_workers = 2, .convert_workers = 1, .lanes = 2, .limits = {}});
+    disk_.Write("disk.raw", std::string(3 << 20, 'x'));
+    fd_ = disk_.Open("disk.raw", O_RDONLY);
+    info_.source = {.fd = fd_.get(), .name = "disk.raw", .format = "raw"};
+  }
+  void Make(const PoolOptions& pool) {
+    absl::StatusOr<Engine> engine =
+        Engine::Create({.worker_path = HOTCELL_WORKER_PATH, .pool = pool});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = std::make_unique<Engine>(*std::move(engine));
+  }
+  // Whether a job that may be served by the pool is, within seconds.
+  template <typename Job>
+  static bool GetsPooled(const Job& job) {
+    for (int i = 0; i < 300; ++i) {
+      if (WasPooled(job())) return true;
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return false;
+  }
+  // A worker from the pool was ready before its job came.
+  template <typename Reply>
+  static bool WasPooled(const absl::StatusOr<Reply>& reply) {
+    EXPECT_TRUE(reply.ok()) << reply.status();
+    return reply.ok() && reply->worker.times.ready == absl::ZeroDuration();
+  }
+  absl::StatusOr<ConvertReply> Convert(uint32_t lanes) {
+    const UniqueFd target(memfd_create("target", MFD_CLOEXEC));
+    ConvertRequest request;
+    request.source = info_.source;
+    request.target_fd = target.get();
+    request.target_format = "qcow2";
+    request.lanes = lanes;
+    return engine_->Convert(request);
+  }
+
+  TempDir disk_;
+  UniqueFd fd_;
+  InfoRequest info_;
+};
+
+TEST_F(PooledEngineTest, ReadyWorkersServeAndAreReplaced) {
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(GetsPooled([&] { return engine_->Info(info_); })) << i;
+    EXPECT_TRUE(GetsPooled([&] { return Convert(2); })) << i;
+  }
+}
+
+TEST_F(PooledEngineTest, EachServesOneJob) {
+  std::set<int32_t> pids;
+  for (int i = 0; i < 20; ++i) {
+    const auto reply = engine_->Info(info_);
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    EXPECT_EQ(reply->info.virtual_size(), uint64_t{3} << 20);
+    EXPECT_TRUE(pids.insert(reply->worker.pid).second) << "a worker served twice";
+  }
+}
+
+TEST_F(PooledEngineTest, JobsThatWantSomethingElseStartTheirOwn) {
+  ASSERT_TRUE(GetsPooled([&] { return engine_->Info(info_); }));
+  absl::SleepFor(absl::Milliseconds(100));  // all are ready
+  EXPECT_FALSE(WasPooled(Convert(1)));
+  info_.options.limits.guest_memory += 1 << 20;
+  EXPECT_FALSE(WasPooled(engine_->Info(info_)));
+}
+
+TEST_F(PooledEngineTest, RequiredLayersAreCheckedForTheJob) {
+  ASSERT_TRUE(GetsPooled([&] { return engine_->Info(info_); }));
+  absl::SleepFor(absl::Milliseconds(100));
+  info_.options.required_layers = {v1::LAYER_UNSPECIFIED};  // nobody has that
+  const absl::Status status = engine_->Info(info_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+}
+
+TEST_F(PooledEngineTest, WorkersKilledWhileTheyWaitAreReplaced) {
+  ASSERT_TRUE(GetsPooled([&] { return engine_->Info(info_); }));
+  absl::SleepFor(absl::Milliseconds(100));
+  std::vector<pid_t> killed;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    for (pid_t child = 0; children >> child;) killed.push_back(child);
+  }
+  EXPECT_GE(killed.size(), 3u);
+  for (const pid_t worker : killed) kill(worker, SIGKILL);
+  for (const pid_t worker : killed) {
+    for (int i = 0; i < 1000 && kill(worker, 0) == 0; ++i) absl::SleepFor(absl::Milliseconds(5));
+    EXPECT_NE(kill(worker, 0), 0) << "nobody reaped it";
+  }
+  // Cold at first, or with a worker that came since.
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(engine_->Info(info_).ok());
+  EXPECT_TRUE(GetsPooled([&] { return engine_->Info(info_); }));
+}
+
+TEST_F(PooledEngineTest, ManyThreadsShareThePoolAndLeaveNothing) {
+  engine_.reset();
+  const size_t fds = CountEntries("/proc/self/fd");
+  const size_t threads = CountEntries("/proc/self/task");
+  Make({.info_workers = 3, .convert_workers = 1, .lanes = 1, .limits = {}});
+  std::vector<std::thread> callers;
+  std::atomic<int> good = 0;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&, caller] {
+      for (int i = 0; i < 20; ++i) {
+        good += caller % 2 == 0 ? engine_->Info(info_).ok() : Convert(1).ok();
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(good, 80);
+  engine_.reset();
+  EXPECT_EQ(CountEntries("/proc/self/fd"), fds);
+  EXPECT_EQ(CountEntries("/proc/self/task"), threads);
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+TEST_F(PooledEngineTest, APoolThatCannotBeIsRefused) {
+  EXPECT_FALSE(Engine::Create({.worker_path = HOTCELL_WORKER_PATH,
+                               .pool = {.convert_workers = 1, .lanes = 17, .limits = {}}})
+                   .ok());
+  PoolOptions small = {.info_workers = 1, .limits = {}};
+  small.limits.guest_memory = 4096;
+  EXPECT_FALSE(Engine::Create({.worker_path = HOTCELL_WORKER_PATH, .pool = small}).ok());
 }
 
 }  // namespace

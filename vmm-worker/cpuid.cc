@@ -1,6 +1,7 @@
 #include "vmm-worker/cpuid.h"
 
 #include <cpuid.h>
+#include <sys/platform/x86.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -56,8 +57,37 @@ uint64_t GuestXcr0(uint64_t host_xcr0) {
 
 }  // namespace
 
+namespace {
+
+// Leaves that glibc has read at its start.
+const cpuid_feature* KnownLeaf(uint32_t function, uint32_t index) {
+  if (index != 0) return nullptr;
+  switch (function) {
+    case 1:
+      return __x86_get_cpuid_feature_leaf(CPUID_INDEX_1);
+    case 7:
+      return __x86_get_cpuid_feature_leaf(CPUID_INDEX_7);
+    case kLeafExtended:
+      return __x86_get_cpuid_feature_leaf(CPUID_INDEX_80000001);
+    case kLeafAddressSizes:
+      return __x86_get_cpuid_feature_leaf(CPUID_INDEX_80000008);
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
 CpuidEntry ReadHostCpuid(uint32_t function, uint32_t index) {
   CpuidEntry entry{.function = function, .index = index};
+  // The instruction costs nanoseconds on hardware and microseconds in a guest, as a host may be.
+  if (const cpuid_feature* leaf = KnownLeaf(function, index)) {
+    entry.eax = leaf->cpuid_array[0];
+    entry.ebx = leaf->cpuid_array[1];
+    entry.ecx = leaf->cpuid_array[2];
+    entry.edx = leaf->cpuid_array[3];
+    return entry;
+  }
   __cpuid_count(function, index, entry.eax, entry.ebx, entry.ecx, entry.edx);
   return entry;
 }

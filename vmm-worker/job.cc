@@ -62,6 +62,8 @@ class Job {
   void Confine();
   const v1::ToWorker& ReadMessage(v1::ToWorker::MessageCase expected);
   void StartThreads();
+  void WaitForThreads();
+  void LoadAndStart();
   [[noreturn]] void StopVcpus();
   static void Pause();
   static void* VcpuMain(void* argument);
@@ -79,6 +81,8 @@ class Job {
   std::mutex mutex_;
   std::condition_variable changed_;
   uint32_t threads_ready_ = 0;
+  Status memory_status_;
+  bool locked_down_ = false;
   bool started_ = false;
 };
 
@@ -162,6 +166,9 @@ void Job::StartThreads() {
     if (error != 0) Fail({"pthread_create", error, {}});
     threads_.push_back(std::move(thread));
   }
+}
+
+void Job::WaitForThreads() {
   // A new thread makes system calls of its own before it gets to our code; they belong to set-up.
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return threads_ready_ == threads_.size(); });
@@ -171,14 +178,35 @@ void Job::RunThread(VcpuThread& thread) {
   {
     std::unique_lock lock(mutex_);
     thread.id = gettid();
+  }
+  Status status;
+  if (thread.index == 0) status = machine_->PrepareMemory();
+  {
+    std::unique_lock lock(mutex_);
+    if (!status.ok()) memory_status_ = status;
     ++threads_ready_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return started_; });
+    changed_.wait(lock, [&] { return thread.index == 0 ? locked_down_ : started_; });
   }
+  if (thread.index == 0) LoadAndStart();
   const std::optional<GuestEnd> end = RunVcpu(machine_->vcpu(thread.index), thread.index,
                                               machine_->platform(), stop_, thread.counts);
   if (!end) Park();
   Finish(thread.index, *end);
+}
+
+// On the thread that enters the guest first: a job for a worker that waits is not handed on.
+void Job::LoadAndStart() {
+  const v1::Start& start = ReadMessage(v1::ToWorker::kStart).start();
+  narration_.Decide(start.verbose());
+  if (Status status = machine_->Load(start); !status.ok()) {
+    Finish(0, {.reason = v1::END_REASON_LOAD_ERROR, .detail = status.error().detail});
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    started_ = true;
+  }
+  changed_.notify_all();
 }
 
 void Job::StopVcpus() {
@@ -205,11 +233,13 @@ void Job::Run() {
   Confine();
 
   const v1::Setup setup = ReadMessage(v1::ToWorker::kSetup).setup();
-  Result<std::unique_ptr<Machine>> machine =
-      Machine::Create(setup, seeds, builtin_.size(), channel_, narration_);
+  Result<std::unique_ptr<Machine>> machine = Machine::Create(setup, seeds, builtin_, narration_);
   if (!machine.ok()) Fail(machine.error());
   machine_ = std::move(*machine);
-  StartThreads();
+  StartThreads();  // the first one prepares the memory meanwhile
+  if (Status status = machine_->MakeVm(channel_); !status.ok()) Fail(status.error());
+  WaitForThreads();
+  if (!memory_status_.ok()) Fail(memory_status_.error());
   const policy::RunExtra extra = setup.log_dirty_pages()     ? policy::RunExtra::kDirtyLog
                                  : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
                                                              : policy::RunExtra::kNothing;
@@ -220,17 +250,12 @@ void Job::Run() {
   ready.mutable_ready();
   channel_.Write(ready);
 
-  const v1::Start& start = ReadMessage(v1::ToWorker::kStart).start();
-  narration_.Decide(start.verbose());
-  if (Status status = machine_->Load(start, builtin_); !status.ok()) {
-    Finish(0, {.reason = v1::END_REASON_LOAD_ERROR, .detail = status.error().detail});
-  }
   {
-    const std::lock_guard lock(mutex_);
-    started_ = true;
+    std::unique_lock lock(mutex_);
+    locked_down_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return started_; });
   }
-  changed_.notify_all();
-
   ReadMessage(v1::ToWorker::kStop);
   StopVcpus();
 }

@@ -83,54 +83,81 @@ void AppendRanges(std::span<const uint64_t> bitmap, uint64_t first_page, uint64_
   }
 }
 
-// The most of the host's vector state that this KVM gives to a guest.
-Status SetFeatures(kvm::Vcpu& vcpu, uint64_t host_xcr0) {
-  Status status;
-  for (const uint64_t limit : {~uint64_t{0}, kXcr0X87 | kXcr0Sse | kXcr0Avx, kXcr0X87 | kXcr0Sse}) {
-    const GuestCpuid cpuid = MakeGuestCpuid(&ReadHostCpuid, host_xcr0 & limit);
-    status = vcpu.SetCpuid(cpuid.entries);
-    if (!status.ok()) return status;
-    status = vcpu.SetXcr0(cpuid.xcr0);
-    if (status.ok()) return status;
+// What a vCPU shall have. A host that is itself a guest takes microseconds for each CPUID leaf, so
+// they are read for the first vCPU and set for all.
+class Features {
+ public:
+  // The most of the host's vector state that this KVM gives to a guest.
+  Status SetFirst(kvm::Vcpu& vcpu) {
+    const uint64_t host_xcr0 = ReadHostXcr0();
+    Status status;
+    for (const uint64_t limit :
+         {~uint64_t{0}, kXcr0X87 | kXcr0Sse | kXcr0Avx, kXcr0X87 | kXcr0Sse}) {
+      cpuid_ = MakeGuestCpuid(&ReadHostCpuid, host_xcr0 & limit);
+      status = vcpu.SetCpuid(cpuid_.entries);
+      if (!status.ok()) return status;
+      status = vcpu.SetXcr0(cpuid_.xcr0);
+      if (status.ok()) return status;
+    }
+    return status;
   }
-  return status;
-}
+
+  Status SetNext(kvm::Vcpu& vcpu) const {
+    Status status = vcpu.SetCpuid(cpuid_.entries);
+    return status.ok() ? vcpu.SetXcr0(cpuid_.xcr0) : status;
+  }
+
+ private:
+  GuestCpuid cpuid_;
+};
 
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::Create(const v1::Setup& setup, const PayloadSeeds& seeds,
-                                                 uint64_t builtin_size, FrameChannel& channel,
+                                                 std::span<const std::byte> builtin,
                                                  Narration& narration) {
   if (Status status = CheckSetup(setup); !status.ok()) return status.error();
-  std::unique_ptr<Machine> machine(new Machine(setup, seeds, narration));
+  std::unique_ptr<Machine> machine(new Machine(setup, seeds, builtin, narration));
+  Result<GuestMemory> memory = GuestMemory::Create(setup.memory_size());
+  if (!memory.ok()) return memory.error();
+  machine->memory_ = std::move(*memory);
+  return machine;
+}
 
+Status Machine::PrepareMemory() {
+  if (!is_payload()) return {};
+  boot_.Prepare(*memory_, runs_builtin() ? builtin_.size() : setup_.program_size());
+  return runs_builtin() ? LoadPayload(builtin_) : Status();
+}
+
+Status Machine::MakeVm(FrameChannel& channel) {
   Result<kvm::System> system = kvm::System::Adopt(OwnedFd(abi::kFdKvm));
   if (!system.ok()) return system.error();
-  narration.Tell(StrCat("KVM API version ", system->api_version()));
+  narration_.Tell(StrCat("KVM API version ", system->api_version()));
   Result<kvm::Vm> vm = kvm::Vm::Create(*system);
   if (!vm.ok()) return vm.error();
-  machine->vm_ = std::move(*vm);
-  if (Status status = machine->vm_->DenyMsrs(); !status.ok()) return status.error();
-  if (Status status = machine->AddMemory(builtin_size); !status.ok()) return status.error();
-  if (Status status = machine->AddArena(); !status.ok()) return status.error();
-  if (Status status = machine->AddVcpus(*system); !status.ok()) return status.error();
-  if (Status status = machine->AddIoEvents(); !status.ok()) return status.error();
+  vm_ = std::move(*vm);
+  if (Status status = vm_->DenyMsrs(); !status.ok()) return status;
+  if (Status status = AddMemory(); !status.ok()) return status;
+  if (Status status = AddArena(); !status.ok()) return status;
+  if (Status status = AddVcpus(*system); !status.ok()) return status;
+  if (Status status = AddIoEvents(); !status.ok()) return status;
 
-  if (setup.log_dirty_pages()) {
-    if (Status status = machine->vm_->MoveTo(abi::kFdVm); !status.ok()) return status.error();
+  if (setup_.log_dirty_pages()) {
+    if (Status status = vm_->MoveTo(abi::kFdVm); !status.ok()) return status;
   } else {
-    machine->vm_.reset();  // the vCPUs keep it alive
+    vm_.reset();  // the vCPUs keep it alive
   }
-  if (machine->is_payload()) {
-    machine->platform_ = std::make_unique<PayloadPlatform>(
-        machine->boot_, *machine->memory_, machine->has_lanes_ ? abi::kFdWake : -1,
-        setup.forward_doorbells() ? abi::kFdDoorbell : -1);
+  if (is_payload()) {
+    platform_ =
+        std::make_unique<PayloadPlatform>(boot_, *memory_, has_lanes_ ? abi::kFdWake : -1,
+                                          setup_.forward_doorbells() ? abi::kFdDoorbell : -1);
   } else {
     auto classic = std::make_unique<ClassicPlatform>(channel);
-    machine->classic_ = classic.get();
-    machine->platform_ = std::move(classic);
+    classic_ = classic.get();
+    platform_ = std::move(classic);
   }
-  return machine;
+  return {};
 }
 
 Status Machine::AddRamSlot(uint64_t gpa, uint64_t size) {
@@ -141,16 +168,10 @@ Status Machine::AddRamSlot(uint64_t gpa, uint64_t size) {
   return vm_->SetMemory(ram_.back().slot, gpa, memory_->bytes().subspan(gpa, size), flags);
 }
 
-Status Machine::AddMemory(uint64_t builtin_size) {
-  Result<GuestMemory> memory = GuestMemory::Create(setup_.memory_size());
-  if (!memory.ok()) return memory.error();
-  memory_ = std::move(*memory);
+Status Machine::AddMemory() {
   narration_.Tell(StrCat("Guest memory: ", setup_.memory_size() >> 20,
                          " MiB of anonymous memory at guest-physical address 0x0"));
-  if (is_payload()) {
-    boot_.Prepare(*memory_, setup_.program_size() != 0 ? setup_.program_size() : builtin_size);
-    return AddRamSlot(0, setup_.memory_size());
-  }
+  if (is_payload()) return AddRamSlot(0, setup_.memory_size());
   // The VGA text page is a device: no memory behind it, so that each access comes to the worker.
   if (Status status = AddRamSlot(0, abi::kVgaTextGpa); !status.ok()) return status;
   return AddRamSlot(kVgaPageEnd, setup_.memory_size() - kVgaPageEnd);
@@ -176,12 +197,13 @@ Status Machine::AddArena() {
 }
 
 Status Machine::AddVcpus(const kvm::System& system) {
-  const uint64_t host_xcr0 = ReadHostXcr0();
+  Features features;
   for (uint32_t i = 0; i < setup_.vcpus(); ++i) {
     Result<kvm::Vcpu> vcpu = vm_->CreateVcpu(system, i, abi::kFdVcpu + static_cast<int>(i));
     if (!vcpu.ok()) return vcpu.error();
     vcpus_.push_back(std::move(*vcpu));
-    if (Status status = SetFeatures(vcpus_.back(), host_xcr0); !status.ok()) return status;
+    Status featured = i == 0 ? features.SetFirst(vcpus_.back()) : features.SetNext(vcpus_.back());
+    if (!featured.ok()) return featured;
     Result<kvm_sregs> initial = vcpus_.back().GetSregs();
     if (!initial.ok()) return initial.error();
     sregs_.push_back(is_payload() ? boot_.Sregs(*initial, i)
@@ -206,17 +228,26 @@ Status Machine::AddIoEvents() {
   return {};
 }
 
-Status Machine::Load(const v1::Start& start, std::span<const std::byte> builtin) {
-  std::span<const std::byte> program = builtin;
+Status Machine::Load(const v1::Start& start) {
+  std::span<const std::byte> program = builtin_;
   if (setup_.program_size() != 0) {
     // Copied once: the guest will be able to write the arena.
     const auto source = arena_.bytes().subspan(setup_.program_offset(), setup_.program_size());
     std::copy(source.begin(), source.end(), program_.bytes().begin());
     program = program_.bytes();
   }
-  Status status = is_payload() ? LoadPayload(program) : LoadClassic(start, program);
+  Status status;
+  if (!is_payload()) {
+    status = LoadClassic(start, program);
+  } else if (!runs_builtin()) {
+    status = LoadPayload(program);
+  }
   if (!status.ok()) return status;
   for (uint32_t i = 0; i < vcpu_count(); ++i) vcpus_[i].SetRegs(regs_[i]);
+  if (is_payload()) {
+    narration_.Tell(StrCat("Program: ELF, entry ", Hex(regs_.front().rip), ", ", vcpu_count(),
+                           " vCPUs at CPL 3"));
+  }
   return {};
 }
 
@@ -224,8 +255,6 @@ Status Machine::LoadPayload(std::span<const std::byte> program) {
   Result<ElfImage> image = ParseElf(program, boot_.Rules());
   if (!image.ok()) return image.error();
   if (Status status = boot_.Load(program, *image, seeds_, *memory_); !status.ok()) return status;
-  narration_.Tell(StrCat("Program: ELF, ", image->segments.size(), " segments, entry ",
-                         Hex(image->entry), ", ", vcpu_count(), " vCPUs at CPL 3"));
   for (uint32_t i = 0; i < vcpu_count(); ++i) regs_.push_back(boot_.Regs(image->entry, i));
   return {};
 }

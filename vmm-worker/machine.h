@@ -1,5 +1,6 @@
 // The virtual machine of one job: its RAM, arena, vCPUs and platform. Made while the worker is
-// still being set up; loaded with a program when it is locked down.
+// still being set up, the memory on one thread and the VM on another; loaded with a program of the
+// user's when it is locked down.
 #ifndef HOTCELL_VMM_WORKER_MACHINE_H_
 #define HOTCELL_VMM_WORKER_MACHINE_H_
 
@@ -25,18 +26,24 @@ namespace hotcell::worker {
 
 class Machine {
  public:
-  // Checks every field of `setup`. Takes over the descriptors abi::kFdKvm and abi::kFdArena, and
-  // closes what a locked-down worker does not need. `builtin_size` is that of the program which
-  // Load() will be given, in bytes. `channel` and `narration` outlive the machine.
+  // Checks every field of `setup` and allocates the memory. `builtin` is the program of payloads
+  // that bring none. It and `narration` outlive the machine.
   static Result<std::unique_ptr<Machine>> Create(const v1::Setup& setup, const PayloadSeeds& seeds,
-                                                 uint64_t builtin_size, FrameChannel& channel,
+                                                 std::span<const std::byte> builtin,
                                                  Narration& narration);
 
-  // Loads `setup`'s program, or `builtin` when it has none, and sets the registers to start it.
-  // Makes no system calls. Errors are about the program.
-  Status Load(const v1::Start& start, std::span<const std::byte> builtin);
+  // Populates the memory, and loads the built-in program where it is the one to be run: that one
+  // is trusted. May run beside MakeVm().
+  Status PrepareMemory();
+  // Takes over the descriptors abi::kFdKvm and abi::kFdArena, and closes what a locked-down worker
+  // does not need. `channel` outlives the machine.
+  Status MakeVm(FrameChannel& channel);
 
-  uint32_t vcpu_count() const { return vcpus_.size(); }
+  // After both: loads a program of the user's and sets the registers to start it. Makes no system
+  // calls. Errors are about the program.
+  Status Load(const v1::Start& start);
+
+  uint32_t vcpu_count() const { return setup_.vcpus(); }
   kvm::Vcpu& vcpu(uint32_t index) { return vcpus_[index]; }
   Platform& platform() { return *platform_; }
   v1::GuestMode mode() const { return setup_.mode(); }
@@ -55,16 +62,20 @@ class Machine {
     std::vector<uint64_t> dirty;  // one bit per page
   };
 
-  Machine(const v1::Setup& setup, const PayloadSeeds& seeds, Narration& narration)
+  Machine(const v1::Setup& setup, const PayloadSeeds& seeds, std::span<const std::byte> builtin,
+          Narration& narration)
       : setup_(setup),
         seeds_(seeds),
+        builtin_(builtin),
         narration_(narration),
         boot_(setup.memory_size(), setup.vcpus(), setup.arena_size()) {}
 
   bool is_payload() const { return setup_.mode() == v1::GUEST_MODE_PAYLOAD; }
   bool is_real() const { return setup_.mode() == v1::GUEST_MODE_REAL; }
 
-  Status AddMemory(uint64_t builtin_size);
+  bool runs_builtin() const { return is_payload() && setup_.program_size() == 0; }
+
+  Status AddMemory();
   Status AddRamSlot(uint64_t gpa, uint64_t size);
   Status AddArena();
   Status AddVcpus(const kvm::System& system);
@@ -77,6 +88,7 @@ class Machine {
 
   const v1::Setup setup_;
   const PayloadSeeds seeds_;
+  const std::span<const std::byte> builtin_;
   Narration& narration_;
   const PayloadBoot boot_;
   std::optional<GuestMemory> memory_;
