@@ -75,7 +75,8 @@ class Bench:
         return cost
 
     def interleave(self, commands):
-        """Runs commands ({name: command}) in turn. Returns {name: {"wall": [...], "cpu": [...]}}."""
+        """Runs commands ({name: command}) in turn, the order changing from round to round. Returns
+        {name: {"wall": [...], "cpu": [...]}}, seconds by round."""
         result = {name: {"wall": [], "cpu": []} for name in commands}
         names = list(commands)
         number = 0
@@ -222,7 +223,7 @@ def _parse():
     parser.add_argument("--rounds", type=int, default=0,
                         help="rounds of each conversion (default: 5, more where they are short)")
     parser.add_argument("--only", metavar="TEXT", default="",
-                        help="measure that whose name contains TEXT")
+                        help="measure what is called TEXT or, without such, has TEXT in its name")
     parser.add_argument("--list", action="store_true", help="print the names and measure nothing")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
     parser.add_argument("--plot", metavar="FILE", help="draw the speeds, a PNG")
@@ -263,6 +264,8 @@ def _main():
     everything |= {name: ("sections", function)
                    for name, function in bench_sections.SECTIONS.items()}
     chosen = {name: action for name, action in everything.items() if arguments.only in name}
+    if arguments.only in everything:
+        chosen = {arguments.only: everything[arguments.only]}
     if arguments.list:
         print("\n".join(chosen))
         return 0

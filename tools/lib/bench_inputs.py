@@ -9,7 +9,8 @@ import tempfile
 
 MIB = 1 << 20
 GIB = 1 << 30
-_TREES = ["/usr/lib", "/usr/bin", "/usr/share", "/usr/include", "/usr/libexec", "/opt", "/usr/local"]
+_TREES = ["/usr/lib", "/usr/bin", "/usr/share", "/usr/include", "/usr/libexec", "/opt",
+          "/usr/local"]
 
 # Virtual bytes by content; a file system fills half of its disk.
 _SIZES = {

@@ -36,8 +36,8 @@ def draw(results, path):
     axes.set_ylim(len(conversions) - 0.4, -0.6)
     axes.set_xlim(left=0)
     machine = results["machine"]
-    axes.set_xlabel("times as fast as qemu-img (median and range; right of the line, hotcell wins)\n"
-                    f"{machine['cpus']} CPUs, qemu-img {machine['qemu-img']}")
+    axes.set_xlabel("times as fast as qemu-img (median and range; right of the line, hotcell wins)"
+                    f"\n{machine['cpus']} CPUs, qemu-img {machine['qemu-img']}")
     axes.grid(axis="x", linewidth=0.3)
     axes.set_axisbelow(True)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8, frameon=False)

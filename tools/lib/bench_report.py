@@ -111,8 +111,8 @@ def _cold_info(result):
 
 
 def _pooled_info(result):
-    rows = [["qemu-img, cold", *(f"{result['qemu-img'][part] * 1e3:.2f}" for part in ("p50", "p99")),
-             "-", "-"]]
+    cold = result["qemu-img"]
+    rows = [["qemu-img, cold", *(f"{cold[part] * 1e3:.2f}" for part in ("p50", "p99")), "-", "-"]]
     for name, title in (("paused", "10 ms between jobs"), ("busy", "two threads, no pause")):
         run = result[name]
         rows.append([f"hotcell, {title}",

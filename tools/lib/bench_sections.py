@@ -102,7 +102,7 @@ def _lanes(bench):
                     for lanes in _LANES}
         bench.observe(commands["1"])
         result[case.name] = {
-            lanes: {"wall": statistics.median(costs["wall"]), "cpu": statistics.median(costs["cpu"])}
+            lanes: {what: statistics.median(costs[what]) for what in ("wall", "cpu")}
             for lanes, costs in bench.interleave(commands).items()}
     return result
 
