@@ -1,6 +1,5 @@
 #include "guest/codecs/compressor.h"
 
-#include <libdeflate.h>
 // For a compression context in memory of ours, so that none is allocated later.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
@@ -8,7 +7,6 @@
 namespace hotcell::guest {
 namespace {
 
-constexpr int kDeflateLevel = 6;
 // The tables of qemu's level with the search of a lower one: 0.6% longer streams at 1.4 times the
 // speed. docs/performance.md has the measurements.
 constexpr int kZstdLevel = 3;
@@ -30,15 +28,11 @@ ZstdParameters MakeZstdParameters() {
 
 ClusterCompressor::~ClusterCompressor() = default;
 
-void ClusterCompressor::DeflateFree::operator()(libdeflate_compressor* state) const {
-  libdeflate_free_compressor(state);
-}
-
 Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression compression) {
   std::unique_ptr<ClusterCompressor> made(new ClusterCompressor());
   switch (compression) {
     case Compression::kDeflate:
-      made->deflate_.reset(libdeflate_alloc_compressor(kDeflateLevel));
+      made->deflate_ = std::make_unique<DeflateEncoder>();
       break;
     case Compression::kZstd: {
       const ZstdParameters parameters = MakeZstdParameters();
@@ -59,10 +53,7 @@ Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression
 }
 
 size_t ClusterCompressor::Compress(std::span<const std::byte> cluster, std::span<std::byte> out) {
-  if (deflate_ != nullptr) {
-    return libdeflate_deflate_compress(deflate_.get(), cluster.data(), cluster.size(), out.data(),
-                                       out.size());
-  }
+  if (deflate_ != nullptr) return deflate_->Compress(cluster, out);
   const size_t size = ZSTD_compress2(static_cast<ZSTD_CCtx*>(zstd_), out.data(), out.size(),
                                      cluster.data(), cluster.size());
   return ZSTD_isError(size) != 0 ? 0 : size;
