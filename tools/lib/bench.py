@@ -193,7 +193,7 @@ def _run(arguments, chosen):
     """Measures what was chosen ({name: function of a Bench}). Returns the results."""
     directory = os.path.join(arguments.inputs, "quick" if arguments.quick else "full")
     bench = Bench(arguments, bench_inputs.Inputs(directory, arguments.quick))
-    results = {"machine": _machine(), "rounds": bench.rounds, "quick": bench.quick,
+    results = {"machine": _machine(), "rounds": [bench.rounds, bench.most_rounds], "quick": bench.quick,
                "conversions": {}, "sections": {}, "skipped": {}, "failed": {}}
     backed = bench_measure.BackedMemory(_backed_size(arguments))
     try:
@@ -240,10 +240,11 @@ def _parse():
 
 
 def _report(results, arguments):
-    text = bench_report.markdown(results)
-    print(text)
+    print(bench_report.markdown(results))
     if arguments.markdown:
-        bench_report.write(arguments.markdown, text)
+        page = os.path.dirname(os.path.abspath(arguments.markdown))
+        picture = os.path.relpath(arguments.plot, page) if arguments.plot else ""
+        bench_report.write(arguments.markdown, bench_report.markdown(results, picture))
     if arguments.plot:
         # Not everybody has matplotlib.
         import bench_plot  # pylint: disable=import-outside-toplevel

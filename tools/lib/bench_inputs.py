@@ -5,6 +5,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 MIB = 1 << 20
@@ -100,7 +101,7 @@ class Inputs:
         raw = path
         if wanted.format != "raw":
             raw = self.path(Input(wanted.content, "raw"))
-        print(f"making the input {wanted.file_name} ...", flush=True)
+        print(f"making the input {wanted.file_name} ...", file=sys.stderr, flush=True)
         new = path + ".new"
         try:
             if wanted.format == "raw":

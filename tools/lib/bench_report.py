@@ -163,11 +163,16 @@ _SECTIONS = {
 }
 
 
-def markdown(results):
+def markdown(results, picture=""):
+    """The tables; `picture` is where bench_plot's is, seen from the page."""
     machine = results["machine"]
+    rounds = sorted({str(count) for count in results["rounds"]}, key=int)
     parts = [f"{machine['cpus']} CPUs ({machine['cpu']}), Linux {machine['kernel']}, "
-             f"{machine['kvm']}; qemu-img {machine['qemu-img']}; {results['rounds']} rounds or more"
+             f"{machine['kvm']}; qemu-img {machine['qemu-img']}; {' to '.join(rounds)} rounds"
              + (", sizes of `--quick`." if results["quick"] else ".")]
+    if picture:
+        parts.append("Times as fast as qemu-img; the line is 1.0, a red mark is the target.\n\n"
+                     f"![A pair of bars for each conversion]({picture})")
     conversions = results["conversions"]
     if conversions:
         parts += ["### Conversions", _speeds(conversions), _summary(conversions),
