@@ -193,8 +193,8 @@ def _run(arguments, chosen):
     """Measures what was chosen ({name: function of a Bench}). Returns the results."""
     directory = os.path.join(arguments.inputs, "quick" if arguments.quick else "full")
     bench = Bench(arguments, bench_inputs.Inputs(directory, arguments.quick))
-    results = {"machine": _machine(), "rounds": [bench.rounds, bench.most_rounds], "quick": bench.quick,
-               "conversions": {}, "sections": {}, "skipped": {}, "failed": {}}
+    results = {"machine": _machine(), "rounds": [bench.rounds, bench.most_rounds],
+               "quick": bench.quick, "conversions": {}, "sections": {}, "skipped": {}, "failed": {}}
     backed = bench_measure.BackedMemory(_backed_size(arguments))
     try:
         for name, (place, function) in chosen.items():
