@@ -80,6 +80,7 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   arena.program_offset_ = areas.Take(layout.program_size);
   arena.program_size_ = layout.program_size;
   header.arena_size = areas.end();
+  arena.warm_size_ = std::min(layout.warm_size, kBuffersPerLane * kBufferSize);
 
   arena.fd_ = CreateSealableMemfd();
   if (!arena.fd_.valid()) return PosixError(errno, "create the arena (memfd_create)");
@@ -94,6 +95,17 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   arena.mapping_ = Mapping(data, header.arena_size);
   std::memcpy(arena.mapping_.data(), &header, sizeof(header));
   return arena;
+}
+
+void Arena::Warm() const {
+  constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
+  if (warm_size_ == 0) return;
+  for (uint32_t i = 0; i < header_.lane_count; ++i) {
+    std::byte* const buffers =
+        mapping_.data() + header_.buffers_offset + i * kBuffersPerLane * kBufferSize;
+    // Without it the pages come when they are used.
+    [[maybe_unused]] const int error = madvise(buffers, warm_size_, kPopulateWrite);
+  }
 }
 
 void Arena::SetJob(std::string_view job) {

@@ -61,6 +61,21 @@ TEST(ArenaTest, CostsOnlyTouchedPages) {
   EXPECT_LE(info.st_blocks * 512, 8192);
 }
 
+TEST(ArenaTest, WarmsTheBeginningOfEachLanesBuffers) {
+  constexpr uint64_t kWarm = 1 << 20;
+  auto arena = Arena::Create({.lanes = 3, .report_capacity = 1 << 20, .warm_size = kWarm});
+  ASSERT_TRUE(arena.ok()) << arena.status();
+  arena->Warm();
+  struct stat info {};
+  ASSERT_EQ(fstat(arena->fd(), &info), 0);
+  EXPECT_GE(info.st_blocks * 512, 3 * kWarm);
+  EXPECT_LE(info.st_blocks * 512, 3 * kWarm + 8192);
+
+  auto small = Arena::Create({.lanes = 1, .warm_size = uint64_t{1} << 40});
+  ASSERT_TRUE(small.ok()) << small.status();
+  EXPECT_EQ(small->warm_size(), kBuffersPerLane * kBufferSize);
+}
+
 TEST(ArenaTest, LaneBuffersAcceptOnlyThatLanesArea) {
   auto arena = Arena::Create(SmallLayout());
   ASSERT_TRUE(arena.ok()) << arena.status();

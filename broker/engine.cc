@@ -113,6 +113,10 @@ broker::FileLimits FileLimitsOf(const Limits& limits) {
 // takes to run.
 constexpr uint64_t kSmallInput = 1 << 20;
 
+// Of each lane's buffers, what a conversion of an image that is not small uses again and again.
+constexpr uint64_t kWarmBuffers = 8 << 20;
+constexpr uint64_t kMinWarmBuffers = 1 << 20;
+
 absl::Status CheckPool(const PoolOptions& pool) {
   constexpr uint32_t kMaxWorkers = 1024;
   if (pool.info_workers > kMaxWorkers || pool.convert_workers > kMaxWorkers ||
@@ -124,11 +128,12 @@ absl::Status CheckPool(const PoolOptions& pool) {
   return CheckMemory(pool.limits.guest_memory);
 }
 
-bool IsSmall(int fd) {
+// Of a file on a file system; of others the most there can be.
+uint64_t AllocatedBytes(int fd) {
   constexpr uint64_t kStatBlock = 512;
   struct stat status = {};
-  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-         static_cast<uint64_t>(status.st_blocks) * kStatBlock <= kSmallInput;
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return UINT64_MAX;
+  return static_cast<uint64_t>(status.st_blocks) * kStatBlock;
 }
 
 WorkerShape InfoShape(const Limits& limits) {
@@ -267,9 +272,14 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   FileTable files(FileLimitsOf(limits));
   absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, files);
   if (!job.ok()) return job.status();
-  std::vector<WorkerShape> shapes = {ConvertShape(limits, request.lanes)};
+  // One that waits in the pool has no memory of its own yet.
+  const WorkerShape pooled = ConvertShape(limits, request.lanes);
+  WorkerShape started = pooled;
+  const uint64_t allocated = AllocatedBytes(request.source.fd);
+  started.warm_size = std::min(kWarmBuffers, allocated / (2 * started.lanes) & -kMinWarmBuffers);
+  std::vector<WorkerShape> shapes = {started, pooled};
   // What a small image refers to may be large.
-  if (request.lanes == 0 && request.references.refuses_all() && IsSmall(request.source.fd)) {
+  if (request.lanes == 0 && request.references.refuses_all() && allocated <= kSmallInput) {
     shapes.insert(shapes.begin(), InfoShape(limits));
   }
   v1::Report report;

@@ -151,7 +151,7 @@ TEST_F(EngineKvmTest, AWorkerKilledInMidJobIsAnErrorThatSaysSo) {
 
 TEST_F(EngineKvmTest, APayloadThatBreaksItsRingsEndsWithTheReason) {
   const std::pair<char, const char*> attacks[] = {
-      {'i', "1000 requests in a submission ring of 64"},
+      {'i', "1000 requests in a submission ring of 128"},
       {'o', "unknown opcode (0x63)"},
       {'s', "slot 3, which is none of the job's files"}};
   for (const auto& [kind, reason] : attacks) {

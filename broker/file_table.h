@@ -43,6 +43,7 @@ struct JobFile {
   // Regular files that are written: writes that may grow the file hold it shared, what sets a size
   // holds it exclusively, so that setting a size never cuts off another lane's write.
   std::shared_mutex size_mutex;
+  std::mutex write_mutex;                 // see WriteTurn
   std::atomic<uint64_t> size = 0;         // bytes
   std::atomic<uint64_t> written_end = 0;  // nothing but holes lies beyond; at most `size`
 };

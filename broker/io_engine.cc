@@ -73,6 +73,7 @@ void* IoEngine::ThreadMain(void* lane_pointer) {
   if (absl::Status status = lane.engine->ServeLane(lane); !status.ok()) {
     lane.engine->Fail(std::move(status));
   }
+  lane.turn.End();
   return nullptr;
 }
 
@@ -93,9 +94,13 @@ absl::Status IoEngine::ServeLane(Lane& lane) {
 absl::StatusOr<int> IoEngine::ServeOne(Lane& lane) {
   const absl::StatusOr<std::optional<abi::Submission>> request = lane.ring.Take();
   if (!request.ok()) return request.status();
-  if (!request->has_value()) return 0;
+  if (!request->has_value()) {
+    lane.turn.End();
+    return 0;
+  }
   lane.requests.fetch_add(1, std::memory_order_relaxed);
-  const absl::StatusOr<abi::Completion> completion = handler_.Handle(lane.index, **request);
+  const absl::StatusOr<abi::Completion> completion =
+      handler_.Handle(lane.index, **request, lane.turn);
   if (!completion.ok()) return completion.status();
   const absl::StatusOr<bool> wake = lane.ring.Post(*completion);
   if (!wake.ok()) return wake.status();

@@ -18,6 +18,7 @@
 #include "broker/ring.h"
 #include "broker/unique_fd.h"
 #include "broker/worker.h"
+#include "broker/write_turn.h"
 
 namespace hotcell::broker {
 
@@ -60,6 +61,7 @@ class IoEngine {
     int wake;
     pthread_t thread{};
     bool running = false;
+    WriteTurn turn;  // of the thread
     std::atomic<uint64_t> requests = 0;
     std::atomic<uint64_t> doorbells = 0;
 

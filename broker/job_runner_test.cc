@@ -183,7 +183,7 @@ TEST_F(JobRunnerTest, AFloodOfOutputDoesNotOutliveTheDeadline) {
 
 TEST_F(JobRunnerTest, ABrokenRingEndsTheJobWithTheReason) {
   EXPECT_THAT(Error(FakeBehaviour::kBreaksRing, kInternal),
-              HasSubstr("65 requests in a submission ring of 64"));
+              HasSubstr("129 requests in a submission ring of 128"));
   EXPECT_THAT(Error(FakeBehaviour::kAsksForSlot, kInternal), HasSubstr("opcode 4 for slot 7"));
 }
 

@@ -50,7 +50,8 @@ bool NeedsWritable(abi::Opcode opcode) {
 }  // namespace
 
 absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
-                                                       const abi::Submission& request) {
+                                                       const abi::Submission& request,
+                                                       WriteTurn& turn) {
   if (absl::Status status = CheckSubmission(request, kBufferSize); !status.ok()) return status;
   const auto opcode = static_cast<abi::Opcode>(request.opcode);
   JobFile* file = files_.Find(request.slot);
@@ -76,11 +77,12 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
           request.length, request.buffer, lane));
     }
   }
+  if (opcode != abi::Opcode::kWrite) turn.End();
   switch (opcode) {
     case abi::Opcode::kRead:
       return Read(*file, request, buffer);
     case abi::Opcode::kWrite:
-      return Write(*file, request, buffer);
+      return Write(*file, request, buffer, turn);
     case abi::Opcode::kWriteZeroes:
       return WriteZeroes(*file, request);
     case abi::Opcode::kBlockStatus: {
@@ -141,8 +143,10 @@ abi::Completion RequestHandler::Read(JobFile& file, const abi::Submission& reque
 }
 
 abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& request,
-                                      std::span<const std::byte> buffer) {
+                                      std::span<const std::byte> buffer, WriteTurn& turn) {
   if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  // Devices take writes side by side.
+  if (!file.block_device) turn.Take(file);
   if (const int error = WriteAt(file, request.offset, buffer); error != 0) {
     return IoError(request, error,
                    absl::StrCat("write ", file.name, " at offset ", request.offset));

@@ -11,6 +11,7 @@
 #include "broker/arena.h"
 #include "broker/file_table.h"
 #include "broker/reference_resolver.h"
+#include "broker/write_turn.h"
 #include "guest/abi/abi.h"
 
 namespace hotcell::broker {
@@ -26,14 +27,16 @@ class RequestHandler {
 
   // Failures of files, quotas and policy are in the completion, and in the file table with their
   // cause. An error means that the request breaks the contract and the job is over.
-  absl::StatusOr<abi::Completion> Handle(uint32_t lane, const abi::Submission& request);
+  // `turn` is the lane's: a write leaves it at the written file, other requests end it.
+  absl::StatusOr<abi::Completion> Handle(uint32_t lane, const abi::Submission& request,
+                                         WriteTurn& turn);
 
   uint64_t bytes_written() const { return bytes_written_; }
 
  private:
   abi::Completion Read(JobFile& file, const abi::Submission& request, std::span<std::byte> buffer);
   abi::Completion Write(JobFile& file, const abi::Submission& request,
-                        std::span<const std::byte> buffer);
+                        std::span<const std::byte> buffer, WriteTurn& turn);
   abi::Completion WriteZeroes(JobFile& file, const abi::Submission& request);
   abi::Completion Flush(JobFile& file, const abi::Submission& request);
   abi::Completion SetSize(JobFile& file, const abi::Submission& request);

@@ -50,13 +50,15 @@ class RequestHandlerTest : public testing::Test {
   }
   absl::StatusOr<abi::Completion> Handle(Opcode opcode, uint32_t slot, uint64_t offset,
                                          uint64_t length, uint64_t buffer = 0, uint32_t flags = 0) {
-    return handler_->Handle(0, {.opcode = static_cast<uint32_t>(opcode),
-                                .slot = slot,
-                                .offset = offset,
-                                .length = length,
-                                .buffer = buffer,
-                                .user_data = 77,
-                                .flags = flags});
+    return handler_->Handle(0,
+                            {.opcode = static_cast<uint32_t>(opcode),
+                             .slot = slot,
+                             .offset = offset,
+                             .length = length,
+                             .buffer = buffer,
+                             .user_data = 77,
+                             .flags = flags},
+                            turn_);
   }
   abi::Completion Complete(Opcode opcode, uint32_t slot, uint64_t offset, uint64_t length,
                            uint64_t buffer = 0, uint32_t flags = 0) {
@@ -81,6 +83,7 @@ class RequestHandlerTest : public testing::Test {
   std::unique_ptr<ReferenceResolver> references_;
   std::atomic<bool> stop_ = false;
   std::unique_ptr<RequestHandler> handler_;
+  WriteTurn turn_;
 };
 
 TEST_F(RequestHandlerTest, ReadsIntoTheBuffer) {

@@ -17,6 +17,11 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& prog
   if (!arena.ok()) return arena.status();
   setup.set_arena_size(arena->header().arena_size);
   if (layout.program_size != 0) setup.set_program_offset(arena->program_offset());
+  if (arena->warm_size() != 0) {
+    setup.set_warm_offset(arena->header().buffers_offset);
+    setup.set_warm_stride(kBuffersPerLane * kBufferSize);
+    setup.set_warm_size(arena->warm_size());
+  }
 
   std::vector<LaneEvents> events(layout.lanes);
   WorkerFds fds{.kvm = programs.kvm_fd, .arena = arena->fd()};
@@ -41,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& prog
       new Worker(*std::move(arena), std::move(events), *std::move(control), std::move(setup)));
   worker->process_ = std::make_unique<WorkerProcess>(*std::move(spawned));
   if (absl::Status status = worker->control_.SendSetup(worker->setup_); !status.ok()) return status;
+  worker->arena_.Warm();  // while the worker confines itself
   return worker;
 }
 

@@ -23,6 +23,7 @@ struct WorkerShape {
   uint64_t report_bytes = 0;
   uint32_t lanes = 1;
   bool forward_doorbells = false;
+  uint64_t warm_size = 0;  // bytes, see ArenaLayout
 
   bool operator==(const WorkerShape&) const = default;
 };

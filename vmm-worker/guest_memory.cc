@@ -42,6 +42,10 @@ Result<Mapping> Mapping::OfFile(int fd, size_t size) {
   return Mapping(address, size);
 }
 
+void Mapping::Populate(size_t begin, size_t size) const {
+  if (size != 0) madvise(bytes_.data() + begin, size, MADV_POPULATE_WRITE);
+}
+
 Result<GuestMemory> GuestMemory::Create(uint64_t size) {
   Result<Mapping> mapping = Mapping::Anonymous(size);
   if (!mapping.ok()) return Error{"allocate guest memory", mapping.error().error, {}};
@@ -71,7 +75,7 @@ void GuestMemory::Populate(uint64_t begin, uint64_t end) {
   const uint64_t first = begin & ~(abi::kPageSize - 1);
   const uint64_t last = std::min(size(), (end + abi::kPageSize - 1) & ~(abi::kPageSize - 1));
   if (first >= last) return;
-  madvise(bytes().data() + first, last - first, MADV_POPULATE_WRITE);
+  mapping_.Populate(first, last - first);
 }
 
 void GuestMemory::AdviseHuge(uint64_t begin, uint64_t end) {

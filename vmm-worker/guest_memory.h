@@ -30,6 +30,9 @@ class Mapping {
   static Result<Mapping> OfFile(int fd, size_t size);
 
   std::span<std::byte> bytes() const { return bytes_; }
+  // Backs and maps whole pages of [begin, begin + size), which lies within the mapping, where the
+  // kernel can; elsewhere they come with their first access.
+  void Populate(size_t begin, size_t size) const;
 
  private:
   std::span<std::byte> bytes_;

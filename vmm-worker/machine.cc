@@ -51,6 +51,12 @@ Status CheckSetup(const v1::Setup& setup) {
       (setup.mode() != v1::GUEST_MODE_PAYLOAD || setup.vcpus() != 1 || setup.log_dirty_pages())) {
     return BadSetup("forwarded doorbells, which only payloads of one vCPU have");
   }
+  if (setup.warm_size() != 0 &&
+      (setup.warm_offset() > setup.arena_size() || setup.warm_stride() > setup.arena_size() ||
+       setup.warm_size() > setup.warm_stride() ||
+       setup.vcpus() * setup.warm_stride() > setup.arena_size() - setup.warm_offset())) {
+    return BadSetup("memory to be warmed is outside the arena");
+  }
   if (setup.program_offset() > setup.arena_size() ||
       setup.program_size() > setup.arena_size() - setup.program_offset()) {
     return BadSetup("the program is outside the arena");
@@ -183,6 +189,9 @@ Status Machine::AddArena() {
     Result<Mapping> arena = Mapping::OfFile(fd.get(), setup_.arena_size());
     if (!arena.ok()) return Error{"map the arena", arena.error().error, {}};
     arena_ = std::move(*arena);
+    for (uint32_t lane = 0; lane < setup_.vcpus(); ++lane) {
+      arena_.Populate(setup_.warm_offset() + lane * setup_.warm_stride(), setup_.warm_size());
+    }
     if (!is_real()) {
       Status status = vm_->SetMemory(kArenaSlot, abi::kArenaGpa, arena_.bytes(), 0);
       if (!status.ok()) return status;

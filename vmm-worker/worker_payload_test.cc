@@ -325,6 +325,19 @@ TEST_F(WorkerPayloadTest, DoorbellIsForwardedWhereThatWasAskedFor) {
   EXPECT_EQ(finished.exits().port_io(), 4u);
 }
 
+TEST_F(WorkerPayloadTest, WarmsWhatLiesWithinTheArenaAndNothingElse) {
+  WorkerOptions options = PayloadOptions(payload_ring_doorbell);
+  options.warm_stride = options.warm_size = options.arena_size;
+  ExpectExit(WorkerProcess(options).RunToEnd(), 0);
+
+  options.warm_stride = options.warm_size = 2 * options.arena_size;
+  WorkerProcess refused(options);
+  std::optional<v1::FromWorker> frame = refused.Read();
+  while (frame && !frame->has_failure()) frame = refused.Read();
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(frame->failure().detail(), "memory to be warmed is outside the arena");
+}
+
 TEST_F(WorkerPayloadTest, DoorbellOfNoLaneIsUnexpected) {
   ExpectUnexpectedPort(RunGuest(payload_ring_unknown_doorbell), abi::kPortDoorbell, 4, true);
 }

@@ -127,7 +127,7 @@ struct GuestStatus {
   char panic_text[kPanicTextSize];
 };
 
-inline constexpr uint32_t kRingEntries = 64;
+inline constexpr uint32_t kRingEntries = 128;
 
 // What the guest asks of the broker.
 enum class Opcode : uint32_t {
@@ -205,7 +205,7 @@ static_assert(sizeof(LaneControl) == size_t{6} * 64);
 inline constexpr uint64_t kSubmissionRingOffset = 512;
 inline constexpr uint64_t kCompletionRingOffset =
     kSubmissionRingOffset + kRingEntries * sizeof(Submission);
-inline constexpr uint64_t kLaneStride = 8192;
+inline constexpr uint64_t kLaneStride = 16384;
 static_assert(kCompletionRingOffset + kRingEntries * sizeof(Completion) <= kLaneStride);
 
 // ---- File descriptors of a worker ---------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 #include "guest/ops/zero_detect.h"
 #include "guest/runtime/text.h"
@@ -10,6 +11,9 @@ namespace hotcell::guest {
 namespace {
 
 using Kind = Extent::Kind;
+
+// Between compressed streams that one read fetches. Reading these bytes costs less than a request.
+constexpr uint64_t kMaxGap = 16 << 10;
 
 uint64_t RoundDown(uint64_t value, uint64_t unit) { return value & ~(unit - 1); }
 uint64_t RoundUp(uint64_t value, uint64_t unit) { return RoundDown(value + unit - 1, unit); }
@@ -65,6 +69,15 @@ Status ChunkReader::Start(IoChannel& io, uint64_t offset, uint64_t length) {
   if (zero && plan_.unit != 0) return OkStatus();
   data_ = io.AcquireBuffer();
   ZeroFill();
+  order_.clear();
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (parts_[i].extent.kind != Kind::kZero) order_.push_back(i);
+  }
+  std::sort(order_.begin(), order_.end(), [this](size_t a, size_t b) {
+    const Extent& left = parts_[a].extent;
+    const Extent& right = parts_[b].extent;
+    return std::tie(left.slot, left.offset) < std::tie(right.slot, right.offset);
+  });
   SubmitRound(io);
   return OkStatus();
 }
@@ -97,8 +110,8 @@ bool ChunkReader::AddData(const Part& part) {
   return true;
 }
 
-// Streams that follow or overlap each other in the file come with one read: they are packed byte by
-// byte, but their sizes are known in sectors only.
+// Streams that follow or overlap each other in the file, nearly so, come with one read: they are
+// packed byte by byte, but their sizes are known in sectors only.
 bool ChunkReader::AddStream(IoChannel& io, const Part& part) {
   const uint64_t begin = part.extent.offset;
   // A stream longer than a buffer is longer than the biggest cluster that a buffer holds.
@@ -107,9 +120,9 @@ bool ChunkReader::AddStream(IoChannel& io, const Part& part) {
     Read& last = reads_.back();
     const bool in_streams = last.data >= streams_ && last.data < streams_ + io.buffer_size();
     const uint64_t last_end = last.offset + last.length;
-    if (in_streams && last.slot == part.extent.slot && begin >= last.offset && begin <= last_end) {
-      const uint64_t more = end > last_end ? end - last_end : 0;
-      if (streams_used_ + more > io.buffer_size()) return false;
+    const uint64_t more = end > last_end ? end - last_end : 0;
+    if (in_streams && last.slot == part.extent.slot && begin >= last.offset &&
+        begin <= last_end + kMaxGap && streams_used_ + more <= io.buffer_size()) {
       last.length += more;
       streams_used_ += more;
       return true;
@@ -129,8 +142,8 @@ void ChunkReader::SubmitRound(IoChannel& io) {
   reads_.clear();
   streams_used_ = 0;
   round_begin_ = round_end_;
-  for (; round_end_ < parts_.size(); ++round_end_) {
-    Part& part = parts_[round_end_];
+  for (; round_end_ < order_.size(); ++round_end_) {
+    Part& part = parts_[order_[round_end_]];
     if (part.extent.kind == Kind::kData && !AddData(part)) break;
     if (part.extent.kind == Kind::kCompressed && !AddStream(io, part)) break;
     part.read = reads_.size() - 1;
@@ -157,7 +170,7 @@ Status ChunkReader::Collect() {
     bytes_read_ += read.length;
   }
   for (size_t i = round_begin_; i < round_end_; ++i) {
-    const Part& part = parts_[i];
+    const Part& part = parts_[order_[i]];
     if (part.extent.kind != Kind::kData) continue;
     const Read& read = reads_[part.read];
     if (read.length < part.extent.length) {
@@ -170,7 +183,7 @@ Status ChunkReader::Collect() {
 
 Status ChunkReader::UnpackRound(Unpacker& unpacker) {
   for (size_t i = round_begin_; i < round_end_; ++i) {
-    const Part& part = parts_[i];
+    const Part& part = parts_[order_[i]];
     if (part.extent.kind != Kind::kCompressed) continue;
     const Read& read = reads_[part.read];
     const uint64_t begin = std::min(part.extent.offset - read.offset, read.length);
@@ -191,7 +204,7 @@ Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
     Await(io);
     Status status = Collect();
     if (status.ok()) status = UnpackRound(unpacker);
-    if (!status.ok() || round_end_ == parts_.size()) {
+    if (!status.ok() || round_end_ == order_.size()) {
       reads_.clear();
       if (streams_ != nullptr) io.ReleaseBuffer(streams_);
       streams_ = nullptr;

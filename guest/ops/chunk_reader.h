@@ -42,7 +42,7 @@ class Unpacker {
 // should submit at once, Finish does the rest in rounds.
 class ChunkReader {
  public:
-  static constexpr size_t kMaxReads = 10;  // requests under way at once
+  static constexpr size_t kMaxReads = 6;  // requests under way at once
 
   // `plan` outlives the reader.
   explicit ChunkReader(const ReadPlan& plan) : plan_(plan) {}
@@ -95,7 +95,10 @@ class ChunkReader {
   std::byte* streams_ = nullptr;
   uint64_t streams_used_ = 0;
   std::vector<Part> parts_;
-  size_t round_begin_ = 0;  // parts_[round_begin_, round_end_) are under way
+  // Indices of the parts that are read, by their place in the files: writers that work on many
+  // clusters at once leave neighbours in any order.
+  std::vector<size_t> order_;
+  size_t round_begin_ = 0;  // order_[round_begin_, round_end_) are under way
   size_t round_end_ = 0;
   std::vector<Read> reads_;
   bool awaited_ = true;  // no request is under way

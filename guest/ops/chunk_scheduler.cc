@@ -7,9 +7,9 @@
 namespace hotcell::guest {
 
 std::optional<ChunkScheduler::Ticket> ChunkScheduler::TakeUpTo(uint64_t end) {
-  const Ticket ticket = {
-      .number = next_number_++, .offset = next_offset_, .length = end - next_offset_};
-  next_offset_ = end;
+  const uint64_t begin = next_offset_.load(std::memory_order_relaxed);
+  const Ticket ticket = {.number = next_number_++, .offset = begin, .length = end - begin};
+  next_offset_.store(end, std::memory_order_relaxed);
   return ticket;
 }
 

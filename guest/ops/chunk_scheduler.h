@@ -43,6 +43,10 @@ class ChunkScheduler {
         virtual_size_(virtual_size),
         chunk_size_(chunk_size) {}
 
+  // Chunks that nobody has taken, about.
+  uint64_t ChunksLeft() const {
+    return (virtual_size_ - next_offset_.load(std::memory_order_relaxed)) / chunk_size_;
+  }
   // The next chunk_size bytes; nothing at the end of the disk or after a failure.
   std::optional<Ticket> Take();
   // What nobody has taken yet of the zeroes that reach to `end`, as one part: whole chunks, or up
@@ -70,7 +74,7 @@ class ChunkScheduler {
 
   alignas(64) Spinlock take_lock_;
   uint64_t next_number_ = 0;
-  uint64_t next_offset_ = 0;
+  std::atomic<uint64_t> next_offset_ = 0;  // written under take_lock_
 
   // Parts that wait for their turn, at number % kMaxOutstanding.
   alignas(64) std::array<std::atomic<Part*>, kMaxOutstanding> offered_ = {};

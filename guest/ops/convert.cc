@@ -107,6 +107,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
                .padding = traits.encodes ? traits.cluster_size : kSectorSize},
       .virtual_size = virtual_size,
       .target_slot = convert.target.slot,
+      .chunk_size = chunk_size,
       .encodes = traits.encodes,
       .scheduler = &scheduler,
       .lanes = &lanes,

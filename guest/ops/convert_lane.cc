@@ -16,6 +16,7 @@ constexpr uint32_t kMaxZeroExtents = 64;
 
 void ConvertLane::Process(IoChannel& io) {
   io_ = &io;
+  if (plan_.chunk_size < io.buffer_size()) io.CutBuffers(plan_.chunk_size);
   for (std::unique_ptr<Slot>& slot : slots_) slot = std::make_unique<Slot>(plan_.read);
   if (Status status = Work(); !status.ok()) plan_.scheduler->Fail(std::move(status));
   Abandon();
@@ -25,7 +26,7 @@ Status ConvertLane::Work() {
   while (!plan_.scheduler->failed()) {
     HOTCELL_RETURN_IF_ERROR(SubmitPlaced());
     HOTCELL_RETURN_IF_ERROR(RetireCompleted());
-    if (!exhausted_ && reading_ < kReadAhead && HasRoom()) {
+    if (WantsToRead()) {
       HOTCELL_RETURN_IF_ERROR(StartNext());
     } else if (reading_ > 0) {
       HOTCELL_RETURN_IF_ERROR(FinishOldestRead());
@@ -63,6 +64,17 @@ bool ConvertLane::HasRoom() const {
     held += slot.reader.buffers_held() + (slot.encoded != nullptr ? 1 : 0);
   }
   return held + wanted <= io_->buffer_count() - 2;
+}
+
+// Reads are started in bursts, once what was read before is nearly used up, so that writes come in
+// bursts as well: the broker's lanes take turns at writing a file, and each turn costs a wake-up.
+// Towards the end a lane takes less ahead, to leave the others their share.
+bool ConvertLane::WantsToRead() {
+  const uint64_t share = plan_.scheduler->ChunksLeft() / (2 * plan_.lanes->count());
+  const uint64_t ahead = std::clamp<uint64_t>(share, 1, kReadAhead);
+  if (reading_ <= 1) in_burst_ = true;
+  if (exhausted_ || reading_ >= ahead || !HasRoom()) in_burst_ = false;
+  return in_burst_;
 }
 
 Status ConvertLane::StartNext() {

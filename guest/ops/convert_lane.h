@@ -18,6 +18,7 @@ struct ConvertPlan {
   ReadPlan read;
   uint64_t virtual_size = 0;  // bytes, of the target
   uint32_t target_slot = 0;
+  uint64_t chunk_size = 0;  // bytes
   bool encodes = false;
   ChunkScheduler* scheduler = nullptr;
   Lanes* lanes = nullptr;
@@ -47,11 +48,12 @@ class ConvertLane {
   Totals totals() const;
 
  private:
-  static constexpr uint64_t kSlots = 14;
+  static constexpr uint64_t kSlots = 16;
   static_assert(kSlots * abi::kMaxLanes <= ChunkScheduler::kMaxOutstanding);
   static constexpr uint32_t kReadAhead = 4;  // chunks
-  static constexpr uint32_t kMaxWrites = 20;
-  static_assert(kReadAhead * ChunkReader::kMaxReads + kMaxWrites < IoChannel::kMaxInFlight);
+  static constexpr uint32_t kMaxWrites = 40;
+  static_assert(kReadAhead * ChunkReader::kMaxReads + kMaxWrites + ImageReader::kMapTickets <=
+                IoChannel::kMaxInFlight);
 
   enum class State : uint8_t { kReading, kOffered, kWriting };
 
@@ -77,6 +79,7 @@ class ConvertLane {
   Slot& At(uint32_t index) { return *slots_[(first_ + index) % kSlots]; }
   Slot& Push(const ChunkScheduler::Ticket& ticket);
   bool HasRoom() const;
+  bool WantsToRead();
 
   Status StartNext();
   Status TakeZeroesAfter(uint64_t offset);
@@ -102,6 +105,7 @@ class ConvertLane {
   uint32_t count_ = 0;
   uint32_t reading_ = 0;
   bool exhausted_ = false;
+  bool in_burst_ = false;
 
   // Requests are answered in the order in which they are made. So a lane that has to wait for one
   // waits for the newest that it will need, and sleeps once for many.

@@ -41,6 +41,9 @@ class IoChannel {
   virtual size_t buffer_size()
       const = 0;  // bytes, the same for each; a power of two, at least 64 KiB
   virtual std::byte* buffer(size_t index) = 0;
+  // Cuts the same memory into buffers of `size` bytes, a power of two, at least 64 KiB and at most
+  // buffer_size(). Call while no buffer is taken.
+  virtual void CutBuffers(size_t size) = 0;
 
   // A short read (result < data.size()) happens only at the end of the file.
   virtual Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) = 0;

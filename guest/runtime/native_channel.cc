@@ -1,6 +1,7 @@
 #include "guest/runtime/native_channel.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +22,16 @@ NativeChannel::NativeChannel(NativeFiles& files, size_t buffer_count, size_t buf
       memory_(std::make_unique<std::byte[]>(buffer_count * buffer_size)) {
   for (size_t i = 0; i < buffer_count; ++i) buffers_.push_back(memory_.get() + i * buffer_size);
   free_buffers_.assign(buffers_.rbegin(), buffers_.rend());
+}
+
+void NativeChannel::CutBuffers(size_t size) {
+  if (!std::has_single_bit(size) || size > buffer_size_) ContractBroken("a bad buffer size");
+  if (free_buffers_.size() != buffers_.size()) ContractBroken("buffers are cut while one is taken");
+  const size_t count = buffers_.size() * (buffer_size_ / size);
+  buffers_.clear();
+  for (size_t i = 0; i < count; ++i) buffers_.push_back(memory_.get() + i * size);
+  free_buffers_.assign(buffers_.rbegin(), buffers_.rend());
+  buffer_size_ = size;
 }
 
 NativeChannel::~NativeChannel() {

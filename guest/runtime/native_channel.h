@@ -139,6 +139,7 @@ class NativeChannel : public IoChannel {
   size_t buffer_count() const override { return buffers_.size(); }
   size_t buffer_size() const override { return buffer_size_; }
   std::byte* buffer(size_t index) override { return buffers_[index]; }
+  void CutBuffers(size_t size) override;
   Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) override;
   Ticket SubmitWrite(uint32_t slot, uint64_t offset, std::span<const std::byte> data) override;
   Ticket SubmitWriteZeroes(uint32_t slot, uint64_t offset, uint64_t length) override;
@@ -167,7 +168,7 @@ class NativeChannel : public IoChannel {
   void Drain(size_t count);
 
   NativeFiles& files_;
-  const size_t buffer_size_;
+  size_t buffer_size_;
   std::unique_ptr<std::byte[]> memory_;
   std::vector<std::byte*> buffers_;
   std::vector<std::byte*> free_buffers_;

@@ -156,6 +156,13 @@ TEST_F(NativeChannelDeathTest, BreachesOfTheContractAbort) {
         for (int i = 0; i < 5; ++i) io_.AcquireBuffer();
       },
       "no buffer is left");
+  EXPECT_DEATH(io_.CutBuffers(2 * kBufferSize), "a bad buffer size");
+  EXPECT_DEATH(
+      {
+        io_.AcquireBuffer();
+        io_.CutBuffers(kBufferSize);
+      },
+      "while one is taken");
   EXPECT_DEATH(
       {
         NativeChannel other(files_);

@@ -64,7 +64,18 @@ RingChannel::RingChannel(const abi::ArenaHeader& arena, uint32_t lane, LanePort&
   for (uint32_t ticket = kMaxInFlight; ticket-- > 0;) {
     free_requests_.push_back(static_cast<uint8_t>(ticket));
   }
+  CutBuffers(buffer_size_);
+}
+
+void RingChannel::CutBuffers(size_t size) {
+  HOTCELL_CHECK(std::has_single_bit(size) && size <= buffer_size_);
+  HOTCELL_CHECK(free_buffers_.empty() || free_buffers_.size() == buffer_count_);
+  buffer_count_ *= buffer_size_ / size;
+  buffer_size_ = size;
+  free_buffers_.clear();
   free_buffers_.reserve(buffer_count_);
+  // The lowest is taken first, and what was released last before that: memory that is in use is
+  // little, and warm.
   for (size_t i = buffer_count_; i-- > 0;) free_buffers_.push_back(buffer(i));
 }
 

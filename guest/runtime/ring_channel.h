@@ -14,7 +14,7 @@ namespace hotcell::guest {
 class RingChannel final : public IoChannel {
  public:
   // Looks at the completion ring this often, a pause apart, before the lane sleeps.
-  static constexpr uint32_t kDefaultSpins = 20'000;
+  static constexpr uint32_t kDefaultSpins = 1'000;
 
   // `arena` and `port` outlive the channel. A header whose lanes or buffers do not fit in it
   // panics.
@@ -26,6 +26,7 @@ class RingChannel final : public IoChannel {
   size_t buffer_count() const override { return buffer_count_; }
   size_t buffer_size() const override { return buffer_size_; }
   std::byte* buffer(size_t index) override { return buffers_ + index * buffer_size_; }
+  void CutBuffers(size_t size) override;
   Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) override;
   Ticket SubmitWrite(uint32_t slot, uint64_t offset, std::span<const std::byte> data) override;
   Ticket SubmitWriteZeroes(uint32_t slot, uint64_t offset, uint64_t length) override;
@@ -65,8 +66,8 @@ class RingChannel final : public IoChannel {
   abi::Submission* const submissions_;
   const abi::Completion* const completions_;
   std::byte* const buffers_;
-  const size_t buffer_count_;
-  const size_t buffer_size_;
+  size_t buffer_count_;
+  size_t buffer_size_;
 
   uint32_t sq_tail_;
   uint32_t cq_head_;

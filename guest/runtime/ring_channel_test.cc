@@ -228,7 +228,25 @@ TEST_F(RingChannelTest, HandsOutEachBufferOnceAndTheLastReleasedFirst) {
   EXPECT_EQ(io_.AcquireBuffer(), buffers[3]);
 }
 
+TEST_F(RingChannelTest, CutsItsMemoryIntoSmallerBuffers) {
+  const size_t size = io_.buffer_size() / 4;
+  const std::byte* const memory = io_.buffer(0);
+  io_.CutBuffers(size);
+  EXPECT_EQ(io_.buffer_size(), size);
+  ASSERT_EQ(io_.buffer_count(), 4 * kBuffers);
+  for (size_t i = 0; i < io_.buffer_count(); ++i) {
+    EXPECT_EQ(io_.AcquireBuffer(), memory + i * size);
+  }
+}
+
 using RingChannelDeathTest = RingChannelTest;
+
+TEST_F(RingChannelDeathTest, PanicsOnACutThatIsNone) {
+  EXPECT_DEATH(io_.CutBuffers(io_.buffer_size() - 1), "ring_channel.cc:.*has_single_bit");
+  EXPECT_DEATH(io_.CutBuffers(2 * io_.buffer_size()), "ring_channel.cc:.*buffer_size_");
+  io_.AcquireBuffer();
+  EXPECT_DEATH(io_.CutBuffers(io_.buffer_size()), "ring_channel.cc:.*free_buffers_");
+}
 
 TEST_F(RingChannelDeathTest, PanicsWhenTooManyAreInFlight) {
   for (uint32_t i = 0; i < IoChannel::kMaxInFlight; ++i) io_.SubmitWriteZeroes(0, 0, 1);

@@ -31,6 +31,8 @@ struct WorkerOptions {
   uint64_t arena_size = 1 << 20;  // bytes before the program, which lies at the end
   bool log_dirty_pages = false;
   bool forward_doorbells = false;
+  uint64_t warm_stride = 0;  // bytes, from the arena's start
+  uint64_t warm_size = 0;
   v1::Start start;
 };
 
