@@ -20,6 +20,7 @@ namespace hotcell::guest {
 class DeflateEncoder {
  public:
   static constexpr size_t kWindowSize = 4096;
+  static constexpr int kHashBits = 15;
 
   // Bytes of `out` used; 0 when the stream is longer than `out`.
   size_t Compress(std::span<const std::byte> data, std::span<std::byte> out);
@@ -31,8 +32,6 @@ class DeflateEncoder {
     uint32_t distance = 0;
   };
 
-  static constexpr int kHash4Bits = 14;
-  static constexpr int kHash3Bits = 13;
   static constexpr size_t kMaxTokens = 32768;  // in a block
   static constexpr size_t kLiteralSymbols = 288;
   static constexpr size_t kDistanceSymbols = 30;
@@ -50,9 +49,8 @@ class DeflateEncoder {
 
   // Positions are kept modulo 2^16. One that is out of date may pass for one in the window; it is
   // looked at like any other.
-  std::array<uint16_t, 1 << kHash4Bits> last4_;  // by hash of four bytes: where it was last
-  std::array<uint16_t, 1 << kHash3Bits> last3_;  // of three bytes
-  std::array<uint16_t, kWindowSize> earlier4_;   // by position: where its hash was before
+  std::array<uint16_t, 1 << kHashBits> last_;  // by hash of four bytes: where it was last
+  std::array<uint16_t, kWindowSize> earlier_;  // by position: where its hash was before
 
   // The block being made: literals as they are, matches as distance << kLengthBits | length.
   std::array<uint32_t, kMaxTokens> tokens_;
