@@ -112,7 +112,9 @@ void Arena::SetJob(std::string_view job) {
   std::copy_n(reinterpret_cast<const std::byte*>(job.data()), job.size(),
               mapping_.data() + header_.job_offset);
   header_.job_size = job.size();
-  std::memcpy(mapping_.data(), &header_, sizeof(header_));
+  // The guest may be running and wait for this.
+  auto* const header = reinterpret_cast<abi::ArenaHeader*>(mapping_.data());
+  StoreShared(&header->job_size, header_.job_size, std::memory_order_release);
 }
 
 void Arena::SetProgram(std::string_view program) {

@@ -48,7 +48,8 @@ class Arena {
   // Makes the kernel back and map each lane's first warm_size() bytes of buffers.
   void Warm() const;
 
-  // Copies the serialized job in and publishes its size. Precondition: at most kJobCapacity.
+  // Copies the serialized job in and publishes its size; the guest may wait for that. Precondition:
+  // 1 to kJobCapacity bytes.
   void SetJob(std::string_view job);
   // Precondition: as many bytes as the layout said.
   void SetProgram(std::string_view program);

@@ -116,6 +116,7 @@ constexpr uint64_t kSmallInput = 1 << 20;
 // Of each lane's buffers, what a conversion of an image that is not small uses again and again.
 constexpr uint64_t kWarmBuffers = 8 << 20;
 constexpr uint64_t kMinWarmBuffers = 1 << 20;
+constexpr uint64_t kInfoBuffers = 128 << 10;
 
 absl::Status CheckPool(const PoolOptions& pool) {
   constexpr uint32_t kMaxWorkers = 1024;
@@ -140,7 +141,8 @@ WorkerShape InfoShape(const Limits& limits) {
   return {.guest_memory = limits.guest_memory,
           .report_bytes = limits.report_bytes,
           .lanes = 1,
-          .forward_doorbells = true};
+          .forward_doorbells = true,
+          .warm_size = kInfoBuffers};
 }
 
 WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
@@ -214,9 +216,9 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
   Worker& transcoder = **got;
   Arena& arena = transcoder.arena();
   job.set_lanes(transcoder.setup().vcpus());
-  const absl::StatusOr<std::string> encoded = broker::EncodeJob(job);
+  absl::StatusOr<std::string> encoded = broker::EncodeJob(job);
   if (!encoded.ok()) return encoded.status();
-  arena.SetJob(*encoded);
+  spec.job = *std::move(encoded);
   const absl::StatusOr<std::unique_ptr<IoEngine>> io =
       IoEngine::Create(transcoder, files, *resolver);
   if (!io.ok()) return io.status();

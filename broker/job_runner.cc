@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "broker/control_channel.h"
+#include "broker/event_fd.h"
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
 #include "broker/worker_end.h"
@@ -155,13 +156,18 @@ absl::Status Supervisor::Stop(v1::StopReason reason, absl::Status cause) {
   return control().SendStop(reason);
 }
 
-// Start may wait in the pipe until the worker has made its VM, but not be there before the broker
-// has seen that the guest will be confined as it must be.
+// Job and Start may wait until the worker has made its VM, but not be there before the broker has
+// seen that the guest is confined as it must be.
 absl::Status Supervisor::StartConfined() {
   const auto& layers = worker_.confined()->layers();
   report_.layers.assign(layers.begin(), layers.end());
   absl::Status status = CheckLayers(*worker_.confined(), options_.required_layers);
-  return status.ok() ? control().SendStart(spec_.start) : status;
+  if (!status.ok()) return status;
+  if (!spec_.job.empty()) worker_.arena().SetJob(spec_.job);
+  status = control().SendStart(spec_.start);
+  // The built-in program may be running by now and wait for its job.
+  if (!spec_.job.empty()) SignalEventFd(worker_.events().front().wake.get());
+  return status;
 }
 
 absl::Status Supervisor::HandleControl() {

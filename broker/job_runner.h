@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,7 @@ namespace hotcell::broker {
 // One job for one worker.
 struct JobSpec {
   v1::Start start;
+  std::string job;                      // for the built-in program, serialized; empty: none
   IoEngine* io = nullptr;               // not owned; started and stopped here
   const JobOptions* options = nullptr;  // not owned
   // Guests with a console: where their output goes. Where there is none output ends the job.

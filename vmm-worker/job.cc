@@ -195,10 +195,14 @@ void Job::RunThread(VcpuThread& thread) {
   Finish(thread.index, *end);
 }
 
-// On the thread that enters the guest first: a job for a worker that waits is not handed on.
+// On the thread that enters the guest first. The built-in program, which is trusted, runs until it
+// needs its job.
 void Job::LoadAndStart() {
-  const v1::Start& start = ReadMessage(v1::ToWorker::kStart).start();
-  narration_.Decide(start.verbose());
+  v1::Start start;
+  if (!machine_->runs_builtin()) {
+    start = ReadMessage(v1::ToWorker::kStart).start();
+    narration_.Decide(start.verbose());
+  }
   if (Status status = machine_->Load(start); !status.ok()) {
     Finish(0, {.reason = v1::END_REASON_LOAD_ERROR, .detail = status.error().detail});
   }
@@ -256,6 +260,7 @@ void Job::Run() {
     changed_.notify_all();
     changed_.wait(lock, [this] { return started_; });
   }
+  if (machine_->runs_builtin()) ReadMessage(v1::ToWorker::kStart);
   ReadMessage(v1::ToWorker::kStop);
   StopVcpus();
 }

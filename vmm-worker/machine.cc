@@ -1,6 +1,7 @@
 #include "vmm-worker/machine.h"
 
 #include <algorithm>
+#include <cstring>
 #include <initializer_list>
 #include <string>
 
@@ -127,13 +128,37 @@ Result<std::unique_ptr<Machine>> Machine::Create(const v1::Setup& setup, const P
   Result<GuestMemory> memory = GuestMemory::Create(setup.memory_size());
   if (!memory.ok()) return memory.error();
   machine->memory_ = std::move(*memory);
+  if (setup.arena_size() != 0) {
+    Result<Mapping> arena = Mapping::OfFile(abi::kFdArena, setup.arena_size());
+    if (!arena.ok()) return Error{"map the arena", arena.error().error, {}};
+    machine->arena_ = std::move(*arena);
+  }
   return machine;
 }
 
 Status Machine::PrepareMemory() {
   if (!is_payload()) return {};
+  if (setup_.arena_size() != 0) PopulateArena();
   boot_.Prepare(*memory_, runs_builtin() ? builtin_.size() : setup_.program_size());
   return runs_builtin() ? LoadPayload(builtin_) : Status();
+}
+
+// What the smallest job touches: a page that is there costs the guest one fault together with its
+// neighbours, and one that is not a dear one of its own.
+void Machine::PopulateArena() const {
+  abi::ArenaHeader header;
+  const uint64_t size = arena_.bytes().size();
+  if (size < sizeof(header)) return;
+  std::memcpy(&header, arena_.bytes().data(), sizeof(header));
+  const auto populate = [&](uint64_t begin, uint64_t end) {
+    if (begin < end && end <= size && begin % kPageSize == 0) arena_.Populate(begin, end - begin);
+  };
+  populate(0, header.job_offset + kPageSize);
+  populate(header.report_offset, header.report_offset + kPageSize);
+  populate(header.lanes_offset, header.buffers_offset);
+  for (uint32_t lane = 0; lane < setup_.vcpus(); ++lane) {
+    arena_.Populate(setup_.warm_offset() + lane * setup_.warm_stride(), setup_.warm_size());
+  }
 }
 
 Status Machine::MakeVm(FrameChannel& channel) {
@@ -184,18 +209,10 @@ Status Machine::AddMemory() {
 }
 
 Status Machine::AddArena() {
-  OwnedFd fd(abi::kFdArena);
-  if (setup_.arena_size() != 0) {
-    Result<Mapping> arena = Mapping::OfFile(fd.get(), setup_.arena_size());
-    if (!arena.ok()) return Error{"map the arena", arena.error().error, {}};
-    arena_ = std::move(*arena);
-    for (uint32_t lane = 0; lane < setup_.vcpus(); ++lane) {
-      arena_.Populate(setup_.warm_offset() + lane * setup_.warm_stride(), setup_.warm_size());
-    }
-    if (!is_real()) {
-      Status status = vm_->SetMemory(kArenaSlot, abi::kArenaGpa, arena_.bytes(), 0);
-      if (!status.ok()) return status;
-    }
+  const OwnedFd given_up(abi::kFdArena);  // it is mapped
+  if (setup_.arena_size() != 0 && !is_real()) {
+    Status status = vm_->SetMemory(kArenaSlot, abi::kArenaGpa, arena_.bytes(), 0);
+    if (!status.ok()) return status;
   }
   if (setup_.program_size() != 0) {
     Result<Mapping> program = Mapping::Anonymous(setup_.program_size());
@@ -253,7 +270,7 @@ Status Machine::Load(const v1::Start& start) {
   }
   if (!status.ok()) return status;
   for (uint32_t i = 0; i < vcpu_count(); ++i) vcpus_[i].SetRegs(regs_[i]);
-  if (is_payload()) {
+  if (is_payload() && !runs_builtin()) {
     narration_.Tell(StrCat("Program: ELF, entry ", Hex(regs_.front().rip), ", ", vcpu_count(),
                            " vCPUs at CPL 3"));
   }

@@ -48,6 +48,7 @@ class Machine {
   Platform& platform() { return *platform_; }
   v1::GuestMode mode() const { return setup_.mode(); }
   bool has_lanes() const { return has_lanes_; }
+  bool runs_builtin() const { return is_payload() && setup_.program_size() == 0; }
 
   // What the machine knows at the end: registers at entry and dirty pages, where they were asked
   // for.
@@ -73,8 +74,7 @@ class Machine {
   bool is_payload() const { return setup_.mode() == v1::GUEST_MODE_PAYLOAD; }
   bool is_real() const { return setup_.mode() == v1::GUEST_MODE_REAL; }
 
-  bool runs_builtin() const { return is_payload() && setup_.program_size() == 0; }
-
+  void PopulateArena() const;
   Status AddMemory();
   Status AddRamSlot(uint64_t gpa, uint64_t size);
   Status AddArena();

@@ -89,7 +89,8 @@ inline constexpr uint64_t kVgaTextSize = 80ull * 25 * 2;
 
 inline constexpr uint64_t kArenaMagic = 0x3163'6c65'6374'6f68;  // "hotcelc1" read as bytes
 
-// At arena offset 0, on a page that only the broker writes, before the guest starts.
+// At arena offset 0, on a page that only the broker writes, before the guest starts; job_size may
+// come later.
 struct ArenaHeader {
   uint64_t magic;    // kArenaMagic
   uint32_t version;  // kVersion
@@ -97,7 +98,7 @@ struct ArenaHeader {
   uint64_t arena_size;
   uint64_t status_offset;  // GuestStatus
   uint64_t job_offset;     // serialized hotcell.v1.Job
-  uint64_t job_size;       // bytes used
+  uint64_t job_size;       // bytes used; 0 until there is a job, stored after it
   uint64_t report_offset;  // the guest's serialized hotcell.v1.Report
   uint64_t report_capacity;
   uint64_t lanes_offset;  // LaneControl of lane i at lanes_offset + i * lane_stride

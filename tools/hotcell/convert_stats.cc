@@ -3,9 +3,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/layers.h"
 #include "tools/hotcell/size.h"
@@ -28,6 +30,33 @@ double ExitsPerMebibyte(const WorkerReport& worker) {
       static_cast<double>(worker.bytes_read) + static_cast<double>(worker.bytes_written);
   if (moved == 0) return 0;
   return static_cast<double>(worker.finished.exits().total()) / (moved / kMebibyte);
+}
+
+struct Step {
+  std::string_view name;
+  absl::Duration JobTimes::*time;
+};
+constexpr Step kSteps[] = {{"spawned", &JobTimes::spawned},
+                           {"confined", &JobTimes::confined},
+                           {"ready", &JobTimes::ready},
+                           {"finished", &JobTimes::finished},
+                           {"stopped", &JobTimes::stopped}};
+
+std::string StepsLine(const JobTimes& times) {
+  std::string out = "steps:         ";
+  for (const Step& step : kSteps) {
+    Append(out, " ", step.name, " ", absl::ToInt64Microseconds(times.*step.time), ",");
+  }
+  out.pop_back();
+  return out + " us after the job came\n";
+}
+
+Json StepsJson(const JobTimes& times) {
+  Json steps = Json::Object();
+  for (const Step& step : kSteps) {
+    steps.SetReal(step.name, absl::ToDoubleMicroseconds(times.*step.time));
+  }
+  return steps;
 }
 
 std::string SizeLine(std::string_view name, uint64_t bytes) {
@@ -53,6 +82,7 @@ std::string StatsText(const WorkerReport& worker, const JobCost& cost) {
       exits.total(), ExitsPerMebibyte(worker), exits.waits(), exits.port_io(), exits.mmio(),
       exits.interrupted());
   out += absl::StrFormat("time:           %.3f s\n", cost.seconds);
+  out += StepsLine(worker.times);
   Append(out, "peak memory:    ", FormatSize(cost.peak_memory + cost.worker_peak_memory),
          " (broker ", FormatSize(cost.peak_memory), ", worker and guest ",
          FormatSize(cost.worker_peak_memory), ")\n");
@@ -78,6 +108,7 @@ Json StatsJson(const WorkerReport& worker, const JobCost& cost) {
       .Set("exits", std::move(exits))
       .SetReal("exits-per-mebibyte", ExitsPerMebibyte(worker))
       .SetReal("seconds", cost.seconds)
+      .Set("steps-us", StepsJson(worker.times))
       .SetNumber("peak-memory", cost.peak_memory + cost.worker_peak_memory)
       .SetNumber("broker-peak-memory", cost.peak_memory)
       .SetNumber("worker-peak-memory", cost.worker_peak_memory)

@@ -33,7 +33,8 @@ Files that an image refers to are not opened unless you say so:
   --follow-references=DIR    open what is below DIR, without symbolic links
 
 Limits and confinement:
-  --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
+  --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU; one for an image
+                    of at most 1 MiB that refers to no other)
   --memory SIZE     RAM of the guest (default 64M)
   --timeout SECONDS end the job after this time
   --limit NAME=VALUE  memory, wall-time, cpu-time, output-bytes, bytes-read, virtual-size,
@@ -42,7 +43,8 @@ Limits and confinement:
                     lists them)
 
 Other:
-  --stats           print VM exits, doorbells, bytes, time, peak memory, confinement
+  --stats           print VM exits, doorbells, bytes, time and the job's steps, peak memory,
+                    confinement
   --output FORMAT   human or json: result and errors as one JSON document on standard
                     output; progress goes to standard error then
   --worker FILE, --kvm FILE  the worker program and the KVM device to use
