@@ -13,7 +13,7 @@ namespace hotcell::guest {
 // qcow2 inflate with a window of 12 bits, as qemu does. zlib holds them to that wherever its output
 // buffer ends before the cluster does: Python's zlib.decompressobj(-12) refuses a match that
 // reaches farther. The libraries that Debian has as static archives are libdeflate, whose window is
-// always 32 KiB, and zlib, which takes three times as long.
+// always 32 KiB, and zlib, which takes nearly four times as long.
 //
 // About 200 KiB of state. Not thread-safe. The same data gives the same stream, whatever was
 // compressed before.
