@@ -100,6 +100,23 @@ class ControlChannelTest : public testing::Test {
 
 TEST_F(ControlChannelTest, WalksThroughAllStates) { BringTo(WorkerState::kFinished); }
 
+TEST_F(ControlChannelTest, StartComesOnceAndNotBeforeTheWorkerIsConfined) {
+  EXPECT_EQ(channel_.SendStart({}).code(), absl::StatusCode::kFailedPrecondition);
+  BringTo(WorkerState::kConfined);
+  EXPECT_TRUE(channel_.SendStart({}).ok());
+  EXPECT_EQ(channel_.state(), WorkerState::kConfined) << "it runs once it is ready";
+  EXPECT_EQ(channel_.SendStart({}).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(Receive(Frame(Ready())).ok());
+  EXPECT_EQ(channel_.state(), WorkerState::kRunning);
+  EXPECT_TRUE(Receive(Frame(Finished())).ok());
+}
+
+TEST_F(ControlChannelTest, AStartThatWaitsLetsNoGuestFinishBeforeReady) {
+  BringTo(WorkerState::kConfined);
+  ASSERT_TRUE(channel_.SendStart({}).ok());
+  EXPECT_FALSE(Receive(Frame(Finished())).ok());
+}
+
 TEST_F(ControlChannelTest, AllowsEachMessageOnlyInItsStates) {
   const v1::FromWorker messages[] = {Confined(), Ready(),     Output(), Trace(),
                                      Finished(), Violation(), Failure()};

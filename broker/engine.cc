@@ -109,8 +109,7 @@ broker::FileLimits FileLimitsOf(const Limits& limits) {
 }
 
 // Of an image on a file system, bytes that are not holes. One lane does with that as well as many,
-// and without the ioeventfds that a VM needs for more: they take longer to make than such a job
-// takes to run.
+// and one can do without ioeventfds, which take time to make and more to destroy.
 constexpr uint64_t kSmallInput = 1 << 20;
 
 // Of each lane's buffers, what a conversion of an image that is not small uses again and again.

@@ -156,9 +156,9 @@ struct RunReply {
 };
 
 // Workers that wait for a job, so that no job waits for a worker: confined, with a VM of their own,
-// the transcoder loaded. Each serves one job and is replaced. One takes a process, some 5 MiB of
-// memory, and 10 to 50 descriptors here. A job that finds none ready, or wants other limits, starts
-// its own.
+// the transcoder booted. Each serves one job and is replaced. One takes a process, some 3 MiB of
+// memory, and five descriptors here and two more for each lane. A job that finds none ready, or
+// wants other limits, starts its own. An engine with a pool is of no use to a child after fork().
 struct PoolOptions {
   uint32_t info_workers = 0;     // for Info(), and for Convert() of images that are next to empty
   uint32_t convert_workers = 0;  // for Convert()
