@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 
@@ -20,18 +23,48 @@ void RaiseTo(std::atomic<uint64_t>& value, uint64_t minimum) {
   }
 }
 
-int WriteFully(const JobFile& file, uint64_t offset, std::span<const std::byte> data) {
+// Where O_DIRECT can begin and end in a transfer.
+struct DirectRange {
+  uint64_t head = 0;  // bytes before it
+  uint64_t size = 0;  // 0: there is none
+};
+
+DirectRange FindDirectRange(const JobFile& file, uint64_t offset, std::span<const std::byte> data) {
+  if (!file.direct.valid()) return {};
+  const uint64_t unit = file.direct_alignment;
+  const uint64_t head = (unit - offset % unit) % unit;
+  const uint64_t address = reinterpret_cast<uintptr_t>(data.data()) + head;
+  if (data.size() < head || address % file.direct_memory_alignment != 0) return {};
+  return {.head = head, .size = (data.size() - head) / unit * unit};
+}
+
+// Lets go of what is on the disk, and starts to write what is not.
+void DropCache(const JobFile& file) { (void)posix_fadvise(file.fd, 0, 0, POSIX_FADV_DONTNEED); }
+
+void CountCached(JobFile& file, uint64_t bytes) {
+  constexpr uint64_t kDropEvery = 32 << 20;
+  const uint64_t before = file.cached_bytes.fetch_add(bytes);
+  if (before / kDropEvery != (before + bytes) / kDropEvery) DropCache(file);
+}
+
+int WriteFully(JobFile& file, uint64_t offset, std::span<const std::byte> data) {
   const int flags = file.durability == Durability::kEveryWrite ? RWF_DSYNC : 0;
   while (!data.empty()) {
-    iovec vector{.iov_base = const_cast<std::byte*>(data.data()), .iov_len = data.size()};
-    const ssize_t written =
-        flags == 0 ? pwrite(file.fd, data.data(), data.size(), static_cast<off_t>(offset))
-                   : pwritev2(file.fd, &vector, 1, static_cast<off_t>(offset), flags);
+    const DirectRange direct = FindDirectRange(file, offset, data);
+    const bool is_direct = direct.size > 0 && direct.head == 0;
+    const int fd = is_direct ? file.direct.get() : file.fd;
+    uint64_t size = data.size();
+    if (direct.size > 0) size = is_direct ? direct.size : direct.head;
+    iovec vector{.iov_base = const_cast<std::byte*>(data.data()), .iov_len = size};
+    const ssize_t written = flags == 0
+                                ? pwrite(fd, data.data(), size, static_cast<off_t>(offset))
+                                : pwritev2(fd, &vector, 1, static_cast<off_t>(offset), flags);
     if (written < 0) {
       if (errno == EINTR) continue;
       return errno;
     }
     if (written == 0) return EIO;
+    if (file.direct.valid() && !is_direct) CountCached(file, static_cast<uint64_t>(written));
     data = data.subspan(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
   }
@@ -44,9 +77,9 @@ bool IsUnsupported(int error) {
          error == ENOTTY || error == EPERM;
 }
 
-int WriteZeroBytes(const JobFile& file, uint64_t offset, uint64_t length,
-                   const std::atomic<bool>& stop) {
-  static constexpr std::byte kZeroes[256 << 10] = {};
+int WriteZeroBytes(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
+  // Aligned for O_DIRECT.
+  alignas(4096) static constexpr std::byte kZeroes[256 << 10] = {};
   while (length > 0) {
     if (stop.load(std::memory_order_relaxed)) return ECANCELED;
     const uint64_t piece = std::min<uint64_t>(length, sizeof(kZeroes));
@@ -68,8 +101,7 @@ int Fallocate(const JobFile& file, int mode, uint64_t offset, uint64_t length) {
 }
 
 // The range lies within the file.
-int ZeroExisting(const JobFile& file, uint64_t offset, uint64_t length,
-                 const std::atomic<bool>& stop) {
+int ZeroExisting(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
   for (const int mode :
        {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE}) {
     const int error = Fallocate(file, mode, offset, length);
@@ -83,12 +115,61 @@ int ZeroExisting(const JobFile& file, uint64_t offset, uint64_t length,
   return WriteZeroBytes(file, offset, length, stop);
 }
 
+// This thread's memory for `size` bytes that O_DIRECT reads into; nullptr: there is none.
+std::byte* BounceBuffer(const JobFile& file, uint64_t size) {
+  struct Memory {
+    std::unique_ptr<void, decltype(&std::free)> data{nullptr, &std::free};
+    uint64_t size = 0;
+    uint64_t alignment = 0;
+  };
+  thread_local Memory memory;
+  const uint64_t alignment = std::max<uint64_t>(4096, file.direct_memory_alignment);
+  if (memory.size < size || memory.alignment < alignment) {
+    memory.size = 0;
+    memory.data.reset(aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment));
+    if (memory.data == nullptr) return nullptr;
+    memory.size = size;
+    memory.alignment = alignment;
+  }
+  return static_cast<std::byte*>(memory.data.get());
+}
+
+// Reads at most `data` with O_DIRECT by way of a buffer that is aligned. As pread(2).
+ssize_t ReadBounced(const JobFile& file, uint64_t offset, std::span<std::byte> data) {
+  constexpr uint64_t kAtOnce = 256 << 10;
+  const uint64_t unit = file.direct_alignment;
+  const uint64_t skipped = offset % unit;
+  const uint64_t units = (std::min<uint64_t>(skipped + data.size(), kAtOnce) + unit - 1) / unit;
+  std::byte* const buffer = BounceBuffer(file, units * unit);
+  if (buffer == nullptr) {
+    errno = ENOMEM;
+    return -1;
+  }
+  const ssize_t got =
+      pread(file.direct.get(), buffer, units * unit, static_cast<off_t>(offset - skipped));
+  if (got <= static_cast<ssize_t>(skipped)) return std::min<ssize_t>(got, 0);
+  const uint64_t size = std::min<uint64_t>(data.size(), static_cast<uint64_t>(got) - skipped);
+  std::memcpy(data.data(), buffer + skipped, size);
+  return static_cast<ssize_t>(size);
+}
+
+// As pread(2), by the way that `file` is accessed. May be short anywhere.
+ssize_t ReadSome(const JobFile& file, uint64_t offset, std::span<std::byte> data) {
+  if (!file.direct.valid()) {
+    return pread(file.fd, data.data(), data.size(), static_cast<off_t>(offset));
+  }
+  const DirectRange direct = FindDirectRange(file, offset, data);
+  if (direct.size == 0) return ReadBounced(file, offset, data);
+  if (direct.head > 0) return ReadBounced(file, offset, data.first(direct.head));
+  return pread(file.direct.get(), data.data(), direct.size, static_cast<off_t>(offset));
+}
+
 }  // namespace
 
 TransferResult ReadAt(const JobFile& file, uint64_t offset, std::span<std::byte> data) {
   TransferResult result;
   while (!data.empty()) {
-    const ssize_t got = pread(file.fd, data.data(), data.size(), static_cast<off_t>(offset));
+    const ssize_t got = ReadSome(file, offset, data);
     if (got < 0) {
       if (errno == EINTR) continue;
       result.error = errno;
@@ -110,6 +191,11 @@ int WriteAt(JobFile& file, uint64_t offset, std::span<const std::byte> data) {
   if (const int error = WriteFully(file, offset, data); error != 0) return error;
   RaiseTo(file.size, offset + data.size());
   return 0;
+}
+
+bool WritesDirectly(const JobFile& file, uint64_t offset, std::span<const std::byte> data) {
+  const DirectRange direct = FindDirectRange(file, offset, data);
+  return direct.head == 0 && direct.size == data.size();
 }
 
 int WriteZeroesAt(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
@@ -137,8 +223,9 @@ int SetFileSize(JobFile& file, uint64_t size) {
 }
 
 int FlushFile(const JobFile& file) {
-  if (file.durability == Durability::kNone) return 0;
-  return fdatasync(file.fd) == 0 ? 0 : errno;
+  if (file.durability != Durability::kNone && fdatasync(file.fd) != 0) return errno;
+  if (file.direct.valid()) DropCache(file);
+  return 0;
 }
 
 BlockStatusResult GetBlockStatus(const JobFile& file, uint64_t offset, uint64_t length) {

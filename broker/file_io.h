@@ -1,5 +1,9 @@
 // The system calls behind requests, on files that have been looked up and ranges that have been
 // checked. Nothing here looks at file contents. An error is an errno; 0 is success.
+//
+// Files of Access::kDirect pass by the page cache: reads altogether; writes where they are aligned.
+// What is not aligned goes through the cache, out of which it is dropped every 32 MiB and by
+// FlushFile(), as soon as it is on the disk.
 #ifndef HOTCELL_BROKER_FILE_IO_H_
 #define HOTCELL_BROKER_FILE_IO_H_
 
@@ -22,6 +26,9 @@ TransferResult ReadAt(const JobFile& file, uint64_t offset, std::span<std::byte>
 
 // Writes all of `data` or fails. Grows the file where needed.
 int WriteAt(JobFile& file, uint64_t offset, std::span<const std::byte> data);
+
+// Whether WriteAt() would write all of `data` with O_DIRECT.
+bool WritesDirectly(const JobFile& file, uint64_t offset, std::span<const std::byte> data);
 
 // Makes the range read as zeroes: a hole where the file system has them. A range beyond what was
 // ever written costs no more than a new file size. ECANCELED when `stop` becomes true before the

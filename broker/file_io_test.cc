@@ -1,12 +1,17 @@
 #include "broker/file_io.h"
 
 #include <gtest/gtest.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/statfs.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "broker/testing/temp_dir.h"
@@ -137,6 +142,147 @@ TEST_F(FileIoTest, FlushSucceedsInEveryMode) {
   for (const Durability durability :
        {Durability::kNone, Durability::kOnFlush, Durability::kEveryWrite}) {
     EXPECT_EQ(FlushFile(Output("x", durability)), 0);
+  }
+}
+
+constexpr uint64_t kUnit = 4096;
+
+// With O_DIRECT, where the file system has it and a cache to pass by.
+class DirectIoTest : public testing::Test {
+ protected:
+  DirectIoTest() {
+    for (size_t i = 0; i < content_.size(); ++i) {
+      content_[i] = static_cast<char>(i / kUnit + i * 7);
+    }
+    data_.resize(content_.size() + 2 * kUnit);
+    void* start = data_.data();
+    size_t space = data_.size();
+    aligned_ = static_cast<std::byte*>(std::align(kUnit, content_.size() + kUnit, start, space));
+  }
+  void SetUp() override {
+    struct statfs info {};
+    ASSERT_EQ(statfs(dir_.path().c_str(), &info), 0);
+    if (info.f_type == TMPFS_MAGIC) GTEST_SKIP() << "a tmpfs is its own cache";
+    dir_.Write("file", "");
+    fd_ = dir_.Open("file", O_RDWR);
+    const auto slot =
+        files_.AddOutput(fd_.get(), "file", Durability::kOnFlush, true, Access::kDirect);
+    if (!slot.ok()) GTEST_SKIP() << slot.status();
+    output_ = files_.Find(*slot);
+    if (output_->direct_alignment != kUnit) GTEST_SKIP() << "blocks of another size";
+  }
+
+  // `size` bytes of content_ from `from` on, in memory `skew` bytes off a page.
+  std::span<std::byte> Source(size_t from, size_t size, size_t skew) {
+    std::memcpy(aligned_ + skew, content_.data() + from, size);
+    return {aligned_ + skew, size};
+  }
+  // Of the file, before anything else reads it.
+  uint64_t CachedPages() const {
+    struct stat info {};
+    EXPECT_EQ(fstat(fd_.get(), &info), 0);
+    const auto size = static_cast<size_t>(info.st_size);
+    void* map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_.get(), 0);
+    EXPECT_NE(map, MAP_FAILED);
+    std::vector<unsigned char> pages((size + kUnit - 1) / kUnit);
+    EXPECT_EQ(mincore(map, size, pages.data()), 0);
+    munmap(map, size);
+    return static_cast<uint64_t>(
+        std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
+  }
+
+  TempDir dir_;
+  UniqueFd fd_;
+  FileTable files_{FileLimits{.chain_depth = 1}};
+  JobFile* output_ = nullptr;
+  std::string content_ = std::string(kMiB + 1234, 0);
+  std::vector<std::byte> data_;
+  std::byte* aligned_ = nullptr;
+};
+
+TEST_F(DirectIoTest, AlignedWritesPassByTheCache) {
+  ASSERT_TRUE(WritesDirectly(*output_, 3 * kUnit, Source(0, kMiB, 0)));
+  ASSERT_EQ(WriteAt(*output_, 3 * kUnit, Source(0, kMiB, 0)), 0);
+  EXPECT_EQ(CachedPages(), 0u);
+  EXPECT_EQ(output_->cached_bytes, 0u);
+  EXPECT_EQ(dir_.Read("file"), std::string(3 * kUnit, 0) + content_.substr(0, kMiB));
+}
+
+TEST_F(DirectIoTest, ASynchronousWriteIsDirectToo) {
+  output_->durability = Durability::kEveryWrite;
+  ASSERT_EQ(WriteAt(*output_, 0, Source(0, kMiB, 0)), 0);
+  EXPECT_EQ(CachedPages(), 0u);
+  EXPECT_EQ(dir_.Read("file"), content_.substr(0, kMiB));
+}
+
+TEST_F(DirectIoTest, OnlyHeadAndTailOfAWriteGoThroughTheCache) {
+  const uint64_t size = 100 + 8 * kUnit + 300;
+  const auto data = Source(0, size, kUnit - 100);
+  EXPECT_FALSE(WritesDirectly(*output_, kUnit - 100, data));
+  ASSERT_EQ(WriteAt(*output_, kUnit - 100, data), 0);
+  EXPECT_EQ(output_->cached_bytes, 400u);
+  EXPECT_EQ(output_->size, kUnit - 100 + size);
+  EXPECT_GE(CachedPages(), 1u);
+  ASSERT_EQ(FlushFile(*output_), 0);
+  EXPECT_EQ(CachedPages(), 0u);
+  EXPECT_EQ(dir_.Read("file"), std::string(kUnit - 100, 0) + content_.substr(0, size));
+}
+
+TEST_F(DirectIoTest, WritesOfAnyAlignmentAreRight) {
+  std::string expected;
+  for (const uint64_t offset : {uint64_t{1}, kUnit - 1, kUnit, 3 * kUnit + 512, 9 * kUnit}) {
+    for (const uint64_t size : {uint64_t{1}, kUnit - 1, kUnit, 5 * kUnit + 17, 8 * kUnit}) {
+      for (const size_t skew : {size_t{0}, size_t{1}, size_t{512}, kUnit - 1}) {
+        const size_t from = offset + size + skew;
+        ASSERT_EQ(WriteAt(*output_, offset, Source(from, size, skew)), 0);
+        expected.resize(std::max<size_t>(expected.size(), offset + size));
+        expected.replace(offset, size, content_, from, size);
+        ASSERT_EQ(dir_.Read("file"), expected) << offset << ' ' << size << ' ' << skew;
+      }
+    }
+  }
+}
+
+TEST_F(DirectIoTest, ReadsOfAnyAlignmentAreRightAndPassByTheCache) {
+  ASSERT_EQ(WriteAt(*output_, 0, Source(0, content_.size(), 0)), 0);
+  ASSERT_EQ(FlushFile(*output_), 0);
+  FileTable files{FileLimits{}};
+  JobFile& input = *files.Find(*files.AddInput(fd_.get(), "file", Access::kDirect));
+  for (const uint64_t offset : {uint64_t{0}, uint64_t{1}, kUnit - 1, kUnit, 3 * kUnit + 512,
+                                kMiB - 5, kMiB + 1000, kMiB + 1234, 4 * kMiB}) {
+    for (const uint64_t size : {uint64_t{1}, kUnit - 1, kUnit, 5 * kUnit + 17, kMiB}) {
+      for (const size_t skew : {size_t{0}, size_t{1}, size_t{512}, offset % kUnit}) {
+        const TransferResult got = ReadAt(input, offset, {aligned_ + skew, size});
+        const std::string expected = offset < content_.size() ? content_.substr(offset, size) : "";
+        ASSERT_EQ(got.error, 0);
+        ASSERT_EQ(std::string(reinterpret_cast<char*>(aligned_ + skew), got.bytes), expected)
+            << offset << ' ' << size << ' ' << skew;
+      }
+    }
+  }
+  EXPECT_EQ(CachedPages(), 0u);
+}
+
+TEST_F(DirectIoTest, CachedWritesAreDroppedWithoutAFlush) {
+  // Synchronous, so that what is dropped is on the disk.
+  output_->durability = Durability::kEveryWrite;
+  for (uint64_t at = 0; at < 33 * kMiB; at += kMiB) {
+    ASSERT_EQ(WriteAt(*output_, at + 1, Source(0, kMiB, 0)), 0);
+  }
+  EXPECT_EQ(output_->cached_bytes, 33 * kMiB);
+  EXPECT_LT(CachedPages(), 4 * kMiB / kUnit);
+}
+
+TEST_F(DirectIoTest, ReferencesAreAccessedAsTheirReferrerIs) {
+  dir_.Write("source", "x");
+  dir_.Write("base", "x");
+  const UniqueFd source = dir_.Open("source", O_RDONLY);
+  for (const Access access : {Access::kCached, Access::kDirect}) {
+    FileTable files{FileLimits{.chain_depth = 2, .references = 1}};
+    const uint32_t image = *files.AddInput(source.get(), "source", access);
+    const uint32_t base = *files.AddReference(dir_.Open("base", O_RDONLY), "base", image,
+                                              abi::ReferenceKind::kBackingFile);
+    EXPECT_EQ(files.Find(base)->direct.valid(), access == Access::kDirect);
   }
 }
 

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +46,47 @@ absl::StatusOr<std::unique_ptr<JobFile>> Describe(int fd, std::string name) {
   return file;
 }
 
+void SetDirectAlignment(JobFile& file) {
+  // Whole pages and whole blocks of the file system, even where O_DIRECT takes less: the cache
+  // writes back nothing smaller, and must not put old bytes over what passed it by.
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  file.direct_alignment = page;
+  file.direct_memory_alignment = page;
+  struct statx info {};
+  if (statx(file.direct.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) != 0) return;
+  // Larger ones are what the file system likes to transfer at once, such as NFS.
+  constexpr uint64_t kLargestBlock = 64 << 10;
+  if (info.stx_blksize != 0 && info.stx_blksize <= kLargestBlock) {
+    file.direct_alignment = std::lcm(page, uint64_t{info.stx_blksize});
+  }
+  // Linux 6.1 and later, and not every file system.
+  if ((info.stx_mask & STATX_DIOALIGN) == 0 || info.stx_dio_offset_align == 0) return;
+  file.direct_alignment = std::lcm(file.direct_alignment, uint64_t{info.stx_dio_offset_align});
+  file.direct_memory_alignment = std::max<uint64_t>(info.stx_dio_mem_align, 1);
+}
+
+// Opens nothing new: the descriptor in /proc leads to the file that `file.fd` is, wherever its
+// name may lead by now.
+absl::Status OpenDirect(JobFile& file) {
+  const absl::string_view option = file.writable ? "-t" : "-T";
+  const std::string path = absl::StrCat("/proc/self/fd/", file.fd);
+  const int mode = file.writable ? O_RDWR : O_RDONLY;
+  file.direct = UniqueFd(open(path.c_str(), mode | O_DIRECT | O_CLOEXEC | O_NOCTTY));
+  if (file.direct.valid()) {
+    SetDirectAlignment(file);
+    return absl::OkStatus();
+  }
+  const std::string modes = absl::StrCat(option, " none and ", option, " directsync");
+  const std::string remedy = absl::StrCat("use ", option, " writeback");
+  if (errno != EINVAL) {
+    return PosixError(errno, absl::StrCat("open ", file.name, " (by ", path, ") with O_DIRECT, as ",
+                                          modes, " ask for; ", remedy));
+  }
+  return absl::FailedPreconditionError(absl::StrCat("the file system of ", file.name,
+                                                    " does not support O_DIRECT, which ", modes,
+                                                    " ask for; ", remedy));
+}
+
 bool IsSameFile(const JobFile& a, const JobFile& b) {
   return a.block_device == b.block_device && a.device == b.device && a.inode == b.inode;
 }
@@ -62,7 +106,7 @@ absl::StatusOr<uint32_t> FileTable::Add(std::unique_ptr<JobFile> file) {
   return slot;
 }
 
-absl::StatusOr<uint32_t> FileTable::AddInput(int fd, absl::string_view name) {
+absl::StatusOr<uint32_t> FileTable::AddInput(int fd, absl::string_view name, Access access) {
   const std::lock_guard lock(mutex_);
   auto file = Describe(fd, ShownName(name));
   if (!file.ok()) return file.status();
@@ -70,11 +114,14 @@ absl::StatusOr<uint32_t> FileTable::AddInput(int fd, absl::string_view name) {
   if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0) {
     return absl::InvalidArgumentError(absl::StrCat((*file)->name, " is not open for reading"));
   }
+  if (access == Access::kDirect) {
+    if (absl::Status status = OpenDirect(**file); !status.ok()) return status;
+  }
   return Add(*std::move(file));
 }
 
 absl::StatusOr<uint32_t> FileTable::AddOutput(int fd, absl::string_view name, Durability durability,
-                                              bool fresh) {
+                                              bool fresh, Access access) {
   const std::lock_guard lock(mutex_);
   auto described = Describe(fd, ShownName(name));
   if (!described.ok()) return described.status();
@@ -91,6 +138,9 @@ absl::StatusOr<uint32_t> FileTable::AddOutput(int fd, absl::string_view name, Du
   }
   file.writable = true;
   file.durability = durability;
+  if (access == Access::kDirect) {
+    if (absl::Status status = OpenDirect(file); !status.ok()) return status;
+  }
   if (fresh && !file.block_device) {
     if (ftruncate(fd, 0) != 0) return PosixError(errno, absl::StrCat("empty ", file.name));
     file.size = 0;
@@ -128,6 +178,9 @@ absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view 
     if (!files_[slot]->writable || !IsSameFile(*files_[slot], file)) continue;
     return absl::PermissionDeniedError(
         absl::StrCat(files_[referrer]->name, " refers to the job's own target ", file.name));
+  }
+  if (files_[referrer]->direct.valid()) {
+    if (absl::Status status = OpenDirect(file); !status.ok()) return status;
   }
   ++references_;
   return Add(*std::move(described));

@@ -27,10 +27,22 @@ enum class Durability {
   kEveryWrite,  // each WRITE is synchronous (RWF_DSYNC), and so is FLUSH
 };
 
+// Whether READ and WRITE pass by the page cache.
+enum class Access {
+  kCached,
+  kDirect,  // with O_DIRECT; see file_io.h
+};
+
 // A file of the job. Everything but the atomics is fixed once the file is in its table.
 struct JobFile {
   int fd = -1;
-  UniqueFd owned;    // holds fd when the table opened it
+  UniqueFd owned;  // holds fd when the table opened it
+  // Access::kDirect: the same file, opened once more with O_DIRECT. What goes through it begins and
+  // ends at multiples of direct_alignment in the file and of direct_memory_alignment in memory,
+  // both in bytes.
+  UniqueFd direct;
+  uint64_t direct_alignment = 0;
+  uint64_t direct_memory_alignment = 0;
   std::string name;  // quoted and escaped, for messages
   bool writable = false;
   bool block_device = false;
@@ -43,9 +55,10 @@ struct JobFile {
   // Regular files that are written: writes that may grow the file hold it shared, what sets a size
   // holds it exclusively, so that setting a size never cuts off another lane's write.
   std::shared_mutex size_mutex;
-  std::mutex write_mutex;                 // see WriteTurn
-  std::atomic<uint64_t> size = 0;         // bytes
-  std::atomic<uint64_t> written_end = 0;  // nothing but holes lies beyond; at most `size`
+  std::mutex write_mutex;                  // see WriteTurn
+  std::atomic<uint64_t> size = 0;          // bytes
+  std::atomic<uint64_t> written_end = 0;   // nothing but holes lies beyond; at most `size`
+  std::atomic<uint64_t> cached_bytes = 0;  // written through the cache in spite of Access::kDirect
 };
 
 struct FileLimits {
@@ -62,14 +75,16 @@ class FileTable {
   explicit FileTable(const FileLimits& limits) : limits_(limits) {}
 
   // `fd` is not owned and must outlive the table. `name` is for messages. Errors: neither a regular
-  // file nor a block device; the descriptor's access mode does not fit.
-  absl::StatusOr<uint32_t> AddInput(int fd, absl::string_view name);
+  // file nor a block device; the descriptor's access mode does not fit; with Access::kDirect, that
+  // the file cannot be accessed with O_DIRECT (kFailedPrecondition) or not be opened again.
+  absl::StatusOr<uint32_t> AddInput(int fd, absl::string_view name,
+                                    Access access = Access::kCached);
   // `fresh`: the file is to be emptied first, so that all of it is holes.
   absl::StatusOr<uint32_t> AddOutput(int fd, absl::string_view name, Durability durability,
-                                     bool fresh);
-  // A file that the image in slot `referrer` names. Errors: too many references
-  // (kResourceExhausted), too deep a chain (kResourceExhausted), a cycle (kDataLoss), the job's own
-  // output (kPermissionDenied).
+                                     bool fresh, Access access = Access::kCached);
+  // A file that the image in slot `referrer` names, accessed as that one is. Errors: too many
+  // references (kResourceExhausted), too deep a chain (kResourceExhausted), a cycle (kDataLoss),
+  // the job's own output (kPermissionDenied).
   absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
                                         abi::ReferenceKind kind);
 

@@ -68,6 +68,17 @@ TEST_F(FileTableTest, RefusesTheSourceAsTarget) {
   EXPECT_EQ(dir_.Read("a"), "x");
 }
 
+TEST_F(FileTableTest, TellsThatAFileSystemHasNoDirectAccess) {
+  // procfs has regular files and no O_DIRECT.
+  const UniqueFd fd(open("/proc/version", O_RDONLY | O_CLOEXEC));
+  const absl::Status status = files_.AddInput(fd.get(), "v", Access::kDirect).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.message(),
+            "the file system of 'v' does not support O_DIRECT, which -T none and -T directsync ask "
+            "for; use -T writeback");
+  EXPECT_TRUE(files_.AddInput(fd.get(), "v").ok());
+}
+
 TEST_F(FileTableTest, EmptiesAFreshOutputAndKeepsAnExistingOne) {
   dir_.Write("fresh", "old");
   dir_.Write("existing", "old");

@@ -39,12 +39,18 @@ Durability DurabilityOf(CacheMode mode) {
   return Durability::kOnFlush;
 }
 
-absl::Status AddSource(const ImageSource& source, FileTable& files, v1::SourceImage& image) {
+Access AccessOf(CacheMode mode) {
+  return mode == CacheMode::kNone || mode == CacheMode::kDirectSync ? Access::kDirect
+                                                                    : Access::kCached;
+}
+
+absl::Status AddSource(const ImageSource& source, Access access, FileTable& files,
+                       v1::SourceImage& image) {
   if (absl::Status status = CheckText("the source format", source.format, kMaxFormat);
       !status.ok()) {
     return status;
   }
-  const absl::StatusOr<uint32_t> slot = files.AddInput(source.fd, source.name);
+  const absl::StatusOr<uint32_t> slot = files.AddInput(source.fd, source.name, access);
   if (!slot.ok()) return slot.status();
   image.set_slot(*slot);
   image.set_size(files.Find(*slot)->size);
@@ -79,13 +85,14 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
   if (absl::Status status = CheckTexts(request); !status.ok()) return status;
   v1::Job job = JobWithLimits(request.options.limits);
   v1::ConvertJob& convert = *job.mutable_convert();
-  if (absl::Status status = AddSource(request.source, files, *convert.mutable_source());
+  if (absl::Status status = AddSource(request.source, AccessOf(request.source_cache), files,
+                                      *convert.mutable_source());
       !status.ok()) {
     return status;
   }
   const absl::StatusOr<uint32_t> slot =
       files.AddOutput(request.target_fd, request.target_name, DurabilityOf(request.target_cache),
-                      /*fresh=*/!request.target_is_existing);
+                      /*fresh=*/!request.target_is_existing, AccessOf(request.target_cache));
   if (!slot.ok()) return slot.status();
   const JobFile& file = *files.Find(*slot);
   v1::TargetImage& target = *convert.mutable_target();
@@ -107,7 +114,8 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
 
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files) {
   v1::Job job = JobWithLimits(request.options.limits);
-  if (absl::Status status = AddSource(request.source, files, *job.mutable_info()->mutable_source());
+  if (absl::Status status =
+          AddSource(request.source, Access::kCached, files, *job.mutable_info()->mutable_source());
       !status.ok()) {
     return status;
   }

@@ -145,8 +145,12 @@ abi::Completion RequestHandler::Read(JobFile& file, const abi::Submission& reque
 abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& request,
                                       std::span<const std::byte> buffer, WriteTurn& turn) {
   if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
-  // Devices take writes side by side.
-  if (!file.block_device) turn.Take(file);
+  // Devices take writes side by side; so does O_DIRECT, or has its waiters sleep.
+  if (file.block_device || WritesDirectly(file, request.offset, buffer)) {
+    turn.End();
+  } else {
+    turn.Take(file);
+  }
   if (const int error = WriteAt(file, request.offset, buffer); error != 0) {
     return IoError(request, error,
                    absl::StrCat("write ", file.name, " at offset ", request.offset));

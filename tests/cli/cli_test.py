@@ -211,9 +211,17 @@ def _progress(directory):
                         "without -p")
 
 
+def _require_direct(directory):
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_DIRECT, 0o600))
+    except OSError as error:
+        raise harness.Skip(f"no O_DIRECT on this file system: {error.strerror}") from error
+
+
 def _accepted_flags(directory):
     """The options scripts give qemu-img."""
     programs.require_kvm()
+    _require_direct(directory)
     image = _image(directory)
     programs.must_hotcell("convert", "-W", "-m", "8", "-t", "none", "-T", "none", "-S", "4k", "-f",
                           "qcow2", "-O", "raw", image, "out.raw")
@@ -221,6 +229,72 @@ def _accepted_flags(directory):
         programs.must_hotcell("convert", "-t", mode, "-T", "writeback", "-Oraw", image, "out.raw")
         difference = files.first_difference("out.raw", content.pattern())
         harness.check(difference is None, f"-t {mode}: wrong at {difference}")
+
+
+def _evict(path):
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _cached_pages(path):
+    return int(programs.must(["fincore", "-n", "-b", "-o", "PAGES", path]))
+
+
+def _direct(directory):
+    """-t none and -T none pass by the page cache."""
+    programs.require_kvm()
+    programs.require_program("fincore")
+    _require_direct(directory)
+    if programs.must(["stat", "-f", "-c", "%T", directory]).strip() == b"tmpfs":
+        raise harness.Skip("a tmpfs is its own cache")
+    source = os.path.join(directory, "source.raw")
+    shutil.copyfile(content.pattern(), source)
+    with open(source, "ab") as file:
+        file.write(os.urandom(4 * MIB + 512))  # the last page is not whole
+    programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", source, "source.qcow2")
+    programs.qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", source, "small.qcow2")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "-b", "small.qcow2", "-F", "qcow2",
+                      "top.qcow2")
+    inputs = ["source.raw", "source.qcow2", "small.qcow2", "top.qcow2"]
+    for name in inputs:
+        programs.must(["sync", name])
+        _evict(name)
+    programs.must_hotcell("convert", "-f", "raw", "-O", "raw", "source.raw", "cached")
+    harness.check(_cached_pages("cached") > 0, "no page of a cached output is in the cache")
+    programs.must(["cmp", "cached", "source.raw"])
+    _evict("source.raw")
+    for mode in ("none", "directsync"):
+        for source_format, name, arguments in (
+                ("raw", "source.raw", ["-O", "raw"]), ("raw", "source.raw", ["-O", "qcow2", "-c"]),
+                ("raw", "source.raw", ["-O", "raw", "-S", "0"]),
+                ("raw", "source.raw", ["-O", "qcow2"]), ("qcow2", "source.qcow2", ["-O", "raw"]),
+                ("qcow2", "small.qcow2", ["-O", "raw"]),
+                ("qcow2", "top.qcow2", ["-O", "raw", "--follow-references=."])):
+            what = f"{mode}, {name}, {arguments}"
+            result = programs.hotcell("convert", "-t", mode, "-T", mode, "-f", source_format,
+                                      *arguments, name, "out")
+            harness.check_equal(result.returncode, 0, f"{what}: {result.stderr}")
+            harness.check_equal(_cached_pages("out"), 0, f"{what}: cached pages of the output")
+            for read in inputs:
+                harness.check_equal(_cached_pages(read), 0, f"{what}: cached pages of {read}")
+            programs.qemu_img("compare", "-f", "raw", "-F", arguments[1], "cached", "out")
+
+
+def _no_direct(directory):
+    """File systems without O_DIRECT: an error, and no file."""
+    programs.require_kvm()
+    image = _image(directory)
+    remedy = "does not support O_DIRECT.*use -{} writeback"
+    check_error(programs.hotcell("convert", "-T", "none", "-f", "raw", "/proc/version", "out"),
+                "/proc/version", remedy.format("T"))
+    namespaces.enter()
+    os.mkdir("ram")
+    programs.must(["mount", "-t", "ramfs", "ramfs", "ram"])
+    for mode in ("none", "directsync"):
+        check_error(programs.hotcell("convert", "-t", mode, image, "ram/out"), "ram/out",
+                    remedy.format("t"))
+    harness.check_equal(os.listdir("ram"), [], "files")
+    programs.must_hotcell("convert", "-t", "writeback", image, "ram/out")
 
 
 def _error_as_json(directory):
@@ -399,6 +473,8 @@ WITH_KVM = {
     "formats-and-options": _formats,
     "progress": _progress,
     "accepted-flags": _accepted_flags,
+    "direct": _direct,
+    "no-direct": _no_direct,
     "error-as-json": _error_as_json,
     "info-text": _info_text,
     "kvm-is-something-else": _not_kvm,

@@ -24,8 +24,8 @@ As with qemu-img:
   -q                no progress, no warnings
   -S SIZE           shortest run of zeroes to leave out (default 4k; 0: write everything)
   -t, -T MODE       cache mode of OUTPUT, INPUT: none, writeback, unsafe, directsync,
-                    writethrough; all but unsafe sync OUTPUT before it appears (default:
-                    unsafe, writeback)
+                    writethrough; all but unsafe sync OUTPUT before it appears, none and
+                    directsync use O_DIRECT (default: unsafe, writeback)
   -m COUNT, -U, -W  accepted, without effect
 
 Files that an image refers to are not opened unless you say so:

@@ -91,6 +91,10 @@ struct ImageSource {
   std::string format;  // empty: probe, in the guest
 };
 
+// As qemu-img's. kUnsafe never syncs, kNone and kWriteback do at the end; with kDirectSync and
+// kWriteThrough each write is synchronous. kNone and kDirectSync use O_DIRECT: the descriptor is
+// opened again through /proc/self/fd, with the caller's rights. A file system without O_DIRECT is
+// kFailedPrecondition. Of a source, and of the files it refers to, only O_DIRECT matters.
 enum class CacheMode { kNone, kWriteback, kUnsafe, kDirectSync, kWriteThrough };
 
 struct ConvertRequest {
