@@ -80,7 +80,9 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   arena.program_offset_ = areas.Take(layout.program_size);
   arena.program_size_ = layout.program_size;
   header.arena_size = areas.end();
-  arena.warm_size_ = std::min(layout.warm_size, kBuffersPerLane * kBufferSize);
+  constexpr uint64_t kLaneSize = kBuffersPerLane * kBufferSize;
+  arena.warm_size_ = std::min(layout.warm_size, kLaneSize);
+  arena.warm_later_size_ = std::min(layout.warm_later_size, kLaneSize);
 
   arena.fd_ = CreateSealableMemfd();
   if (!arena.fd_.valid()) return PosixError(errno, "create the arena (memfd_create)");

@@ -16,7 +16,7 @@ namespace hotcell::broker {
 
 // Bytes; the biggest cluster that an image can compress. The guest cuts them into smaller ones.
 inline constexpr uint64_t kBufferSize = 2 << 20;
-inline constexpr uint32_t kBuffersPerLane = 8;
+inline constexpr uint32_t kBuffersPerLane = 12;
 inline constexpr uint64_t kJobCapacity = 64 << 10;  // bytes of a serialized Job
 
 // What an arena has to hold. Areas of size 0 do not exist.
@@ -26,7 +26,8 @@ struct ArenaLayout {
   uint64_t program_size = 0;     // bytes of a user's program
   uint64_t input_size = 0;       // bytes, long-mode guests
   uint64_t output_capacity = 0;  // bytes, long-mode guests
-  uint64_t warm_size = 0;        // bytes of each lane's buffers that the job is sure to use
+  uint64_t warm_size = 0;        // bytes of each lane's buffers that the job uses at once
+  uint64_t warm_later_size = 0;  // and of those that it will come to use
 };
 
 // The memory that broker, worker and guest share: a memfd that nobody can resize (abi.h,
@@ -43,8 +44,9 @@ class Arena {
   const abi::ArenaHeader& header() const { return header_; }
   uint64_t program_offset() const { return program_offset_; }  // 0: none
 
-  // The layout's warm_size, at most a lane's buffers.
+  // The layout's, at most a lane's buffers.
   uint64_t warm_size() const { return warm_size_; }
+  uint64_t warm_later_size() const { return warm_later_size_; }
   // Makes the kernel back and map each lane's first warm_size() bytes of buffers.
   void Warm() const;
 
@@ -85,6 +87,7 @@ class Arena {
   uint64_t program_offset_ = 0;
   uint64_t program_size_ = 0;
   uint64_t warm_size_ = 0;
+  uint64_t warm_later_size_ = 0;
 };
 
 }  // namespace hotcell::broker

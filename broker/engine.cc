@@ -112,9 +112,11 @@ broker::FileLimits FileLimitsOf(const Limits& limits) {
 // and one can do without ioeventfds, which take time to make and more to destroy.
 constexpr uint64_t kSmallInput = 1 << 20;
 
-// Of each lane's buffers, what a conversion of an image that is not small uses again and again.
-constexpr uint64_t kWarmBuffers = 8 << 20;
-constexpr uint64_t kMinWarmBuffers = 1 << 20;
+// Of each lane's buffers, what a conversion uses at once, and what that of a big image comes to
+// use.
+constexpr uint64_t kWarmBuffers = 1 << 20;
+constexpr uint64_t kWarmLater = 20 << 20;
+constexpr uint64_t kMinWarmLater = 8 << 20;
 constexpr uint64_t kInfoBuffers = 128 << 10;
 
 absl::Status CheckPool(const PoolOptions& pool) {
@@ -277,7 +279,8 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   const WorkerShape pooled = ConvertShape(limits, request.lanes);
   WorkerShape started = pooled;
   const uint64_t allocated = AllocatedBytes(request.source.fd);
-  started.warm_size = std::min(kWarmBuffers, allocated / (2 * started.lanes) & -kMinWarmBuffers);
+  started.warm_size = kWarmBuffers;
+  started.warm_later_size = std::min(kWarmLater, std::max(kMinWarmLater, allocated / 64));
   std::vector<WorkerShape> shapes = {started, pooled};
   // What a small image refers to may be large.
   if (request.lanes == 0 && request.references.refuses_all() && allocated <= kSmallInput) {

@@ -17,10 +17,11 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& prog
   if (!arena.ok()) return arena.status();
   setup.set_arena_size(arena->header().arena_size);
   if (layout.program_size != 0) setup.set_program_offset(arena->program_offset());
-  if (arena->warm_size() != 0) {
+  if (arena->warm_size() != 0 || arena->warm_later_size() != 0) {
     setup.set_warm_offset(arena->header().buffers_offset);
     setup.set_warm_stride(kBuffersPerLane * kBufferSize);
     setup.set_warm_size(arena->warm_size());
+    setup.set_warm_later_size(arena->warm_later_size());
   }
 
   std::vector<LaneEvents> events(layout.lanes);

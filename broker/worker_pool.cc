@@ -34,10 +34,12 @@ absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& pr
   setup.set_memory_size(shape.guest_memory);
   setup.set_vcpus(shape.lanes);
   setup.set_forward_doorbells(shape.forward_doorbells);
-  return Worker::Start(
-      programs,
-      {.lanes = shape.lanes, .report_capacity = shape.report_bytes, .warm_size = shape.warm_size},
-      std::move(setup));
+  return Worker::Start(programs,
+                       {.lanes = shape.lanes,
+                        .report_capacity = shape.report_bytes,
+                        .warm_size = shape.warm_size,
+                        .warm_later_size = shape.warm_later_size},
+                       std::move(setup));
 }
 
 absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerPrograms& programs,

@@ -24,6 +24,7 @@ struct WorkerShape {
   uint32_t lanes = 1;
   bool forward_doorbells = false;
   uint64_t warm_size = 0;  // bytes, see ArenaLayout
+  uint64_t warm_later_size = 0;
 
   bool operator==(const WorkerShape&) const = default;
 };

@@ -46,6 +46,11 @@ void Mapping::Populate(size_t begin, size_t size) const {
   if (size != 0) madvise(bytes_.data() + begin, size, MADV_POPULATE_WRITE);
 }
 
+void Mapping::Touch(size_t begin, size_t size) const {
+  const volatile std::byte* const bytes = bytes_.data();
+  for (size_t at = begin; at < begin + size; at += abi::kPageSize) (void)bytes[at];
+}
+
 Result<GuestMemory> GuestMemory::Create(uint64_t size) {
   Result<Mapping> mapping = Mapping::Anonymous(size);
   if (!mapping.ok()) return Error{"allocate guest memory", mapping.error().error, {}};

@@ -261,6 +261,7 @@ void Job::Run() {
     changed_.wait(lock, [this] { return started_; });
   }
   if (machine_->runs_builtin()) ReadMessage(v1::ToWorker::kStart);
+  machine_->WarmArenaLater();
   ReadMessage(v1::ToWorker::kStop);
   StopVcpus();
 }

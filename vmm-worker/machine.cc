@@ -52,9 +52,10 @@ Status CheckSetup(const v1::Setup& setup) {
       (setup.mode() != v1::GUEST_MODE_PAYLOAD || setup.vcpus() != 1 || setup.log_dirty_pages())) {
     return BadSetup("forwarded doorbells, which only payloads of one vCPU have");
   }
-  if (setup.warm_size() != 0 &&
+  const uint64_t warm = std::max(setup.warm_size(), setup.warm_later_size());
+  if (warm != 0 &&
       (setup.warm_offset() > setup.arena_size() || setup.warm_stride() > setup.arena_size() ||
-       setup.warm_size() > setup.warm_stride() ||
+       warm > setup.warm_stride() ||
        setup.vcpus() * setup.warm_stride() > setup.arena_size() - setup.warm_offset())) {
     return BadSetup("memory to be warmed is outside the arena");
   }
@@ -220,6 +221,17 @@ Status Machine::AddArena() {
     program_ = std::move(*program);
   }
   return {};
+}
+
+void Machine::WarmArenaLater() const {
+  constexpr uint64_t kStep = 64 << 10;
+  for (uint64_t begin = 0; begin < setup_.warm_later_size(); begin += kStep) {
+    const uint64_t size = std::min(kStep, setup_.warm_later_size() - begin);
+    // All lanes at the same time.
+    for (uint32_t lane = 0; lane < setup_.vcpus(); ++lane) {
+      arena_.Touch(setup_.warm_offset() + lane * setup_.warm_stride() + begin, size);
+    }
+  }
 }
 
 Status Machine::AddVcpus(const kvm::System& system) {

@@ -50,6 +50,9 @@ class Machine {
   bool has_lanes() const { return has_lanes_; }
   bool runs_builtin() const { return is_payload() && setup_.program_size() == 0; }
 
+  // Once the guest runs: maps what of the arena it will come to use, which costs less here than at
+  // the guest's first access.
+  void WarmArenaLater() const;
   // What the machine knows at the end: registers at entry and dirty pages, where they were asked
   // for.
   void Finish(v1::Finished& finished);

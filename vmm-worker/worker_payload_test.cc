@@ -327,10 +327,10 @@ TEST_F(WorkerPayloadTest, DoorbellIsForwardedWhereThatWasAskedFor) {
 
 TEST_F(WorkerPayloadTest, WarmsWhatLiesWithinTheArenaAndNothingElse) {
   WorkerOptions options = PayloadOptions(payload_ring_doorbell);
-  options.warm_stride = options.warm_size = options.arena_size;
+  options.warm_stride = options.warm_size = options.warm_later_size = options.arena_size;
   ExpectExit(WorkerProcess(options).RunToEnd(), 0);
 
-  options.warm_stride = options.warm_size = 2 * options.arena_size;
+  options.warm_later_size += 1;
   WorkerProcess refused(options);
   std::optional<v1::FromWorker> frame = refused.Read();
   while (frame && !frame->has_failure()) frame = refused.Read();

@@ -34,7 +34,7 @@ class ChunkScheduler {
   };
 
   // At most `kMaxOutstanding` parts may be taken and not yet placed.
-  static constexpr uint64_t kMaxOutstanding = 256;
+  static constexpr uint64_t kMaxOutstanding = 512;
 
   // `writer` outlives the scheduler. chunk_size is a power of two.
   ChunkScheduler(ImageWriter& writer, uint64_t virtual_size, uint64_t chunk_size)

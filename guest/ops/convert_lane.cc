@@ -71,7 +71,9 @@ bool ConvertLane::HasRoom() const {
 // Towards the end a lane takes less ahead, to leave the others their share.
 bool ConvertLane::WantsToRead() {
   const uint64_t share = plan_.scheduler->ChunksLeft() / (2 * plan_.lanes->count());
-  const uint64_t ahead = std::clamp<uint64_t>(share, 1, kReadAhead);
+  const uint64_t grown =
+      kFirstReadAhead + (taken_ - std::min(taken_, kChunksBeforeMore)) / kChunksPerReadAhead;
+  const uint64_t ahead = std::clamp<uint64_t>(std::min(share, grown), 1, kReadAhead);
   if (reading_ <= 1) in_burst_ = true;
   if (exhausted_ || reading_ >= ahead || !HasRoom()) in_burst_ = false;
   return in_burst_;
@@ -83,6 +85,7 @@ Status ConvertLane::StartNext() {
     exhausted_ = true;
     return OkStatus();
   }
+  ++taken_;
   Slot& slot = Push(*ticket);
   const Status status = slot.reader.Start(*io_, ticket->offset, ticket->length);
   HOTCELL_RETURN_IF_ERROR(status);

@@ -48,10 +48,16 @@ class ConvertLane {
   Totals totals() const;
 
  private:
-  static constexpr uint64_t kSlots = 16;
+  static constexpr uint64_t kSlots = 26;
   static_assert(kSlots * abi::kMaxLanes <= ChunkScheduler::kMaxOutstanding);
-  static constexpr uint32_t kReadAhead = 4;  // chunks
-  static constexpr uint32_t kMaxWrites = 40;
+  // Chunks that a lane reads ahead. The more, the fewer its sleeps; but each buffer that comes into
+  // use costs the page faults of a MiB, which only a long job makes up for. So they are few at
+  // first and grow to kReadAhead.
+  static constexpr uint64_t kReadAhead = 10;
+  static constexpr uint64_t kFirstReadAhead = 4;
+  static constexpr uint64_t kChunksBeforeMore = 128;
+  static constexpr uint64_t kChunksPerReadAhead = 32;
+  static constexpr uint32_t kMaxWrites = 52;
   static_assert(kReadAhead * ChunkReader::kMaxReads + kMaxWrites + ImageReader::kMapTickets <=
                 IoChannel::kMaxInFlight);
 
@@ -106,6 +112,7 @@ class ConvertLane {
   uint32_t reading_ = 0;
   bool exhausted_ = false;
   bool in_burst_ = false;
+  uint64_t taken_ = 0;  // chunks
 
   // Requests are answered in the order in which they are made. So a lane that has to wait for one
   // waits for the newest that it will need, and sleeps once for many.

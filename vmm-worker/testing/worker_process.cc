@@ -89,6 +89,7 @@ WorkerProcess::WorkerProcess(WorkerOptions options) : options_(std::move(options
   setup.set_forward_doorbells(options_.forward_doorbells);
   setup.set_warm_stride(options_.warm_stride);
   setup.set_warm_size(options_.warm_size);
+  setup.set_warm_later_size(options_.warm_later_size);
   setup.set_program_offset(program_offset);
   setup.set_program_size(options_.program.size());
   Send(message);

@@ -33,6 +33,7 @@ struct WorkerOptions {
   bool forward_doorbells = false;
   uint64_t warm_stride = 0;  // bytes, from the arena's start
   uint64_t warm_size = 0;
+  uint64_t warm_later_size = 0;
   v1::Start start;
 };
 
