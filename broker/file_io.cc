@@ -115,24 +115,27 @@ int ZeroExisting(JobFile& file, uint64_t offset, uint64_t length, const std::ato
   return WriteZeroBytes(file, offset, length, stop);
 }
 
-// This thread's memory for `size` bytes that O_DIRECT reads into; nullptr: there is none.
-std::byte* BounceBuffer(const JobFile& file, uint64_t size) {
-  struct Memory {
-    std::unique_ptr<void, decltype(&std::free)> data{nullptr, &std::free};
-    uint64_t size = 0;
-    uint64_t alignment = 0;
-  };
-  thread_local Memory memory;
-  const uint64_t alignment = std::max<uint64_t>(4096, file.direct_memory_alignment);
-  if (memory.size < size || memory.alignment < alignment) {
-    memory.size = 0;
-    memory.data.reset(aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment));
-    if (memory.data == nullptr) return nullptr;
-    memory.size = size;
-    memory.alignment = alignment;
+// Memory of a thread that O_DIRECT can read into.
+class AlignedMemory {
+ public:
+  // `size` bytes for transfers of `file`, valid until the next call; nullptr: there are none.
+  std::byte* Get(const JobFile& file, uint64_t size) {
+    const uint64_t alignment = std::max<uint64_t>(4096, file.direct_memory_alignment);
+    if (size_ < size || alignment_ < alignment) {
+      size_ = 0;
+      data_.reset(aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment));
+      if (data_ == nullptr) return nullptr;
+      size_ = size;
+      alignment_ = alignment;
+    }
+    return static_cast<std::byte*>(data_.get());
   }
-  return static_cast<std::byte*>(memory.data.get());
-}
+
+ private:
+  std::unique_ptr<void, decltype(&std::free)> data_{nullptr, &std::free};
+  uint64_t size_ = 0;
+  uint64_t alignment_ = 0;
+};
 
 // Reads at most `data` with O_DIRECT by way of a buffer that is aligned. As pread(2).
 ssize_t ReadBounced(const JobFile& file, uint64_t offset, std::span<std::byte> data) {
@@ -140,7 +143,8 @@ ssize_t ReadBounced(const JobFile& file, uint64_t offset, std::span<std::byte> d
   const uint64_t unit = file.direct_alignment;
   const uint64_t skipped = offset % unit;
   const uint64_t units = (std::min<uint64_t>(skipped + data.size(), kAtOnce) + unit - 1) / unit;
-  std::byte* const buffer = BounceBuffer(file, units * unit);
+  thread_local AlignedMemory memory;
+  std::byte* const buffer = memory.Get(file, units * unit);
   if (buffer == nullptr) {
     errno = ENOMEM;
     return -1;
@@ -162,6 +166,46 @@ ssize_t ReadSome(const JobFile& file, uint64_t offset, std::span<std::byte> data
   if (direct.size == 0) return ReadBounced(file, offset, data);
   if (direct.head > 0) return ReadBounced(file, offset, data.first(direct.head));
   return pread(file.direct.get(), data.data(), direct.size, static_cast<off_t>(offset));
+}
+
+// Stops where the kernel cannot, for whatever reason but an error of the files.
+TransferResult CopyInKernel(const JobFile& from, uint64_t from_offset, const JobFile& to,
+                            uint64_t offset, uint64_t length) {
+  TransferResult result;
+  while (result.bytes < length) {
+    auto in = static_cast<off_t>(from_offset + result.bytes);
+    auto out = static_cast<off_t>(offset + result.bytes);
+    const ssize_t copied = copy_file_range(from.fd, &in, to.fd, &out, length - result.bytes, 0);
+    if (copied < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EXDEV && !IsUnsupported(errno)) result.error = errno;
+      return result;
+    }
+    if (copied == 0) return result;
+    result.bytes += static_cast<uint64_t>(copied);
+  }
+  return result;
+}
+
+TransferResult CopyThroughMemory(const JobFile& from, uint64_t from_offset, JobFile& to,
+                                 uint64_t offset, uint64_t length) {
+  constexpr uint64_t kAtOnce = 256 << 10;
+  thread_local AlignedMemory memory;
+  std::byte* const buffer = memory.Get(from, kAtOnce);
+  if (buffer == nullptr) return {.error = ENOMEM};
+  TransferResult result;
+  while (result.bytes < length) {
+    const uint64_t wanted = std::min(length - result.bytes, kAtOnce);
+    const TransferResult read = ReadAt(from, from_offset + result.bytes, {buffer, wanted});
+    result.error = read.error;
+    if (result.error == 0) {
+      result.error = WriteFully(to, offset + result.bytes, {buffer, read.bytes});
+    }
+    if (result.error != 0) return result;
+    result.bytes += read.bytes;
+    if (read.bytes < wanted) return result;
+  }
+  return result;
 }
 
 }  // namespace
@@ -191,6 +235,25 @@ int WriteAt(JobFile& file, uint64_t offset, std::span<const std::byte> data) {
   if (const int error = WriteFully(file, offset, data); error != 0) return error;
   RaiseTo(file.size, offset + data.size());
   return 0;
+}
+
+TransferResult CopyAt(const JobFile& from, uint64_t from_offset, JobFile& to, uint64_t offset,
+                      uint64_t length) {
+  const std::shared_lock lock(to.size_mutex);
+  RaiseTo(to.written_end, offset + length);
+  TransferResult result;
+  // The kernel's copy is neither direct nor synchronous.
+  if (!from.direct.valid() && !to.direct.valid() && to.durability != Durability::kEveryWrite) {
+    result = CopyInKernel(from, from_offset, to, offset, length);
+  }
+  if (result.error == 0 && result.bytes < length) {
+    const TransferResult rest = CopyThroughMemory(from, from_offset + result.bytes, to,
+                                                  offset + result.bytes, length - result.bytes);
+    result.error = rest.error;
+    result.bytes += rest.bytes;
+  }
+  if (result.bytes > 0) RaiseTo(to.size, offset + result.bytes);
+  return result;
 }
 
 bool WritesDirectly(const JobFile& file, uint64_t offset, std::span<const std::byte> data) {

@@ -27,6 +27,11 @@ TransferResult ReadAt(const JobFile& file, uint64_t offset, std::span<std::byte>
 // Writes all of `data` or fails. Grows the file where needed.
 int WriteAt(JobFile& file, uint64_t offset, std::span<const std::byte> data);
 
+// Short only at the end of `from`. The kernel does it where it can, so that file systems may share
+// the blocks. The files differ.
+TransferResult CopyAt(const JobFile& from, uint64_t from_offset, JobFile& to, uint64_t offset,
+                      uint64_t length);
+
 // Whether WriteAt() would write all of `data` with O_DIRECT.
 bool WritesDirectly(const JobFile& file, uint64_t offset, std::span<const std::byte> data);
 

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -138,6 +140,44 @@ TEST_F(FileIoTest, BlockStatusTellsHolesFromData) {
   EXPECT_EQ(status(9 * kMiB, 5), std::pair(false, uint64_t{5}));
 }
 
+TEST_F(FileIoTest, CopiesHoweverTheFilesAreAccessed) {
+  std::string content(3 * kMiB + 77, 0);
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i / 4096 + i * 7);
+  dir_.Write("in", content);
+  const UniqueFd in = dir_.Open("in", O_RDONLY);
+  for (const Durability durability : {Durability::kNone, Durability::kEveryWrite}) {
+    JobFile& file = Output("", durability);
+    const JobFile& source = *files_->Find(*files_->AddInput(in.get(), "in"));
+    EXPECT_EQ(CopyAt(source, 0, file, 0, content.size()).bytes, content.size());
+    EXPECT_EQ(dir_.Read("out"), content);
+    // Not where blocks begin, and beyond the end.
+    EXPECT_EQ(CopyAt(source, kMiB + 5, file, 9, 3 * kMiB).bytes, 2 * kMiB + 72);
+    EXPECT_EQ(dir_.Read("out"),
+              content.substr(0, 9) + content.substr(kMiB + 5) + content.substr(9 + 2 * kMiB + 72));
+    EXPECT_EQ(file.size, content.size());
+    EXPECT_EQ(CopyAt(source, 4 * kMiB, file, 0, 1).bytes, 0u);
+  }
+}
+
+TEST_F(FileIoTest, CopiesWhereTheKernelDoesNot) {
+  // copy_file_range() takes no files of procfs: it says that there is nothing, or EXDEV.
+  JobFile& file = Output("");
+  const UniqueFd in(open("/proc/version", O_RDONLY | O_CLOEXEC));
+  const JobFile& source = *files_->Find(*files_->AddInput(in.get(), "in"));
+  const TransferResult copied = CopyAt(source, 0, file, 0, kMiB);
+  EXPECT_EQ(copied.error, 0);
+  EXPECT_GT(copied.bytes, 0u);
+  EXPECT_EQ(dir_.Read("out"),
+            (std::ostringstream() << std::ifstream("/proc/version").rdbuf()).str());
+}
+
+TEST_F(FileIoTest, ACopyReportsTheErrnoOfTheKernel) {
+  JobFile& file = Output("");
+  const UniqueFd in(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));  // nothing at 0
+  const JobFile& source = *files_->Find(*files_->AddInput(in.get(), "in"));
+  EXPECT_EQ(CopyAt(source, 0, file, 0, 1).error, EIO);
+}
+
 TEST_F(FileIoTest, FlushSucceedsInEveryMode) {
   for (const Durability durability :
        {Durability::kNone, Durability::kOnFlush, Durability::kEveryWrite}) {
@@ -261,6 +301,16 @@ TEST_F(DirectIoTest, ReadsOfAnyAlignmentAreRightAndPassByTheCache) {
     }
   }
   EXPECT_EQ(CachedPages(), 0u);
+}
+
+TEST_F(DirectIoTest, CopiesPassByTheCache) {
+  dir_.Write("source", content_);
+  const UniqueFd in = dir_.Open("source", O_RDONLY);
+  FileTable files{FileLimits{}};
+  const JobFile& source = *files.Find(*files.AddInput(in.get(), "source", Access::kDirect));
+  EXPECT_EQ(CopyAt(source, 0, *output_, 0, kMiB).bytes, kMiB);
+  EXPECT_EQ(CachedPages(), 0u);
+  EXPECT_EQ(dir_.Read("file"), content_.substr(0, kMiB));
 }
 
 TEST_F(DirectIoTest, CachedWritesAreDroppedWithoutAFlush) {

@@ -109,6 +109,7 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
   if (target.existing()) target.set_existing_size(file.size);
   convert.set_snapshot(request.snapshot);
   convert.set_sparse_size(request.sparse_size);
+  convert.set_copy(request.copy_offload);
   return job;
 }
 

@@ -44,7 +44,8 @@ bool NeedsBuffer(abi::Opcode opcode) {
 
 bool NeedsWritable(abi::Opcode opcode) {
   return opcode == abi::Opcode::kWrite || opcode == abi::Opcode::kWriteZeroes ||
-         opcode == abi::Opcode::kFlush || opcode == abi::Opcode::kSetSize;
+         opcode == abi::Opcode::kFlush || opcode == abi::Opcode::kSetSize ||
+         opcode == abi::Opcode::kCopy;
 }
 
 }  // namespace
@@ -95,6 +96,16 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
       return SetSize(*file, request);
     case abi::Opcode::kOpenReference:
       return OpenReference(request, buffer);
+    case abi::Opcode::kCopy: {
+      const JobFile* source = files_.Find(static_cast<uint32_t>(request.source_slot));
+      if (source == nullptr || source->writable) {
+        return absl::InternalError(
+            absl::StrFormat("the guest broke the ring protocol: opcode %u would copy from slot %u, "
+                            "which is none of the job's inputs",
+                            request.opcode, request.source_slot));
+      }
+      return Copy(*source, *file, request);
+    }
   }
   return absl::InternalError("unreachable: CheckSubmission() knows all opcodes");
 }
@@ -125,14 +136,16 @@ std::optional<abi::Completion> RequestHandler::CheckEnd(const JobFile& file,
   return std::nullopt;
 }
 
+std::optional<abi::Completion> RequestHandler::TakeReadQuota(const abi::Submission& request) {
+  if (files_.TakeReadQuota(request.length)) return std::nullopt;
+  files_.RecordError(absl::ResourceExhaustedError(absl::StrCat(
+      "the job reads more than its limit `bytes_read` of ", files_.limits().bytes_read, " bytes")));
+  return Completed(request, abi::IoStatus::kQuota);
+}
+
 abi::Completion RequestHandler::Read(JobFile& file, const abi::Submission& request,
                                      std::span<std::byte> buffer) {
-  if (!files_.TakeReadQuota(buffer.size())) {
-    files_.RecordError(absl::ResourceExhaustedError(
-        absl::StrCat("the job reads more than its limit `bytes_read` of ",
-                     files_.limits().bytes_read, " bytes")));
-    return Completed(request, abi::IoStatus::kQuota);
-  }
+  if (auto refusal = TakeReadQuota(request)) return *refusal;
   const TransferResult read = ReadAt(file, request.offset, buffer);
   files_.ReturnReadQuota(buffer.size() - read.bytes);
   if (read.error != 0) {
@@ -157,6 +170,22 @@ abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& requ
   }
   bytes_written_ += buffer.size();
   return Completed(request, abi::IoStatus::kOk, buffer.size());
+}
+
+abi::Completion RequestHandler::Copy(const JobFile& source, JobFile& file,
+                                     const abi::Submission& request) {
+  if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  if (auto refusal = TakeReadQuota(request)) return *refusal;
+  const TransferResult copied =
+      CopyAt(source, request.source_offset, file, request.offset, request.length);
+  files_.ReturnReadQuota(request.length - copied.bytes);
+  bytes_written_ += copied.bytes;
+  if (copied.error != 0) {
+    return IoError(request, copied.error,
+                   absl::StrCat("copy ", source.name, " at offset ", request.source_offset, " to ",
+                                file.name, " at offset ", request.offset));
+  }
+  return Completed(request, abi::IoStatus::kOk, copied.bytes);
 }
 
 abi::Completion RequestHandler::WriteZeroes(JobFile& file, const abi::Submission& request) {

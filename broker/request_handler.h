@@ -37,10 +37,13 @@ class RequestHandler {
   abi::Completion Read(JobFile& file, const abi::Submission& request, std::span<std::byte> buffer);
   abi::Completion Write(JobFile& file, const abi::Submission& request,
                         std::span<const std::byte> buffer, WriteTurn& turn);
+  abi::Completion Copy(const JobFile& source, JobFile& file, const abi::Submission& request);
   abi::Completion WriteZeroes(JobFile& file, const abi::Submission& request);
   abi::Completion Flush(JobFile& file, const abi::Submission& request);
   abi::Completion SetSize(JobFile& file, const abi::Submission& request);
   abi::Completion OpenReference(const abi::Submission& request, std::span<const std::byte> buffer);
+  // nullopt: the request's length was taken from the read quota.
+  std::optional<abi::Completion> TakeReadQuota(const abi::Submission& request);
   // nullopt: a file of `end` bytes is within quota and device.
   std::optional<abi::Completion> CheckEnd(const JobFile& file, const abi::Submission& request,
                                           uint64_t end);

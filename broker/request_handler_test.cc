@@ -60,6 +60,22 @@ class RequestHandlerTest : public testing::Test {
                              .flags = flags},
                             turn_);
   }
+  absl::StatusOr<abi::Completion> TryCopy(uint32_t source, uint64_t source_offset, uint32_t slot,
+                                          uint64_t offset, uint64_t length) {
+    return handler_->Handle(0,
+                            {.opcode = static_cast<uint32_t>(Opcode::kCopy),
+                             .slot = slot,
+                             .offset = offset,
+                             .length = length,
+                             .user_data = 77,
+                             .source_slot = source,
+                             .source_offset = source_offset},
+                            turn_);
+  }
+  abi::Completion Copy(uint32_t source, uint64_t source_offset, uint32_t slot, uint64_t offset,
+                       uint64_t length) {
+    return *TryCopy(source, source_offset, slot, offset, length);
+  }
   abi::Completion Complete(Opcode opcode, uint32_t slot, uint64_t offset, uint64_t length,
                            uint64_t buffer = 0, uint32_t flags = 0) {
     const auto completion = Handle(opcode, slot, offset, length, buffer, flags);
@@ -147,6 +163,38 @@ TEST_F(RequestHandlerTest, TheOutputQuotaIsKeptAndNamed) {
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 1001, 0)), IoStatus::kQuota);
   EXPECT_EQ(files_.Find(1)->size, 1000u);
   EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output_bytes` is 1000"));
+}
+
+TEST_F(RequestHandlerTest, CopiesFromAnInputUpToItsEnd) {
+  const abi::Completion completion = Copy(0, 4, 1, 3, 100 - 10);
+  EXPECT_EQ(StatusOf(completion), IoStatus::kOk);
+  EXPECT_EQ(completion.result, 6u);
+  EXPECT_EQ(dir_.Read("out"), std::string("\0\0\0"
+                                          "456789",
+                                          9));
+  EXPECT_EQ(files_.Find(1)->size, 9u);
+  EXPECT_EQ(handler_->bytes_written(), 6u);
+  EXPECT_EQ(files_.bytes_read(), 6u);
+  EXPECT_EQ(Copy(0, 10, 1, 0, 5).result, 0u);
+}
+
+TEST_F(RequestHandlerTest, CopiesFromWhatIsNoInputOrToWhatIsNoOutputEndTheJob) {
+  for (const auto& [source, target] : {std::pair(1, 1), std::pair(2, 1), std::pair(-1, 1),
+                                       std::pair(0, 0), std::pair(1, 0), std::pair(0, 2)}) {
+    const auto request = TryCopy(static_cast<uint32_t>(source), 0, target, 0, 1);
+    EXPECT_EQ(request.status().code(), absl::StatusCode::kInternal) << source << ' ' << target;
+  }
+  EXPECT_EQ(dir_.Read("in"), "0123456789");
+  EXPECT_EQ(dir_.Read("out"), "");
+}
+
+TEST_F(RequestHandlerTest, CopiesKeepTheQuotas) {
+  EXPECT_EQ(StatusOf(Copy(0, 0, 1, 0, 101)), IoStatus::kQuota);
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`bytes_read` of 100"));
+  EXPECT_EQ(StatusOf(Copy(0, 0, 1, 991, 10)), IoStatus::kQuota);
+  EXPECT_EQ(StatusOf(Copy(0, 0, 1, 990, 10)), IoStatus::kOk);
+  EXPECT_EQ(files_.bytes_read(), 10u);
+  EXPECT_EQ(files_.Find(1)->size, 1000u);
 }
 
 TEST_F(RequestHandlerTest, ZeroesSizesAndFlushesReachTheFile) {

@@ -70,14 +70,29 @@ absl::Status CheckSubmission(const abi::Submission& submission, uint64_t max_tra
                                   submission.opcode, submission.slot));
   };
   if (submission.reserved0 != 0) return broken("reserved0 is not zero", submission.reserved0);
-  for (const uint64_t word : submission.reserved1) {
-    if (word != 0) return broken("reserved1 is not zero", word);
-  }
   if (submission.offset > kMaxOffset || submission.length > kMaxOffset - submission.offset) {
     return broken("offset + length overflows, offset", submission.offset);
   }
   const auto opcode = static_cast<abi::Opcode>(submission.opcode);
+  if (opcode != abi::Opcode::kCopy && submission.source_slot != 0) {
+    return broken("a source slot is not used", submission.source_slot);
+  }
+  if (opcode != abi::Opcode::kCopy && submission.source_offset != 0) {
+    return broken("a source offset is not used", submission.source_offset);
+  }
   switch (opcode) {
+    case abi::Opcode::kCopy:
+      if (submission.length == 0 || submission.length > abi::kMaxCopy) {
+        return broken("the length is out of range", submission.length);
+      }
+      if (submission.buffer != 0) return broken("a buffer is not used", submission.buffer);
+      if (submission.source_slot > std::numeric_limits<uint32_t>::max()) {
+        return broken("the source slot is out of range", submission.source_slot);
+      }
+      if (submission.source_offset > kMaxOffset - submission.length) {
+        return broken("source offset + length overflows, offset", submission.source_offset);
+      }
+      break;
     case abi::Opcode::kRead:
     case abi::Opcode::kWrite:
       if (submission.length == 0 || submission.length > max_transfer) {

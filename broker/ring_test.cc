@@ -141,10 +141,12 @@ INSTANTIATE_TEST_SUITE_P(
     All, CheckSubmissionTest,
     testing::Values(
         BadSubmission{"OpcodeZero", {.opcode = 0}, "unknown opcode (0x0)"},
-        BadSubmission{"OpcodeEight", {.opcode = 8}, "unknown opcode"},
+        BadSubmission{"OpcodeNine", {.opcode = 9}, "unknown opcode"},
         BadSubmission{"OpcodeHuge", {.opcode = UINT32_MAX}, "unknown opcode"},
         BadSubmission{"Reserved0", {.opcode = 1, .length = 1, .reserved0 = 1}, "reserved0"},
-        BadSubmission{"Reserved1", {.opcode = 1, .length = 1, .reserved1 = {0, 1}}, "reserved1"},
+        BadSubmission{"SourceSlot", {.opcode = 1, .length = 1, .source_slot = 1}, "source slot"},
+        BadSubmission{
+            "SourceOffset", {.opcode = 3, .length = 1, .source_offset = 1}, "source offset"},
         BadSubmission{"ReadNothing", {.opcode = 1}, "length"},
         BadSubmission{"ReadTooMuch", {.opcode = 1, .length = kMaxTransfer + 1}, "length"},
         BadSubmission{"WriteTooMuch", {.opcode = 2, .length = UINT64_MAX}, "overflows"},
@@ -161,7 +163,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadSubmission{"NameEmpty", {.opcode = 7, .flags = 1}, "name's length"},
         BadSubmission{"NameLong", {.opcode = 7, .length = 4097, .flags = 1}, "name's length"},
         BadSubmission{"KindZero", {.opcode = 7, .length = 1}, "reference kind"},
-        BadSubmission{"KindFive", {.opcode = 7, .length = 1, .flags = 5}, "reference kind"}),
+        BadSubmission{"KindFive", {.opcode = 7, .length = 1, .flags = 5}, "reference kind"},
+        BadSubmission{"CopyNothing", {.opcode = 8}, "length"},
+        BadSubmission{"CopyTooMuch", {.opcode = 8, .length = abi::kMaxCopy + 1}, "length"},
+        BadSubmission{"CopyWithBuffer", {.opcode = 8, .length = 1, .buffer = 1}, "buffer"},
+        BadSubmission{"CopyFlags", {.opcode = 8, .length = 1, .flags = 1}, "flags"},
+        BadSubmission{
+            "CopySlotHuge", {.opcode = 8, .length = 1, .source_slot = 1ull << 32}, "source slot"},
+        BadSubmission{"CopySourceBeyondOffT",
+                      {.opcode = 8, .length = 1, .source_offset = INT64_MAX},
+                      "source offset + length overflows"},
+        BadSubmission{"CopySourceHuge",
+                      {.opcode = 8, .length = 1, .source_offset = UINT64_MAX},
+                      "source offset + length overflows"},
+        BadSubmission{
+            "CopyTargetBeyondOffT", {.opcode = 8, .offset = INT64_MAX, .length = 1}, "overflows"}),
     [](const auto& test) { return test.param.name; });
 
 TEST(CheckSubmissionTest, AcceptsEachOpcode) {
@@ -172,10 +188,16 @@ TEST(CheckSubmissionTest, AcceptsEachOpcode) {
   EXPECT_TRUE(CheckSubmission({.opcode = 5}, kMaxTransfer).ok());
   EXPECT_TRUE(CheckSubmission({.opcode = 6, .offset = INT64_MAX}, kMaxTransfer).ok());
   EXPECT_TRUE(CheckSubmission({.opcode = 7, .length = 9, .flags = 4}, kMaxTransfer).ok());
+  EXPECT_TRUE(CheckSubmission({.opcode = 8,
+                               .length = abi::kMaxCopy,
+                               .source_slot = UINT32_MAX,
+                               .source_offset = INT64_MAX - abi::kMaxCopy},
+                              kMaxTransfer)
+                  .ok());
 }
 
-// The guest rewrites the entry between a small and a huge length, and both its reserved words
-// together. Whatever mix the broker takes, what it checked is what it has.
+// The guest rewrites the entry between a small and a huge length, and a word that has to be
+// zero. Whatever mix the broker takes, what it checked is what it has.
 TEST(LaneRingTest, AGuestThatFlipsFieldsCannotChangeACheckedRequest) {
   SharedLane lane;
   LaneRing ring = lane.MakeRing();
@@ -188,7 +210,7 @@ TEST(LaneRingTest, AGuestThatFlipsFieldsCannotChangeACheckedRequest) {
         uint64_t* fields = &words[entry * 8];
         StoreShared(&fields[0], random() % 2 == 0 ? 1 : 99);             // opcode, slot
         StoreShared(&fields[2], random() % 2 == 0 ? 4096 : UINT64_MAX);  // length
-        StoreShared(&fields[6], random() % 4 == 0 ? 1 : 0);              // reserved1
+        StoreShared(&fields[6], random() % 4 == 0 ? 1 : 0);              // source_slot
       }
     }
   });

@@ -140,12 +140,17 @@ enum class Opcode : uint32_t {
   kFlush = 5,    // slot: data reaches stable storage as far as the cache mode asks for it
   kSetSize = 6,  // slot, offset = new size of the file in bytes
   kOpenReference =
-      7,  // buffer, length: the name as it stands in the image; slot: the file that holds
-          // it; flags: ReferenceKind. result: new slot; result2: its size in bytes
+      7,      // buffer, length: the name as it stands in the image; slot: the file that holds
+              // it; flags: ReferenceKind. result: new slot; result2: its size in bytes
+  kCopy = 8,  // file source_slot, source_offset, length -> file slot, offset. result: bytes copied,
+              // short only at the end of the source, which is not a file that the job writes
 };
 
 // Longest name of kOpenReference, bytes; a longer one is a breach of the contract.
 inline constexpr uint64_t kMaxReferenceName = 4096;
+
+// Longest range of kCopy, bytes.
+inline constexpr uint64_t kMaxCopy = 16 << 20;
 
 enum class ReferenceKind : uint32_t {
   kBackingFile = 1,
@@ -164,7 +169,8 @@ struct Submission {
   uint64_t user_data;
   uint32_t flags;  // opcode's own; otherwise 0
   uint32_t reserved0;
-  uint64_t reserved1[2];
+  uint64_t source_slot;    // kCopy; otherwise 0
+  uint64_t source_offset;  // in that file, bytes; kCopy; otherwise 0
 };
 static_assert(sizeof(Submission) == 64);
 

@@ -71,7 +71,8 @@ Status ChunkReader::Start(IoChannel& io, uint64_t offset, uint64_t length) {
   ZeroFill();
   order_.clear();
   for (size_t i = 0; i < parts_.size(); ++i) {
-    if (parts_[i].extent.kind != Kind::kZero) order_.push_back(i);
+    const Kind kind = parts_[i].extent.kind;
+    if (kind == Kind::kCompressed || (kind == Kind::kData && !plan_.copies)) order_.push_back(i);
   }
   std::sort(order_.begin(), order_.end(), [this](size_t a, size_t b) {
     const Extent& left = parts_[a].extent;
@@ -231,7 +232,8 @@ void ChunkReader::FindRuns(Chunk& chunk) const {
   for (uint64_t begin = 0; begin < length_;) {
     const uint64_t end = std::min(begin + unit, length_);
     const bool zero =
-        plan_.unit != 0 && (KnownZero(begin, end, part) || IsAllZero({data_ + begin, end - begin}));
+        plan_.unit != 0 &&
+        (KnownZero(begin, end, part) || (!plan_.copies && IsAllZero({data_ + begin, end - begin})));
     const Run::Kind kind = zero ? Run::Kind::kZero : Run::Kind::kData;
     if (chunk.runs.empty() || chunk.runs.back().kind != kind) {
       chunk.runs.push_back(
@@ -242,6 +244,23 @@ void ChunkReader::FindRuns(Chunk& chunk) const {
     if (!zero) run.size = run.length;
     begin = end;
   }
+}
+
+ChunkReader::Place ChunkReader::Find(const std::byte* data, uint64_t length) const {
+  if (!plan_.copies || data_ == nullptr || data < data_ || data >= data_ + length_) {
+    return {.length = length};
+  }
+  const auto position = static_cast<uint64_t>(data - data_);
+  const auto after = std::upper_bound(
+      parts_.begin(), parts_.end(), position,
+      [](uint64_t value, const Part& candidate) { return value < candidate.position; });
+  const Part& part = *std::prev(after);
+  const uint64_t skipped = position - part.position;
+  Place place = {.length = std::min(length, part.extent.length - skipped)};
+  if (part.extent.kind == Kind::kData) {
+    place.source = {.slot = part.extent.slot, .offset = part.extent.offset + skipped};
+  }
+  return place;
 }
 
 void ChunkReader::Release(IoChannel& io) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct ReadPlan {
   uint64_t unit = 0;
   // Data is padded with zeroes, in memory, to a multiple of this.
   uint64_t padding = 512;
+  // Data that is in a file as it is is left there, for COPY: only its place is found out, and its
+  // bytes in memory mean nothing.
+  bool copies = false;
 };
 
 // The memory of one lane for compressed clusters.
@@ -56,6 +60,14 @@ class ChunkReader {
   void Await(IoChannel& io);
   // Fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
   Status Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk);
+
+  // Where bytes of the chunk are.
+  struct Place {
+    uint64_t length = 0;               // bytes that are there, at least 1
+    std::optional<CopySource> source;  // nullopt: in memory
+  };
+  // Of what is to be written from `data`, anywhere; nullptr: zeroes.
+  Place Find(const std::byte* data, uint64_t length) const;
 
   std::byte* data() const { return data_; }
   size_t buffers_held() const { return (data_ != nullptr ? 1 : 0) + (streams_ != nullptr ? 1 : 0); }

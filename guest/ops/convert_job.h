@@ -25,6 +25,7 @@ struct ConvertRequest {
   uint64_t sparse_size = 4096;              // bytes
   uint64_t max_virtual_size = 64ull << 40;  // bytes
   std::string snapshot;
+  bool copy = false;
 };
 
 inline void CopyText(const std::string& text, char* out, size_t capacity) {
@@ -54,6 +55,7 @@ inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
   }
   CopyText(request.snapshot, convert.snapshot, sizeof(convert.snapshot));
   convert.sparse_size = request.sparse_size;
+  convert.copy = request.copy;
   return job;
 }
 

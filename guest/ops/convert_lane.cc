@@ -169,19 +169,41 @@ Status ConvertLane::SubmitPlaced() {
 }
 
 Status ConvertLane::SubmitWrites(Slot& slot) {
-  for (const FileWrite& write : slot.part.chunk.writes) {
-    if (write_count_ == kMaxWrites) HOTCELL_RETURN_IF_ERROR(WaitOldestWrite());
-    const IoChannel::Ticket ticket =
-        write.data == nullptr
-            ? io_->SubmitWriteZeroes(plan_.target_slot, write.offset, write.length)
-            : io_->SubmitWrite(plan_.target_slot, write.offset, {write.data, write.length});
-    writes_[(first_write_ + write_count_++) % kMaxWrites] = {
-        .ticket = ticket, .offset = write.offset, .length = write.length, .slot = &slot};
-    ++slot.writes;
-    slot.last_request = ++requests_;
-    if (write.data != nullptr) totals_.bytes_written += write.length;
+  for (FileWrite rest : slot.part.chunk.writes) {
+    while (rest.length > 0) {
+      if (write_count_ == kMaxWrites) HOTCELL_RETURN_IF_ERROR(WaitOldestWrite());
+      const ChunkReader::Place place = slot.reader.Find(rest.data, rest.length);
+      FileWrite piece = rest;
+      piece.length = place.length;
+      SubmitWrite(piece, place.source, slot);
+      rest.offset += piece.length;
+      rest.length -= piece.length;
+      if (rest.data != nullptr) rest.data += piece.length;
+    }
   }
   return OkStatus();
+}
+
+void ConvertLane::SubmitWrite(const FileWrite& write, const std::optional<CopySource>& source,
+                              Slot& slot) {
+  const uint32_t target = plan_.target_slot;
+  IoChannel::Ticket ticket;
+  if (source) {
+    ticket = io_->SubmitCopy(*source, target, write.offset, write.length);
+    totals_.bytes_read += write.length;
+  } else if (write.data == nullptr) {
+    ticket = io_->SubmitWriteZeroes(target, write.offset, write.length);
+  } else {
+    ticket = io_->SubmitWrite(target, write.offset, {write.data, write.length});
+  }
+  writes_[(first_write_ + write_count_++) % kMaxWrites] = {.ticket = ticket,
+                                                           .offset = write.offset,
+                                                           .length = write.length,
+                                                           .slot = &slot,
+                                                           .source = source};
+  ++slot.writes;
+  slot.last_request = ++requests_;
+  if (write.data != nullptr) totals_.bytes_written += write.length;
 }
 
 Status ConvertLane::WaitOldestWrite() {
@@ -190,6 +212,10 @@ Status ConvertLane::WaitOldestWrite() {
   --write_count_;
   --write.slot->writes;
   const IoResult result = io_->Wait(write.ticket);
+  if (result.ok() && write.source && result.value < write.length) {
+    return CorruptImage(StrCat("the file ends at offset ", write.source->offset + result.value,
+                               ", within data of the disk"));
+  }
   if (result.ok()) return OkStatus();
   return IoError(result,
                  StrCat("write ", write.length, " bytes of the target at offset ", write.offset));

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "guest/ops/chunk_reader.h"
 #include "guest/ops/chunk_scheduler.h"
@@ -79,6 +80,7 @@ class ConvertLane {
     uint64_t offset;
     uint64_t length;
     Slot* slot;
+    std::optional<CopySource> source;
   };
 
   Status Work();
@@ -93,6 +95,7 @@ class ConvertLane {
   Status FinishOldestRead();
   Status SubmitPlaced();
   Status SubmitWrites(Slot& slot);
+  void SubmitWrite(const FileWrite& write, const std::optional<CopySource>& source, Slot& slot);
   Status WaitOldestWrite();
   Status RetireCompleted();
   Status RetireOldest();

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/ops/testing_convert.h"
@@ -87,6 +88,83 @@ TEST_F(ConvertTest, LeavesZeroesOutOfRawUnlessToldToWriteThem) {
   ASSERT_TRUE(RunConversion(conversion).ok());
   EXPECT_EQ(AllocatedBytes(target_), 4u << 20);
   EXPECT_TRUE(ReadFile(target_) == ReadFile(source_));
+}
+
+TEST_F(ConvertTest, CopiesWithoutALookWhatIsDataInTheSource) {
+  WriteFile(source_, std::string(1 << 20, 'x') + std::string(1 << 20, '\0') +
+                         std::string((1 << 20) + 700, 'y'));
+  std::filesystem::resize_file(source_, 5 << 20);  // ends in a hole
+  for (const char* format : {"raw", "qcow2"}) {
+    for (const uint32_t lanes : {1, 2}) {
+      std::atomic<uint64_t> copied = 0;
+      std::atomic<uint64_t> read = 0;
+      TestConversion conversion = ToRaw();
+      conversion.target_format = format;
+      conversion.lanes = lanes;
+      conversion.copy = true;
+      conversion.fault = [&](const NativeRequest& request) -> std::optional<IoResult> {
+        if (request.opcode == abi::Opcode::kCopy) copied += request.length;
+        if (request.opcode == abi::Opcode::kRead) read += request.length;
+        return std::nullopt;
+      };
+      const auto result = RunConversion(conversion);
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      // The file system's blocks are data or holes.
+      EXPECT_EQ(copied, (3u << 20) + 4096) << format;
+      EXPECT_EQ(read, 0u);
+      EXPECT_EQ(result->bytes_read, copied);
+      ExpectRoundTrip(format);
+    }
+  }
+}
+
+TEST_F(ConvertTest, CopiesAroundCompressedClustersAndZeroes) {
+  std::string content;
+  std::minstd_rand random(1);
+  for (int i = 0; i < 64; ++i) {
+    std::string cluster(64 << 10, static_cast<char>('a' + i));
+    if (i % 3 == 0) {
+      for (char& c : cluster) c = static_cast<char>(random());
+    } else if (i % 3 == 1) {
+      cluster.assign(cluster.size(), '\0');
+    }
+    content += cluster;
+  }
+  WriteFile(source_, content);
+  TestConversion conversion = ToQcow2();
+  conversion.compress = true;  // random clusters stay as they are
+  ASSERT_TRUE(RunConversion(conversion).ok());
+  const std::string back = directory_.path("copied");
+  for (const uint64_t sparse : {4096, 0}) {
+    std::atomic<uint64_t> copies = 0;
+    const auto result = RunConversion({
+        .source = target_,
+        .source_format = "qcow2",
+        .target = back,
+        .copy = true,
+        .sparse_size = sparse,
+        .fault = [&](const NativeRequest& request) -> std::optional<IoResult> {
+          if (request.opcode == abi::Opcode::kCopy) ++copies;
+          return std::nullopt;
+        },
+    });
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_TRUE(ReadFile(back) == content);
+    EXPECT_EQ(copies, 22u);
+  }
+}
+
+TEST_F(ConvertTest, SaysThatTheFileEndsWithinWhatIsCopied) {
+  WriteFile(source_, std::string(1 << 20, 'x'));
+  TestConversion conversion = ToRaw();
+  conversion.copy = true;
+  conversion.fault = [](const NativeRequest& request) -> std::optional<IoResult> {
+    if (request.opcode == abi::Opcode::kCopy) return IoResult{.value = 1000};
+    return std::nullopt;
+  };
+  const auto result = RunConversion(conversion);
+  EXPECT_EQ(result.status().code(), Code::kCorruptImage);
+  EXPECT_EQ(result.status().message(), "the file ends at offset 1000, within data of the disk");
 }
 
 TEST_F(ConvertTest, OverwritesAllOfAnExistingTarget) {

@@ -19,6 +19,7 @@ Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
       .sparse_size = conversion.sparse_size,
       .max_virtual_size = conversion.max_virtual_size,
       .snapshot = conversion.snapshot,
+      .copy = conversion.copy,
   };
   EXPECT_NE(request.source.slot, NativeFiles::kNoSlot) << conversion.source;
   EXPECT_NE(request.target.slot, NativeFiles::kNoSlot) << conversion.target;

@@ -21,6 +21,7 @@ struct TestConversion {
   std::vector<std::pair<std::string, std::string>> options = {};
   bool compress = false;
   bool existing = false;
+  bool copy = false;
   uint64_t sparse_size = 4096;
   std::string snapshot = {};
   uint64_t max_virtual_size = 64ull << 40;

@@ -25,6 +25,11 @@ struct IoResult {
   bool ok() const { return status == IoStatus::kOk; }
 };
 
+struct CopySource {
+  uint32_t slot = 0;
+  uint64_t offset = 0;  // in the file, bytes
+};
+
 // One lane. Not thread-safe: each lane belongs to one vCPU. Files are named by slot.
 //
 // Submit* returns at once with a ticket; Wait(ticket) returns that request's result, once. At most
@@ -49,6 +54,10 @@ class IoChannel {
   virtual Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) = 0;
   virtual Ticket SubmitWrite(uint32_t slot, uint64_t offset, std::span<const std::byte> data) = 0;
   virtual Ticket SubmitWriteZeroes(uint32_t slot, uint64_t offset, uint64_t length) = 0;
+  // From an input of the job, `length` at most abi::kMaxCopy. value: bytes copied, fewer only at
+  // the end of the source.
+  virtual Ticket SubmitCopy(const CopySource& source, uint32_t slot, uint64_t offset,
+                            uint64_t length) = 0;
   virtual IoResult Wait(Ticket ticket) = 0;
 
   // Synchronous requests off the hot path. Call only with no more than kMaxInFlight - 1

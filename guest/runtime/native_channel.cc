@@ -87,6 +87,26 @@ IoChannel::Ticket NativeChannel::SubmitWriteZeroes(uint32_t slot, uint64_t offse
       nullptr);
 }
 
+IoChannel::Ticket NativeChannel::SubmitCopy(const CopySource& source, uint32_t slot,
+                                            uint64_t offset, uint64_t length) {
+  if (length == 0 || length > abi::kMaxCopy) ContractBroken("a copy of no or too many bytes");
+  return Submit({.opcode = abi::Opcode::kCopy,
+                 .slot = slot,
+                 .offset = offset,
+                 .length = length,
+                 .source = source},
+                nullptr);
+}
+
+IoResult NativeChannel::ExecuteCopy(const NativeRequest& request, NativeFile& target) {
+  NativeFile* const source = files_.file(request.source.slot);
+  if (source == nullptr) ContractBroken("an unknown slot");
+  std::vector<std::byte> bytes(request.length);
+  const IoResult read = source->Read(request.source.offset, bytes);
+  if (!read.ok()) return read;
+  return target.Write(request.offset, std::span(bytes).first(read.value));
+}
+
 IoResult NativeChannel::Execute(const NativeRequest& request, std::byte* data) {
   ++request_count_;
   NativeFile* const file = files_.file(request.slot);
@@ -107,6 +127,8 @@ IoResult NativeChannel::Execute(const NativeRequest& request, std::byte* data) {
       return file->Flush();
     case abi::Opcode::kSetSize:
       return file->SetSize(request.offset);
+    case abi::Opcode::kCopy:
+      return ExecuteCopy(request, *file);
     case abi::Opcode::kOpenReference:
       break;
   }

@@ -85,8 +85,9 @@ class MemoryFile : public NativeFile {
 struct NativeRequest {
   abi::Opcode opcode;
   uint32_t slot = 0;
-  uint64_t offset = 0;  // bytes
-  uint64_t length = 0;  // bytes
+  uint64_t offset = 0;     // bytes
+  uint64_t length = 0;     // bytes
+  CopySource source = {};  // kCopy
 };
 
 // The job's slots, shared by the channels of all lanes.
@@ -143,6 +144,8 @@ class NativeChannel : public IoChannel {
   Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) override;
   Ticket SubmitWrite(uint32_t slot, uint64_t offset, std::span<const std::byte> data) override;
   Ticket SubmitWriteZeroes(uint32_t slot, uint64_t offset, uint64_t length) override;
+  Ticket SubmitCopy(const CopySource& source, uint32_t slot, uint64_t offset,
+                    uint64_t length) override;
   IoResult Wait(Ticket ticket) override;
   IoResult BlockStatus(uint32_t slot, uint64_t offset, uint64_t length) override;
   IoResult Flush(uint32_t slot) override;
@@ -163,6 +166,7 @@ class NativeChannel : public IoChannel {
   Ticket Submit(const NativeRequest& request, const std::byte* data);
   void CheckData(const NativeRequest& request, const std::byte* data) const;
   IoResult Execute(const NativeRequest& request, std::byte* data);
+  IoResult ExecuteCopy(const NativeRequest& request, NativeFile& target);
   // Executes what was submitted before a synchronous request, then the request.
   IoResult ExecuteInOrder(const NativeRequest& request);
   void Drain(size_t count);

@@ -141,6 +141,16 @@ IoChannel::Ticket RingChannel::SubmitWriteZeroes(uint32_t slot, uint64_t offset,
                  .length = length});
 }
 
+IoChannel::Ticket RingChannel::SubmitCopy(const CopySource& source, uint32_t slot, uint64_t offset,
+                                          uint64_t length) {
+  return Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kCopy),
+                 .slot = slot,
+                 .offset = offset,
+                 .length = length,
+                 .source_slot = source.slot,
+                 .source_offset = source.offset});
+}
+
 bool RingChannel::TakeCompletions() {
   const uint32_t tail = Load(control_.cq_tail, std::memory_order_acquire);
   if (tail == cq_head_) return false;

@@ -30,6 +30,8 @@ class RingChannel final : public IoChannel {
   Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) override;
   Ticket SubmitWrite(uint32_t slot, uint64_t offset, std::span<const std::byte> data) override;
   Ticket SubmitWriteZeroes(uint32_t slot, uint64_t offset, uint64_t length) override;
+  Ticket SubmitCopy(const CopySource& source, uint32_t slot, uint64_t offset,
+                    uint64_t length) override;
   IoResult Wait(Ticket ticket) override;
   IoResult BlockStatus(uint32_t slot, uint64_t offset, uint64_t length) override;
   IoResult Flush(uint32_t slot) override;

@@ -236,6 +236,26 @@ def _evict(path):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def _copy_offload(directory):
+    programs.require_kvm()
+    image = _image(directory)
+    for cache in ("writeback", "none"):
+        if cache == "none":
+            _require_direct(directory)
+        for source_format, source in (("raw", content.pattern()), ("qcow2", image)):
+            for target_format in ("raw", "qcow2"):
+                programs.must_hotcell("convert", "-C", "-t", cache, "-T", cache, "-f",
+                                      source_format, "-O", target_format, source, "out")
+                programs.qemu_img("compare", "-f", "raw", "-F", target_format, content.pattern(),
+                                  "out")
+    size = os.stat(image).st_size
+    check_error(programs.hotcell("convert", "-C", "--limit", "bytes-read=2M", image, "limited"),
+                "bytes_read")
+    check_error(programs.hotcell("convert", "-C", "--limit", "output-bytes=2M", image, "limited"),
+                "output_bytes")
+    harness.check(size > 2 * MIB and not os.path.exists("limited"), "limited was made")
+
+
 def _cached_pages(path):
     return int(programs.must(["fincore", "-n", "-b", "-o", "PAGES", path]))
 
@@ -473,6 +493,7 @@ WITH_KVM = {
     "formats-and-options": _formats,
     "progress": _progress,
     "accepted-flags": _accepted_flags,
+    "copy-offload": _copy_offload,
     "direct": _direct,
     "no-direct": _no_direct,
     "error-as-json": _error_as_json,

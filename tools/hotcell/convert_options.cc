@@ -25,21 +25,30 @@ enum ConvertOption : int {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {'c', nullptr, false},        {'f', "source-format", true},
-    {'l', "snapshot", true},      {'m', nullptr, true},
-    {'n', nullptr, false},        {'o', nullptr, true},
-    {'O', "target-format", true}, {'p', "progress", false},
-    {'q', "quiet", false},        {'S', nullptr, true},
-    {'t', nullptr, true},         {'T', nullptr, true},
-    {'U', "force-share", false},  {'W', nullptr, false},
-    {kBacking, "backing", true},  {kFollowReferences, "follow-references", true},
-    {kLanes, "lanes", true},      {kOutput, "output", true},
+    {'C', nullptr, false},
+    {'c', nullptr, false},
+    {'f', "source-format", true},
+    {'l', "snapshot", true},
+    {'m', nullptr, true},
+    {'n', nullptr, false},
+    {'o', nullptr, true},
+    {'O', "target-format", true},
+    {'p', "progress", false},
+    {'q', "quiet", false},
+    {'S', nullptr, true},
+    {'t', nullptr, true},
+    {'T', nullptr, true},
+    {'U', "force-share", false},
+    {'W', nullptr, false},
+    {kBacking, "backing", true},
+    {kFollowReferences, "follow-references", true},
+    {kLanes, "lanes", true},
+    {kOutput, "output", true},
     {kStats, "stats", false},
 };
 
 constexpr RefusedOption kRefused[] = {
     {"B", "the output has no backing file"},
-    {"C", "copies always pass through the guest"},
     {"F", "the output has no backing file"},
     {"bitmaps", "bitmaps are not copied"},
     {"image-opts", "images are named by path"},
@@ -132,6 +141,9 @@ absl::Status AddTargetOptions(std::string_view text, ConvertOptions& options) {
 absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options) {
   ConvertRequest& request = options.request;
   switch (id) {
+    case 'C':
+      request.copy_offload = true;
+      return absl::OkStatus();
     case 'c':
       request.compress = true;
       return absl::OkStatus();
@@ -157,6 +169,7 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       options.quiet = true;
       return absl::OkStatus();
     case 'S':
+      options.has_sparse_size = true;
       return SetSparseSize(value, request.sparse_size);
     case 't':
       return SetCacheMode(value, request.target_cache);
@@ -207,6 +220,12 @@ absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options)
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
   if (options.request.target_is_existing && !options.request.target_options.empty()) {
     return absl::InvalidArgumentError("-o has no effect with -n: the target exists already");
+  }
+  if (options.request.copy_offload && options.request.compress) {
+    return absl::InvalidArgumentError("-C copies data as it is, and -c compresses it");
+  }
+  if (options.request.copy_offload && options.has_sparse_size) {
+    return absl::InvalidArgumentError("-C does not look for the zeroes that -S is about");
   }
   options.source_path = (*operands)[0];
   options.target_path = (*operands)[1];

@@ -15,6 +15,7 @@ struct ConvertOptions {
   std::string target_path;
   // All but the file descriptors and JobOptions.
   ConvertRequest request;
+  bool has_sparse_size = false;  // -S
   bool progress = false;
   bool quiet = false;
   bool stats = false;

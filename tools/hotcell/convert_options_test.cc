@@ -71,6 +71,16 @@ TEST(ConvertOptionsTest, TakesQemuImgsOptions) {
   EXPECT_EQ(options.target_path, "out");
 }
 
+TEST(ConvertOptionsTest, OffloadsCopyingOfWhatIsNotLookedAt) {
+  const Parsed parsed = Parse({"-C", "i", "o"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  EXPECT_TRUE(parsed.options.request.copy_offload);
+  EXPECT_EQ(Parse({"-C", "-c", "-O", "qcow2", "i", "o"}).error,
+            "hotcell: convert: -C copies data as it is, and -c compresses it\n");
+  EXPECT_EQ(Parse({"-S", "4k", "-C", "i", "o"}).error,
+            "hotcell: convert: -C does not look for the zeroes that -S is about\n");
+}
+
 TEST(ConvertOptionsTest, TakesQemuImgsFormsOfSnapshots) {
   EXPECT_EQ(Parse({"-l", "snapshot.name=a,,b", "i", "o"}).options.request.snapshot, "a,b");
   EXPECT_EQ(Parse({"-l", "snapshot.id=1", "i", "o"}).options.request.snapshot, "1");

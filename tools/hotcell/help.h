@@ -17,6 +17,8 @@ As with qemu-img:
   -O FORMAT         format of OUTPUT: raw, qcow2 (default: raw)
   -o NAME=VALUE,... options of the output format; '-o help' lists them
   -c                compress (qcow2)
+  -C                copy data from file to file, where the kernel can without moving it;
+                    zeroes in it are not looked for (not with -c or -S)
   -l SNAPSHOT       convert an internal snapshot, by id or name (also snapshot.id=ID or
                     snapshot.name=NAME)
   -n                write into an OUTPUT that exists, in place

@@ -109,6 +109,9 @@ struct ConvertRequest {
   bool target_is_existing = false;  // -n: keep the size, bytes there may be anything
   std::string snapshot;             // id or name; empty: active layer
   uint64_t sparse_size = 4096;      // bytes; 0: allocate everything
+  // Data that is in the source as it is goes to the target without passing through the guest, and
+  // zeroes in it are not looked for. No effect with `compress`.
+  bool copy_offload = false;
   // 0: as many as there are CPUs in the affinity mask; one for a file that is next to empty.
   uint32_t lanes = 0;
   CacheMode target_cache = CacheMode::kUnsafe;
