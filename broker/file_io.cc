@@ -291,22 +291,38 @@ int FlushFile(const JobFile& file) {
   return 0;
 }
 
-BlockStatusResult GetBlockStatus(const JobFile& file, uint64_t offset, uint64_t length) {
+namespace {
+
+abi::BlockRun FirstRun(const JobFile& file, uint64_t offset, uint64_t length) {
   const uint64_t size = file.size;
-  if (offset >= size) return {.length = length, .data = false};
+  if (offset >= size) return {.length = length, .is_data = 0};
   length = std::min(length, size - offset);
-  if (file.block_device) return {.length = length, .data = true};
+  if (file.block_device) return {.length = length, .is_data = 1};
   const off_t data = lseek(file.fd, static_cast<off_t>(offset), SEEK_DATA);
   if (data < 0) {
     // ENXIO: no data from here to the end.
-    return {.length = length, .data = errno != ENXIO};
+    return {.length = length, .is_data = errno == ENXIO ? 0u : 1u};
   }
   if (static_cast<uint64_t>(data) > offset) {
-    return {.length = std::min(length, static_cast<uint64_t>(data) - offset), .data = false};
+    return {.length = std::min(length, static_cast<uint64_t>(data) - offset), .is_data = 0};
   }
   const off_t hole = lseek(file.fd, static_cast<off_t>(offset), SEEK_HOLE);
-  if (hole <= static_cast<off_t>(offset)) return {.length = length, .data = true};
-  return {.length = std::min(length, static_cast<uint64_t>(hole) - offset), .data = true};
+  if (hole <= static_cast<off_t>(offset)) return {.length = length, .is_data = 1};
+  return {.length = std::min(length, static_cast<uint64_t>(hole) - offset), .is_data = 1};
+}
+
+}  // namespace
+
+size_t GetBlockStatus(const JobFile& file, uint64_t offset, uint64_t length,
+                      std::span<abi::BlockRun> runs) {
+  size_t count = 0;
+  while (count < runs.size() && length > 0) {
+    const abi::BlockRun run = FirstRun(file, offset, length);
+    runs[count++] = run;
+    offset += run.length;
+    length -= run.length;
+  }
+  return count;
 }
 
 }  // namespace hotcell::broker

@@ -45,12 +45,11 @@ int SetFileSize(JobFile& file, uint64_t size);
 
 int FlushFile(const JobFile& file);
 
-struct BlockStatusResult {
-  uint64_t length = 0;  // bytes from the offset alike, at least 1 and at most as asked
-  bool data = true;     // a file system that cannot tell holes says data
-};
-// A range beyond the end of the file is a hole.
-BlockStatusResult GetBlockStatus(const JobFile& file, uint64_t offset, uint64_t length);
+// Tells data from holes in [offset, offset + length): fills `runs` until they are at its end, and
+// returns how many it has filled, which is one at least. What lies beyond the end of the file is a
+// hole; a file system that cannot tell holes says data. Precondition: neither is empty.
+size_t GetBlockStatus(const JobFile& file, uint64_t offset, uint64_t length,
+                      std::span<abi::BlockRun> runs);
 
 }  // namespace hotcell::broker
 

@@ -130,8 +130,9 @@ TEST_F(FileIoTest, BlockStatusTellsHolesFromData) {
   ASSERT_EQ(SetFileSize(file, 4 * kMiB), 0);
   ASSERT_EQ(WriteAt(file, kMiB, Bytes(std::string(kMiB, 'x'))), 0);
   const auto status = [&](uint64_t offset, uint64_t length) {
-    const BlockStatusResult result = GetBlockStatus(file, offset, length);
-    return std::pair(result.data, result.length);
+    abi::BlockRun run;
+    EXPECT_EQ(GetBlockStatus(file, offset, length, {&run, 1}), 1u);
+    return std::pair(run.is_data == 1, run.length);
   };
   EXPECT_EQ(status(0, 10 * kMiB), std::pair(false, kMiB));
   EXPECT_EQ(status(kMiB, 10 * kMiB), std::pair(true, kMiB));
@@ -176,6 +177,20 @@ TEST_F(FileIoTest, ACopyReportsTheErrnoOfTheKernel) {
   const UniqueFd in(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));  // nothing at 0
   const JobFile& source = *files_->Find(*files_->AddInput(in.get(), "in"));
   EXPECT_EQ(CopyAt(source, 0, file, 0, 1).error, EIO);
+}
+
+TEST_F(FileIoTest, BlockStatusTellsManyRunsAtOnce) {
+  JobFile& file = Output("");
+  ASSERT_EQ(SetFileSize(file, 4 * kMiB), 0);
+  ASSERT_EQ(WriteAt(file, kMiB, Bytes(std::string(kMiB, 'x'))), 0);
+  std::array<abi::BlockRun, 5> runs{};
+  ASSERT_EQ(GetBlockStatus(file, 1, 10 * kMiB, runs), 4u);
+  const std::pair<uint64_t, uint64_t> expected[] = {
+      {0, kMiB - 1}, {1, kMiB}, {0, 2 * kMiB}, {0, 6 * kMiB + 1}};
+  for (size_t i = 0; i < std::size(expected); ++i) {
+    EXPECT_EQ(std::pair(runs[i].is_data, runs[i].length), expected[i]) << i;
+  }
+  EXPECT_EQ(GetBlockStatus(file, 1, 10 * kMiB, std::span(runs).first(2)), 2u);
 }
 
 TEST_F(FileIoTest, FlushSucceedsInEveryMode) {

@@ -1,6 +1,8 @@
 #include "broker/request_handler.h"
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,9 +39,18 @@ abi::IoStatus RefusalStatus(const absl::Status& error) {
   }
 }
 
-bool NeedsBuffer(abi::Opcode opcode) {
-  return opcode == abi::Opcode::kRead || opcode == abi::Opcode::kWrite ||
-         opcode == abi::Opcode::kOpenReference;
+// Bytes of the arena that the request uses; 0: none.
+uint64_t BufferSize(const abi::Submission& request) {
+  switch (static_cast<abi::Opcode>(request.opcode)) {
+    case abi::Opcode::kRead:
+    case abi::Opcode::kWrite:
+    case abi::Opcode::kOpenReference:
+      return request.length;
+    case abi::Opcode::kBlockStatus:
+      return abi::kMaxBlockRuns * sizeof(abi::BlockRun);
+    default:
+      return 0;
+  }
 }
 
 bool NeedsWritable(abi::Opcode opcode) {
@@ -69,13 +80,13 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                         request.opcode, file->name));
   }
   std::span<std::byte> buffer;
-  if (NeedsBuffer(opcode)) {
-    buffer = arena_.LaneBuffers(lane, request.buffer, request.length);
+  if (const uint64_t size = BufferSize(request); size != 0) {
+    buffer = arena_.LaneBuffers(lane, request.buffer, size);
     if (buffer.empty()) {
       return absl::InternalError(absl::StrFormat(
           "the guest broke the ring protocol: %u bytes at arena offset 0x%x are not within lane "
           "%u's buffers",
-          request.length, request.buffer, lane));
+          size, request.buffer, lane));
     }
   }
   if (opcode != abi::Opcode::kWrite) turn.End();
@@ -86,10 +97,8 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
       return Write(*file, request, buffer, turn);
     case abi::Opcode::kWriteZeroes:
       return WriteZeroes(*file, request);
-    case abi::Opcode::kBlockStatus: {
-      const BlockStatusResult status = GetBlockStatus(*file, request.offset, request.length);
-      return Completed(request, abi::IoStatus::kOk, status.length, status.data ? 1 : 0);
-    }
+    case abi::Opcode::kBlockStatus:
+      return BlockStatus(*file, request, buffer);
     case abi::Opcode::kFlush:
       return Flush(*file, request);
     case abi::Opcode::kSetSize:
@@ -196,6 +205,14 @@ abi::Completion RequestHandler::WriteZeroes(JobFile& file, const abi::Submission
                    absl::StrCat("write zeroes to ", file.name, " at offset ", request.offset));
   }
   return Completed(request, abi::IoStatus::kOk, request.length);
+}
+
+abi::Completion RequestHandler::BlockStatus(const JobFile& file, const abi::Submission& request,
+                                            std::span<std::byte> buffer) {
+  std::array<abi::BlockRun, abi::kMaxBlockRuns> runs;
+  const size_t count = GetBlockStatus(file, request.offset, request.length, runs);
+  std::memcpy(buffer.data(), runs.data(), count * sizeof(runs[0]));
+  return Completed(request, abi::IoStatus::kOk, count);
 }
 
 abi::Completion RequestHandler::Flush(JobFile& file, const abi::Submission& request) {

@@ -39,6 +39,8 @@ class RequestHandler {
                         std::span<const std::byte> buffer, WriteTurn& turn);
   abi::Completion Copy(const JobFile& source, JobFile& file, const abi::Submission& request);
   abi::Completion WriteZeroes(JobFile& file, const abi::Submission& request);
+  static abi::Completion BlockStatus(const JobFile& file, const abi::Submission& request,
+                                     std::span<std::byte> buffer);
   abi::Completion Flush(JobFile& file, const abi::Submission& request);
   abi::Completion SetSize(JobFile& file, const abi::Submission& request);
   abi::Completion OpenReference(const abi::Submission& request, std::span<const std::byte> buffer);

@@ -142,6 +142,7 @@ TEST_F(RequestHandlerTest, BuffersOutsideTheLanesOwnEndTheJob) {
     EXPECT_FALSE(Handle(Opcode::kRead, 0, 0, 4, buffer).ok()) << buffer;
     EXPECT_FALSE(Handle(Opcode::kWrite, 1, 0, 4, buffer).ok()) << buffer;
     EXPECT_FALSE(Handle(Opcode::kOpenReference, 0, 0, 4, buffer, 1).ok()) << buffer;
+    EXPECT_FALSE(Handle(Opcode::kBlockStatus, 0, 0, 4, buffer).ok()) << buffer;
   }
 }
 
@@ -204,9 +205,13 @@ TEST_F(RequestHandlerTest, ZeroesSizesAndFlushesReachTheFile) {
   EXPECT_EQ(Complete(Opcode::kSetSize, 1, 5, 0).result, 5u);
   EXPECT_EQ(StatusOf(Complete(Opcode::kFlush, 1, 0, 0)), IoStatus::kOk);
   EXPECT_EQ(dir_.Read("out"), std::string("a\0\0de", 5));
-  const abi::Completion status = Complete(Opcode::kBlockStatus, 1, 0, 100);
-  EXPECT_EQ(status.result, 5u);
-  EXPECT_EQ(status.result2, 1u);
+  EXPECT_EQ(Complete(Opcode::kBlockStatus, 1, 0, 100, Buffer()).result, 2u);
+  abi::BlockRun runs[2];
+  std::memcpy(runs, Filled(sizeof(runs)).data(), sizeof(runs));
+  EXPECT_EQ(runs[0].length, 5u);
+  EXPECT_EQ(runs[0].is_data, 1u);
+  EXPECT_EQ(runs[1].length, 95u);
+  EXPECT_EQ(runs[1].is_data, 0u);
 }
 
 TEST_F(RequestHandlerTest, AnIoErrorCarriesTheErrnoAndIsRecorded) {

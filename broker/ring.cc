@@ -99,8 +99,10 @@ absl::Status CheckSubmission(const abi::Submission& submission, uint64_t max_tra
         return broken("the length is not within a buffer", submission.length);
       }
       break;
-    case abi::Opcode::kWriteZeroes:
     case abi::Opcode::kBlockStatus:
+      if (submission.length == 0) return broken("the length is zero", submission.length);
+      break;
+    case abi::Opcode::kWriteZeroes:
       if (submission.length == 0) return broken("the length is zero", submission.length);
       if (submission.buffer != 0) return broken("a buffer is not used", submission.buffer);
       break;

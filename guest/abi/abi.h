@@ -135,16 +135,23 @@ enum class Opcode : uint32_t {
   kRead = 1,   // file slot, offset, length -> buffer. result: bytes read, short only at the end
   kWrite = 2,  // buffer -> file slot, offset, length. result: bytes written, always all
   kWriteZeroes = 3,  // slot, offset, length read as zeroes afterwards; deallocates where it can
-  kBlockStatus =
-      4,         // slot, offset, length. result: bytes from offset alike; result2: 1 data, 0 hole
-  kFlush = 5,    // slot: data reaches stable storage as far as the cache mode asks for it
-  kSetSize = 6,  // slot, offset = new size of the file in bytes
+  kBlockStatus = 4,  // slot, offset, length -> buffer, BlockRun[kMaxBlockRuns]: what lies there,
+                     // from offset on. result: how many there are, at least 1
+  kFlush = 5,        // slot: data reaches stable storage as far as the cache mode asks for it
+  kSetSize = 6,      // slot, offset = new size of the file in bytes
   kOpenReference =
       7,      // buffer, length: the name as it stands in the image; slot: the file that holds
               // it; flags: ReferenceKind. result: new slot; result2: its size in bytes
   kCopy = 8,  // file source_slot, source_offset, length -> file slot, offset. result: bytes copied,
               // short only at the end of the source, which is not a file that the job writes
 };
+
+// Bytes of a file that are alike; those of two that follow each other may be.
+struct BlockRun {
+  uint64_t length;   // bytes
+  uint64_t is_data;  // 1 data, 0 hole
+};
+inline constexpr uint32_t kMaxBlockRuns = 256;
 
 // Longest name of kOpenReference, bytes; a longer one is a breach of the contract.
 inline constexpr uint64_t kMaxReferenceName = 4096;

@@ -61,8 +61,10 @@ class IoChannel {
   virtual IoResult Wait(Ticket ticket) = 0;
 
   // Synchronous requests off the hot path. Call only with no more than kMaxInFlight - 1
-  // outstanding. value: bytes from offset that are alike; value2: 1 data, 0 hole.
-  virtual IoResult BlockStatus(uint32_t slot, uint64_t offset, uint64_t length) = 0;
+  // outstanding. Tells data from holes from `offset` on, with one buffer of the channel; value: how
+  // many of `runs` were filled, which are at most abi::kMaxBlockRuns.
+  virtual IoResult BlockStatus(uint32_t slot, uint64_t offset, uint64_t length,
+                               std::span<abi::BlockRun> runs) = 0;
   virtual IoResult Flush(uint32_t slot) = 0;
   virtual IoResult SetSize(uint32_t slot, uint64_t size) = 0;
   // value: the new slot; value2: its size in bytes.

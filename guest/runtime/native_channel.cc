@@ -161,10 +161,21 @@ IoResult NativeChannel::ExecuteInOrder(const NativeRequest& request) {
   return Execute(request, nullptr);
 }
 
-IoResult NativeChannel::BlockStatus(uint32_t slot, uint64_t offset, uint64_t length) {
+IoResult NativeChannel::BlockStatus(uint32_t slot, uint64_t offset, uint64_t length,
+                                    std::span<abi::BlockRun> runs) {
   if (length == 0) ContractBroken("an empty request");
-  return ExecuteInOrder(
+  IoResult run = ExecuteInOrder(
       {.opcode = abi::Opcode::kBlockStatus, .slot = slot, .offset = offset, .length = length});
+  size_t count = 0;
+  while (run.ok()) {
+    runs[count++] = {.length = run.value, .is_data = run.value2};
+    // A length that is not possible is for the caller to see.
+    if (count == runs.size() || run.value == 0 || run.value >= length) break;
+    offset += run.value;
+    length -= run.value;
+    run = files_.file(slot)->BlockStatus(offset, length);
+  }
+  return count == 0 ? run : IoResult{.value = count};
 }
 
 IoResult NativeChannel::Flush(uint32_t slot) {

@@ -147,7 +147,8 @@ class NativeChannel : public IoChannel {
   Ticket SubmitCopy(const CopySource& source, uint32_t slot, uint64_t offset,
                     uint64_t length) override;
   IoResult Wait(Ticket ticket) override;
-  IoResult BlockStatus(uint32_t slot, uint64_t offset, uint64_t length) override;
+  IoResult BlockStatus(uint32_t slot, uint64_t offset, uint64_t length,
+                       std::span<abi::BlockRun> runs) override;
   IoResult Flush(uint32_t slot) override;
   IoResult SetSize(uint32_t slot, uint64_t size) override;
   IoResult OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) override;

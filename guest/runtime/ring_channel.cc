@@ -1,5 +1,6 @@
 #include "guest/runtime/ring_channel.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -193,11 +194,18 @@ IoResult RingChannel::Wait(Ticket ticket) {
   return request.result;
 }
 
-IoResult RingChannel::BlockStatus(uint32_t slot, uint64_t offset, uint64_t length) {
-  return Wait(Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kBlockStatus),
-                      .slot = slot,
-                      .offset = offset,
-                      .length = length}));
+IoResult RingChannel::BlockStatus(uint32_t slot, uint64_t offset, uint64_t length,
+                                  std::span<abi::BlockRun> runs) {
+  const ScopedBuffer buffer(*this);
+  IoResult result = Wait(Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kBlockStatus),
+                                 .slot = slot,
+                                 .offset = offset,
+                                 .length = length,
+                                 .buffer = static_cast<uint64_t>(buffer.data() - arena_)}));
+  if (!result.ok()) return result;
+  result.value = std::min<uint64_t>(result.value, runs.size());
+  std::memcpy(runs.data(), buffer.data(), result.value * sizeof(abi::BlockRun));
+  return result;
 }
 
 IoResult RingChannel::Flush(uint32_t slot) {

@@ -58,6 +58,7 @@ TEST_F(RawTest, HolesOfTheFileAreZero) {
   EXPECT_EQ(data->kind, Kind::kData);
   EXPECT_EQ(data->offset, 4u << 20);
   EXPECT_EQ(data->length, 64u << 10);
+  EXPECT_EQ(io_.request_count(), 1u);
 }
 
 TEST_F(RawTest, OneRunIsAskedForOnce) {

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <mutex>
+#include <optional>
+#include <span>
 
 #include "guest/formats/raw/raw.h"
 #include "guest/runtime/spinlock.h"
@@ -22,22 +25,26 @@ class RawReader : public ImageReader {
     length = std::min(length, file_.size - offset);
     if (const std::optional<Extent> known = Lookup(offset, length)) return *known;
 
-    // Asked for the rest of the file, so that a file of one piece costs one request.
-    const IoResult status = io.BlockStatus(file_.slot, offset, file_.size - offset);
+    // Asked for the rest of the file, so that a file of few pieces costs one request.
+    std::array<abi::BlockRun, abi::kMaxBlockRuns> runs;
+    const IoResult status = io.BlockStatus(file_.slot, offset, file_.size - offset, runs);
     if (!status.ok()) {
       return IoError(status, StrCat("find the data after offset ", offset, " of the raw image"));
     }
-    if (status.value == 0 || status.value > file_.size - offset) {
+    const std::lock_guard lock(lock_);
+    runs_begin_ = offset;
+    run_count_ = 0;
+    uint64_t end = offset;
+    for (const abi::BlockRun& run : std::span(runs).first(status.value)) {
+      if (run.length == 0 || run.length > file_.size - end) break;
+      end += run.length;
+      runs_[run_count_++] = {.end = end, .is_data = run.is_data != 0};
+    }
+    if (run_count_ == 0) {
       return Status(Code::kIo, StrCat("cannot find the data after offset ", offset,
                                       " of the raw image: the file has become shorter"));
     }
-    {
-      const std::lock_guard lock(lock_);
-      run_begin_ = offset;
-      run_end_ = offset + status.value;
-      run_is_data_ = status.value2 != 0;
-    }
-    return MakeExtent(offset, std::min(length, status.value), status.value2 != 0);
+    return MakeExtent(offset, length, runs_[0]);
   }
 
   ImageDescription Describe() const override {
@@ -48,25 +55,36 @@ class RawReader : public ImageReader {
   }
 
  private:
-  Extent MakeExtent(uint64_t offset, uint64_t length, bool is_data) const {
-    if (!is_data) return {.kind = Extent::Kind::kZero, .length = length};
+  // From the end of the one before.
+  struct Run {
+    uint64_t end;
+    bool is_data;
+  };
+
+  Extent MakeExtent(uint64_t offset, uint64_t length, const Run& run) const {
+    length = std::min(length, run.end - offset);
+    if (!run.is_data) return {.kind = Extent::Kind::kZero, .length = length};
     return {.kind = Extent::Kind::kData, .length = length, .slot = file_.slot, .offset = offset};
   }
 
   std::optional<Extent> Lookup(uint64_t offset, uint64_t length) {
     const std::lock_guard lock(lock_);
-    if (offset < run_begin_ || offset >= run_end_) return std::nullopt;
-    return MakeExtent(offset, std::min(length, run_end_ - offset), run_is_data_);
+    if (offset < runs_begin_) return std::nullopt;
+    const auto end = runs_.begin() + static_cast<ptrdiff_t>(run_count_);
+    const auto run = std::upper_bound(runs_.begin(), end, offset,
+                                      [](uint64_t at, const Run& one) { return at < one.end; });
+    if (run == end) return std::nullopt;
+    return MakeExtent(offset, length, *run);
   }
 
   const FileHandle file_;
   const uint64_t virtual_size_;
 
-  // The run that BlockStatus told last.
+  // What BlockStatus told last: the first run begins at runs_begin_.
   Spinlock lock_;
-  uint64_t run_begin_ = 0;
-  uint64_t run_end_ = 0;
-  bool run_is_data_ = false;
+  uint64_t runs_begin_ = 0;
+  size_t run_count_ = 0;
+  std::array<Run, abi::kMaxBlockRuns> runs_;
 };
 
 }  // namespace
