@@ -89,7 +89,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
           size, request.buffer, lane));
     }
   }
-  if (opcode != abi::Opcode::kWrite) turn.End();
+  if (opcode != abi::Opcode::kWrite && opcode != abi::Opcode::kCopy) turn.End();
   switch (opcode) {
     case abi::Opcode::kRead:
       return Read(*file, request, buffer);
@@ -113,7 +113,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                             "which is none of the job's inputs",
                             request.opcode, request.source_slot));
       }
-      return Copy(*source, *file, request);
+      return Copy(*source, *file, request, turn);
     }
   }
   return absl::InternalError("unreachable: CheckSubmission() knows all opcodes");
@@ -182,8 +182,9 @@ abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& requ
 }
 
 abi::Completion RequestHandler::Copy(const JobFile& source, JobFile& file,
-                                     const abi::Submission& request) {
+                                     const abi::Submission& request, WriteTurn& turn) {
   if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  if (!file.block_device) turn.Take(file);
   if (auto refusal = TakeReadQuota(request)) return *refusal;
   const TransferResult copied =
       CopyAt(source, request.source_offset, file, request.offset, request.length);

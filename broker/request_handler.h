@@ -37,7 +37,8 @@ class RequestHandler {
   abi::Completion Read(JobFile& file, const abi::Submission& request, std::span<std::byte> buffer);
   abi::Completion Write(JobFile& file, const abi::Submission& request,
                         std::span<const std::byte> buffer, WriteTurn& turn);
-  abi::Completion Copy(const JobFile& source, JobFile& file, const abi::Submission& request);
+  abi::Completion Copy(const JobFile& source, JobFile& file, const abi::Submission& request,
+                       WriteTurn& turn);
   abi::Completion WriteZeroes(JobFile& file, const abi::Submission& request);
   static abi::Completion BlockStatus(const JobFile& file, const abi::Submission& request,
                                      std::span<std::byte> buffer);
