@@ -116,7 +116,7 @@ constexpr uint64_t kSmallInput = 1 << 20;
 // use.
 constexpr uint64_t kWarmBuffers = 1 << 20;
 constexpr uint64_t kWarmLater = 20 << 20;
-constexpr uint64_t kMinWarmLater = 8 << 20;
+constexpr uint64_t kMinWarmLater = 4 << 20;
 constexpr uint64_t kInfoBuffers = 128 << 10;
 
 absl::Status CheckPool(const PoolOptions& pool) {
@@ -280,7 +280,7 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   WorkerShape started = pooled;
   const uint64_t allocated = AllocatedBytes(request.source.fd);
   started.warm_size = kWarmBuffers;
-  started.warm_later_size = std::min(kWarmLater, std::max(kMinWarmLater, allocated / 64));
+  started.warm_later_size = std::min(kWarmLater, std::max(kMinWarmLater, allocated / 32));
   std::vector<WorkerShape> shapes = {started, pooled};
   // What a small image refers to may be large.
   if (request.lanes == 0 && request.references.refuses_all() && allocated <= kSmallInput) {

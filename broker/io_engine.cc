@@ -104,8 +104,12 @@ absl::StatusOr<int> IoEngine::ServeOne(Lane& lane) {
   if (!completion.ok()) return completion.status();
   const absl::StatusOr<bool> wake = lane.ring.Post(*completion);
   if (!wake.ok()) return wake.status();
-  // A worker that fills the counter makes this block until Rouse() drains it.
-  if (*wake) SignalEventFd(lane.wake);
+  if (*wake) {
+    // A worker that fills the counter makes this block until Rouse() drains it; the other lanes
+    // must not wait for that.
+    lane.turn.End();
+    SignalEventFd(lane.wake);
+  }
   return 1;
 }
 

@@ -156,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadSubmission{"ReadFlags", {.opcode = 1, .length = 1, .flags = 1}, "flags"},
         BadSubmission{"ZeroesNothing", {.opcode = 3}, "length is zero"},
         BadSubmission{"ZeroesWithBuffer", {.opcode = 3, .length = 1, .buffer = 1}, "buffer"},
-        BadSubmission{"StatusWithBuffer", {.opcode = 4, .length = 1, .buffer = 1}, "buffer"},
+        BadSubmission{"StatusOfNothing", {.opcode = 4, .buffer = 1}, "length is zero"},
         BadSubmission{"FlushWithOffset", {.opcode = 5, .offset = 1}, "offset"},
         BadSubmission{"FlushWithLength", {.opcode = 5, .length = 1}, "length"},
         BadSubmission{"SetSizeWithLength", {.opcode = 6, .length = 1}, "length"},

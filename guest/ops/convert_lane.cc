@@ -71,8 +71,7 @@ bool ConvertLane::HasRoom() const {
 // Towards the end a lane takes less ahead, to leave the others their share.
 bool ConvertLane::WantsToRead() {
   const uint64_t share = plan_.scheduler->ChunksLeft() / (2 * plan_.lanes->count());
-  const uint64_t grown =
-      kFirstReadAhead + (taken_ - std::min(taken_, kChunksBeforeMore)) / kChunksPerReadAhead;
+  const uint64_t grown = kFirstReadAhead + taken_ / kChunksPerReadAhead;
   const uint64_t ahead = std::clamp<uint64_t>(std::min(share, grown), 1, kReadAhead);
   if (reading_ <= 1) in_burst_ = true;
   if (exhausted_ || reading_ >= ahead || !HasRoom()) in_burst_ = false;

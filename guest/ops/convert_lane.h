@@ -55,9 +55,8 @@ class ConvertLane {
   // use costs the page faults of a MiB, which only a long job makes up for. So they are few at
   // first and grow to kReadAhead.
   static constexpr uint64_t kReadAhead = 10;
-  static constexpr uint64_t kFirstReadAhead = 4;
-  static constexpr uint64_t kChunksBeforeMore = 128;
-  static constexpr uint64_t kChunksPerReadAhead = 32;
+  static constexpr uint64_t kFirstReadAhead = 2;
+  static constexpr uint64_t kChunksPerReadAhead = 48;
   static constexpr uint32_t kMaxWrites = 52;
   static_assert(kReadAhead * ChunkReader::kMaxReads + kMaxWrites + ImageReader::kMapTickets <=
                 IoChannel::kMaxInFlight);
