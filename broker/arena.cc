@@ -100,13 +100,12 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
 }
 
 void Arena::Warm() const {
-  constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
   if (warm_size_ == 0) return;
   for (uint32_t i = 0; i < header_.lane_count; ++i) {
     std::byte* const buffers =
         mapping_.data() + header_.buffers_offset + i * kBuffersPerLane * kBufferSize;
-    // Without it the pages come when they are used.
-    [[maybe_unused]] const int error = madvise(buffers, warm_size_, kPopulateWrite);
+    // Linux 5.14; without it the pages come when they are used.
+    [[maybe_unused]] const int error = madvise(buffers, warm_size_, MADV_POPULATE_WRITE);
   }
 }
 

@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <ctime>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "broker/blocked_signals.h"
 #include "broker/event_fd.h"
 #include "broker/posix_error.h"
 
@@ -52,11 +52,7 @@ absl::StatusOr<std::unique_ptr<IoEngine>> IoEngine::Create(Worker& worker, FileT
 IoEngine::~IoEngine() { Stop(); }
 
 absl::Status IoEngine::Start() {
-  // The application's signals are not for these threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals blocked;
   int error = 0;
   for (const auto& lane : lanes_) {
     error = pthread_create(&lane->thread, nullptr, &IoEngine::ThreadMain, lane.get());
@@ -64,7 +60,6 @@ absl::Status IoEngine::Start() {
     lane->running = true;
     pthread_setname_np(lane->thread, absl::StrCat("hotcell-lane", lane->index).c_str());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return error == 0 ? absl::OkStatus() : PosixError(error, "start an I/O thread");
 }
 

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <utility>
 
+#include "broker/blocked_signals.h"
 #include "broker/event_fd.h"
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
@@ -49,13 +49,8 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerProgr
   if (!nudge.ok()) return nudge.status();
   auto pool = std::unique_ptr<WorkerPool>(new WorkerPool(programs, dying, *std::move(nudge)));
   for (const Kind& kind : kinds) pool->shelves_.push_back({.kind = kind, .ready = {}});
-  // The application's signals are not for this thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals blocked;
   const int error = pthread_create(&pool->thread_, nullptr, &WorkerPool::ThreadMain, pool.get());
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error == 0) return pool;
   pool->thread_ = {};
   return PosixError(error, "start the thread of the pool of workers");
