@@ -26,8 +26,10 @@ class ClusterCompressor {
 
  private:
   ClusterCompressor() = default;
+  size_t CompressZlib(std::span<const std::byte> cluster, std::span<std::byte> out);
 
   std::unique_ptr<DeflateEncoder> deflate_;  // one of the two is there
+  bool zlib_ = false;                        // deflate_'s streams are wrapped as RFC 1950 says
   std::unique_ptr<std::byte[]> zstd_workspace_;
   void* zstd_ = nullptr;  // a ZSTD_CCtx within zstd_workspace_
 };

@@ -63,9 +63,18 @@ TEST_P(CompressorTest, NeverWritesBeyondTheSpaceItIsGiven) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Codecs, CompressorTest,
-                         testing::Values(Compression::kDeflate, Compression::kZstd),
+                         testing::Values(Compression::kDeflate, Compression::kZlib,
+                                         Compression::kZstd),
                          [](const auto& test) {
-                           return test.param == Compression::kDeflate ? "deflate" : "zstd";
+                           switch (test.param) {
+                             case Compression::kDeflate:
+                               return "deflate";
+                             case Compression::kZlib:
+                               return "zlib";
+                             case Compression::kZstd:
+                               return "zstd";
+                           }
+                           return "unknown";
                          });
 
 }  // namespace

@@ -21,22 +21,25 @@ Status ClusterDecompressor::Decompress(Compression compression, std::span<const 
                                        std::span<std::byte> cluster) {
   switch (compression) {
     case Compression::kDeflate:
-      return Inflate(stream, cluster);
+    case Compression::kZlib:
+      return Inflate(compression, stream, cluster);
     case Compression::kZstd:
       return UnpackZstd(stream, cluster);
   }
   return Unsupported("unknown compression");
 }
 
-Status ClusterDecompressor::Inflate(std::span<const std::byte> stream,
+Status ClusterDecompressor::Inflate(Compression compression, std::span<const std::byte> stream,
                                     std::span<std::byte> cluster) {
   if (deflate_ == nullptr) {
     deflate_.reset(libdeflate_alloc_decompressor());
     if (deflate_ == nullptr) return Status(Code::kOutOfMemory, "no memory for the inflate state");
   }
   // Without a place for the actual size, libdeflate insists on exactly cluster.size() bytes.
-  switch (libdeflate_deflate_decompress(deflate_.get(), stream.data(), stream.size(),
-                                        cluster.data(), cluster.size(), nullptr)) {
+  const auto decompress = compression == Compression::kZlib ? libdeflate_zlib_decompress
+                                                            : libdeflate_deflate_decompress;
+  switch (decompress(deflate_.get(), stream.data(), stream.size(), cluster.data(), cluster.size(),
+                     nullptr)) {
     case LIBDEFLATE_SUCCESS:
       return OkStatus();
     case LIBDEFLATE_SHORT_OUTPUT:

@@ -34,7 +34,8 @@ class ClusterDecompressor {
     void operator()(libdeflate_decompressor* state) const;
   };
 
-  Status Inflate(std::span<const std::byte> stream, std::span<std::byte> cluster);
+  Status Inflate(Compression compression, std::span<const std::byte> stream,
+                 std::span<std::byte> cluster);
   Status UnpackZstd(std::span<const std::byte> stream, std::span<std::byte> cluster);
 
   std::unique_ptr<libdeflate_decompressor, DeflateFree> deflate_;

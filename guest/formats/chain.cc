@@ -14,10 +14,26 @@ Status InBackingFile(const Reference& backing, const Status& status) {
   return Status(status.code(), StrCat(Where(backing), ": ", status.message()));
 }
 
+// Under its name or else, when no such file can be had, one of its alternatives; the error is that
+// of the name.
 Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Reference& backing) {
-  const IoResult opened = io.OpenReference(from_slot, backing.kind, backing.name);
-  if (!opened.ok()) return IoError(opened, StrCat("open ", Where(backing)));
+  const IoResult named = io.OpenReference(from_slot, backing.kind, backing.name);
+  IoResult opened = named;
+  for (const std::string& name : backing.alternatives) {
+    if (opened.ok()) break;
+    opened = io.OpenReference(from_slot, backing.kind, name);
+  }
+  if (!opened.ok()) return IoError(named, StrCat("open ", Where(backing)));
   return FileHandle{.slot = static_cast<uint32_t>(opened.value), .size = opened.value2};
+}
+
+// Whether the image that was found is the one that its child was made from.
+Status CheckIdentity(const Reference& backing, const ImageReader& found) {
+  if (backing.identity.empty() || backing.identity == found.identity()) return OkStatus();
+  return CorruptImage(StrCat(Where(backing),
+                             " is not the image that the one above it was made from: "
+                             "its identity is '",
+                             found.identity(), "', not '", backing.identity, "'"));
 }
 
 }  // namespace
@@ -60,6 +76,7 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
     }
     auto below = (*below_format)->open(io, *file, options);
     if (!below.ok()) return InBackingFile(*backing, below.status());
+    HOTCELL_RETURN_IF_ERROR(CheckIdentity(*backing, **below));
     for (const std::string& warning : (*below)->Describe().warnings) {
       chain->warnings_.push_back(StrCat(Where(*backing), ": ", warning));
     }

@@ -1,5 +1,6 @@
-// What a disk image format provides: a way to recognise it, a reader and, where it can be written,
-// a writer. A format is a folder below guest/formats/ and one line in registry.cc.
+// What a disk image format provides: a way to recognise it, a reader and, where they make sense, a
+// writer and a checker. A format is a folder below guest/formats/ and its name in the list of
+// guest/formats/CMakeLists.txt.
 #ifndef HOTCELL_GUEST_FORMATS_FORMAT_H_
 #define HOTCELL_GUEST_FORMATS_FORMAT_H_
 
@@ -18,7 +19,11 @@
 
 namespace hotcell::guest {
 
-enum class Compression : uint8_t { kDeflate, kZstd };
+enum class Compression : uint8_t {
+  kDeflate,  // RFC 1951
+  kZlib,     // RFC 1950
+  kZstd,
+};
 
 // A run of the virtual disk that is stored in one way.
 struct Extent {
@@ -45,6 +50,10 @@ struct Reference {
   ReferenceKind kind;
   std::string name;    // bytes as they stand in the image
   std::string format;  // as declared; empty: not declared
+  // Other names under which the image says the same file may be found, tried in turn after `name`.
+  std::vector<std::string> alternatives;
+  // What ImageReader::identity() of that file must be; empty: the image does not say.
+  std::string identity;
 };
 
 struct SnapshotInfo {
@@ -77,15 +86,42 @@ struct Qcow2Details {
   std::vector<BitmapInfo> bitmaps;
 };
 
+struct VmdkExtent {
+  std::string filename;
+  std::string format;         // as qemu-img: "SPARSE", "FLAT", "" for the image's own
+  uint64_t virtual_size = 0;  // bytes
+  uint64_t cluster_size = 0;  // bytes; 0: none
+  bool compressed = false;
+};
+
+struct VmdkDetails {
+  uint32_t cid = 0;
+  uint32_t parent_cid = 0;
+  std::string create_type;
+  std::vector<VmdkExtent> extents;
+};
+
 struct ImageDescription {
   std::string format;
   uint64_t virtual_size = 0;
   uint64_t cluster_size = 0;  // 0: the format has none
   bool dirty = false;
   bool encrypted = false;
+  std::string
+      encryption;  // what it is encrypted with, as qemu-img names it; empty: not, or unknown
   std::optional<Reference> backing;
+  // Every file that the image names, the backing file included.
+  std::vector<Reference> references;
   std::vector<SnapshotInfo> snapshots;
   std::optional<Qcow2Details> qcow2;
+  std::optional<VmdkDetails> vmdk;
+  // Which of its forms the format has here, as its creation option names it: "dynamic", "fixed",
+  // "streamOptimized"; empty: it has only one.
+  std::string variant;
+  // Version and feature bits that are set, one each: "version 3", "incompatible: dirty".
+  std::vector<std::string> features;
+  // raw: what its bytes look like, as "MBR partition table"; such findings warn nobody.
+  std::vector<std::string> contents;
   // What the user should know though the image can be read, a sentence each: a dirty bit, a
   // structure that is damaged.
   std::vector<std::string> warnings;
@@ -100,6 +136,8 @@ class ImageReader {
   virtual uint64_t virtual_size() const = 0;  // bytes
   // The backing image the reader wants opened; its caller asks the policy and builds the chain.
   virtual std::optional<Reference> backing() const { return std::nullopt; }
+  // By what a child image knows this one (a content ID, a UUID); empty: the format has none.
+  virtual std::string identity() const { return {}; }
 
   // The extent that starts at `offset`, no longer than `length`. It may be shorter than it could
   // be, but adjacent clusters that are adjacent in the file come as one. Preconditions: length > 0,
@@ -126,7 +164,9 @@ struct OpenOptions {
 
 class ImageWriter;
 struct CreateOptions;
+struct CheckResult;
 
+// A format has one in `<name>/<name>.h`, as `extern constinit const FormatDriver k<Name>Format`.
 struct FormatDriver {
   std::string_view name;  // as in -f and -O
   // How sure the format is that the file is one of its own, from the first bytes of it (up to 64
@@ -135,7 +175,14 @@ struct FormatDriver {
   Result<std::unique_ptr<ImageReader>> (*open)(IoChannel& io, const FileHandle& file,
                                                const OpenOptions& options);
   // nullptr: the format is only read.
-  Result<std::unique_ptr<ImageWriter>> (*create)(IoChannel& io, const CreateOptions& options);
+  Result<std::unique_ptr<ImageWriter>> (*create)(IoChannel& io,
+                                                 const CreateOptions& options) = nullptr;
+  // Looks at all metadata of one image (no backing image) and counts what is wrong. An error means
+  // that the image could not be checked. nullptr: the format has no check.
+  Result<CheckResult> (*check)(IoChannel& io, const FileHandle& file,
+                               const OpenOptions& options) = nullptr;
+  // The format is known only to be refused: `open` says why and what to do instead.
+  bool refused = false;
 };
 
 // An error that names the limit when the disk is bigger than the job allows to be read.
@@ -147,6 +194,8 @@ std::span<const FormatDriver* const> Formats();
 const FormatDriver* FindFormat(std::string_view name);
 // The format that probes surest; raw when none does.
 Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
+// The formats that the file could be, surest first; raw is the last.
+Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file);
 
 }  // namespace hotcell::guest
 

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -28,11 +29,19 @@ struct OutputOption {
   std::string_view value;
 };
 
+// The image that a new one is to stand on: what goes into its header. It is not opened.
+struct BackingImage {
+  std::string_view name;
+  std::string_view format;
+};
+
 struct CreateOptions {
   uint32_t slot = 0;          // the target file
+  std::string_view name;      // the target's file name without its directory, for descriptors
   uint64_t virtual_size = 0;  // bytes, a multiple of 512
   std::span<const OutputOption> options;
   bool compress = false;  // `-c`
+  std::optional<BackingImage> backing;
   // The file keeps its size and its bytes are not known to be zero (`-n`). Otherwise it is empty,
   // and what is not written reads as zeroes.
   bool existing = false;
@@ -45,6 +54,9 @@ struct Run {
     kZero,
     kData,        // `size` == `length` bytes at `data`
     kCompressed,  // a cluster: `data` is the stream it was compressed to
+    // Whole clusters that are left to the backing image. Only with CreateOptions::backing; zeroes
+    // must then hide what the backing image holds.
+    kUnallocated,
   };
   Kind kind = Kind::kZero;
   uint64_t offset = 0;              // in the virtual disk, bytes

@@ -46,6 +46,9 @@ class ReportMessage {
   hotcell_v1_Snapshot MakeSnapshot(const SnapshotInfo& snapshot);
   hotcell_v1_Bitmap MakeBitmap(const BitmapInfo& bitmap);
   hotcell_v1_Qcow2Info MakeQcow2(const Qcow2Details& details);
+  hotcell_v1_VmdkInfo MakeVmdk(const VmdkDetails& details);
+  hotcell_v1_ReferenceInfo MakeReference(const Reference& reference);
+  std::vector<char*>& TextList(const std::vector<std::string>& texts);
   void AddWarning(std::string_view text);
   void NoteCut(std::string_view what, size_t count);
 
@@ -55,6 +58,8 @@ class ReportMessage {
   std::vector<pb_bytes_array_t*> warnings_;
   std::vector<hotcell_v1_Snapshot> snapshots_;
   std::vector<hotcell_v1_Bitmap> bitmaps_;
+  std::vector<hotcell_v1_VmdkExtent> extents_;
+  std::vector<hotcell_v1_ReferenceInfo> references_;
 };
 
 pb_bytes_array_t* ReportMessage::Bytes(std::string_view text) {
@@ -108,9 +113,15 @@ hotcell_v1_Snapshot ReportMessage::MakeSnapshot(const SnapshotInfo& snapshot) {
           .virtual_size = snapshot.virtual_size};
 }
 
+// Refers to the texts, which must outlive the message.
+std::vector<char*>& ReportMessage::TextList(const std::vector<std::string>& texts) {
+  std::vector<char*>& list = text_lists_.emplace_back();
+  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
+  return list;
+}
+
 hotcell_v1_Bitmap ReportMessage::MakeBitmap(const BitmapInfo& bitmap) {
-  std::vector<char*>& flags = text_lists_.emplace_back();
-  for (const std::string& flag : bitmap.flags) flags.push_back(const_cast<char*>(flag.c_str()));
+  std::vector<char*>& flags = TextList(bitmap.flags);
   return {.name = Bytes(bitmap.name),
           .granularity = bitmap.granularity,
           .flags_count = Counted(flags),
@@ -139,6 +150,32 @@ hotcell_v1_Qcow2Info ReportMessage::MakeQcow2(const Qcow2Details& details) {
   return qcow2;
 }
 
+hotcell_v1_VmdkInfo ReportMessage::MakeVmdk(const VmdkDetails& details) {
+  hotcell_v1_VmdkInfo vmdk = hotcell_v1_VmdkInfo_init_zero;
+  vmdk.cid = details.cid;
+  vmdk.parent_cid = details.parent_cid;
+  CopyText(vmdk.create_type, details.create_type);
+  NoteCut("extents", details.extents.size());
+  for (const VmdkExtent& extent : std::span(details.extents).first(Counted(details.extents))) {
+    hotcell_v1_VmdkExtent& entry = extents_.emplace_back();
+    entry = hotcell_v1_VmdkExtent_init_zero;
+    entry.filename = Bytes(extent.filename);
+    CopyText(entry.format, extent.format);
+    entry.virtual_size = extent.virtual_size;
+    entry.cluster_size = extent.cluster_size;
+    entry.compressed = extent.compressed;
+  }
+  vmdk.extents_count = Counted(extents_);
+  vmdk.extents = extents_.data();
+  return vmdk;
+}
+
+hotcell_v1_ReferenceInfo ReportMessage::MakeReference(const Reference& reference) {
+  return {.role = static_cast<hotcell_v1_ReferenceRole>(reference.kind),
+          .name = Bytes(reference.name),
+          .format = Bytes(reference.format)};
+}
+
 void ReportMessage::SetInfo(const ImageDescription& description) {
   message_.which_result = hotcell_v1_Report_info_tag;
   hotcell_v1_ImageInfo& info = message_.result.info;
@@ -164,7 +201,26 @@ void ReportMessage::SetInfo(const ImageDescription& description) {
   if (description.qcow2) {
     info.which_format_specific = hotcell_v1_ImageInfo_qcow2_tag;
     info.format_specific.qcow2 = MakeQcow2(*description.qcow2);
+  } else if (description.vmdk) {
+    info.which_format_specific = hotcell_v1_ImageInfo_vmdk_tag;
+    info.format_specific.vmdk = MakeVmdk(*description.vmdk);
   }
+
+  CopyText(info.encryption, description.encryption);
+  CopyText(info.variant, description.variant);
+  NoteCut("references", description.references.size());
+  for (const Reference& reference :
+       std::span(description.references).first(Counted(description.references))) {
+    references_.push_back(MakeReference(reference));
+  }
+  info.references_count = Counted(references_);
+  info.references = references_.data();
+  std::vector<char*>& features = TextList(description.features);
+  info.features_count = Counted(features);
+  info.features = features.data();
+  std::vector<char*>& contents = TextList(description.contents);
+  info.contents_count = Counted(contents);
+  info.contents = contents.data();
 }
 
 std::optional<size_t> Encode(const ReportMessage& report, std::span<std::byte> area) {

@@ -101,6 +101,8 @@ class Writer : public ImageWriter {
         case Run::Kind::kCompressed:
           HOTCELL_RETURN_IF_ERROR(PlaceStream(io, run, chunk.writes));
           break;
+        case Run::Kind::kUnallocated:
+          break;
       }
     }
     return OkStatus();
