@@ -123,8 +123,11 @@ TEST(ConvertOptionsTest, TakesLimitsAndLayers) {
 TEST(ConvertOptionsTest, SuggestsFormatsAndLimits) {
   EXPECT_EQ(Parse({"-O", "qcwo2", "i", "o"}).error,
             "hotcell: convert: unknown file format 'qcwo2'; did you mean 'qcow2'?\n");
-  EXPECT_EQ(Parse({"-f", "vmdk", "i", "o"}).error,
-            "hotcell: convert: unknown file format 'vmdk'; formats that can be read: raw, qcow2\n");
+  const std::string unknown = Parse({"-f", "tiff", "i", "o"}).error;
+  EXPECT_TRUE(unknown.starts_with(
+      "hotcell: convert: unknown file format 'tiff'; formats that can be read: qcow2, "))
+      << unknown;
+  EXPECT_TRUE(unknown.ends_with(", raw\n")) << unknown;
   EXPECT_EQ(Parse({"--limit", "virtual-sise=1", "i", "o"}).error,
             "hotcell: convert: unknown limit 'virtual-sise'; did you mean 'virtual-size'?\n");
 }

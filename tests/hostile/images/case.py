@@ -2,7 +2,7 @@
 
     case = CASES["l1-unaligned"](directory)   # writes case.path and what it refers to
 
-A verdict is about `convert -f qcow2 -O raw`:
+A verdict is about `convert -f FORMAT -O raw`:
     refused(pattern)   an error whose text matches
     same()             the bytes qemu-img makes of it
     either(pattern)    one or the other: damage that a reader may notice or may not need to
@@ -45,6 +45,9 @@ class Case:
     attempted: tuple = ()  # files that may be asked for if the kernel refuses them
     info: str | None = None  # None: any orderly end; "answers"; or the pattern of an error
     target_format: str = "raw"
+    format: str = "qcow2"
+    # same(): where qemu-img minds the damage, an image it reads that has the same contents.
+    undamaged: str | None = None
 
 
 CASES = {}
@@ -71,6 +74,23 @@ def header_case(name, verdict, info=None, **fields):
     @case(name, verdict, info=info)
     def _change(image):
         image.header.update(fields)
+
+
+def image_case(image_format, name, verdict, info=None, undamaged=None, **fields):
+    """Registers a function directory -> path of a damaged image of `image_format`, under the name
+    FORMAT-NAME. `undamaged`: such a function for Case.undamaged. `fields`: of Case."""
+    def add(build):
+        def make(directory):
+            sound = None
+            if undamaged:
+                sound = os.path.join(directory, "undamaged")
+                os.mkdir(sound)
+                sound = undamaged(sound)
+            return Case(build(directory), verdict, info=info, format=image_format,
+                        undamaged=sound, **fields)
+        CASES[f"{image_format}-{name}"] = make
+        return build
+    return add
 
 
 def custom_case(name):
