@@ -18,30 +18,38 @@ inline uint16_t SwapBytes(uint16_t value) { return __builtin_bswap16(value); }
 inline uint32_t SwapBytes(uint32_t value) { return __builtin_bswap32(value); }
 inline uint64_t SwapBytes(uint64_t value) { return __builtin_bswap64(value); }
 
-template <typename T>
-class BigEndian {
+template <typename T, std::endian kOrder>
+class OnDisk {
  public:
-  BigEndian() = default;
-  BigEndian(T value) { *this = value; }  // NOLINT(google-explicit-constructor)
+  OnDisk() = default;
+  OnDisk(T value) { *this = value; }  // NOLINT(google-explicit-constructor)
 
-  BigEndian& operator=(T value) {
-    const T swapped = SwapBytes(value);
-    std::memcpy(bytes_, &swapped, sizeof(T));
+  OnDisk& operator=(T value) {
+    const T stored = Convert(value);
+    std::memcpy(bytes_, &stored, sizeof(T));
     return *this;
   }
   operator T() const {  // NOLINT(google-explicit-constructor)
     T value;
     std::memcpy(&value, bytes_, sizeof(T));
-    return SwapBytes(value);
+    return Convert(value);
   }
 
  private:
+  static T Convert(T value) {
+    if constexpr (kOrder == std::endian::native) return value;
+    return SwapBytes(value);
+  }
+
   std::byte bytes_[sizeof(T)] = {};
 };
 
-using Be16 = BigEndian<uint16_t>;
-using Be32 = BigEndian<uint32_t>;
-using Be64 = BigEndian<uint64_t>;
+using Be16 = OnDisk<uint16_t, std::endian::big>;
+using Be32 = OnDisk<uint32_t, std::endian::big>;
+using Be64 = OnDisk<uint64_t, std::endian::big>;
+using Le16 = OnDisk<uint16_t, std::endian::little>;
+using Le32 = OnDisk<uint32_t, std::endian::little>;
+using Le64 = OnDisk<uint64_t, std::endian::little>;
 
 // The on-disk struct at `offset` of `bytes`. Precondition: it lies within.
 template <typename T>
