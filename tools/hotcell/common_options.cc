@@ -19,6 +19,8 @@ namespace {
 
 enum CommonOption : int {
   kHelp = kFirstCommonOption,
+  kBacking,
+  kFollowReferences,
   kKvm,
   kLimit,
   kMemory,
@@ -31,6 +33,11 @@ constexpr OptionSpec kCommonOptions[] = {
     {kHelp, "help", false},    {kKvm, "kvm", true},         {kLimit, "limit", true},
     {kMemory, "memory", true}, {kRequire, "require", true}, {kTimeout, "timeout", true},
     {kWorker, "worker", true},
+};
+
+constexpr OptionSpec kReferenceOptions[] = {
+    {kBacking, "backing", true},
+    {kFollowReferences, "follow-references", true},
 };
 
 absl::Status SetSize(std::string_view text, uint64_t& limit) {
@@ -82,6 +89,20 @@ absl::Status SetLimit(std::string_view text, Limits& limits) {
   return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
 }
 
+// NAME=FILE, where NAME is written as error messages print it.
+absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
+    return WithRemedy(
+        absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=FILE")),
+        "NAME is the name in the image as the error shows it, FILE the file to open for it");
+  }
+  absl::StatusOr<std::string> name = Unescape(text.substr(0, equals));
+  if (!name.ok()) return name.status();
+  references.Map(*std::move(name), std::string(text.substr(equals + 1)));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<const Engine*> CommonOptions::StartEngine() const {
@@ -105,11 +126,23 @@ std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own) {
   return all;
 }
 
+std::vector<OptionSpec> WithImageOptions(std::span<const OptionSpec> own) {
+  std::vector<OptionSpec> all = WithCommonOptions(own);
+  all.insert(all.end(), std::begin(kReferenceOptions), std::end(kReferenceOptions));
+  return all;
+}
+
 absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& options) {
   switch (id) {
     case 'h':
     case kHelp:
       options.help = true;
+      return absl::OkStatus();
+    case kBacking:
+      return AddBacking(value, options.references);
+    case kFollowReferences:
+      if (value.empty()) return absl::InvalidArgumentError("--follow-references: no directory");
+      options.references.FollowBelow(std::string(value));
       return absl::OkStatus();
     case kKvm:
       options.engine.kvm_path = std::string(value);

@@ -1,5 +1,5 @@
 // Options that every command which runs a guest has: limits, confinement, and where the worker and
-// KVM are.
+// KVM are; and those of the commands that open what images refer to.
 #ifndef HOTCELL_TOOLS_HOTCELL_COMMON_OPTIONS_H_
 #define HOTCELL_TOOLS_HOTCELL_COMMON_OPTIONS_H_
 
@@ -22,6 +22,7 @@ inline constexpr int kFirstCommonOption = 1000;
 struct CommonOptions {
   Limits limits;
   std::vector<v1::Layer> required_layers;
+  ReferencePolicy references;
   EngineOptions engine;
   OutputFormat format = OutputFormat::kHuman;
   bool help = false;
@@ -35,6 +36,8 @@ struct CommonOptions {
 
 // `own` and the common options in one table.
 std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own);
+// And --backing and --follow-references.
+std::vector<OptionSpec> WithImageOptions(std::span<const OptionSpec> own);
 
 // Takes in a common option (id >= kFirstCommonOption).
 absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& options);

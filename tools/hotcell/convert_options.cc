@@ -17,34 +17,18 @@ constexpr uint64_t kMaxLanes = 16;
 constexpr uint64_t kMaxCoroutines = 16;  // qemu-img's
 
 enum ConvertOption : int {
-  kBacking = kFirstLongOption,
-  kFollowReferences,
-  kLanes,
+  kLanes = kFirstLongOption,
   kOutput,
   kStats,
 };
 
 constexpr OptionSpec kOptions[] = {
-    {'C', nullptr, false},
-    {'c', nullptr, false},
-    {'f', "source-format", true},
-    {'l', "snapshot", true},
-    {'m', nullptr, true},
-    {'n', nullptr, false},
-    {'o', nullptr, true},
-    {'O', "target-format", true},
-    {'p', "progress", false},
-    {'q', "quiet", false},
-    {'S', nullptr, true},
-    {'t', nullptr, true},
-    {'T', nullptr, true},
-    {'U', "force-share", false},
-    {'W', nullptr, false},
-    {kBacking, "backing", true},
-    {kFollowReferences, "follow-references", true},
-    {kLanes, "lanes", true},
-    {kOutput, "output", true},
-    {kStats, "stats", false},
+    {'C', nullptr, false},   {'c', nullptr, false},        {'f', "source-format", true},
+    {'l', "snapshot", true}, {'m', nullptr, true},         {'n', nullptr, false},
+    {'o', nullptr, true},    {'O', "target-format", true}, {'p', "progress", false},
+    {'q', "quiet", false},   {'S', nullptr, true},         {'t', nullptr, true},
+    {'T', nullptr, true},    {'U', "force-share", false},  {'W', nullptr, false},
+    {kLanes, "lanes", true}, {kOutput, "output", true},    {kStats, "stats", false},
 };
 
 constexpr RefusedOption kRefused[] = {
@@ -113,20 +97,6 @@ absl::Status SetSnapshot(std::string_view text, std::string& snapshot) {
   return absl::OkStatus();
 }
 
-// NAME=FILE, where NAME is written as error messages print it.
-absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
-  const size_t equals = text.find('=');
-  if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
-    return WithRemedy(
-        absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=FILE")),
-        "NAME is the name in the image as the error shows it, FILE the file to open for it");
-  }
-  absl::StatusOr<std::string> name = Unescape(text.substr(0, equals));
-  if (!name.ok()) return name.status();
-  references.Map(*std::move(name), std::string(text.substr(equals + 1)));
-  return absl::OkStatus();
-}
-
 absl::Status AddTargetOptions(std::string_view text, ConvertOptions& options) {
   if (text == "help" || text == "?") {
     options.list_target_options = true;
@@ -178,12 +148,6 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
     case 'U':  // no image is locked
     case 'W':  // lanes write as they please wherever the format allows it
       return absl::OkStatus();
-    case kBacking:
-      return AddBacking(value, request.references);
-    case kFollowReferences:
-      if (value.empty()) return absl::InvalidArgumentError("--follow-references: no directory");
-      request.references.FollowBelow(std::string(value));
-      return absl::OkStatus();
     case kLanes: {
       const absl::StatusOr<uint64_t> lanes = ParseCount(value, "lanes", 1, kMaxLanes);
       if (!lanes.ok()) return lanes.status();
@@ -209,7 +173,7 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
 absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options) {
   constexpr std::string_view kOperands[] = {"INPUT", "OUTPUT"};
   const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithCommonOptions(kOptions), kRefused,
+      argc, argv, WithImageOptions(kOptions), kRefused,
       [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
   if (!operands.ok()) return operands.status();
   if (options.common.help || options.list_target_options) return absl::OkStatus();
@@ -227,6 +191,7 @@ absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options)
   if (options.request.copy_offload && options.has_sparse_size) {
     return absl::InvalidArgumentError("-C does not look for the zeroes that -S is about");
   }
+  options.request.references = options.common.references;
   options.source_path = (*operands)[0];
   options.target_path = (*operands)[1];
   options.request.source.name = options.source_path;
