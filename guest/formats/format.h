@@ -166,6 +166,8 @@ class ImageWriter;
 struct CreateOptions;
 struct CheckResult;
 
+inline constexpr size_t kProbeTailSize = 512;
+
 // A format has one in `<name>/<name>.h`, as `extern constinit const FormatDriver k<Name>Format`.
 struct FormatDriver {
   std::string_view name;  // as in -f and -O
@@ -181,6 +183,9 @@ struct FormatDriver {
   // that the image could not be checked. nullptr: the format has no check.
   Result<CheckResult> (*check)(IoChannel& io, const FileHandle& file,
                                const OpenOptions& options) = nullptr;
+  // As `probe`, from the last bytes of the file (kProbeTailSize, fewer when the file is shorter),
+  // for a format that shows only there; the higher of the two scores counts. nullptr: it does not.
+  int (*probe_tail)(std::span<const std::byte> tail) = nullptr;
   // The format is known only to be refused: `open` says why and what to do instead.
   bool refused = false;
 };

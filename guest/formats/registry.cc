@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,10 @@ const FormatDriver* FindFormat(std::string_view name) {
 }
 
 Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file) {
+  std::array<std::byte, kProbeTailSize> last;
+  const auto tail = std::span(last).first(std::min<uint64_t>(kProbeTailSize, file.size));
+  HOTCELL_RETURN_IF_ERROR(
+      ReadExact(io, file, file.size - tail.size(), tail, "the end of the image"));
   const size_t size = std::min<uint64_t>(kProbeSize, file.size);
   const ScopedBuffer buffer(io);
   const std::span<std::byte> head = buffer.span().first(size);
@@ -32,7 +37,8 @@ Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const Fi
   }
   std::vector<std::pair<int, const FormatDriver*>> scores;
   for (const FormatDriver* format : Formats()) {
-    const int score = format->probe(head, file.size);
+    int score = format->probe(head, file.size);
+    if (format->probe_tail != nullptr) score = std::max(score, format->probe_tail(tail));
     if (score > 0) scores.emplace_back(score, format);
   }
   std::stable_sort(scores.begin(), scores.end(),
