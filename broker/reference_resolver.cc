@@ -7,9 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "broker/posix_error.h"
 #include "hotcell/text.h"
 
@@ -68,28 +73,48 @@ std::string MappingOption(absl::string_view name) {
   return option + "=FILE'";
 }
 
+// As the kernel names it; empty when it does not.
+std::string PathOf(int fd) {
+  char path[PATH_MAX];
+  const ssize_t size = readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
+  if (size <= 0 || size == sizeof(path) || path[0] != '/') return "";
+  return {path, static_cast<size_t>(size)};
+}
+
+// What of `path` remains below `directory`, as far as text can tell; the kernel has the last word.
+std::optional<std::string> Below(absl::string_view directory, absl::string_view path) {
+  while (absl::EndsWith(directory, "/")) directory.remove_suffix(1);
+  if (!absl::StartsWith(directory, "/") || !absl::ConsumePrefix(&path, directory) ||
+      !absl::ConsumePrefix(&path, "/")) {
+    return std::nullopt;
+  }
+  return std::string(path);
+}
+
 }  // namespace
 
 absl::StatusOr<ReferenceResolver> ReferenceResolver::Create(const ReferencePolicy& policy) {
   ReferenceResolver resolver(policy);
-  if (!policy.directory().empty()) {
-    resolver.directory_ =
-        UniqueFd(open(policy.directory().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!resolver.directory_.valid()) {
-      return PosixError(errno, absl::StrCat("open the directory ", Quote(policy.directory()),
-                                            " to follow references in"));
+  for (const std::string& given : policy.directories()) {
+    UniqueFd fd(open(given.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid()) {
+      return PosixError(
+          errno, absl::StrCat("open the directory ", Quote(given), " to follow references in"));
     }
+    std::string path = PathOf(fd.get());
+    resolver.directories_.push_back({.fd = std::move(fd), .given = given, .path = std::move(path)});
   }
   return resolver;
 }
 
 absl::StatusOr<ResolvedReference> ReferenceResolver::Open(absl::string_view name,
-                                                          abi::ReferenceKind kind) const {
+                                                          abi::ReferenceKind kind,
+                                                          int referrer_fd) const {
   const std::string what =
       absl::StrCat("the ", KindName(kind), " ", Quote({name.data(), name.size()}));
   const auto mapping = policy_.mappings().find(std::string(name));
   if (mapping != policy_.mappings().end()) return OpenMapped(mapping->second, what);
-  if (!directory_.valid()) {
+  if (directories_.empty()) {
     return absl::PermissionDeniedError(absl::StrCat(
         what, " that the image names was not opened: files named by images are opened only with ",
         MappingOption(name), " or --follow-references=DIR"));
@@ -102,13 +127,49 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::Open(absl::string_view name
   if (name.find('\0') != absl::string_view::npos) {
     return absl::PermissionDeniedError(absl::StrCat(refused, "its name has a NUL byte in it"));
   }
-  if (name.empty() || name.front() == '/') {
-    return absl::PermissionDeniedError(
-        absl::StrCat(refused, "its name is ", name.empty() ? "empty" : "absolute",
-                     ", and --follow-references only follows relative names; ", MappingOption(name),
-                     " allows it"));
+  if (name.empty()) {
+    return absl::PermissionDeniedError(absl::StrCat(refused, "its name is empty"));
   }
-  return OpenBelow(std::string(name), what);
+  return OpenFollowed(std::string(name), referrer_fd, what);
+}
+
+absl::StatusOr<ResolvedReference> ReferenceResolver::OpenFollowed(const std::string& name,
+                                                                  int referrer_fd,
+                                                                  absl::string_view what) const {
+  struct Candidate {
+    const Directory* directory;
+    std::string name;
+  };
+  std::vector<Candidate> candidates;
+  const bool absolute = name.front() == '/';
+  const std::string referrer = absolute ? "" : PathOf(referrer_fd);
+  const std::string full =
+      absolute ? name : absl::StrCat(referrer.substr(0, referrer.rfind('/') + 1), name);
+  for (const Directory& directory : directories_) {
+    for (const std::string& prefix : {directory.path, directory.given}) {
+      const std::optional<std::string> rest = Below(prefix, full);
+      if (!rest.has_value()) continue;
+      candidates.push_back({&directory, *rest});
+      break;
+    }
+  }
+  if (!absolute) {
+    for (const Directory& directory : directories_) candidates.push_back({&directory, name});
+  }
+  absl::Status first = absl::PermissionDeniedError(absl::StrCat(
+      what, " that the image names was not opened: its name is absolute and leads ",
+      "nowhere below a directory of --follow-references; ", MappingOption(name), " allows it"));
+  bool tried = false;
+  for (const Candidate& candidate : candidates) {
+    absl::StatusOr<ResolvedReference> opened =
+        OpenBelow(*candidate.directory, candidate.name, name, what);
+    if (opened.ok()) return opened;
+    // What is not there may be elsewhere; what is refused stays refused.
+    if (!absl::IsNotFound(opened.status())) return opened;
+    if (!tried) first = opened.status();
+    tried = true;
+  }
+  return first;
 }
 
 absl::StatusOr<ResolvedReference> ReferenceResolver::OpenMapped(const std::string& path,
@@ -119,44 +180,45 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenMapped(const std::strin
   return ResolvedReference{.fd = std::move(fd), .path = path};
 }
 
-absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const std::string& name,
-                                                               absl::string_view what) const {
-  const std::string place = absl::StrCat(what, " below ", Quote(policy_.directory()));
+absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& directory,
+                                                               const std::string& name,
+                                                               absl::string_view shown,
+                                                               absl::string_view what) {
+  const std::string place = absl::StrCat(what, " below ", Quote(directory.given));
   const auto error = [&]() -> absl::Status {
     const int number = errno;
     if (number == EXDEV || number == ELOOP) {
       return absl::PermissionDeniedError(
           absl::StrCat(what, " that the image names was not opened: its name leads ",
                        number == EXDEV ? "out of " : "over a symbolic link in ",
-                       Quote(policy_.directory()), "; ", MappingOption(name), " allows it"));
+                       Quote(directory.given), "; ", MappingOption(shown), " allows it"));
     }
     if (number == ENOSYS) {
       return absl::UnimplementedError(absl::StrCat("cannot open ", place,
                                                    ": this kernel has no openat2 (Linux 5.6); ",
-                                                   MappingOption(name), " works without"));
+                                                   MappingOption(shown), " works without"));
     }
     return PosixError(number, absl::StrCat("open ", place));
   };
   // What is no regular file is not opened even for a moment: opening a device or a FIFO can have an
   // effect of its own.
-  const UniqueFd probe(OpenBeneath(directory_.get(), name.c_str(), O_PATH));
+  const UniqueFd probe(OpenBeneath(directory.fd.get(), name.c_str(), O_PATH));
   if (!probe.valid()) return error();
   struct stat found {};
   if (fstat(probe.get(), &found) != 0) return error();
   // With O_PATH a symbolic link at the end is opened itself, and is refused here.
   if (!S_ISREG(found.st_mode)) {
     return absl::PermissionDeniedError(absl::StrCat(place, " was not opened: no regular file; ",
-                                                    MappingOption(name), " allows it"));
+                                                    MappingOption(shown), " allows it"));
   }
-  UniqueFd fd(OpenBeneath(directory_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  UniqueFd fd(OpenBeneath(directory.fd.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return error();
   struct stat opened {};
   if (fstat(fd.get(), &opened) != 0) return error();
   if (!S_ISREG(opened.st_mode) || opened.st_dev != found.st_dev || opened.st_ino != found.st_ino) {
     return absl::AbortedError(absl::StrCat(place, " was replaced while it was opened"));
   }
-  return ResolvedReference{.fd = std::move(fd),
-                           .path = absl::StrCat(policy_.directory(), "/", name)};
+  return ResolvedReference{.fd = std::move(fd), .path = absl::StrCat(directory.given, "/", name)};
 }
 
 }  // namespace hotcell::broker

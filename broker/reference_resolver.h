@@ -2,6 +2,7 @@
 #define HOTCELL_BROKER_REFERENCE_RESOLVER_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,19 +25,32 @@ class ReferenceResolver {
   // Opens the policy's directory, where it has one.
   static absl::StatusOr<ReferenceResolver> Create(const ReferencePolicy& policy);
 
-  // `name` is as it stands in the image: any bytes. Errors, each with the escaped name:
-  // kPermissionDenied with the options that would allow it, kNotFound, others as the kernel says.
-  absl::StatusOr<ResolvedReference> Open(absl::string_view name, abi::ReferenceKind kind) const;
+  // `name` is as it stands in the image that `referrer_fd` is open on: any bytes. Errors, each with
+  // the escaped name: kPermissionDenied with the options that would allow it, kNotFound, others as
+  // the kernel says.
+  absl::StatusOr<ResolvedReference> Open(absl::string_view name, abi::ReferenceKind kind,
+                                         int referrer_fd) const;
 
  private:
+  // A directory below which references may be followed.
+  struct Directory {
+    UniqueFd fd;
+    std::string given;  // as the policy names it
+    std::string path;   // as the kernel names it; empty: it does not say
+  };
+
   explicit ReferenceResolver(const ReferencePolicy& policy) : policy_(policy) {}
   absl::StatusOr<ResolvedReference> OpenMapped(const std::string& path,
                                                absl::string_view what) const;
-  absl::StatusOr<ResolvedReference> OpenBelow(const std::string& name,
-                                              absl::string_view what) const;
+  absl::StatusOr<ResolvedReference> OpenFollowed(const std::string& name, int referrer_fd,
+                                                 absl::string_view what) const;
+  static absl::StatusOr<ResolvedReference> OpenBelow(const Directory& directory,
+                                                     const std::string& name,
+                                                     absl::string_view shown,
+                                                     absl::string_view what);
 
   ReferencePolicy policy_;
-  UniqueFd directory_;
+  std::vector<Directory> directories_;
 };
 
 }  // namespace hotcell::broker

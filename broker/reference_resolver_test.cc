@@ -1,5 +1,6 @@
 #include "broker/reference_resolver.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -23,10 +24,13 @@ class ReferenceResolverTest : public testing::Test {
     dir_.Write("images/sub/deep.raw", "deep");
     dir_.Write("secret", "secret");
   }
-  absl::StatusOr<std::string> Open(const ReferencePolicy& policy, absl::string_view name) {
+  // As if `referrer`, of the test's directory, named it.
+  absl::StatusOr<std::string> Open(const ReferencePolicy& policy, absl::string_view name,
+                                   const std::string& referrer = "secret") {
+    const UniqueFd image(open(dir_.File(referrer).c_str(), O_RDONLY | O_CLOEXEC));
     const auto resolver = ReferenceResolver::Create(policy);
     if (!resolver.ok()) return resolver.status();
-    absl::StatusOr<ResolvedReference> opened = resolver->Open(name, kBacking);
+    absl::StatusOr<ResolvedReference> opened = resolver->Open(name, kBacking, image.get());
     if (!opened.ok()) return opened.status();
     char buffer[100];
     const ssize_t got = read(opened->fd.get(), buffer, sizeof(buffer));
@@ -34,8 +38,9 @@ class ReferenceResolverTest : public testing::Test {
     return std::string(buffer, static_cast<size_t>(got));
   }
   ReferencePolicy Below() { return ReferencePolicy().FollowBelow(dir_.File("images")); }
-  std::string Refusal(const ReferencePolicy& policy, absl::string_view name) {
-    const absl::Status status = Open(policy, name).status();
+  std::string Refusal(const ReferencePolicy& policy, absl::string_view name,
+                      const std::string& referrer = "secret") {
+    const absl::Status status = Open(policy, name, referrer).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
     return std::string(status.message());
   }
@@ -84,9 +89,33 @@ TEST_F(ReferenceResolverTest, FollowsRelativeNamesBelowTheDirectory) {
 TEST_F(ReferenceResolverTest, NeverLeavesTheDirectory) {
   EXPECT_THAT(Refusal(Below(), "../secret"), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), "sub/../../secret"), HasSubstr("leads out of"));
-  EXPECT_THAT(Refusal(Below(), dir_.File("images/base.raw")),
+  EXPECT_THAT(Refusal(Below(), dir_.File("secret")),
               AllOf(HasSubstr("absolute"), HasSubstr("--backing")));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images/../secret")), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images-not/base.raw")), HasSubstr("absolute"));
   EXPECT_THAT(Refusal(Below(), "/proc/self/fd/0"), HasSubstr("absolute"));
+}
+
+TEST_F(ReferenceResolverTest, FollowsAbsoluteNamesThatLieBelowTheDirectory) {
+  EXPECT_EQ(*Open(Below(), dir_.File("images/base.raw")), "base");
+  EXPECT_EQ(*Open(Below(), dir_.File("images/sub/../sub/deep.raw")), "deep");
+}
+
+TEST_F(ReferenceResolverTest, LooksBesideTheReferringImageFirst) {
+  dir_.Write("images/sub/base.raw", "base beside");
+  EXPECT_EQ(*Open(Below(), "base.raw", "images/sub/deep.raw"), "base beside");
+  EXPECT_EQ(*Open(Below(), "../base.raw", "images/sub/deep.raw"), "base");
+  EXPECT_EQ(*Open(Below(), "sub/deep.raw", "images/sub/deep.raw"), "deep") << "not beside";
+  EXPECT_THAT(Refusal(Below(), "../../secret", "images/sub/deep.raw"), HasSubstr("leads out of"));
+}
+
+TEST_F(ReferenceResolverTest, TriesSeveralDirectories) {
+  dir_.Write("other/more.raw", "more");
+  const ReferencePolicy policy = Below().FollowBelow(dir_.File("other"));
+  EXPECT_EQ(*Open(policy, "base.raw"), "base");
+  EXPECT_EQ(*Open(policy, "more.raw"), "more");
+  EXPECT_EQ(*Open(policy, dir_.File("other/more.raw")), "more");
+  EXPECT_EQ(Open(policy, "none.raw").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(ReferenceResolverTest, FollowsNoSymbolicLinks) {

@@ -239,7 +239,7 @@ abi::Completion RequestHandler::OpenReference(const abi::Submission& request,
   // The one place where bytes of a buffer are looked at: a copy of a name.
   const std::string name(reinterpret_cast<const char*>(buffer.data()), buffer.size());
   const auto kind = static_cast<abi::ReferenceKind>(request.flags);
-  absl::StatusOr<ResolvedReference> resolved = references_.Open(name, kind);
+  absl::StatusOr<ResolvedReference> resolved = references_.Open(name, kind, files_.Find(request.slot)->fd);
   if (!resolved.ok()) {
     const abi::IoStatus status = RefusalStatus(resolved.status());
     files_.RecordError(resolved.status());

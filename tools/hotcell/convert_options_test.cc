@@ -96,7 +96,7 @@ TEST(ConvertOptionsTest, MapsBackingNamesAsErrorsPrintThem) {
   const ReferencePolicy& references = parsed.options.request.references;
   EXPECT_EQ(references.mappings().at("base.qcow2"), "/images/a=b");
   EXPECT_EQ(references.mappings().at("x=\n"), "other");
-  EXPECT_EQ(references.directory(), "/images");
+  EXPECT_EQ(references.directories(), std::vector<std::string>{"/images"});
   for (const char* text : {"base", "=file", "base="}) {
     EXPECT_FALSE(Parse({"--backing", text, "in", "out"}).status.ok()) << text;
   }

@@ -3,6 +3,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace hotcell {
 
@@ -19,20 +21,22 @@ class ReferencePolicy {
     mappings_.insert_or_assign(std::move(name), std::move(path));
     return *this;
   }
-  // Names not mapped are looked up below `directory`, as openat2 with RESOLVE_BENEATH,
-  // RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS does: regular files only.
+  // Names not mapped may be opened where they lie below `directory`, as openat2 with
+  // RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS finds them: regular files only.
+  // Relative names are looked up beside the image that has them, if that is below `directory` too,
+  // then in `directory` itself. May be called for several directories, which are tried in turn.
   ReferencePolicy& FollowBelow(std::string directory) {
-    directory_ = std::move(directory);
+    directories_.push_back(std::move(directory));
     return *this;
   }
 
   const std::map<std::string, std::string>& mappings() const { return mappings_; }
-  const std::string& directory() const { return directory_; }  // empty: none
-  bool refuses_all() const { return mappings_.empty() && directory_.empty(); }
+  const std::vector<std::string>& directories() const { return directories_; }
+  bool refuses_all() const { return mappings_.empty() && directories_.empty(); }
 
  private:
   std::map<std::string, std::string> mappings_;
-  std::string directory_;
+  std::vector<std::string> directories_;
 };
 
 }  // namespace hotcell
