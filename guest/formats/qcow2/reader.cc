@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "guest/runtime/text.h"
@@ -29,39 +30,15 @@ size_t L2SliceCount(const ImageHeader& header) {
 
 }  // namespace
 
-// Joins pieces of the virtual disk into one extent.
-class Reader::ExtentBuilder {
- public:
-  bool empty() const { return extent_.length == 0; }
-  const Extent& extent() const { return extent_; }
-
-  // False: `next` does not continue what is there.
-  bool Add(const Extent& next) {
-    if (empty()) {
-      extent_ = next;
-      return true;
-    }
-    if (next.kind != extent_.kind || next.kind == Extent::Kind::kCompressed) return false;
-    if (next.kind == Extent::Kind::kData &&
-        (next.slot != extent_.slot || next.offset != extent_.offset + extent_.length)) {
-      return false;
-    }
-    extent_.length += next.length;
-    return true;
-  }
-
- private:
-  Extent extent_;
-};
-
 Reader::Reader(ImageParts parts)
     : parts_(std::move(parts)),
       decoder_(parts_.header, parts_.data_file),
       virtual_size_(parts_.header.size),
       l1_offset_(parts_.header.l1_offset),
       l1_needed_(parts_.header.L1EntriesFor(parts_.header.size)),
-      l1_cache_(kSliceSize, kL1Slices),
-      l2_cache_(L2SliceSize(parts_.header), L2SliceCount(parts_.header)) {}
+      l1_cache_("qcow2", std::endian::big, kSliceSize, kL1Slices),
+      l2_cache_("qcow2", std::endian::big, L2SliceSize(parts_.header),
+                L2SliceCount(parts_.header)) {}
 
 Status Reader::ReadL1(IoChannel& io, uint64_t index, L1Run& run) {
   constexpr uint64_t kPerSlice = kSliceSize / sizeof(uint64_t);

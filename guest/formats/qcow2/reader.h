@@ -8,12 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "guest/formats/claim_table.h"
+#include "guest/formats/extent_builder.h"
 #include "guest/formats/format.h"
-#include "guest/formats/qcow2/claim_table.h"
 #include "guest/formats/qcow2/cluster.h"
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/snapshots.h"
-#include "guest/formats/qcow2/table_cache.h"
+#include "guest/formats/table_cache.h"
 
 namespace hotcell::guest::qcow2 {
 
@@ -52,7 +53,6 @@ class Reader : public ImageReader {
 
     uint64_t table(size_t i) const { return entries[i] & kOffsetMask; }
   };
-  class ExtentBuilder;
 
   Status ReadL1(IoChannel& io, uint64_t index, L1Run& run);
   // Entries of the table of l1.table(0), from 8-byte word `first` on; they do not cross a slice.

@@ -1,8 +1,8 @@
-#include "guest/formats/qcow2/claim_table.h"
+#include "guest/formats/claim_table.h"
 
 #include <mutex>
 
-namespace hotcell::guest::qcow2 {
+namespace hotcell::guest {
 
 std::optional<uint64_t> ClaimTable::Claim(uint64_t place, uint64_t disk_offset) {
   // Fibonacci hashing: places are mostly multiples of a cluster's size.
@@ -20,4 +20,4 @@ std::optional<uint64_t> ClaimTable::Claim(uint64_t place, uint64_t disk_offset) 
   return std::nullopt;
 }
 
-}  // namespace hotcell::guest::qcow2
+}  // namespace hotcell::guest

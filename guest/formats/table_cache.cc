@@ -1,4 +1,4 @@
-#include "guest/formats/qcow2/table_cache.h"
+#include "guest/formats/table_cache.h"
 
 #include <algorithm>
 #include <array>
@@ -8,15 +8,13 @@
 #include "guest/formats/endian.h"
 #include "guest/runtime/text.h"
 
-namespace hotcell::guest::qcow2 {
-namespace {
+namespace hotcell::guest {
 
-void CopyEntries(const std::byte* table, size_t first, std::span<uint64_t> out) {
+void TableCache::CopyEntries(const std::byte* table, size_t first, std::span<uint64_t> out) const {
   std::memcpy(out.data(), table + first * sizeof(uint64_t), out.size_bytes());
+  if (order_ == std::endian::native) return;
   for (uint64_t& entry : out) entry = SwapBytes(entry);
 }
-
-}  // namespace
 
 TableCache::Slot* TableCache::Find(uint64_t slice_offset) {
   for (Slot& slot : slots_) {
@@ -67,7 +65,7 @@ Status TableCache::Read(IoChannel& io, const FileHandle& file, std::span<const S
     } else if (i == 0 && !read.ok()) {
       status = IoError(read, StrCat("read ", what, " at ", Hex(slices[i].offset)));
     } else if (i == 0) {
-      status = CorruptImage(StrCat("qcow2: ", what, " at ", Hex(slices[i].offset),
+      status = CorruptImage(StrCat(format_, ": ", what, " at ", Hex(slices[i].offset),
                                    " reaches past the end of the file, which has become shorter"));
     }
   }
@@ -76,4 +74,4 @@ Status TableCache::Read(IoChannel& io, const FileHandle& file, std::span<const S
   return status;
 }
 
-}  // namespace hotcell::guest::qcow2
+}  // namespace hotcell::guest

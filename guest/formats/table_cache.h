@@ -1,7 +1,8 @@
-// A bounded cache of slices of L1 or L2 tables, shared by all lanes.
-#ifndef HOTCELL_GUEST_FORMATS_QCOW2_TABLE_CACHE_H_
-#define HOTCELL_GUEST_FORMATS_QCOW2_TABLE_CACHE_H_
+// A bounded cache of slices of tables of 8-byte entries, shared by all lanes.
+#ifndef HOTCELL_GUEST_FORMATS_TABLE_CACHE_H_
+#define HOTCELL_GUEST_FORMATS_TABLE_CACHE_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,7 +14,7 @@
 #include "guest/runtime/spinlock.h"
 #include "guest/runtime/status.h"
 
-namespace hotcell::guest::qcow2 {
+namespace hotcell::guest {
 
 // Where a slice lies. Slices do not overlap.
 struct Slice {
@@ -28,8 +29,10 @@ class TableCache {
   // Most slices that one Read() loads.
   static constexpr size_t kMaxLoad = 16;
 
-  // Memory: at most max_slices * slice_size bytes, taken as it is needed.
-  TableCache(size_t slice_size, size_t max_slices) : slice_size_(slice_size), slots_(max_slices) {}
+  // `format` starts error messages; `order` is that of the entries. Memory: at most max_slices *
+  // slice_size bytes, taken as it is needed.
+  TableCache(std::string_view format, std::endian order, size_t slice_size, size_t max_slices)
+      : format_(format), order_(order), slice_size_(slice_size), slots_(max_slices) {}
 
   size_t slice_size() const { return slice_size_; }
 
@@ -50,13 +53,16 @@ class TableCache {
   Slot* Find(uint64_t slice_offset);
   bool TryRead(uint64_t slice_offset, size_t first, std::span<uint64_t> out);
   void Install(const Slice& slice, const std::byte* data);
+  void CopyEntries(const std::byte* table, size_t first, std::span<uint64_t> out) const;
 
+  const std::string_view format_;
+  const std::endian order_;
   const size_t slice_size_;
   Spinlock lock_;
   std::vector<Slot> slots_;
   uint64_t clock_ = 0;
 };
 
-}  // namespace hotcell::guest::qcow2
+}  // namespace hotcell::guest
 
-#endif  // HOTCELL_GUEST_FORMATS_QCOW2_TABLE_CACHE_H_
+#endif  // HOTCELL_GUEST_FORMATS_TABLE_CACHE_H_

@@ -1,11 +1,11 @@
-#include "guest/formats/qcow2/claim_table.h"
+#include "guest/formats/claim_table.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <optional>
 
-namespace hotcell::guest::qcow2 {
+namespace hotcell::guest {
 namespace {
 
 TEST(ClaimTableTest, TheSameClusterMayClaimItsPlaceAgain) {
@@ -40,4 +40,4 @@ TEST(ClaimTableTest, FindsClaimsInARowWhenItIsFull) {
 }
 
 }  // namespace
-}  // namespace hotcell::guest::qcow2
+}  // namespace hotcell::guest

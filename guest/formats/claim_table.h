@@ -1,7 +1,7 @@
 // Finds clusters of the disk that claim the same data. A few bytes that every cluster of the disk
 // claims would otherwise unpack to terabytes.
-#ifndef HOTCELL_GUEST_FORMATS_QCOW2_CLAIM_TABLE_H_
-#define HOTCELL_GUEST_FORMATS_QCOW2_CLAIM_TABLE_H_
+#ifndef HOTCELL_GUEST_FORMATS_CLAIM_TABLE_H_
+#define HOTCELL_GUEST_FORMATS_CLAIM_TABLE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 #include "guest/runtime/spinlock.h"
 
-namespace hotcell::guest::qcow2 {
+namespace hotcell::guest {
 
 // Remembers, for as many places as it has room, which cluster claimed it. Thread-safe.
 //
@@ -41,6 +41,6 @@ class ClaimTable {
   std::vector<Set> sets_;  // none before the first claim: describing an image needs none
 };
 
-}  // namespace hotcell::guest::qcow2
+}  // namespace hotcell::guest
 
-#endif  // HOTCELL_GUEST_FORMATS_QCOW2_CLAIM_TABLE_H_
+#endif  // HOTCELL_GUEST_FORMATS_CLAIM_TABLE_H_
