@@ -2,9 +2,6 @@
 
 #include <libdeflate.h>
 
-#include <cstring>
-
-#include "guest/formats/endian.h"
 // For a compression context in memory of ours, so that none is allocated later.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
@@ -16,6 +13,9 @@ namespace {
 // speed. docs/performance.md has the measurements.
 constexpr int kZstdLevel = 3;
 constexpr ZSTD_strategy kZstdStrategy = ZSTD_fast;
+
+// libdeflate's: 1.8% longer streams than zlib's level 6, which qemu uses, at three times the speed.
+constexpr int kZlibLevel = 2;
 
 using ZstdParameters = std::unique_ptr<ZSTD_CCtx_params, decltype(&ZSTD_freeCCtxParams)>;
 
@@ -31,14 +31,14 @@ ZstdParameters MakeZstdParameters() {
 
 }  // namespace
 
-ClusterCompressor::~ClusterCompressor() = default;
+ClusterCompressor::~ClusterCompressor() { libdeflate_free_compressor(zlib_); }
 
 Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression compression) {
   std::unique_ptr<ClusterCompressor> made(new ClusterCompressor());
   switch (compression) {
     case Compression::kZlib:
-      made->zlib_ = true;
-      [[fallthrough]];
+      made->zlib_ = libdeflate_alloc_compressor(kZlibLevel);
+      break;
     case Compression::kDeflate:
       made->deflate_ = std::make_unique<DeflateEncoder>();
       break;
@@ -54,29 +54,16 @@ Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression
       break;
     }
   }
-  if (made->deflate_ == nullptr && made->zstd_ == nullptr) {
+  if (made->deflate_ == nullptr && made->zlib_ == nullptr && made->zstd_ == nullptr) {
     return Status(Code::kOutOfMemory, "no memory for the compressor's state");
   }
   return made;
 }
 
-// RFC 1950: two bytes of header, the deflate stream, the Adler-32 of the data.
-size_t ClusterCompressor::CompressZlib(std::span<const std::byte> cluster,
-                                       std::span<std::byte> out) {
-  // Deflate with a window of 32 KiB, the default level, no dictionary.
-  constexpr std::byte kHeader[] = {std::byte{0x78}, std::byte{0x9c}};
-  if (out.size() <= sizeof(kHeader) + sizeof(Be32)) return 0;
-  const size_t size = deflate_->Compress(
-      cluster, out.subspan(sizeof(kHeader)).first(out.size() - sizeof(kHeader) - sizeof(Be32)));
-  if (size == 0) return 0;
-  std::memcpy(out.data(), kHeader, sizeof(kHeader));
-  const Be32 checksum = libdeflate_adler32(1, cluster.data(), cluster.size());
-  std::memcpy(out.data() + sizeof(kHeader) + size, &checksum, sizeof(checksum));
-  return sizeof(kHeader) + size + sizeof(checksum);
-}
-
 size_t ClusterCompressor::Compress(std::span<const std::byte> cluster, std::span<std::byte> out) {
-  if (zlib_) return CompressZlib(cluster, out);
+  if (zlib_ != nullptr) {
+    return libdeflate_zlib_compress(zlib_, cluster.data(), cluster.size(), out.data(), out.size());
+  }
   if (deflate_ != nullptr) return deflate_->Compress(cluster, out);
   const size_t size = ZSTD_compress2(static_cast<ZSTD_CCtx*>(zstd_), out.data(), out.size(),
                                      cluster.data(), cluster.size());

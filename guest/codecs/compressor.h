@@ -10,9 +10,12 @@
 #include "guest/formats/format.h"
 #include "guest/runtime/status.h"
 
+struct libdeflate_compressor;
+
 namespace hotcell::guest {
 
-// State of one lane, allocated once: about 0.2 MiB for deflate, 1 MiB for zstd. Not thread-safe.
+// State of one lane, allocated once: about 0.2 MiB for deflate, 1 MiB for the others. Not
+// thread-safe. Deflate keeps to a window of 4 KiB (DeflateEncoder says why); zlib has 32 KiB.
 class ClusterCompressor {
  public:
   static Result<std::unique_ptr<ClusterCompressor>> Create(Compression compression);
@@ -26,10 +29,10 @@ class ClusterCompressor {
 
  private:
   ClusterCompressor() = default;
-  size_t CompressZlib(std::span<const std::byte> cluster, std::span<std::byte> out);
 
-  std::unique_ptr<DeflateEncoder> deflate_;  // one of the two is there
-  bool zlib_ = false;                        // deflate_'s streams are wrapped as RFC 1950 says
+  // One of the three is there.
+  std::unique_ptr<DeflateEncoder> deflate_;
+  libdeflate_compressor* zlib_ = nullptr;  // owned
   std::unique_ptr<std::byte[]> zstd_workspace_;
   void* zstd_ = nullptr;  // a ZSTD_CCtx within zstd_workspace_
 };

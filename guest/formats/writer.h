@@ -67,8 +67,9 @@ struct Run {
 
 // A request to write; data == nullptr: zeroes.
 struct FileWrite {
-  uint64_t offset = 0;  // in the target file, bytes
-  uint64_t length = 0;  // bytes
+  std::optional<uint32_t> slot = {};  // nullopt: the target file
+  uint64_t offset = 0;                // in the file, bytes
+  uint64_t length = 0;                // bytes
   const std::byte* data = nullptr;
 };
 
@@ -95,6 +96,8 @@ struct WriterTraits {
   // Encode takes whole clusters: each cluster is one zero run or belongs to a data run, and data
   // runs are padded with zeroes to whole clusters in memory (not in `length`) at the disk's end.
   bool encodes = false;
+  // Bytes that Encode may add to a cluster that does not shrink.
+  uint64_t cluster_growth = 0;
 };
 
 // State of one lane for Encode: codecs and their memory, allocated once.
@@ -103,7 +106,8 @@ class LaneEncoder {
   virtual ~LaneEncoder() = default;
 
   // Replaces data runs by compressed ones where that is shorter. The streams go to `out`, which is
-  // at least as long as the chunk and lies in a buffer of the lane's channel.
+  // at least as long as the chunk and WriterTraits::cluster_growth for each of its clusters, and
+  // lies in a buffer of the lane's channel.
   virtual Status Encode(Chunk& chunk, std::span<std::byte> out) = 0;
 };
 

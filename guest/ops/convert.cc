@@ -48,12 +48,20 @@ Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v
                              .existing_size = job.existing_size});
 }
 
+// What a buffer must hold of a chunk: its data, and what that may be encoded to.
+uint64_t BytesInBuffer(const WriterTraits& traits, uint64_t chunk_size) {
+  return traits.encodes ? chunk_size + chunk_size / traits.cluster_size * traits.cluster_growth
+                        : chunk_size;
+}
+
 // Whole clusters of either image in a chunk, as far as a buffer holds them.
 uint64_t ChooseChunkSize(const ImageDescription& source, const WriterTraits& traits,
                          uint64_t buffer_size) {
   const uint64_t wanted =
       std::max({kChunkSize, std::bit_floor(source.cluster_size), traits.cluster_size});
-  return std::min(wanted, buffer_size);
+  uint64_t size = std::min(wanted, buffer_size);
+  while (BytesInBuffer(traits, size) > buffer_size) size /= 2;
+  return size;
 }
 
 // The unit in which zeroes are looked for; 0: they are not.
@@ -92,7 +100,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   if (!target.ok()) return target.status();
   ImageWriter& writer = **target;
   const WriterTraits traits = writer.traits();
-  if (traits.encodes && traits.cluster_size > io.buffer_size()) {
+  if (traits.encodes && BytesInBuffer(traits, traits.cluster_size) > io.buffer_size()) {
     return Unsupported(StrCat("a cluster of ", traits.cluster_size,
                               " bytes cannot be compressed: a buffer has ", io.buffer_size()));
   }
@@ -108,7 +116,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
                .copies = convert.copy && !traits.encodes},
       .virtual_size = virtual_size,
       .target_slot = convert.target.slot,
-      .chunk_size = chunk_size,
+      .buffer_size = std::bit_ceil(BytesInBuffer(traits, chunk_size)),
       .encodes = traits.encodes,
       .scheduler = &scheduler,
       .lanes = &lanes,

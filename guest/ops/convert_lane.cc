@@ -16,7 +16,7 @@ constexpr uint32_t kMaxZeroExtents = 64;
 
 void ConvertLane::Process(IoChannel& io) {
   io_ = &io;
-  if (plan_.chunk_size < io.buffer_size()) io.CutBuffers(plan_.chunk_size);
+  if (plan_.buffer_size < io.buffer_size()) io.CutBuffers(plan_.buffer_size);
   for (std::unique_ptr<Slot>& slot : slots_) slot = std::make_unique<Slot>(plan_.read);
   if (Status status = Work(); !status.ok()) plan_.scheduler->Fail(std::move(status));
   Abandon();
@@ -185,7 +185,7 @@ Status ConvertLane::SubmitWrites(Slot& slot) {
 
 void ConvertLane::SubmitWrite(const FileWrite& write, const std::optional<CopySource>& source,
                               Slot& slot) {
-  const uint32_t target = plan_.target_slot;
+  const uint32_t target = write.slot.value_or(plan_.target_slot);
   IoChannel::Ticket ticket;
   if (source) {
     ticket = io_->SubmitCopy(*source, target, write.offset, write.length);

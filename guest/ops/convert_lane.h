@@ -19,7 +19,7 @@ struct ConvertPlan {
   ReadPlan read;
   uint64_t virtual_size = 0;  // bytes, of the target
   uint32_t target_slot = 0;
-  uint64_t chunk_size = 0;  // bytes
+  uint64_t buffer_size = 0;  // bytes; holds a chunk, and one that is encoded
   bool encodes = false;
   ChunkScheduler* scheduler = nullptr;
   Lanes* lanes = nullptr;
