@@ -6,12 +6,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "tools/hotcell/config.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/help.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/suggest.h"
 #include "tools/hotcell/text.h"
 
@@ -34,6 +37,13 @@ void PrintOverview() {
     Print(Cat("  ", command.name, padding, command.summary, "\n"));
   }
   Print("\n'hotcell help COMMAND' explains a command, 'hotcell --version' tells the version.\n");
+}
+
+// Scripts look for the number after "qemu-img version"; it is that of the qemu-img whose behaviour
+// is kept.
+void PrintVersion() {
+  Print(ActsAsQemuImg() ? Cat("qemu-img version 7.2.22 (hotcell ", HOTCELL_VERSION, ")\n")
+                        : Cat("hotcell ", HOTCELL_VERSION, "\n"));
 }
 
 int Help(int argc, char** argv) {
@@ -71,6 +81,23 @@ void OpenStandardDescriptors() {
   }
 }
 
+// With the options of the machine's configuration before those of the command line.
+int RunConfigured(const Command& command, int argc, char** argv) {
+  if (command.name == "doctor") return command.run(argc, argv);  // it says what there could be
+  const absl::StatusOr<std::vector<std::string>> configured =
+      ConfiguredArguments(command.name == "run" ? ConfigScope::kJobs : ConfigScope::kImages);
+  if (!configured.ok()) {
+    return ReportError(command.name, configured.status(), OutputFormat::kHuman);
+  }
+  std::vector<std::string> arguments = {argv[0]};
+  arguments.insert(arguments.end(), configured->begin(), configured->end());
+  arguments.insert(arguments.end(), argv + 1, argv + argc);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  return command.run(static_cast<int>(arguments.size()), pointers.data());
+}
+
 int Dispatch(int argc, char** argv) {
   if (argc < 2) {
     return ReportError(
@@ -79,12 +106,13 @@ int Dispatch(int argc, char** argv) {
   }
   const std::string_view name = argv[1];
   if (name == "--version" || name == "-V") {
-    Print(Cat("hotcell ", HOTCELL_VERSION, "\n"));
+    PrintVersion();
     return kExitOk;
   }
   if (name == "--help" || name == "-h") return Help(1, argv);
   if (name == "help") return Help(argc - 1, argv + 1);
-  if (const Command* command = FindCommand(name)) return command->run(argc - 1, argv + 1);
+  if (const Command* command = FindCommand(name))
+    return RunConfigured(*command, argc - 1, argv + 1);
   return ReportError("", UnknownCommand(name), OutputFormat::kHuman);
 }
 
@@ -101,6 +129,7 @@ const Command* FindCommand(std::string_view name) {
 
 int Main(int argc, char** argv) {
   OpenStandardDescriptors();
+  SetInvokedAs(argc > 0 ? argv[0] : "");
   const int status = Dispatch(argc, argv);
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
@@ -117,7 +146,9 @@ void Print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(
 void PrintHelp(const Command& command) { Print(command.help); }
 
 void PrintWarning(std::string_view command, std::string_view text) {
-  const std::string line = Cat("hotcell: ", command, ": warning: ", Escape(text), "\n");
+  const std::string line = ActsAsQemuImg()
+                               ? Cat("qemu-img: warning: ", Escape(text), "\n")
+                               : Cat("hotcell: ", command, ": warning: ", Escape(text), "\n");
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

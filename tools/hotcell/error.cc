@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/text.h"
 
@@ -32,6 +33,13 @@ absl::Status FileError(std::string_view action, std::string_view path, int error
 }
 
 std::string ErrorLine(std::string_view command, const absl::Status& status) {
+  if (ActsAsQemuImg()) {
+    const std::string message = Escape(View(status.message()));
+    std::string text = QemuImgMessage(message);
+    const std::string remedy = Remedy(status);
+    if (text == message && !remedy.empty()) Append(text, "; ", Escape(remedy));
+    return Cat("qemu-img: ", text, "\n");
+  }
   std::string line = "hotcell: ";
   if (!command.empty()) Append(line, command, ": ");
   Append(line, Escape(View(status.message())));
@@ -91,7 +99,7 @@ int ReportError(std::string_view command, const absl::Status& status, OutputForm
   const std::string line = ErrorLine(command, status);
   (void)std::fflush(stdout);
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
-  if (format == OutputFormat::kJson) {
+  if (format == OutputFormat::kJson && !ActsAsQemuImg()) {
     const std::string json = ErrorJson(status);
     (void)std::puts(json.c_str());
   }

@@ -16,7 +16,8 @@ std::string Remedy(const absl::Status& status);  // empty: none
 // "cannot open 'x.qcow2': No such file or directory", with the code that fits `error` (an errno).
 absl::Status FileError(std::string_view action, std::string_view path, int error);
 
-// "hotcell: convert: MESSAGE; REMEDY\n", escaped. `command` may be empty.
+// "hotcell: convert: MESSAGE; REMEDY\n", escaped. `command` may be empty. As qemu-img
+// (invocation.h): "qemu-img: MESSAGE\n", in its words.
 std::string ErrorLine(std::string_view command, const absl::Status& status);
 
 // {"error": {"code": ..., "message": ..., "remedy": ...}}; `remedy` only where there is one.
@@ -28,7 +29,8 @@ std::string_view ErrorCodeName(absl::StatusCode code);
 
 enum class OutputFormat { kHuman, kJson };
 
-// Prints the error line on stderr and, when the user asked for JSON, the object on stdout. Returns
+// Prints the error line on stderr and, when the user asked for JSON, the object on stdout, where
+// qemu-img prints none. Returns
 // kExitFailure (exit_codes.h).
 int ReportError(std::string_view command, const absl::Status& status, OutputFormat format);
 

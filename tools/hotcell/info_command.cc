@@ -58,7 +58,7 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
   };
   constexpr std::string_view kOperands[] = {"FILE"};
   const absl::StatusOr<std::vector<std::string>> operands =
-      ParseArguments(argc, argv, WithCommonOptions(kOptions), kRefused, apply);
+      ParseArguments(argc, argv, WithImageOptions(kOptions), kRefused, apply);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;

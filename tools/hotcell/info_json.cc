@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "tools/hotcell/info_report.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/layers.h"
 
@@ -100,7 +101,8 @@ std::string InfoJson(const InfoReport& report) {
   }
   if (image.encrypted()) json.SetBool("encrypted", true);
   if (has_backing) json.SetString("backing-filename", image.backing_file());
-  json.SetBool("dirty-flag", image.dirty()).Set("hotcell", OwnFields(report));
+  json.SetBool("dirty-flag", image.dirty());
+  if (!ActsAsQemuImg()) json.Set("hotcell", OwnFields(report));
   return json.Dump();
 }
 

@@ -1,0 +1,68 @@
+#include "tools/hotcell/invocation.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+bool acts_as_qemu_img = false;
+
+constexpr std::string_view kTryHelp = "\nTry 'qemu-img --help' for more information";
+
+// Mistakes in the command line, after which qemu-img points to its help.
+constexpr std::string_view kUsageErrors[] = {"missing operand", "unexpected operand",
+                                             "unknown option", "no command is given"};
+
+struct Wording {
+  std::string_view ours;  // how a message begins
+  std::string_view qemu_img;
+};
+
+constexpr Wording kWordings[] = {
+    {"unknown file format", "Unknown file format"},
+    {"no command is given", "Not enough arguments"},
+    {"unknown cache mode", "Invalid cache option"},
+};
+
+// "cannot open 'X': WHY" becomes "Could not open 'X': Could not open 'X': WHY".
+std::string OpenMessage(std::string_view message) {
+  constexpr std::string_view kOurs = "cannot open '";
+  if (!message.starts_with(kOurs)) return "";
+  const size_t end = message.find("': ", kOurs.size());
+  if (end == std::string_view::npos) return "";
+  const std::string where =
+      Cat("Could not open '", message.substr(kOurs.size(), end - kOurs.size()), "': ");
+  return Cat(where, where, message.substr(end + 3));
+}
+
+}  // namespace
+
+void SetInvokedAs(std::string_view path) {
+  acts_as_qemu_img = path.substr(path.rfind('/') + 1) == "qemu-img";
+}
+
+bool ActsAsQemuImg() { return acts_as_qemu_img; }
+
+std::string QemuImgMessage(std::string_view message) {
+  constexpr std::string_view kUnknownCommand = "unknown command '";
+  if (message.starts_with(kUnknownCommand)) {
+    message.remove_prefix(kUnknownCommand.size());
+    return Cat("Command not found: ", message.substr(0, message.rfind('\'')), kTryHelp);
+  }
+  std::string text = OpenMessage(message);
+  if (text.empty()) text = std::string(message);
+  for (const Wording& wording : kWordings) {
+    if (!message.starts_with(wording.ours)) continue;
+    text = Cat(wording.qemu_img, message.substr(wording.ours.size()));
+  }
+  if (std::any_of(std::begin(kUsageErrors), std::end(kUsageErrors),
+                  [&](std::string_view start) { return message.starts_with(start); })) {
+    text += kTryHelp;
+  }
+  return text;
+}
+
+}  // namespace hotcell::cli
