@@ -86,16 +86,27 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
   return chain;
 }
 
-Result<Extent> ImageChain::Map(IoChannel& io, uint64_t offset, uint64_t length) {
-  for (const std::unique_ptr<ImageReader>& image : images_) {
-    const uint64_t size = image->virtual_size();
+Result<ImageChain::Location> ImageChain::Locate(IoChannel& io, uint64_t offset, uint64_t length) {
+  size_t depth = 0;
+  for (; depth < images_.size(); ++depth) {
+    ImageReader& image = *images_[depth];
+    const uint64_t size = image.virtual_size();
     // A backing image that ends before the image above it reads as zeroes from there.
     if (offset >= size) break;
-    Result<Extent> extent = image->Map(io, offset, std::min(length, size - offset));
-    if (!extent.ok() || extent->kind != Extent::Kind::kUnallocated) return extent;
+    Result<Extent> extent = image.Map(io, offset, std::min(length, size - offset));
+    if (!extent.ok()) return extent.status();
+    if (extent->kind != Extent::Kind::kUnallocated) return Location{*extent, depth};
     length = extent->length;
   }
-  return Extent{.kind = Extent::Kind::kZero, .length = length};
+  return Location{{.kind = Extent::Kind::kUnallocated, .length = length}, depth};
+}
+
+Result<Extent> ImageChain::Map(IoChannel& io, uint64_t offset, uint64_t length) {
+  Result<Location> location = Locate(io, offset, length);
+  if (!location.ok()) return location.status();
+  Extent& extent = location->extent;
+  if (extent.kind == Extent::Kind::kUnallocated) extent.kind = Extent::Kind::kZero;
+  return extent;
 }
 
 }  // namespace hotcell::guest

@@ -41,6 +41,13 @@ class ImageChain {
   // What the user should know of the images though they can be read.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
+  // Where a run of the disk is, and which image has it.
+  struct Location {
+    Extent extent;     // kUnallocated: no image has it, and it reads as zeroes
+    size_t depth = 0;  // of the image, 0 being the top one
+  };
+  // As ImageReader::Map().
+  Result<Location> Locate(IoChannel& io, uint64_t offset, uint64_t length);
   // As ImageReader::Map(), but never kUnallocated.
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length);
 

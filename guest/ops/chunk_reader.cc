@@ -66,7 +66,7 @@ Status ChunkReader::Start(IoChannel& io, uint64_t offset, uint64_t length) {
   round_begin_ = round_end_ = 0;
   HOTCELL_RETURN_IF_ERROR(MapChunk(io));
   const bool zero = parts_.size() == 1 && parts_[0].extent.kind == Kind::kZero;
-  if (zero && plan_.unit != 0) return OkStatus();
+  if (zero && (plan_.unit != 0 || plan_.skips_zero_chunks)) return OkStatus();
   data_ = io.AcquireBuffer();
   ZeroFill();
   order_.clear();
@@ -200,7 +200,7 @@ Status ChunkReader::UnpackRound(Unpacker& unpacker) {
   return OkStatus();
 }
 
-Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
+Status ChunkReader::Load(IoChannel& io, Unpacker& unpacker) {
   for (;;) {
     Await(io);
     Status status = Collect();
@@ -209,11 +209,14 @@ Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
       reads_.clear();
       if (streams_ != nullptr) io.ReleaseBuffer(streams_);
       streams_ = nullptr;
-      if (!status.ok()) return status;
-      break;
+      return status;
     }
     SubmitRound(io);
   }
+}
+
+Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
+  HOTCELL_RETURN_IF_ERROR(Load(io, unpacker));
   FindRuns(chunk);
   return OkStatus();
 }

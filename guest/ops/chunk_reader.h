@@ -21,6 +21,8 @@ struct ReadPlan {
   // Zeroes are looked for in aligned units of this, bytes; a power of two, at least 512, at most a
   // chunk. 0: they are not looked for, and known ones become data.
   uint64_t unit = 0;
+  // A chunk that is known to be zero takes no buffer, whatever `unit` says.
+  bool skips_zero_chunks = false;
   // Data is padded with zeroes, in memory, to a multiple of this.
   uint64_t padding = 512;
   // Data that is in a file as it is is left there, for COPY: only its place is found out, and its
@@ -58,7 +60,9 @@ class ChunkReader {
 
   // Waits for the reads that Start submitted, so that Finish need not (unless there are more).
   void Await(IoChannel& io);
-  // Fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
+  // Fills data() with the chunk, but for known zeroes that are not to become data.
+  Status Load(IoChannel& io, Unpacker& unpacker);
+  // As Load(), and fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
   Status Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk);
 
   // Where bytes of the chunk are.

@@ -1,30 +1,13 @@
 #include "guest/ops/chunk_scheduler.h"
 
-#include <algorithm>
 #include <mutex>
 #include <utility>
 
 namespace hotcell::guest {
 
-std::optional<ChunkScheduler::Ticket> ChunkScheduler::TakeUpTo(uint64_t end) {
-  const uint64_t begin = next_offset_.load(std::memory_order_relaxed);
-  const Ticket ticket = {.number = next_number_++, .offset = begin, .length = end - begin};
-  next_offset_.store(end, std::memory_order_relaxed);
-  return ticket;
-}
-
 std::optional<ChunkScheduler::Ticket> ChunkScheduler::Take() {
   if (failed()) return std::nullopt;
-  const std::lock_guard lock(take_lock_);
-  if (next_offset_ >= virtual_size_) return std::nullopt;
-  return TakeUpTo(next_offset_ + std::min(chunk_size_, virtual_size_ - next_offset_));
-}
-
-std::optional<ChunkScheduler::Ticket> ChunkScheduler::TakeZeroes(uint64_t end) {
-  if (end < virtual_size_) end -= end % chunk_size_;
-  const std::lock_guard lock(take_lock_);
-  if (next_offset_ >= end) return std::nullopt;
-  return TakeUpTo(end);
+  return dispenser_.Take();
 }
 
 void ChunkScheduler::PlaceOne(IoChannel& io, Part& part) {

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "guest/formats/writer.h"
+#include "guest/ops/chunk_dispenser.h"
 #include "guest/runtime/spinlock.h"
 
 namespace hotcell::guest {
@@ -26,32 +27,19 @@ class ChunkScheduler {
     std::atomic<bool> placed = false;
   };
 
-  // Where a part lies.
-  struct Ticket {
-    uint64_t number = 0;
-    uint64_t offset = 0;  // bytes
-    uint64_t length = 0;  // bytes
-  };
+  using Ticket = ChunkDispenser::Ticket;
 
   // At most `kMaxOutstanding` parts may be taken and not yet placed.
   static constexpr uint64_t kMaxOutstanding = 512;
 
   // `writer` outlives the scheduler. chunk_size is a power of two.
   ChunkScheduler(ImageWriter& writer, uint64_t virtual_size, uint64_t chunk_size)
-      : writer_(writer),
-        ordered_(writer.traits().ordered),
-        virtual_size_(virtual_size),
-        chunk_size_(chunk_size) {}
+      : writer_(writer), ordered_(writer.traits().ordered), dispenser_(virtual_size, chunk_size) {}
 
-  // Chunks that nobody has taken, about.
-  uint64_t ChunksLeft() const {
-    return (virtual_size_ - next_offset_.load(std::memory_order_relaxed)) / chunk_size_;
-  }
-  // The next chunk_size bytes; nothing at the end of the disk or after a failure.
-  std::optional<Ticket> Take();
-  // What nobody has taken yet of the zeroes that reach to `end`, as one part: whole chunks, or up
-  // to the end of the disk.
-  std::optional<Ticket> TakeZeroes(uint64_t end);
+  // As ChunkDispenser's.
+  uint64_t ChunksLeft() const { return dispenser_.ChunksLeft(); }
+  std::optional<Ticket> Take();  // nothing after a failure either
+  std::optional<Ticket> TakeZeroes(uint64_t end) { return dispenser_.TakeZeroes(end); }
 
   // Has the part placed as soon as it is its turn, perhaps by another lane and before Offer
   // returns. `io` is the calling lane's channel.
@@ -64,17 +52,11 @@ class ChunkScheduler {
   const Status& status() const { return status_; }
 
  private:
-  std::optional<Ticket> TakeUpTo(uint64_t end);
   void PlaceOne(IoChannel& io, Part& part);
 
   ImageWriter& writer_;
   const bool ordered_;
-  const uint64_t virtual_size_;
-  const uint64_t chunk_size_;
-
-  alignas(64) Spinlock take_lock_;
-  uint64_t next_number_ = 0;
-  std::atomic<uint64_t> next_offset_ = 0;  // written under take_lock_
+  ChunkDispenser dispenser_;
 
   // Parts that wait for their turn, at number % kMaxOutstanding.
   alignas(64) std::array<std::atomic<Part*>, kMaxOutstanding> offered_ = {};
