@@ -5,7 +5,8 @@
 #include <cstring>
 #include <utility>
 
-#include "guest/codecs/compressor.h"
+#include "guest/formats/cluster_encoder.h"
+#include "guest/formats/file_writes.h"
 #include "guest/formats/qcow2/cluster_allocator.h"
 #include "guest/formats/qcow2/mapping_builder.h"
 #include "guest/formats/qcow2/on_disk.h"
@@ -14,56 +15,6 @@
 namespace hotcell::guest {
 namespace qcow2 {
 namespace {
-
-class Encoder : public LaneEncoder {
- public:
-  Encoder(uint64_t cluster_size, std::unique_ptr<ClusterCompressor> compressor)
-      : cluster_size_(cluster_size), compressor_(std::move(compressor)) {}
-
-  Status Encode(Chunk& chunk, std::span<std::byte> out) override {
-    runs_.clear();
-    for (const Run& run : chunk.runs) {
-      if (run.kind != Run::Kind::kData) {
-        runs_.push_back(run);
-        continue;
-      }
-      for (uint64_t done = 0; done < run.length; done += cluster_size_) {
-        out = out.subspan(EncodeCluster({.kind = Run::Kind::kData,
-                                         .offset = run.offset + done,
-                                         .length = std::min(cluster_size_, run.length - done),
-                                         .data = run.data + done},
-                                        out));
-      }
-    }
-    chunk.runs.swap(runs_);
-    return OkStatus();
-  }
-
- private:
-  // Bytes of `out` used. A cluster that does not shrink stays as it is.
-  size_t EncodeCluster(Run cluster, std::span<std::byte> out) {
-    const size_t size =
-        compressor_->Compress({cluster.data, cluster_size_}, out.first(cluster_size_ - 1));
-    if (size != 0) {
-      cluster.kind = Run::Kind::kCompressed;
-      cluster.data = out.data();
-      cluster.size = size;
-    } else {
-      cluster.size = cluster.length;
-      if (!runs_.empty() && runs_.back().kind == Run::Kind::kData) {
-        runs_.back().length += cluster.length;
-        runs_.back().size += cluster.length;
-        return 0;
-      }
-    }
-    runs_.push_back(cluster);
-    return size;
-  }
-
-  const uint64_t cluster_size_;
-  const std::unique_ptr<ClusterCompressor> compressor_;
-  std::vector<Run> runs_;
-};
 
 class Writer : public ImageWriter {
  public:
@@ -83,10 +34,8 @@ class Writer : public ImageWriter {
   }
 
   Result<std::unique_ptr<LaneEncoder>> MakeEncoder() override {
-    auto made =
-        ClusterCompressor::Create(options_.zstd ? Compression::kZstd : Compression::kDeflate);
-    if (!made.ok()) return made.status();
-    return std::unique_ptr<LaneEncoder>(std::make_unique<Encoder>(cluster_size_, std::move(*made)));
+    return MakeClusterEncoder(options_.zstd ? Compression::kZstd : Compression::kDeflate,
+                              cluster_size_);
   }
 
   Status Place(IoChannel& io, Chunk& chunk) override {
@@ -128,17 +77,6 @@ class Writer : public ImageWriter {
   // Where the next compressed stream goes if it fits; cluster aligned: nowhere yet.
   uint64_t stream_end_ = 0;
 };
-
-void AddWrite(std::vector<FileWrite>& writes, const FileWrite& write) {
-  if (!writes.empty()) {
-    FileWrite& last = writes.back();
-    if (last.offset + last.length == write.offset && last.data + last.length == write.data) {
-      last.length += write.length;
-      return;
-    }
-  }
-  writes.push_back(write);
-}
 
 // Precondition: the clusters are of the current L2 table, and not mapped.
 Status Writer::MapNewClusters(IoChannel& io, uint64_t cluster, uint64_t count) {
