@@ -109,4 +109,16 @@ Result<Extent> ImageChain::Map(IoChannel& io, uint64_t offset, uint64_t length) 
   return extent;
 }
 
+Result<Extent> ImageChain::MapTop(IoChannel& io, uint64_t offset, uint64_t length) {
+  Result<Extent> extent = images_.front()->Map(io, offset, length);
+  if (!extent.ok() || extent->kind != Extent::Kind::kUnallocated) return extent;
+  const uint64_t below = images_.size() > 1 ? images_[1]->virtual_size() : 0;
+  if (offset >= below) {
+    extent->kind = Extent::Kind::kZero;
+  } else {
+    extent->length = std::min(extent->length, below - offset);
+  }
+  return extent;
+}
+
 }  // namespace hotcell::guest

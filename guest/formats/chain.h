@@ -22,8 +22,20 @@ struct ChainLimits {
   uint64_t max_virtual_size = 0;  // bytes; 0: no limit
 };
 
-// Map() may be called by all lanes at once, each with its own channel.
-class ImageChain {
+// A disk whose bytes are wherever Map() says, which all lanes may call at once, each with its own
+// channel.
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  // As ImageReader::Map(), but never kUnallocated.
+  virtual Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) = 0;
+  // The same, but kUnallocated where the top image leaves the disk to the image below it. Where
+  // there is none, or it ends before `offset`, that is kZero.
+  virtual Result<Extent> MapTop(IoChannel& io, uint64_t offset, uint64_t length) = 0;
+};
+
+class ImageChain : public Disk {
  public:
   // Opens the image and, through IoChannel::OpenReference, every image below it. `snapshot` names
   // an internal snapshot of the top image, by id or else by name; empty: the active layer.
@@ -46,10 +58,10 @@ class ImageChain {
     Extent extent;     // kUnallocated: no image has it, and it reads as zeroes
     size_t depth = 0;  // of the image, 0 being the top one
   };
-  // As ImageReader::Map().
+  // As ImageReader::Map(); all lanes may call it at once.
   Result<Location> Locate(IoChannel& io, uint64_t offset, uint64_t length);
-  // As ImageReader::Map(), but never kUnallocated.
-  Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length);
+  Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  Result<Extent> MapTop(IoChannel& io, uint64_t offset, uint64_t length) override;
 
  private:
   ImageChain() = default;

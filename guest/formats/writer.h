@@ -45,7 +45,8 @@ struct CreateOptions {
   // The file keeps its size and its bytes are not known to be zero (`-n`). Otherwise it is empty,
   // and what is not written reads as zeroes.
   bool existing = false;
-  uint64_t existing_size = 0;  // bytes, when existing
+  uint64_t existing_size = 0;     // bytes, when existing
+  bool existing_is_zero = false;  // the existing bytes are known to be zero after all
 };
 
 // A part of the virtual disk, all of one kind.

@@ -35,27 +35,48 @@ Status Unpacker::Unpack(const Extent& extent, std::span<const std::byte> stream,
   return OkStatus();
 }
 
+Result<Extent> MapForTarget(const ReadPlan& plan, IoChannel& io, uint64_t offset, uint64_t length) {
+  if (offset >= plan.source_size) return Extent{.kind = Kind::kZero, .length = length};
+  length = std::min(length, plan.source_size - offset);
+  Disk& source = *plan.source;
+  const uint64_t unit = plan.backing_unit;
+  if (unit == 0) return source.Map(io, offset, length);
+  Result<Extent> top = source.MapTop(io, offset, length);
+  if (!top.ok()) return top;
+  if (top->kind == Kind::kZero && offset >= plan.backing_size) top->kind = Kind::kUnallocated;
+  if (top->kind != Kind::kUnallocated) return top;
+  const uint64_t end = offset + top->length;
+  const uint64_t whole_end = end == plan.source_size ? end : RoundDown(end, unit);
+  if (offset % unit == 0 && whole_end > offset) {
+    top->length = whole_end - offset;
+    return top;
+  }
+  // Shares a cluster with what the target has to have.
+  return source.Map(io, offset, std::min(end, RoundUp(offset + 1, unit)) - offset);
+}
+
+std::optional<Run::Kind> ChunkReader::HoleKind(Kind kind) {
+  if (kind == Kind::kZero) return Run::Kind::kZero;
+  if (kind == Kind::kUnallocated) return Run::Kind::kUnallocated;
+  return std::nullopt;
+}
+
 Status ChunkReader::MapChunk(IoChannel& io) {
   parts_.clear();
   for (uint64_t position = 0; position < length_;) {
-    const uint64_t at = offset_ + position;
-    Extent extent = {.kind = Kind::kZero, .length = length_ - position};
-    if (at < plan_.source_size) {
-      auto mapped = plan_.source->Map(io, at, std::min(extent.length, plan_.source_size - at));
-      if (!mapped.ok()) return mapped.status();
-      extent = *mapped;
-    }
+    auto extent = MapForTarget(plan_, io, offset_ + position, length_ - position);
+    if (!extent.ok()) return extent.status();
     Extent* const last = parts_.empty() ? nullptr : &parts_.back().extent;
     const bool adjacent =
-        last != nullptr && last->kind == extent.kind &&
-        (extent.kind == Kind::kZero || (extent.kind == Kind::kData && last->slot == extent.slot &&
-                                        last->offset + last->length == extent.offset));
+        last != nullptr && last->kind == extent->kind &&
+        (HoleKind(extent->kind) || (extent->kind == Kind::kData && last->slot == extent->slot &&
+                                    last->offset + last->length == extent->offset));
     if (adjacent) {
-      last->length += extent.length;
+      last->length += extent->length;
     } else {
-      parts_.push_back({.extent = extent, .position = position});
+      parts_.push_back({.extent = *extent, .position = position});
     }
-    position += extent.length;
+    position += extent->length;
   }
   return OkStatus();
 }
@@ -65,8 +86,10 @@ Status ChunkReader::Start(IoChannel& io, uint64_t offset, uint64_t length) {
   length_ = length;
   round_begin_ = round_end_ = 0;
   HOTCELL_RETURN_IF_ERROR(MapChunk(io));
-  const bool zero = parts_.size() == 1 && parts_[0].extent.kind == Kind::kZero;
-  if (zero && (plan_.unit != 0 || plan_.skips_zero_chunks)) return OkStatus();
+  const Kind first = parts_[0].extent.kind;
+  const bool hole = first == Kind::kUnallocated ||
+                    (first == Kind::kZero && (plan_.unit != 0 || plan_.skips_zero_chunks));
+  if (parts_.size() == 1 && hole) return OkStatus();
   data_ = io.AcquireBuffer();
   ZeroFill();
   order_.clear();
@@ -222,29 +245,32 @@ Status ChunkReader::Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk) {
 }
 
 // `part` is the last one looked at, kept by the caller between calls with ascending ranges.
-bool ChunkReader::KnownZero(uint64_t begin, uint64_t end, size_t& part) const {
+std::optional<Run::Kind> ChunkReader::KnownHole(uint64_t begin, uint64_t end, size_t& part) const {
   while (parts_[part].position + parts_[part].extent.length <= begin) ++part;
   const Part& at = parts_[part];
-  return at.extent.kind == Kind::kZero && at.position + at.extent.length >= end;
+  if (at.position + at.extent.length < end) return std::nullopt;
+  if (at.extent.kind == Kind::kZero && plan_.unit == 0) return std::nullopt;
+  return HoleKind(at.extent.kind);
 }
 
 void ChunkReader::FindRuns(Chunk& chunk) const {
   chunk.runs.clear();
-  const uint64_t unit = plan_.unit != 0 ? plan_.unit : length_;
+  const uint64_t whole = plan_.backing_unit != 0 ? plan_.backing_unit : length_;
+  const uint64_t unit = plan_.unit != 0 ? plan_.unit : whole;
+  const bool look = plan_.unit != 0 && !plan_.copies;
   size_t part = 0;
   for (uint64_t begin = 0; begin < length_;) {
     const uint64_t end = std::min(begin + unit, length_);
-    const bool zero =
-        plan_.unit != 0 &&
-        (KnownZero(begin, end, part) || (!plan_.copies && IsAllZero({data_ + begin, end - begin})));
-    const Run::Kind kind = zero ? Run::Kind::kZero : Run::Kind::kData;
+    std::optional<Run::Kind> hole = KnownHole(begin, end, part);
+    if (!hole && look && IsAllZero({data_ + begin, end - begin})) hole = Run::Kind::kZero;
+    const Run::Kind kind = hole.value_or(Run::Kind::kData);
     if (chunk.runs.empty() || chunk.runs.back().kind != kind) {
       chunk.runs.push_back(
-          {.kind = kind, .offset = offset_ + begin, .data = zero ? nullptr : data_ + begin});
+          {.kind = kind, .offset = offset_ + begin, .data = hole ? nullptr : data_ + begin});
     }
     Run& run = chunk.runs.back();
     run.length += end - begin;
-    if (!zero) run.size = run.length;
+    if (!hole) run.size = run.length;
     begin = end;
   }
 }

@@ -16,7 +16,7 @@ namespace hotcell::guest {
 
 // How a conversion reads, the same for all chunks.
 struct ReadPlan {
-  ImageChain* source = nullptr;
+  Disk* source = nullptr;
   uint64_t source_size = 0;  // bytes; the disk reads as zeroes beyond
   // Zeroes are looked for in aligned units of this, bytes; a power of two, at least 512, at most a
   // chunk. 0: they are not looked for, and known ones become data.
@@ -28,7 +28,16 @@ struct ReadPlan {
   // Data that is in a file as it is is left there, for COPY: only its place is found out, and its
   // bytes in memory mean nothing.
   bool copies = false;
+  // What the source leaves to its backing image the target leaves to its own, in whole units of
+  // this, the target's cluster size in bytes; `unit` is no larger. 0: the target has none.
+  uint64_t backing_unit = 0;
+  // The target's backing image ends here, bytes: behind it, what is left to it reads as zeroes.
+  uint64_t backing_size = 0;
 };
+
+// The extent of the source at `offset` as the target is to have it: kUnallocated where it is left
+// to the target's backing image. Otherwise as Disk::Map().
+Result<Extent> MapForTarget(const ReadPlan& plan, IoChannel& io, uint64_t offset, uint64_t length);
 
 // The memory of one lane for compressed clusters.
 class Unpacker {
@@ -55,8 +64,13 @@ class ChunkReader {
 
   // Maps [offset, offset + length), which fits in a buffer. Precondition: the reader holds nothing.
   Status Start(IoChannel& io, uint64_t offset, uint64_t length);
-  // After Start: the chunk is known to be zero; there is nothing to finish, no buffer is held.
-  bool is_zero() const { return data_ == nullptr; }
+  // After Start: what the whole chunk is known to be, kZero or kUnallocated; there is nothing to
+  // finish then, and no buffer is held.
+  std::optional<Run::Kind> hole() const {
+    if (data_ != nullptr) return std::nullopt;
+    return HoleKind(parts_.front().extent.kind);
+  }
+  bool is_zero() const { return hole() == Run::Kind::kZero; }
 
   // Waits for the reads that Start submitted, so that Finish need not (unless there are more).
   void Await(IoChannel& io);
@@ -94,6 +108,8 @@ class ChunkReader {
     size_t read;        // index in reads_
   };
 
+  // nullopt: bytes are stored.
+  static std::optional<Run::Kind> HoleKind(Extent::Kind kind);
   Status MapChunk(IoChannel& io);
   void ZeroFill();
   void SubmitRound(IoChannel& io);
@@ -102,7 +118,7 @@ class ChunkReader {
   Status Collect();
   Status UnpackRound(Unpacker& unpacker);
   void FindRuns(Chunk& chunk) const;
-  bool KnownZero(uint64_t begin, uint64_t end, size_t& part) const;
+  std::optional<Run::Kind> KnownHole(uint64_t begin, uint64_t end, size_t& part) const;
 
   const ReadPlan& plan_;
   uint64_t offset_ = 0;

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "guest/formats/chain.h"
 #include "guest/formats/writer.h"
 #include "guest/ops/convert_lane.h"
+#include "guest/ops/convert_source.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -17,17 +18,6 @@ constexpr uint64_t kSectorSize = 512;
 // Big enough that a request's cost is small beside its bytes, small enough that the data stays in
 // the cache between the read, the look at it and the write.
 constexpr uint64_t kChunkSize = 1 << 20;
-
-Result<std::unique_ptr<ImageChain>> OpenSource(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_ConvertJob& convert = job.operation.convert;
-  const ChainSource source = {
-      .file = {.slot = convert.source.slot, .size = convert.source.size},
-      .format = convert.source.format,
-  };
-  const ChainLimits limits = {.max_depth = job.max_chain_depth,
-                              .max_virtual_size = job.max_virtual_size};
-  return ImageChain::Open(io, source, limits, convert.snapshot);
-}
 
 Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v1_TargetImage& job,
                                                   uint64_t virtual_size) {
@@ -40,12 +30,16 @@ Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v
   for (uint32_t i = 0; i < job.options_count; ++i) {
     options.push_back({.key = job.options[i].key, .value = job.options[i].value});
   }
+  std::optional<BackingImage> backing;
+  if (job.has_backing) backing = {.name = job.backing.name, .format = job.backing.format};
   return driver->create(io, {.slot = job.slot,
                              .virtual_size = virtual_size,
                              .options = options,
                              .compress = job.compress,
+                             .backing = backing,
                              .existing = job.existing,
-                             .existing_size = job.existing_size});
+                             .existing_size = job.existing_size,
+                             .existing_is_zero = job.existing_is_zero});
 }
 
 // What a buffer must hold of a chunk: its data, and what that may be encoded to.
@@ -55,19 +49,21 @@ uint64_t BytesInBuffer(const WriterTraits& traits, uint64_t chunk_size) {
 }
 
 // Whole clusters of either image in a chunk, as far as a buffer holds them.
-uint64_t ChooseChunkSize(const ImageDescription& source, const WriterTraits& traits,
+uint64_t ChooseChunkSize(uint64_t source_cluster_size, const WriterTraits& traits,
                          uint64_t buffer_size) {
   const uint64_t wanted =
-      std::max({kChunkSize, std::bit_floor(source.cluster_size), traits.cluster_size});
+      std::max({kChunkSize, std::bit_floor(source_cluster_size), traits.cluster_size});
   uint64_t size = std::min(wanted, buffer_size);
   while (BytesInBuffer(traits, size) > buffer_size) size /= 2;
   return size;
 }
 
 // The unit in which zeroes are looked for; 0: they are not.
-uint64_t ChooseUnit(const WriterTraits& traits, uint64_t sparse_size, uint64_t chunk_size) {
+uint64_t ChooseUnit(const WriterTraits& traits, bool has_backing, uint64_t sparse_size,
+                    uint64_t chunk_size) {
   if (traits.zeroes_as_data || sparse_size == 0) return 0;
-  if (traits.encodes) return traits.cluster_size;
+  // With a backing image, zeroes are stored as such, and only for a whole cluster.
+  if (traits.encodes || has_backing) return traits.cluster_size;
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }
 
@@ -89,11 +85,9 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
     return InvalidArgument(StrCat("a lane has ", io.buffer_count(), " buffers; convert needs ",
                                   ConvertLane::kMinBuffers));
   }
-  auto source = OpenSource(io, job);
+  auto source = ConvertSource::Open(io, job);
   if (!source.ok()) return source.status();
-  ImageChain& chain = **source;
-  const uint64_t virtual_size =
-      (chain.virtual_size() + kSectorSize - 1) / kSectorSize * kSectorSize;
+  const uint64_t virtual_size = source->size();
 
   const hotcell_v1_ConvertJob& convert = job.operation.convert;
   auto target = CreateTarget(io, convert.target, virtual_size);
@@ -105,15 +99,17 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
                               " bytes cannot be compressed: a buffer has ", io.buffer_size()));
   }
 
-  const ImageDescription description = chain.Describe();
-  const uint64_t chunk_size = ChooseChunkSize(description, traits, io.buffer_size());
+  const bool has_backing = convert.target.has_backing;
+  const uint64_t chunk_size = ChooseChunkSize(source->cluster_size(), traits, io.buffer_size());
   ChunkScheduler scheduler(writer, virtual_size, chunk_size);
   const ConvertPlan plan = {
-      .read = {.source = &chain,
-               .source_size = chain.virtual_size(),
-               .unit = ChooseUnit(traits, convert.sparse_size, chunk_size),
+      .read = {.source = &*source,
+               .source_size = source->size(),
+               .unit = ChooseUnit(traits, has_backing, convert.sparse_size, chunk_size),
                .padding = traits.encodes ? traits.cluster_size : kSectorSize,
-               .copies = convert.copy && !traits.encodes},
+               .copies = convert.copy && !traits.encodes,
+               .backing_unit = has_backing ? traits.cluster_size : 0,
+               .backing_size = convert.target.backing.size},
       .virtual_size = virtual_size,
       .target_slot = convert.target.slot,
       .buffer_size = std::bit_ceil(BytesInBuffer(traits, chunk_size)),
@@ -142,8 +138,8 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   }
 
   ConvertSummary summary = {.virtual_size = virtual_size,
-                            .source_format = std::string(chain.format()),
-                            .warnings = chain.warnings()};
+                            .source_format = std::string(source->format()),
+                            .warnings = source->warnings()};
   for (const std::unique_ptr<ConvertLane>& worker : workers) {
     const ConvertLane::Totals totals = worker->totals();
     summary.bytes_read += totals.bytes_read;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +16,11 @@
 namespace hotcell::guest {
 
 struct ConvertRequest {
-  FileHandle source;
-  std::string source_format;  // empty: probe
+  std::optional<FileHandle> source;           // nullopt: a disk of `size` bytes that holds nothing
+  std::vector<FileHandle> more_sources = {};  // follow it, in the same format
+  uint64_t size = 0;
+  std::optional<std::pair<uint64_t, uint64_t>> window;  // begin and end, bytes
+  std::string source_format;                            // empty: probe
   FileHandle target;
   std::string target_format;
   std::vector<std::pair<std::string, std::string>> options;
@@ -26,6 +30,9 @@ struct ConvertRequest {
   uint64_t max_virtual_size = 64ull << 40;  // bytes
   std::string snapshot;
   bool copy = false;
+  bool existing_is_zero = false;
+  // The target's backing image: its name, and the size of its disk in bytes.
+  std::optional<std::pair<std::string, uint64_t>> backing;
 };
 
 inline void CopyText(const std::string& text, char* out, size_t capacity) {
@@ -38,16 +45,35 @@ inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
   job.max_chain_depth = 16;
   job.which_operation = hotcell_v1_Job_convert_tag;
   hotcell_v1_ConvertJob& convert = job.operation.convert;
-  convert.has_source = convert.has_target = true;
-  convert.source.slot = request.source.slot;
-  convert.source.size = request.source.size;
-  CopyText(request.source_format, convert.source.format, sizeof(convert.source.format));
+  convert.has_target = true;
+  convert.has_source = request.source.has_value();
+  convert.size = request.size;
+  const auto set_source = [&](const FileHandle& file, hotcell_v1_SourceImage& image) {
+    image.slot = file.slot;
+    image.size = file.size;
+    CopyText(request.source_format, image.format, sizeof(image.format));
+  };
+  if (request.source) set_source(*request.source, convert.source);
+  for (const FileHandle& file : request.more_sources) {
+    set_source(file, convert.more_sources[convert.more_sources_count++]);
+  }
+  convert.has_window = request.window.has_value();
+  if (request.window) {
+    convert.window = {.begin = request.window->first, .end = request.window->second};
+  }
   hotcell_v1_TargetImage& target = convert.target;
   target.slot = request.target.slot;
   target.compress = request.compress;
   target.existing = request.existing;
   target.existing_size = request.existing ? request.target.size : 0;
   CopyText(request.target_format, target.format, sizeof(target.format));
+  target.existing_is_zero = request.existing_is_zero;
+  target.has_backing = request.backing.has_value();
+  if (request.backing) {
+    CopyText(request.backing->first, target.backing.name, sizeof(target.backing.name));
+    CopyText("raw", target.backing.format, sizeof(target.backing.format));
+    target.backing.size = request.backing->second;
+  }
   for (const auto& [key, value] : request.options) {
     hotcell_v1_FormatOption& option = target.options[target.options_count++];
     CopyText(key, option.key, sizeof(option.key));

@@ -9,8 +9,8 @@
 namespace hotcell::guest {
 namespace {
 
-// Extents of zeroes that are looked at beyond a chunk of zeroes.
-constexpr uint32_t kMaxZeroExtents = 64;
+// Extents of a hole that are looked at beyond a chunk that is one.
+constexpr uint32_t kMaxHoleExtents = 64;
 
 }  // namespace
 
@@ -88,38 +88,37 @@ Status ConvertLane::StartNext() {
   Slot& slot = Push(*ticket);
   const Status status = slot.reader.Start(*io_, ticket->offset, ticket->length);
   HOTCELL_RETURN_IF_ERROR(status);
-  if (!slot.reader.is_zero()) {
+  const std::optional<Run::Kind> hole = slot.reader.hole();
+  if (!hole) {
     ++reading_;
     slot.last_request = ++requests_;
     return OkStatus();
   }
-  OfferZeroes(slot);
-  return TakeZeroesAfter(ticket->offset + ticket->length);
+  OfferHole(slot, *hole);
+  return TakeHoleAfter(ticket->offset + ticket->length, *hole);
 }
 
 // Big holes are not worth a chunk per MiB.
-Status ConvertLane::TakeZeroesAfter(uint64_t offset) {
+Status ConvertLane::TakeHoleAfter(uint64_t offset, Run::Kind kind) {
+  const Extent::Kind wanted =
+      kind == Run::Kind::kZero ? Extent::Kind::kZero : Extent::Kind::kUnallocated;
   uint64_t end = offset;
-  for (uint32_t i = 0; i < kMaxZeroExtents && end < plan_.virtual_size; ++i) {
-    if (end >= plan_.read.source_size) {
-      end = plan_.virtual_size;
-      break;
-    }
-    auto extent = plan_.read.source->Map(*io_, end, plan_.read.source_size - end);
+  for (uint32_t i = 0; i < kMaxHoleExtents && end < plan_.virtual_size; ++i) {
+    auto extent = MapForTarget(plan_.read, *io_, end, plan_.virtual_size - end);
     if (!extent.ok()) return extent.status();
-    if (extent->kind != Extent::Kind::kZero) break;
+    if (extent->kind != wanted) break;
     end += extent->length;
   }
   if (end == offset) return OkStatus();
   const std::optional<ChunkScheduler::Ticket> ticket = plan_.scheduler->TakeZeroes(end);
-  if (ticket) OfferZeroes(Push(*ticket));
+  if (ticket) OfferHole(Push(*ticket), kind);
   return OkStatus();
 }
 
-void ConvertLane::OfferZeroes(Slot& slot) {
+void ConvertLane::OfferHole(Slot& slot, Run::Kind kind) {
   Chunk& chunk = slot.part.chunk;
-  chunk.runs.push_back({.kind = Run::Kind::kZero, .offset = chunk.offset, .length = chunk.length});
-  totals_.zero_bytes += chunk.length;
+  chunk.runs.push_back({.kind = kind, .offset = chunk.offset, .length = chunk.length});
+  if (kind == Run::Kind::kZero) totals_.zero_bytes += chunk.length;
   slot.state = State::kOffered;
   plan_.scheduler->Offer(*io_, slot.part);
 }

@@ -89,8 +89,8 @@ class ConvertLane {
   bool WantsToRead();
 
   Status StartNext();
-  Status TakeZeroesAfter(uint64_t offset);
-  void OfferZeroes(Slot& slot);
+  Status TakeHoleAfter(uint64_t offset, Run::Kind kind);
+  void OfferHole(Slot& slot, Run::Kind kind);
   Status FinishOldestRead();
   Status SubmitPlaced();
   Status SubmitWrites(Slot& slot);

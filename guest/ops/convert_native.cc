@@ -32,9 +32,10 @@ int main(int argc, char** argv) {
   request.target_format = argv[optind + 2];
 
   NativeFiles files;
-  request.source = files.AddPath(argv[optind + 1], O_RDONLY);
+  const FileHandle source = files.AddPath(argv[optind + 1], O_RDONLY);
+  request.source = source;
   request.target = files.AddPath(argv[optind + 3], O_RDWR | O_CREAT | O_TRUNC);
-  if (request.source.slot == NativeFiles::kNoSlot || request.target.slot == NativeFiles::kNoSlot) {
+  if (source.slot == NativeFiles::kNoSlot || request.target.slot == NativeFiles::kNoSlot) {
     std::perror("open");
     return 1;
   }

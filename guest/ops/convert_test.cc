@@ -90,6 +90,55 @@ TEST_F(ConvertTest, LeavesZeroesOutOfRawUnlessToldToWriteThem) {
   EXPECT_TRUE(ReadFile(target_) == ReadFile(source_));
 }
 
+TEST_F(ConvertTest, WritesImagesOneAfterTheOther) {
+  const std::string second = directory_.path("second");
+  WriteFile(source_, std::string(1000, 'x'));
+  WriteFile(second, std::string(3 << 20, 'y'));
+  TestConversion conversion = ToRaw();
+  conversion.more_sources = {second, source_};
+  for (const uint32_t lanes : {1, 3}) {
+    conversion.lanes = lanes;
+    const auto result = RunConversion(conversion);
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    const std::string padded = std::string(1000, 'x') + std::string(24, '\0');
+    EXPECT_TRUE(ReadFile(target_) == padded + std::string(3 << 20, 'y') + padded);
+  }
+}
+
+TEST_F(ConvertTest, WritesAWindowOfAnImage) {
+  std::string content;
+  for (int i = 0; i < 300000; ++i) content += static_cast<char>(i / 1000);
+  WriteFile(source_, content);
+  TestConversion conversion = ToRaw();
+  conversion.window = {{12345, 245345}};
+  ASSERT_TRUE(RunConversion(conversion).ok());
+  std::string expected = content.substr(12345, 233000);
+  expected.resize((233000 + 511) / 512 * 512);
+  EXPECT_TRUE(ReadFile(target_) == expected);
+}
+
+TEST_F(ConvertTest, CreatesADiskThatHoldsNothing) {
+  TestConversion conversion = {.size = 5 << 20, .target = target_};
+  const auto result = RunConversion(conversion);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_TRUE(ReadFile(target_) == std::string(5 << 20, '\0'));
+  EXPECT_EQ(AllocatedBytes(target_), 0u);
+
+  conversion.options = {{"preallocation", "full"}};
+  ASSERT_TRUE(RunConversion(conversion).ok());
+  EXPECT_EQ(AllocatedBytes(target_), 5u << 20);
+}
+
+TEST_F(ConvertTest, WritesNoZeroesIntoATargetThatIsKnownToBeZero) {
+  WriteFile(source_, std::string(1 << 20, '\0') + std::string(1 << 20, 'x'));
+  WriteFile(target_, std::string(2 << 20, 'o'));
+  TestConversion conversion = ToRaw();
+  conversion.existing = true;
+  conversion.existing_is_zero = true;
+  ASSERT_TRUE(RunConversion(conversion).ok());
+  EXPECT_TRUE(ReadFile(target_) == std::string(1 << 20, 'o') + std::string(1 << 20, 'x'));
+}
+
 TEST_F(ConvertTest, CopiesWithoutALookWhatIsDataInTheSource) {
   WriteFile(source_, std::string(1 << 20, 'x') + std::string(1 << 20, '\0') +
                          std::string((1 << 20) + 700, 'y'));

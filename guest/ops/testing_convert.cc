@@ -7,8 +7,20 @@ namespace hotcell::guest {
 
 Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
   NativeFiles files;
+  const auto add_source = [&](const std::string& path) {
+    const FileHandle file = files.AddPath(path, O_RDONLY);
+    EXPECT_NE(file.slot, NativeFiles::kNoSlot) << path;
+    return file;
+  };
+  std::optional<FileHandle> source;
+  if (!conversion.source.empty()) source = add_source(conversion.source);
+  std::vector<FileHandle> more_sources;
+  for (const std::string& path : conversion.more_sources) more_sources.push_back(add_source(path));
   const ConvertRequest request = {
-      .source = files.AddPath(conversion.source, O_RDONLY),
+      .source = source,
+      .more_sources = more_sources,
+      .size = conversion.size,
+      .window = conversion.window,
       .source_format = conversion.source_format,
       .target =
           files.AddPath(conversion.target, O_RDWR | O_CREAT | (conversion.existing ? 0 : O_TRUNC)),
@@ -20,8 +32,9 @@ Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
       .max_virtual_size = conversion.max_virtual_size,
       .snapshot = conversion.snapshot,
       .copy = conversion.copy,
+      .existing_is_zero = conversion.existing_is_zero,
+      .backing = conversion.backing,
   };
-  EXPECT_NE(request.source.slot, NativeFiles::kNoSlot) << conversion.source;
   EXPECT_NE(request.target.slot, NativeFiles::kNoSlot) << conversion.target;
   if (conversion.fault) files.set_fault_hook(conversion.fault);
   if (conversion.references) files.set_reference_opener(conversion.references);

@@ -2,6 +2,7 @@
 #ifndef HOTCELL_GUEST_OPS_TESTING_CONVERT_H_
 #define HOTCELL_GUEST_OPS_TESTING_CONVERT_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,13 +15,18 @@ namespace hotcell::guest {
 
 // What a test says of a conversion; paths are the host's.
 struct TestConversion {
-  std::string source;
+  std::string source;  // empty: a disk of `size` bytes that holds nothing
+  std::vector<std::string> more_sources = {};
+  uint64_t size = 0;
+  std::optional<std::pair<uint64_t, uint64_t>> window = {};
   std::string source_format = {};
   std::string target;
   std::string target_format = "raw";
   std::vector<std::pair<std::string, std::string>> options = {};
   bool compress = false;
   bool existing = false;
+  bool existing_is_zero = false;
+  std::optional<std::pair<std::string, uint64_t>> backing = {};
   bool copy = false;
   uint64_t sparse_size = 4096;
   std::string snapshot = {};

@@ -39,6 +39,7 @@ Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOption
   parser.Choice("preallocation", kPreallocation, &preallocation);
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.compress) return Unsupported("raw: compression not supported for this file format");
+  if (options.backing) return Unsupported("raw: backing file not supported for this file format");
 
   if (options.existing) {
     if (options.existing_size < options.virtual_size) {
@@ -49,8 +50,8 @@ Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOption
   } else if (const IoResult sized = io.SetSize(options.slot, options.virtual_size); !sized.ok()) {
     return IoError(sized, StrCat("make the target ", options.virtual_size, " bytes long"));
   }
-  return std::unique_ptr<ImageWriter>(
-      std::make_unique<RawWriter>(preallocation == "full", options.existing));
+  return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(
+      preallocation == "full", options.existing && !options.existing_is_zero));
 }
 
 }  // namespace hotcell::guest
