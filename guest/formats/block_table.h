@@ -1,0 +1,100 @@
+// A table of little-endian 32-bit entries in a file, one for each block of the disk, as VDI and
+// Parallels have it. It is read in pieces through a bounded cache that all lanes share.
+#ifndef HOTCELL_GUEST_FORMATS_BLOCK_TABLE_H_
+#define HOTCELL_GUEST_FORMATS_BLOCK_TABLE_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "guest/formats/extent_builder.h"
+#include "guest/formats/piece_cache.h"
+#include "guest/runtime/io.h"
+#include "guest/runtime/status.h"
+
+namespace hotcell::guest {
+
+// Thread-safe. Memory: at most 1 MiB, taken as it is needed.
+class BlockTable {
+ public:
+  // `entries` entries at `offset` of the file. Errors start with `format` and call the table
+  // `what`, as in "the block map"; both outlive it.
+  BlockTable(const FileHandle& file, uint64_t offset, uint64_t entries, std::string_view format,
+             std::string_view what)
+      : file_(file),
+        offset_(offset),
+        entries_(entries),
+        format_(format),
+        what_(what),
+        cache_(kCachedPieces) {}
+
+  uint64_t entries() const { return entries_; }
+
+  // The entries from `first` on, in host byte order, as far as they fit in `out`; returns how many.
+  // Precondition: first < entries().
+  Result<size_t> Read(IoChannel& io, uint64_t first, std::span<uint32_t> out);
+
+  // ImageReader::Map() for blocks of `block_size` bytes. `locate(block, entry)` is called for each
+  // block and returns a Result<std::optional<uint64_t>>: where the block is in the file, or that it
+  // is nowhere.
+  template <typename Locate>
+  Result<Extent> Map(IoChannel& io, uint64_t block_size, uint64_t offset, uint64_t length,
+                     const Locate& locate);
+
+ private:
+  static constexpr size_t kEntriesAtOnce = 256;
+  static constexpr size_t kCachedPieces = 16;
+
+  // Precondition: `extent` is data.
+  Status CheckInFile(const Extent& extent, uint64_t disk_offset) const;
+
+  const FileHandle file_;
+  const uint64_t offset_;
+  const uint64_t entries_;
+  const std::string_view format_;
+  const std::string_view what_;
+  PieceCache cache_;
+};
+
+template <typename Locate>
+Result<Extent> BlockTable::Map(IoChannel& io, uint64_t block_size, uint64_t offset, uint64_t length,
+                               const Locate& locate) {
+  ExtentBuilder extent;
+  const uint64_t end = offset + length;
+  const uint64_t last_block = (end - 1) / block_size;
+  // What comes before a damaged spot can be read; the next call meets the damage first.
+  const auto stop = [&](const Status& status) -> Result<Extent> {
+    if (extent.empty()) return status;
+    return extent.extent();
+  };
+  for (uint64_t at = offset; at < end;) {
+    const uint64_t first = at / block_size;
+    std::array<uint32_t, kEntriesAtOnce> entries;
+    const size_t wanted = std::min<uint64_t>(last_block - first + 1, entries.size());
+    const auto count = Read(io, first, std::span(entries).first(wanted));
+    if (!count.ok()) return stop(count.status());
+    for (uint64_t i = 0; i < *count; ++i) {
+      const uint64_t in_block = at % block_size;
+      const Result<std::optional<uint64_t>> place = locate(first + i, entries[i]);
+      if (!place.ok()) return stop(place.status());
+      Extent piece = {.length = std::min(end - at, block_size - in_block)};
+      if (place->has_value()) {
+        piece.kind = Extent::Kind::kData;
+        piece.slot = file_.slot;
+        piece.offset = **place + in_block;
+        if (const Status status = CheckInFile(piece, at); !status.ok()) return stop(status);
+      }
+      if (!extent.Add(piece)) return extent.extent();
+      at += piece.length;
+    }
+  }
+  return extent.extent();
+}
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_BLOCK_TABLE_H_
