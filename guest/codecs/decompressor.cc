@@ -6,6 +6,9 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include <algorithm>
+
+#include "guest/formats/vmdk/on_disk.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -15,6 +18,12 @@ ClusterDecompressor::~ClusterDecompressor() = default;
 
 void ClusterDecompressor::DeflateFree::operator()(libdeflate_decompressor* state) const {
   libdeflate_free_decompressor(state);
+}
+
+Status ClusterDecompressor::Unpack(const Extent& extent, std::span<const std::byte> stream,
+                                   std::span<std::byte> cluster) {
+  if (extent.marker_lba) return UnpackGrain(extent, stream, cluster);
+  return Decompress(extent.compression, stream, cluster);
 }
 
 Status ClusterDecompressor::Decompress(Compression compression, std::span<const std::byte> stream,
@@ -29,12 +38,51 @@ Status ClusterDecompressor::Decompress(Compression compression, std::span<const 
   return Unsupported("unknown compression");
 }
 
+Status ClusterDecompressor::AllocateInflate() {
+  if (deflate_ == nullptr) deflate_.reset(libdeflate_alloc_decompressor());
+  if (deflate_ == nullptr) return Status(Code::kOutOfMemory, "no memory for the inflate state");
+  return OkStatus();
+}
+
+// The marker's size is believed only as far as the stream was read.
+Status ClusterDecompressor::UnpackGrain(const Extent& extent, std::span<const std::byte> stream,
+                                        std::span<std::byte> grain) {
+  HOTCELL_RETURN_IF_ERROR(AllocateInflate());
+  if (stream.size() < sizeof(vmdk::GrainMarker)) {
+    return CorruptImage("the file ends within the grain's marker");
+  }
+  const auto marker = LoadStruct<vmdk::GrainMarker>(stream);
+  stream = stream.subspan(sizeof(vmdk::GrainMarker));
+  if (marker.lba != *extent.marker_lba) {
+    return CorruptImage(StrCat("the marker there is that of the grain at sector ",
+                               uint64_t{marker.lba}, ", not ", *extent.marker_lba));
+  }
+  if (marker.size == 0 || marker.size > stream.size()) {
+    return CorruptImage(StrCat("the grain's marker says ", uint32_t{marker.size},
+                               " bytes of compressed data; 1 to ", stream.size(), " are possible"));
+  }
+  size_t filled = 0;
+  switch (libdeflate_zlib_decompress(deflate_.get(), stream.data(), marker.size, grain.data(),
+                                     grain.size(), &filled)) {
+    case LIBDEFLATE_SUCCESS:
+      break;
+    case LIBDEFLATE_INSUFFICIENT_SPACE:
+      return CorruptImage(
+          StrCat("the grain's stream unpacks to more than a grain (", grain.size(), " bytes)"));
+    default:
+      return CorruptImage("the grain's stream is damaged");
+  }
+  if (filled < extent.offset_in_cluster + extent.length) {
+    return CorruptImage(
+        StrCat("the grain's stream unpacks to ", filled, " bytes, less than the disk has there"));
+  }
+  std::fill(grain.begin() + static_cast<ptrdiff_t>(filled), grain.end(), std::byte{0});
+  return OkStatus();
+}
+
 Status ClusterDecompressor::Inflate(Compression compression, std::span<const std::byte> stream,
                                     std::span<std::byte> cluster) {
-  if (deflate_ == nullptr) {
-    deflate_.reset(libdeflate_alloc_decompressor());
-    if (deflate_ == nullptr) return Status(Code::kOutOfMemory, "no memory for the inflate state");
-  }
+  HOTCELL_RETURN_IF_ERROR(AllocateInflate());
   // Without a place for the actual size, libdeflate insists on exactly cluster.size() bytes.
   const auto decompress = compression == Compression::kZlib ? libdeflate_zlib_decompress
                                                             : libdeflate_deflate_decompress;

@@ -23,6 +23,11 @@ class ClusterDecompressor {
   ClusterDecompressor(const ClusterDecompressor&) = delete;
   ClusterDecompressor& operator=(const ClusterDecompressor&) = delete;
 
+  // Unpacks the cluster that `extent` is a part of; `stream` is what lies at its offset. `cluster`
+  // has extent.cluster_size bytes.
+  Status Unpack(const Extent& extent, std::span<const std::byte> stream,
+                std::span<std::byte> cluster);
+
   // Unpacks the start of `stream` into exactly `cluster`; bytes of `stream` after the compressed
   // data's end are padding. kCorruptImage when the stream is damaged, or unpacks to less or more
   // than a cluster.
@@ -34,6 +39,9 @@ class ClusterDecompressor {
     void operator()(libdeflate_decompressor* state) const;
   };
 
+  Status UnpackGrain(const Extent& extent, std::span<const std::byte> stream,
+                     std::span<std::byte> grain);
+  Status AllocateInflate();
   Status Inflate(Compression compression, std::span<const std::byte> stream,
                  std::span<std::byte> cluster);
   Status UnpackZstd(std::span<const std::byte> stream, std::span<std::byte> cluster);

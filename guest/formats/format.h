@@ -43,6 +43,9 @@ struct Extent {
   uint32_t cluster_size = 0;
   uint32_t offset_in_cluster = 0;
   Compression compression = Compression::kDeflate;
+  // VMDK: the stream begins with a grain marker, which must name this sector; `compressed_size`
+  // includes it. What is not of the disk may be missing from what the stream unpacks to.
+  std::optional<uint64_t> marker_lba = {};
 };
 
 // A file that an image says it needs, in the image's own words.

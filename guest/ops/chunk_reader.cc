@@ -23,14 +23,14 @@ uint64_t RoundUp(uint64_t value, uint64_t unit) { return RoundDown(value + unit 
 Status Unpacker::Unpack(const Extent& extent, std::span<const std::byte> stream,
                         std::span<std::byte> out) {
   if (extent.length == extent.cluster_size) {
-    return decompressor_.Decompress(extent.compression, stream, out);
+    return decompressor_.Unpack(extent, stream, out);
   }
   if (scratch_size_ < extent.cluster_size) {
     scratch_ = std::make_unique<std::byte[]>(extent.cluster_size);
     scratch_size_ = extent.cluster_size;
   }
   const std::span<std::byte> cluster(scratch_.get(), extent.cluster_size);
-  HOTCELL_RETURN_IF_ERROR(decompressor_.Decompress(extent.compression, stream, cluster));
+  HOTCELL_RETURN_IF_ERROR(decompressor_.Unpack(extent, stream, cluster));
   std::memcpy(out.data(), cluster.data() + extent.offset_in_cluster, extent.length);
   return OkStatus();
 }

@@ -37,7 +37,7 @@ Status DiskReader::ReadExtent(const Extent& extent, std::span<std::byte> out) {
   std::vector<std::byte> stream(extent.compressed_size);
   HOTCELL_RETURN_IF_ERROR(ReadExact(io_, file, extent.offset, stream, "a compressed cluster"));
   std::vector<std::byte> cluster(extent.cluster_size);
-  HOTCELL_RETURN_IF_ERROR(decompressor_.Decompress(extent.compression, stream, cluster));
+  HOTCELL_RETURN_IF_ERROR(decompressor_.Unpack(extent, stream, cluster));
   std::copy_n(cluster.begin() + extent.offset_in_cluster, out.size(), out.begin());
   return OkStatus();
 }

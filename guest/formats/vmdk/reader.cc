@@ -1,0 +1,87 @@
+#include "guest/formats/vmdk/reader.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest::vmdk {
+namespace {
+
+uint64_t VirtualSize(const ImageParts& parts) {
+  if (parts.extents.empty()) return 0;
+  return parts.extents.back().begin + parts.extents.back().length;
+}
+
+// As QEMU: only extents that are all alike have a cluster size.
+uint64_t ClusterSize(const ImageParts& parts) {
+  if (parts.extents.empty()) return 0;
+  const VmdkExtent& first = parts.extents.front().info;
+  const bool alike =
+      std::all_of(parts.extents.begin(), parts.extents.end(), [&](const DiskExtent& extent) {
+        return extent.info.cluster_size == first.cluster_size &&
+               extent.info.compressed == first.compressed;
+      });
+  return alike ? first.cluster_size : 0;
+}
+
+}  // namespace
+
+Status InExtentFile(const std::string& name, const Status& status) {
+  constexpr std::string_view kPrefix = "vmdk: ";
+  std::string_view message = status.message();
+  if (message.starts_with(kPrefix)) message.remove_prefix(kPrefix.size());
+  return Status(status.code(), StrCat(kPrefix, "extent file '", name, "': ", message));
+}
+
+Reader::Reader(ImageParts parts) : parts_(std::move(parts)), virtual_size_(VirtualSize(parts_)) {}
+
+std::optional<Reference> Reader::backing() const {
+  const Descriptor& descriptor = parts_.descriptor;
+  if (!descriptor.parent_hint) return std::nullopt;
+  return Reference{.kind = ReferenceKind::kParent,
+                   .name = *descriptor.parent_hint,
+                   .format = "vmdk",
+                   .identity = CidText(descriptor.parent_cid.value_or(kNoParentCid))};
+}
+
+std::string Reader::identity() const { return CidText(parts_.descriptor.cid.value_or(0)); }
+
+Result<Extent> Reader::Map(IoChannel& io, uint64_t offset, uint64_t length) {
+  const auto after = std::upper_bound(
+      parts_.extents.begin(), parts_.extents.end(), offset,
+      [](uint64_t value, const DiskExtent& extent) { return value < extent.begin; });
+  const DiskExtent& extent = *std::prev(after);
+  const uint64_t in_extent = offset - extent.begin;
+  length = std::min(length, extent.length - in_extent);
+  if (extent.flat != nullptr) return extent.flat->Map(io, extent.flat_offset + in_extent, length);
+  if (extent.grains == nullptr) return Extent{.kind = Extent::Kind::kZero, .length = length};
+  auto mapped = extent.grains->Map(io, in_extent, length, extent.begin);
+  if (mapped.ok() || extent.info.format.empty()) return mapped;
+  return InExtentFile(extent.info.filename, mapped.status());
+}
+
+ImageDescription Reader::Describe() const {
+  VmdkDetails details;
+  details.cid = parts_.descriptor.cid.value_or(0);
+  details.parent_cid = parts_.descriptor.parent_cid.value_or(kNoParentCid);
+  details.create_type = parts_.create_type;
+  for (const DiskExtent& extent : parts_.extents) details.extents.push_back(extent.info);
+
+  ImageDescription description;
+  description.format = "vmdk";
+  description.virtual_size = virtual_size_;
+  description.cluster_size = ClusterSize(parts_);
+  description.backing = backing();
+  if (description.backing) description.references.push_back(*description.backing);
+  description.references.insert(description.references.end(), parts_.references.begin(),
+                                parts_.references.end());
+  description.vmdk = std::move(details);
+  description.variant = parts_.create_type;
+  description.features = parts_.features;
+  description.warnings = parts_.warnings;
+  return description;
+}
+
+}  // namespace hotcell::guest::vmdk

@@ -1,0 +1,67 @@
+#ifndef HOTCELL_GUEST_FORMATS_VMDK_READER_H_
+#define HOTCELL_GUEST_FORMATS_VMDK_READER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guest/formats/claim_table.h"
+#include "guest/formats/format.h"
+#include "guest/formats/piece_cache.h"
+#include "guest/formats/vmdk/descriptor.h"
+#include "guest/formats/vmdk/grain_map.h"
+
+namespace hotcell::guest::vmdk {
+
+// An extent of the disk. Without `grains` and `flat` it reads as zeroes, or is only described.
+struct DiskExtent {
+  uint64_t begin = 0;   // on the disk, bytes
+  uint64_t length = 0;  // bytes
+  VmdkExtent info;
+  std::unique_ptr<GrainMap> grains;
+  std::unique_ptr<ImageReader> flat;
+  uint64_t flat_offset = 0;  // in the file, bytes
+};
+
+// The tables of all extents share these.
+struct Tables {
+  PieceCache cache{32};
+  ClaimTable claims;
+};
+
+// What Open() found out about an image.
+struct ImageParts {
+  Descriptor descriptor;
+  std::string create_type;  // as QEMU names it
+  std::unique_ptr<Tables> tables;
+  std::vector<DiskExtent> extents;  // ascending, adjacent
+  std::vector<Reference> references;
+  std::vector<std::string> features;
+  std::vector<std::string> warnings;
+};
+
+class Reader : public ImageReader {
+ public:
+  explicit Reader(ImageParts parts);
+
+  uint64_t virtual_size() const override { return virtual_size_; }
+  std::optional<Reference> backing() const override;
+  std::string identity() const override;
+  Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  ImageDescription Describe() const override;
+
+  const ImageParts& parts() const { return parts_; }
+
+ private:
+  const ImageParts parts_;
+  const uint64_t virtual_size_;
+};
+
+// The error of an extent that is in a file of its own, with the file's name.
+Status InExtentFile(const std::string& name, const Status& status);
+
+}  // namespace hotcell::guest::vmdk
+
+#endif  // HOTCELL_GUEST_FORMATS_VMDK_READER_H_
