@@ -1,7 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -96,6 +100,156 @@ Result<ImageParts> OpenOwnExtent(IoChannel& io, SparseLayout layout, Descriptor 
   return parts;
 }
 
+// ---- Several files ------------------------------------------------------------------------------
+
+// createType says what program made the disk for what purpose; its extents say how it is read.
+Status CheckCreateType(std::string_view type) {
+  constexpr std::string_view kFiles[] = {"monolithicFlat",
+                                         "monolithicSparse",
+                                         "twoGbMaxExtentFlat",
+                                         "twoGbMaxExtentSparse",
+                                         "vmfs",
+                                         "vmfsSparse",
+                                         "vmfsThin",
+                                         "vmfsPreallocated",
+                                         "seSparse",
+                                         "streamOptimized",
+                                         "vmfsEagerZeroedThick",
+                                         "custom"};
+  constexpr std::string_view kDevices[] = {
+      "fullDevice",       "partitionedDevice",          "vmfsRaw", "vmfsRDM", "vmfsRDMP",
+      "vmfsRawDeviceMap", "vmfsPassthroughRawDeviceMap"};
+  if (type.empty()) {
+    return CorruptImage("vmdk: the descriptor has no createType; it is damaged");
+  }
+  if (std::find(std::begin(kDevices), std::end(kDevices), type) != std::end(kDevices)) {
+    return Unsupported(StrCat("vmdk: the image (createType '", type,
+                              "') maps a device; devices are not read through images"));
+  }
+  if (std::find(std::begin(kFiles), std::end(kFiles), type) == std::end(kFiles)) {
+    return Unsupported(StrCat("vmdk: images of createType '", type, "' are not supported"));
+  }
+  return OkStatus();
+}
+
+enum class Storage : uint8_t { kZero, kFlat, kSparse, kSeSparse };
+
+Result<Storage> StorageOf(const ExtentLine& line) {
+  if (line.access == "NOACCESS") {
+    return Unsupported(StrCat("vmdk: the extent '", line.name,
+                              "' is marked NOACCESS; disks with such extents are not supported"));
+  }
+  if (line.type == "ZERO") return Storage::kZero;
+  if (line.type == "FLAT" || line.type == "VMFS") return Storage::kFlat;
+  if (line.type == "SPARSE" || line.type == "VMFSSPARSE") return Storage::kSparse;
+  if (line.type == "SESPARSE") return Storage::kSeSparse;
+  return Unsupported(
+      StrCat("vmdk: extents of type '", line.type, "' are not supported ('", line.name, "')"));
+}
+
+Status OpenFlat(IoChannel& io, const FileHandle& file, const ExtentLine& line, DiskExtent& extent) {
+  auto raw = OpenRaw(io, file, {});
+  if (!raw.ok()) return raw.status();
+  extent.flat_offset = line.offset * kSectorSize;
+  const uint64_t size = (*raw)->virtual_size();
+  if (extent.flat_offset > size || extent.length > size - extent.flat_offset) {
+    return CorruptImage(StrCat("vmdk: the descriptor says that it has ", extent.length,
+                               " bytes at offset ", extent.flat_offset, ", but it has ", file.size,
+                               " bytes; it is truncated"));
+  }
+  extent.flat = std::move(*raw);
+  return OkStatus();
+}
+
+Status OpenSparse(IoChannel& io, const FileHandle& file, Storage storage, ImageParts& parts,
+                  DiskExtent& extent) {
+  auto layout = storage == Storage::kSeSparse ? vmdk::ReadSeSparseLayout(io, file)
+                                              : vmdk::ReadSparseLayout(io, file);
+  if (!layout.ok()) return layout.status();
+  // The header's capacity may be rounded up to whole grains.
+  if (layout->capacity < extent.length || layout->capacity - extent.length >= layout->grain_size) {
+    return CorruptImage(StrCat("vmdk: the descriptor says that it has ", extent.length,
+                               " bytes of the disk, its header ", layout->capacity));
+  }
+  if (layout->unclean) {
+    parts.warnings.push_back(StrCat("vmdk: extent file '", extent.info.filename,
+                                    "' was not closed cleanly; what was written last may be "
+                                    "missing"));
+  }
+  extent.info.cluster_size = layout->grain_size;
+  extent.info.compressed = layout->compressed;
+  extent.grains =
+      std::make_unique<GrainMap>(std::move(*layout), parts.tables->cache, parts.tables->claims);
+  return extent.grains->CheckTables(io);
+}
+
+// Files that are already open, for extents that share one.
+using OpenFiles = std::map<std::string, FileHandle, std::less<>>;
+
+Result<FileHandle> OpenFile(IoChannel& io, uint32_t from_slot, const std::string& name,
+                            OpenFiles& files) {
+  if (const auto found = files.find(name); found != files.end()) return found->second;
+  const IoResult opened = io.OpenReference(from_slot, ReferenceKind::kExtent, name);
+  if (!opened.ok()) return IoError(opened, StrCat("open the extent '", name, "'"));
+  const FileHandle file = {.slot = static_cast<uint32_t>(opened.value), .size = opened.value2};
+  files.emplace(name, file);
+  return file;
+}
+
+Status OpenExtent(IoChannel& io, uint32_t from_slot, const ExtentLine& line, OpenFiles& files,
+                  ImageParts& parts, DiskExtent& extent) {
+  auto storage = StorageOf(line);
+  if (!storage.ok()) return storage.status();
+  if (*storage == Storage::kZero) return OkStatus();
+  auto file = OpenFile(io, from_slot, line.name, files);
+  if (!file.ok()) return file.status();
+  const Status status = *storage == Storage::kFlat ? OpenFlat(io, *file, line, extent)
+                                                   : OpenSparse(io, *file, *storage, parts, extent);
+  return status.ok() ? status : InExtentFile(line.name, status);
+}
+
+// A name of the descriptor's extents, once.
+void AddReference(const std::string& name, std::vector<Reference>& references) {
+  const bool known =
+      std::any_of(references.begin(), references.end(),
+                  [&](const Reference& reference) { return reference.name == name; });
+  if (name.empty() || known) return;
+  references.push_back({.kind = ReferenceKind::kExtent, .name = name});
+}
+
+Result<ImageParts> OpenExtents(IoChannel& io, const FileHandle& file, Descriptor descriptor,
+                               const OpenOptions& options) {
+  HOTCELL_RETURN_IF_ERROR(CheckDescriptor(descriptor));
+  HOTCELL_RETURN_IF_ERROR(CheckCreateType(descriptor.create_type));
+  if (descriptor.extents.empty()) {
+    return CorruptImage("vmdk: the descriptor names no extents; it is damaged");
+  }
+  ImageParts parts;
+  parts.create_type = descriptor.create_type;
+  uint64_t size = 0;
+  for (const ExtentLine& line : descriptor.extents) {
+    const uint64_t length = line.sectors * kSectorSize;
+    DiskExtent extent = {.begin = size, .length = length};
+    extent.info = {.filename = line.name, .format = line.type, .virtual_size = length};
+    parts.extents.push_back(std::move(extent));
+    AddReference(line.name, parts.references);
+    size += length;
+  }
+  HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("vmdk", size, options));
+  if (!options.describe_only) {
+    parts.tables = std::make_unique<vmdk::Tables>();
+    OpenFiles files;
+    for (size_t i = 0; i < parts.extents.size(); ++i) {
+      HOTCELL_RETURN_IF_ERROR(
+          OpenExtent(io, file.slot, descriptor.extents[i], files, parts, parts.extents[i]));
+    }
+  }
+  parts.descriptor = std::move(descriptor);
+  return parts;
+}
+
+// ---- The file ---------------------------------------------------------------------------------
+
 Result<ImageParts> OpenSparseFile(IoChannel& io, const FileHandle& file,
                                   const OpenOptions& options) {
   auto layout = vmdk::ReadSparseLayout(io, file);
@@ -109,15 +263,48 @@ Result<ImageParts> OpenSparseFile(IoChannel& io, const FileHandle& file,
   }
   auto descriptor = vmdk::ParseDescriptor(*text);
   if (!descriptor.ok()) return descriptor.status();
+  const std::string& type = descriptor->create_type;
+  if (layout->capacity == 0 && type != "monolithicSparse" && type != "streamOptimized") {
+    return OpenExtents(io, file, std::move(*descriptor), options);
+  }
   HOTCELL_RETURN_IF_ERROR(CheckDescriptor(*descriptor));
   return OpenOwnExtent(io, std::move(*layout), std::move(*descriptor), options);
+}
+
+Result<ImageParts> OpenDescriptorFile(IoChannel& io, const FileHandle& file,
+                                      const OpenOptions& options) {
+  if (file.size > vmdk::kMaxDescriptorBytes) {
+    return LimitExceeded(
+        StrCat("vmdk: the file is neither a sparse extent nor a descriptor, of "
+               "which at most ",
+               vmdk::kMaxDescriptorBytes, " bytes are read (it has ", file.size, ")"));
+  }
+  auto text = ReadText(io, file, 0, file.size);
+  if (!text.ok()) return text.status();
+  const size_t nul = text->find('\0');
+  if (nul != std::string::npos && text->find_first_not_of('\0', nul) != std::string::npos) {
+    return CorruptImage(StrCat("vmdk: the file is no descriptor: it has a NUL byte at ", nul,
+                               " and goes on behind it"));
+  }
+  auto descriptor = vmdk::ParseDescriptor(*text);
+  if (!descriptor.ok()) return descriptor.status();
+  return OpenExtents(io, file, std::move(*descriptor), options);
+}
+
+Result<ImageParts> OpenFileOfEitherKind(IoChannel& io, const FileHandle& file,
+                                        const OpenOptions& options) {
+  std::array<std::byte, sizeof(Le32)> magic;
+  HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, magic, "vmdk: the file's start"));
+  const auto found = LoadStruct<Le32>(magic);
+  const bool sparse = found == vmdk::kSparseMagic || found == vmdk::kCowdMagic;
+  return sparse ? OpenSparseFile(io, file, options) : OpenDescriptorFile(io, file, options);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<ImageReader>> OpenVmdk(IoChannel& io, const FileHandle& file,
                                               const OpenOptions& options) {
-  auto parts = OpenSparseFile(io, file, options);
+  auto parts = OpenFileOfEitherKind(io, file, options);
   if (!parts.ok()) return parts.status();
   NoteParent(*parts);
   return std::unique_ptr<ImageReader>(std::make_unique<vmdk::Reader>(std::move(*parts)));
