@@ -64,6 +64,27 @@ Json Qcow2Json(const v1::Qcow2Info& qcow2) {
   return specific;
 }
 
+Json VmdkJson(const v1::VmdkInfo& vmdk, std::string_view image) {
+  Json extents = Json::Array();
+  for (const v1::VmdkExtent& extent : vmdk.extents()) {
+    Json json = Json::Object();
+    if (extent.compressed()) json.SetBool("compressed", true);
+    json.SetNumber("virtual-size", extent.virtual_size())
+        .SetString("filename", ExtentName(image, extent));
+    if (extent.cluster_size() != 0) json.SetNumber("cluster-size", extent.cluster_size());
+    json.SetString("format", extent.format());
+    extents.Append(std::move(json));
+  }
+  Json data = Json::Object();
+  data.SetNumber("cid", vmdk.cid())
+      .SetNumber("parent-cid", vmdk.parent_cid())
+      .SetString("create-type", vmdk.create_type())
+      .Set("extents", std::move(extents));
+  Json specific = Json::Object();
+  specific.SetString("type", "vmdk").Set("data", std::move(data));
+  return specific;
+}
+
 Json OwnFields(const InfoReport& report) {
   Json references = Json::Array();
   for (const FoundReference& found : References(report.image)) {
@@ -95,6 +116,7 @@ std::string InfoJson(const InfoReport& report) {
   if (image.cluster_size() != 0) json.SetNumber("cluster-size", image.cluster_size());
   json.SetString("format", image.format()).SetNumber("actual-size", report.actual_size);
   if (image.has_qcow2()) json.Set("format-specific", Qcow2Json(image.qcow2()));
+  if (image.has_vmdk()) json.Set("format-specific", VmdkJson(image.vmdk(), report.filename));
   const bool has_backing = !image.backing_file().empty();
   if (has_backing) {
     json.SetString("full-backing-filename", FullBackingName(report.filename, image.backing_file()));

@@ -14,15 +14,27 @@ bool HasProtocol(std::string_view path) {
   return found != std::string_view::npos && path[found] == ':';
 }
 
+std::string_view RoleName(v1::ReferenceRole role) {
+  switch (role) {
+    case v1::REFERENCE_ROLE_BACKING_FILE:
+      return "backing-file";
+    case v1::REFERENCE_ROLE_DATA_FILE:
+      return "data-file";
+    case v1::REFERENCE_ROLE_EXTENT:
+      return "extent";
+    case v1::REFERENCE_ROLE_PARENT:
+      return "parent";
+    default:
+      return "unknown";
+  }
+}
+
 }  // namespace
 
 std::vector<FoundReference> References(const v1::ImageInfo& image) {
   std::vector<FoundReference> references;
-  if (!image.backing_file().empty()) {
-    references.push_back({"backing-file", image.backing_file(), image.backing_format()});
-  }
-  if (image.has_qcow2() && image.qcow2().has_data_file()) {
-    references.push_back({"data-file", image.qcow2().data_file(), ""});
+  for (const v1::ReferenceInfo& reference : image.references()) {
+    references.push_back({RoleName(reference.role()), reference.name(), reference.format()});
   }
   return references;
 }
@@ -35,6 +47,11 @@ std::string FullBackingName(std::string_view image, std::string_view backing) {
   const std::string_view directory =
       slash == std::string_view::npos ? std::string_view() : image.substr(0, slash + 1);
   return Cat(directory, backing);
+}
+
+std::string ExtentName(std::string_view image, const v1::VmdkExtent& extent) {
+  if (extent.filename().empty() && extent.format().empty()) return std::string(image);
+  return FullBackingName(image, extent.filename());
 }
 
 std::string FormatDate(uint32_t seconds) {

@@ -22,7 +22,7 @@ struct InfoReport {
 
 // A file that the image names. Nothing has opened it.
 struct FoundReference {
-  std::string_view kind;  // "backing-file", "data-file"
+  std::string_view kind;  // "backing-file", "data-file", "extent", "parent"
   std::string name;       // bytes as they stand in the image
   std::string format;     // as declared; empty: not declared
 };
@@ -31,6 +31,9 @@ std::vector<FoundReference> References(const v1::ImageInfo& image);
 // The path of a backing file as QEMU would open it: absolute names and names with a protocol as
 // they are, others relative to the image's directory. Text only; nothing is looked up.
 std::string FullBackingName(std::string_view image, std::string_view backing);
+
+// The path of a VMDK's extent as qemu-img prints it: the image's own, or as of a backing file.
+std::string ExtentName(std::string_view image, const v1::VmdkExtent& extent);
 
 // "2026-11-20 23:42:10" in the local time zone, as the snapshot table has it.
 std::string FormatDate(uint32_t seconds);

@@ -22,6 +22,42 @@ InfoReport Qcow2Report() {
   return report;
 }
 
+// What the file of `name` is for, as the guest reports it.
+void AddReference(InfoReport& report, v1::ReferenceRole role, const std::string& name,
+                  const std::string& format) {
+  v1::ReferenceInfo* reference = report.image.add_references();
+  reference->set_role(role);
+  reference->set_name(name);
+  reference->set_format(format);
+}
+
+// A disk in two files, and one in its own.
+InfoReport VmdkReport(bool own) {
+  InfoReport report;
+  report.filename = "sub/disk.vmdk";
+  report.actual_size = 12288;
+  report.image.set_format("vmdk");
+  report.image.set_virtual_size(3ull << 30);
+  v1::VmdkInfo* vmdk = report.image.mutable_vmdk();
+  vmdk->set_cid(2450465877);
+  vmdk->set_parent_cid(4294967295);
+  vmdk->set_create_type(own ? "streamOptimized" : "twoGbMaxExtentFlat");
+  v1::VmdkExtent* first = vmdk->add_extents();
+  if (own) {
+    first->set_virtual_size(3ull << 30);
+    first->set_cluster_size(65536);
+    first->set_compressed(true);
+    return report;
+  }
+  first->set_filename("disk-f001.vmdk");
+  first->set_format("FLAT");
+  first->set_virtual_size(2ull << 30);
+  *vmdk->add_extents() = *first;
+  vmdk->mutable_extents(1)->set_filename("disk-f002.vmdk");
+  vmdk->mutable_extents(1)->set_virtual_size(1ull << 30);
+  return report;
+}
+
 TEST(FullBackingNameTest, IsRelativeToTheImage) {
   EXPECT_EQ(FullBackingName("sub/top.qcow2", "../base.qcow2"), "sub/../base.qcow2");
   EXPECT_EQ(FullBackingName("top.qcow2", "base.qcow2"), "base.qcow2");
@@ -89,6 +125,40 @@ TEST(InfoTextTest, EscapesNamesFromTheImage) {
       << text;
 }
 
+// From `qemu-img info sub/disk.vmdk`.
+TEST(InfoTextTest, PrintsTheExtentsOfAVmdk) {
+  EXPECT_EQ(InfoText(VmdkReport(false)),
+            "image: sub/disk.vmdk\n"
+            "file format: vmdk\n"
+            "virtual size: 3 GiB (3221225472 bytes)\n"
+            "disk size: 12 KiB\n"
+            "Format specific information:\n"
+            "    cid: 2450465877\n"
+            "    parent cid: 4294967295\n"
+            "    create type: twoGbMaxExtentFlat\n"
+            "    extents:\n"
+            "        [0]:\n"
+            "            virtual size: 2147483648\n"
+            "            filename: sub/disk-f001.vmdk\n"
+            "            format: FLAT\n"
+            "        [1]:\n"
+            "            virtual size: 1073741824\n"
+            "            filename: sub/disk-f002.vmdk\n"
+            "            format: FLAT\n");
+}
+
+TEST(InfoTextTest, PrintsTheOwnExtentOfAVmdk) {
+  const std::string text = InfoText(VmdkReport(true));
+  EXPECT_NE(text.find("        [0]:\n"
+                      "            compressed: true\n"
+                      "            virtual size: 3221225472\n"
+                      "            filename: sub/disk.vmdk\n"
+                      "            cluster size: 65536\n"
+                      "            format: \n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(InfoTextTest, PrintsARawFile) {
   InfoReport report;
   report.filename = "r.raw";
@@ -96,6 +166,29 @@ TEST(InfoTextTest, PrintsARawFile) {
   report.image.set_virtual_size(1024);
   EXPECT_EQ(InfoText(report),
             "image: r.raw\nfile format: raw\nvirtual size: 1 KiB (1024 bytes)\ndisk size: 0 B\n");
+}
+
+TEST(InfoJsonTest, HasTheExtentsOfAVmdk) {
+  const std::string json = InfoJson(VmdkReport(true));
+  EXPECT_NE(json.find(R"("format-specific": {
+        "type": "vmdk",
+        "data": {
+            "cid": 2450465877,
+            "parent-cid": 4294967295,
+            "create-type": "streamOptimized",
+            "extents": [
+                {
+                    "compressed": true,
+                    "virtual-size": 3221225472,
+                    "filename": "sub/disk.vmdk",
+                    "cluster-size": 65536,
+                    "format": ""
+                }
+            ]
+        }
+    })"),
+            std::string::npos)
+      << json;
 }
 
 TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
@@ -106,6 +199,8 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
   report.image.mutable_qcow2()->set_encryption("aes");
   report.image.mutable_qcow2()->set_has_data_file(true);
   report.image.mutable_qcow2()->set_data_file("d\xff.raw");
+  AddReference(report, v1::REFERENCE_ROLE_BACKING_FILE, "base.qcow2", "qcow2");
+  AddReference(report, v1::REFERENCE_ROLE_DATA_FILE, "d\xff.raw", "");
   report.warnings = {"odd"};
   EXPECT_EQ(InfoJson(report), R"({
     "backing-filename-format": "qcow2",

@@ -71,6 +71,25 @@ void AppendQcow2(std::string& out, const v1::Qcow2Info& qcow2) {
   }
 }
 
+void AppendVmdk(std::string& out, const v1::VmdkInfo& vmdk, std::string_view image) {
+  out += "Format specific information:\n";
+  Append(out, "    cid: ", vmdk.cid(), "\n");
+  Append(out, "    parent cid: ", vmdk.parent_cid(), "\n");
+  Append(out, "    create type: ", Escape(vmdk.create_type()), "\n");
+  out += "    extents:\n";
+  for (int i = 0; i < vmdk.extents_size(); ++i) {
+    const v1::VmdkExtent& extent = vmdk.extents(i);
+    Append(out, "        [", i, "]:\n");
+    if (extent.compressed()) out += "            compressed: true\n";
+    Append(out, "            virtual size: ", extent.virtual_size(), "\n");
+    Append(out, "            filename: ", Escape(ExtentName(image, extent)), "\n");
+    if (extent.cluster_size() != 0) {
+      Append(out, "            cluster size: ", extent.cluster_size(), "\n");
+    }
+    Append(out, "            format: ", Escape(extent.format()), "\n");
+  }
+}
+
 }  // namespace
 
 std::string InfoText(const InfoReport& report) {
@@ -87,6 +106,7 @@ std::string InfoText(const InfoReport& report) {
   AppendBacking(out, report);
   AppendSnapshots(out, image);
   if (image.has_qcow2()) AppendQcow2(out, image.qcow2());
+  if (image.has_vmdk()) AppendVmdk(out, image.vmdk(), report.filename);
   return out;
 }
 

@@ -260,6 +260,10 @@ ImageDescription Reader::Describe() const {
   description.dirty = header.dirty();
   description.encrypted = header.crypt_method != kCryptNone;
   description.backing = header.backing;
+  if (header.backing) description.references.push_back(*header.backing);
+  if (header.data_file) {
+    description.references.push_back({.kind = ReferenceKind::kDataFile, .name = *header.data_file});
+  }
   for (const Snapshot& snapshot : parts_.snapshots.snapshots) {
     description.snapshots.push_back(snapshot.info);
   }
