@@ -18,16 +18,17 @@ namespace {
 constexpr std::string_view kName = "info";
 constexpr uint64_t kStatBlock = 512;  // the unit of st_blocks
 
-constexpr int kOutput = kFirstLongOption;
+enum InfoOption : int { kBackingChain = kFirstLongOption, kImageOpts, kOutput };
+
 constexpr OptionSpec kOptions[] = {
     {'f', "format", true},
     {'U', "force-share", false},
+    {kBackingChain, "backing-chain", false},
+    {kImageOpts, "image-opts", false},
     {kOutput, "output", true},
 };
 
 constexpr RefusedOption kRefused[] = {
-    {"backing-chain", "info opens no file but the one it is given"},
-    {"image-opts", "images are named by path"},
     {"object", "secrets are not done"},
     {"t", "the file is only read"},
 };
