@@ -307,15 +307,21 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
   if (!job.ok()) return job.status();
   v1::Report report;
   InfoReply reply;
-  // Info reports references and opens none.
+  // Without the chain it reports references and opens none.
+  const ReferencePolicy references = request.backing_chain ? request.references : ReferencePolicy();
   const WorkerShape shape = InfoShape(request.options.limits);
-  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
-                                             files, report, reply.worker);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, references, files,
+                                             report, reply.worker);
       !status.ok()) {
     return status;
   }
   if (!report.has_info()) return absl::InternalError("the guest reports success and no result");
   reply.info = report.info();
+  for (const v1::ImageInfo& image : report.backing_chain()) {
+    const broker::JobFile* const file = files.Find(image.slot());
+    if (file == nullptr) return absl::InternalError("the guest describes a file it does not have");
+    reply.backing_chain.push_back({.info = image, .allocated_size = AllocatedBytes(file->fd)});
+  }
   reply.warnings = broker::ReportedWarnings(report);
   return reply;
 }

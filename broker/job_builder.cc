@@ -120,6 +120,7 @@ absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& file
       !status.ok()) {
     return status;
   }
+  job.mutable_info()->set_backing_chain(request.backing_chain);
   return job;
 }
 

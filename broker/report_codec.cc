@@ -44,22 +44,41 @@ bool IsAboutFiles(v1::ErrorCode code) {
          code == v1::ERROR_NOT_FOUND;
 }
 
+void Clean(std::string* text) { *text = Escape(*text); }
+
+void MakeTextsPrintable(v1::Qcow2Info& qcow2) {
+  Clean(qcow2.mutable_compat());
+  Clean(qcow2.mutable_compression_type());
+  Clean(qcow2.mutable_encryption());
+  for (v1::Bitmap& bitmap : *qcow2.mutable_bitmaps()) {
+    for (std::string& flag : *bitmap.mutable_flags()) Clean(&flag);
+  }
+}
+
+void MakeTextsPrintable(v1::VmdkInfo& vmdk) {
+  Clean(vmdk.mutable_create_type());
+  for (v1::VmdkExtent& extent : *vmdk.mutable_extents()) Clean(extent.mutable_format());
+}
+
+void MakeTextsPrintable(v1::ImageInfo& info) {
+  Clean(info.mutable_format());
+  Clean(info.mutable_backing_format());
+  Clean(info.mutable_encryption());
+  Clean(info.mutable_variant());
+  for (std::string& feature : *info.mutable_features()) Clean(&feature);
+  for (std::string& content : *info.mutable_contents()) Clean(&content);
+  for (v1::ReferenceInfo& reference : *info.mutable_references()) {
+    Clean(reference.mutable_format());
+  }
+  if (info.has_qcow2()) MakeTextsPrintable(*info.mutable_qcow2());
+  if (info.has_vmdk()) MakeTextsPrintable(*info.mutable_vmdk());
+}
+
 // protobuf's lite run-time does not check that a `string` is UTF-8.
 void MakeTextsPrintable(v1::Report& report) {
-  const auto clean = [](std::string* text) { *text = Escape(*text); };
-  if (report.has_convert()) clean(report.mutable_convert()->mutable_source_format());
-  if (!report.has_info()) return;
-  v1::ImageInfo& info = *report.mutable_info();
-  clean(info.mutable_format());
-  clean(info.mutable_backing_format());
-  if (!info.has_qcow2()) return;
-  v1::Qcow2Info& qcow2 = *info.mutable_qcow2();
-  clean(qcow2.mutable_compat());
-  clean(qcow2.mutable_compression_type());
-  clean(qcow2.mutable_encryption());
-  for (v1::Bitmap& bitmap : *qcow2.mutable_bitmaps()) {
-    for (std::string& flag : *bitmap.mutable_flags()) clean(&flag);
-  }
+  if (report.has_convert()) Clean(report.mutable_convert()->mutable_source_format());
+  if (report.has_info()) MakeTextsPrintable(*report.mutable_info());
+  for (v1::ImageInfo& image : *report.mutable_backing_chain()) MakeTextsPrintable(image);
 }
 
 }  // namespace

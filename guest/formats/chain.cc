@@ -14,19 +14,6 @@ Status InBackingFile(const Reference& backing, const Status& status) {
   return Status(status.code(), StrCat(Where(backing), ": ", status.message()));
 }
 
-// Under its name or else, when no such file can be had, one of its alternatives; the error is that
-// of the name.
-Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Reference& backing) {
-  const IoResult named = io.OpenReference(from_slot, backing.kind, backing.name);
-  IoResult opened = named;
-  for (const std::string& name : backing.alternatives) {
-    if (opened.ok()) break;
-    opened = io.OpenReference(from_slot, backing.kind, name);
-  }
-  if (!opened.ok()) return IoError(named, StrCat("open ", Where(backing)));
-  return FileHandle{.slot = static_cast<uint32_t>(opened.value), .size = opened.value2};
-}
-
 // Whether the image that was found is the one that its child was made from.
 Status CheckIdentity(const Reference& backing, const ImageReader& found) {
   if (backing.identity.empty() || backing.identity == found.identity()) return OkStatus();
@@ -37,6 +24,17 @@ Status CheckIdentity(const Reference& backing, const ImageReader& found) {
 }
 
 }  // namespace
+
+Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Reference& backing) {
+  const IoResult named = io.OpenReference(from_slot, backing.kind, backing.name);
+  IoResult opened = named;
+  for (const std::string& name : backing.alternatives) {
+    if (opened.ok()) break;
+    opened = io.OpenReference(from_slot, backing.kind, name);
+  }
+  if (!opened.ok()) return IoError(named, StrCat("open ", Where(backing)));
+  return FileHandle{.slot = static_cast<uint32_t>(opened.value), .size = opened.value2};
+}
 
 Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
                                          std::string_view name) {

@@ -71,6 +71,10 @@ class ImageChain : public Disk {
   std::vector<std::string> warnings_;
 };
 
+// Opens the backing image `backing` of the image in `from_slot`, under its name or else, when no
+// such file can be had, one of its alternatives; the error is that of the name.
+Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Reference& backing);
+
 // The format that `name` says, or, when it is empty, the one the file's first bytes show.
 Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
                                          std::string_view name);

@@ -106,6 +106,7 @@ struct VmdkDetails {
 
 struct ImageDescription {
   std::string format;
+  uint32_t slot = 0;  // the file that was opened
   uint64_t virtual_size = 0;
   uint64_t cluster_size = 0;  // 0: the format has none
   bool dirty = false;

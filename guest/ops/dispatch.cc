@@ -33,9 +33,9 @@ JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
       return {.convert = std::move(*summary)};
     }
     case hotcell_v1_Job_info_tag: {
-      Result<ImageDescription> description = Inspect(lanes.main_channel(), *job);
-      if (!description.ok()) return {.error = description.status()};
-      return {.info = std::move(*description)};
+      Result<std::vector<ImageDescription>> images = Inspect(lanes.main_channel(), *job);
+      if (!images.ok()) return {.error = images.status()};
+      return {.info = std::move(*images)};
     }
     default:
       return {.error = InvalidArgument("the job asks for no operation")};

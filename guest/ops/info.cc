@@ -1,20 +1,58 @@
 #include "guest/ops/info.h"
 
+#include <optional>
+#include <utility>
+
 #include "guest/formats/chain.h"
+#include "guest/runtime/text.h"
 
 namespace hotcell::guest {
+namespace {
 
-Result<ImageDescription> Inspect(IoChannel& io, const hotcell_v1_Job& job) {
+struct Described {
+  ImageDescription description;
+  std::optional<Reference> backing;
+};
+
+Result<Described> Describe(IoChannel& io, const FileHandle& file, std::string_view format) {
+  const Result<const FormatDriver*> driver = ChooseFormat(io, file, format);
+  if (!driver.ok()) return driver.status();
+  const Result<std::unique_ptr<ImageReader>> reader =
+      (*driver)->open(io, file, {.describe_only = true});
+  if (!reader.ok()) return reader.status();
+  Described described = {.description = (*reader)->Describe()};
+  described.description.slot = file.slot;
+  described.backing = described.description.backing;
+  return described;
+}
+
+}  // namespace
+
+Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Job& job) {
   const hotcell_v1_InfoJob& info = job.operation.info;
   if (!info.has_source) return InvalidArgument("the job names no image to inspect");
-  const FileHandle file = {.slot = info.source.slot, .size = info.source.size};
-
-  const Result<const FormatDriver*> format = ChooseFormat(io, file, info.source.format);
-  if (!format.ok()) return format.status();
-  const Result<std::unique_ptr<ImageReader>> reader =
-      (*format)->open(io, file, {.describe_only = true});
-  if (!reader.ok()) return reader.status();
-  return (*reader)->Describe();
+  FileHandle file = {.slot = info.source.slot, .size = info.source.size};
+  Result<Described> image = Describe(io, file, info.source.format);
+  if (!image.ok()) return image.status();
+  std::vector<ImageDescription> images;
+  images.push_back(std::move(image->description));
+  while (info.backing_chain && image->backing) {
+    const Reference backing = *std::move(image->backing);
+    if (images.size() >= job.max_chain_depth) {
+      return LimitExceeded(
+          StrCat("the backing chain has more than ", job.max_chain_depth, " images"));
+    }
+    const Result<FileHandle> below = OpenBackingFile(io, file.slot, backing);
+    if (!below.ok()) return below.status();
+    file = *below;
+    image = Describe(io, file, backing.format);
+    if (!image.ok()) {
+      return Status(image.status().code(),
+                    StrCat("backing file '", backing.name, "': ", image.status().message()));
+    }
+    images.push_back(std::move(image->description));
+  }
+  return images;
 }
 
 }  // namespace hotcell::guest

@@ -2,6 +2,8 @@
 #ifndef HOTCELL_GUEST_OPS_INFO_H_
 #define HOTCELL_GUEST_OPS_INFO_H_
 
+#include <vector>
+
 #include "guest/formats/format.h"
 #include "guest/runtime/io.h"
 #include "guest/runtime/status.h"
@@ -9,9 +11,10 @@
 
 namespace hotcell::guest {
 
-// Describes the source of job.operation.info, probing its format when the job names none. Opens no
-// file that the image refers to. Precondition: job.which_operation is info.
-Result<ImageDescription> Inspect(IoChannel& io, const hotcell_v1_Job& job);
+// Describes the source of job.operation.info, probing its format when the job names none, and, when
+// the job asks for it, the images below: top first. Opens no other file. Precondition:
+// job.which_operation is info.
+Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Job& job);
 
 }  // namespace hotcell::guest
 

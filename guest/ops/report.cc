@@ -35,7 +35,7 @@ class ReportMessage {
 
   void SetError(const Status& error);
   void SetConvert(const ConvertSummary& summary);
-  void SetInfo(const ImageDescription& info);
+  void SetInfo(const std::vector<ImageDescription>& images);
 
  private:
   pb_bytes_array_t* Bytes(std::string_view text);
@@ -43,6 +43,7 @@ class ReportMessage {
   static pb_size_t Counted(const std::vector<T>& items) {
     return static_cast<pb_size_t>(std::min(items.size(), kMaxCount));
   }
+  hotcell_v1_ImageInfo MakeInfo(const ImageDescription& description);
   hotcell_v1_Snapshot MakeSnapshot(const SnapshotInfo& snapshot);
   hotcell_v1_Bitmap MakeBitmap(const BitmapInfo& bitmap);
   hotcell_v1_Qcow2Info MakeQcow2(const Qcow2Details& details);
@@ -56,10 +57,12 @@ class ReportMessage {
   std::deque<std::vector<std::byte>> bytes_;
   std::deque<std::vector<char*>> text_lists_;
   std::vector<pb_bytes_array_t*> warnings_;
-  std::vector<hotcell_v1_Snapshot> snapshots_;
-  std::vector<hotcell_v1_Bitmap> bitmaps_;
-  std::vector<hotcell_v1_VmdkExtent> extents_;
-  std::vector<hotcell_v1_ReferenceInfo> references_;
+  // Of each image.
+  std::deque<std::vector<hotcell_v1_Snapshot>> snapshots_;
+  std::deque<std::vector<hotcell_v1_Bitmap>> bitmaps_;
+  std::deque<std::vector<hotcell_v1_VmdkExtent>> extents_;
+  std::deque<std::vector<hotcell_v1_ReferenceInfo>> references_;
+  std::vector<hotcell_v1_ImageInfo> chain_;
 };
 
 pb_bytes_array_t* ReportMessage::Bytes(std::string_view text) {
@@ -141,12 +144,13 @@ hotcell_v1_Qcow2Info ReportMessage::MakeQcow2(const Qcow2Details& details) {
   qcow2.data_file_raw = details.data_file_raw;
   CopyText(qcow2.encryption, details.encryption);
 
+  std::vector<hotcell_v1_Bitmap>& bitmaps = bitmaps_.emplace_back();
   NoteCut("bitmaps", details.bitmaps.size());
   for (const BitmapInfo& bitmap : std::span(details.bitmaps).first(Counted(details.bitmaps))) {
-    bitmaps_.push_back(MakeBitmap(bitmap));
+    bitmaps.push_back(MakeBitmap(bitmap));
   }
-  qcow2.bitmaps_count = Counted(bitmaps_);
-  qcow2.bitmaps = bitmaps_.data();
+  qcow2.bitmaps_count = Counted(bitmaps);
+  qcow2.bitmaps = bitmaps.data();
   return qcow2;
 }
 
@@ -155,9 +159,10 @@ hotcell_v1_VmdkInfo ReportMessage::MakeVmdk(const VmdkDetails& details) {
   vmdk.cid = details.cid;
   vmdk.parent_cid = details.parent_cid;
   CopyText(vmdk.create_type, details.create_type);
+  std::vector<hotcell_v1_VmdkExtent>& extents = extents_.emplace_back();
   NoteCut("extents", details.extents.size());
   for (const VmdkExtent& extent : std::span(details.extents).first(Counted(details.extents))) {
-    hotcell_v1_VmdkExtent& entry = extents_.emplace_back();
+    hotcell_v1_VmdkExtent& entry = extents.emplace_back();
     entry = hotcell_v1_VmdkExtent_init_zero;
     entry.filename = Bytes(extent.filename);
     CopyText(entry.format, extent.format);
@@ -165,8 +170,8 @@ hotcell_v1_VmdkInfo ReportMessage::MakeVmdk(const VmdkDetails& details) {
     entry.cluster_size = extent.cluster_size;
     entry.compressed = extent.compressed;
   }
-  vmdk.extents_count = Counted(extents_);
-  vmdk.extents = extents_.data();
+  vmdk.extents_count = Counted(extents);
+  vmdk.extents = extents.data();
   return vmdk;
 }
 
@@ -176,10 +181,19 @@ hotcell_v1_ReferenceInfo ReportMessage::MakeReference(const Reference& reference
           .format = Bytes(reference.format)};
 }
 
-void ReportMessage::SetInfo(const ImageDescription& description) {
+void ReportMessage::SetInfo(const std::vector<ImageDescription>& images) {
   message_.which_result = hotcell_v1_Report_info_tag;
-  hotcell_v1_ImageInfo& info = message_.result.info;
-  info = hotcell_v1_ImageInfo_init_zero;
+  message_.result.info = MakeInfo(images.front());
+  for (const ImageDescription& image : std::span(images).subspan(1)) {
+    chain_.push_back(MakeInfo(image));
+  }
+  message_.backing_chain_count = Counted(chain_);
+  message_.backing_chain = chain_.data();
+}
+
+hotcell_v1_ImageInfo ReportMessage::MakeInfo(const ImageDescription& description) {
+  hotcell_v1_ImageInfo info = hotcell_v1_ImageInfo_init_zero;
+  info.slot = description.slot;
   CopyText(info.format, description.format);
   info.virtual_size = description.virtual_size;
   info.cluster_size = description.cluster_size;
@@ -190,13 +204,14 @@ void ReportMessage::SetInfo(const ImageDescription& description) {
     info.backing_format = Bytes(description.backing->format);
   }
 
+  std::vector<hotcell_v1_Snapshot>& snapshots = snapshots_.emplace_back();
   NoteCut("snapshots", description.snapshots.size());
   for (const SnapshotInfo& snapshot :
        std::span(description.snapshots).first(Counted(description.snapshots))) {
-    snapshots_.push_back(MakeSnapshot(snapshot));
+    snapshots.push_back(MakeSnapshot(snapshot));
   }
-  info.snapshots_count = Counted(snapshots_);
-  info.snapshots = snapshots_.data();
+  info.snapshots_count = Counted(snapshots);
+  info.snapshots = snapshots.data();
 
   if (description.qcow2) {
     info.which_format_specific = hotcell_v1_ImageInfo_qcow2_tag;
@@ -208,19 +223,21 @@ void ReportMessage::SetInfo(const ImageDescription& description) {
 
   CopyText(info.encryption, description.encryption);
   CopyText(info.variant, description.variant);
+  std::vector<hotcell_v1_ReferenceInfo>& references = references_.emplace_back();
   NoteCut("references", description.references.size());
   for (const Reference& reference :
        std::span(description.references).first(Counted(description.references))) {
-    references_.push_back(MakeReference(reference));
+    references.push_back(MakeReference(reference));
   }
-  info.references_count = Counted(references_);
-  info.references = references_.data();
+  info.references_count = Counted(references);
+  info.references = references.data();
   std::vector<char*>& features = TextList(description.features);
   info.features_count = Counted(features);
   info.features = features.data();
   std::vector<char*>& contents = TextList(description.contents);
   info.contents_count = Counted(contents);
   info.contents = contents.data();
+  return info;
 }
 
 std::optional<size_t> Encode(const ReportMessage& report, std::span<std::byte> area) {
@@ -238,8 +255,8 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
     report.SetError(outcome.error);
   } else if (outcome.convert) {
     report.SetConvert(*outcome.convert);
-  } else if (outcome.info) {
-    report.SetInfo(*outcome.info);
+  } else if (!outcome.info.empty()) {
+    report.SetInfo(outcome.info);
   }
   if (const auto size = Encode(report, area)) return *size;
 

@@ -18,7 +18,7 @@ namespace hotcell::guest {
 struct JobOutcome {
   Status error;
   std::optional<ConvertSummary> convert;
-  std::optional<ImageDescription> info;
+  std::vector<ImageDescription> info;  // top first; empty: another operation
 };
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit

@@ -65,17 +65,31 @@ std::string EncodedRichInfo(size_t capacity) {
                    .data_file_raw = true,
                    .encryption = "luks",
                    .bitmaps = {{.name = "b0", .granularity = 65536, .flags = {"auto", "in-use"}}}};
-  return Encoded({.info = info}, capacity);
+  return Encoded({.info = {info}}, capacity);
+}
+
+std::string EncodedChain(size_t capacity) {
+  const Reference reference = {
+      .kind = ReferenceKind::kBackingFile, .name = "base", .format = "vmdk"};
+  ImageDescription top = {.format = "qcow2", .backing = reference, .references = {reference}};
+  top.features = {"version 3"};
+  ImageDescription base = {.format = "vmdk", .slot = 7, .variant = "streamOptimized"};
+  base.vmdk =
+      VmdkDetails{.cid = 1,
+                  .parent_cid = 2,
+                  .create_type = "streamOptimized",
+                  .extents = {{.filename = "e\xff", .format = "SPARSE", .virtual_size = 3}}};
+  return Encoded({.info = {top, base}}, capacity);
 }
 
 std::string EncodedRawInfo(size_t capacity) {
-  return Encoded({.info = ImageDescription{.format = "raw", .virtual_size = 512}}, capacity);
+  return Encoded({.info = {ImageDescription{.format = "raw", .virtual_size = 512}}}, capacity);
 }
 
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity) {
   ImageDescription info = {.format = "qcow2"};
   info.snapshots.assign(count, {.id = "1"});
-  return Encoded({.info = info}, capacity);
+  return Encoded({.info = {info}}, capacity);
 }
 
 std::string ReportOnJob(std::string_view job) {

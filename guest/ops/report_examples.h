@@ -16,6 +16,7 @@ std::string EncodedConvert(size_t capacity);
 // A qcow2 image with everything there is: two snapshots, a bitmap, a backing file whose name and
 // format are not UTF-8, an external data file.
 std::string EncodedRichInfo(size_t capacity);
+std::string EncodedChain(size_t capacity);
 std::string EncodedRawInfo(size_t capacity);
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity);
 

@@ -41,6 +41,23 @@ TEST(Report, CarriesAConversion) {
   EXPECT_THAT(report.warnings(), ElementsAre("first", "second \xff"));
 }
 
+TEST(Report, CarriesAChainOfImages) {
+  const v1::Report report = Decoded(EncodedChain(kPlenty));
+  EXPECT_EQ(report.info().format(), "qcow2");
+  EXPECT_THAT(report.info().features(), ElementsAre("version 3"));
+  ASSERT_EQ(report.info().references_size(), 1);
+  EXPECT_EQ(report.info().references(0).role(), v1::REFERENCE_ROLE_BACKING_FILE);
+  EXPECT_EQ(report.info().references(0).name(), "base");
+  ASSERT_EQ(report.backing_chain_size(), 1);
+  const v1::ImageInfo& base = report.backing_chain(0);
+  EXPECT_EQ(base.slot(), 7u);
+  EXPECT_EQ(base.variant(), "streamOptimized");
+  EXPECT_EQ(base.vmdk().parent_cid(), 2u);
+  ASSERT_EQ(base.vmdk().extents_size(), 1);
+  EXPECT_EQ(base.vmdk().extents(0).filename(), "e\xff");
+  EXPECT_EQ(base.vmdk().extents(0).virtual_size(), 3u);
+}
+
 TEST(Report, CarriesAllThatAnImageSaysOfItself) {
   const v1::Report report = Decoded(EncodedRichInfo(kPlenty));
   const v1::ImageInfo& info = report.info();

@@ -17,7 +17,10 @@ _hotcell_options() {
         --progress --quiet --force-share --backing --follow-references --lanes --output --stats
         $_hotcell_common"
       ;;
-    info) echo "-f -U --format --force-share --output $_hotcell_common" ;;
+    info)
+      echo "-f -U --format --force-share --backing-chain --backing --follow-references --image-opts
+        --output $_hotcell_common"
+      ;;
     run)
       echo "--mode --load --entry --mem --vcpus --serial-input --input --output
         --output-capacity --dirty-pages --registers --vga --verbose -v --stats $_hotcell_common"
@@ -30,7 +33,9 @@ _hotcell_options() {
 # the option takes none that are known.
 _hotcell_values() {
   case $1:$2 in
-    *:-f | *:-O | *:--format | *:--source-format | *:--target-format) echo "raw qcow2" ;;
+    *:-f | *:-O | *:--format | *:--source-format | *:--target-format)
+      hotcell --help | sed -n "s/^Supported formats: //p"
+      ;;
     *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
     convert:-o)
       echo "help cluster_size= compat= compression_type=zlib compression_type=zstd

@@ -13,6 +13,7 @@
 #include "tools/hotcell/config.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/formats.h"
 #include "tools/hotcell/help.h"
 #include "tools/hotcell/invocation.h"
 #include "tools/hotcell/suggest.h"
@@ -37,6 +38,8 @@ void PrintOverview() {
     Print(Cat("  ", command.name, padding, command.summary, "\n"));
   }
   Print("\n'hotcell help COMMAND' explains a command, 'hotcell --version' tells the version.\n");
+  // As qemu-img's help ends, for those who look there.
+  Print(Cat("\nSupported formats: ", FormatNames(), "\n"));
 }
 
 // Scripts look for the number after "qemu-img version"; it is that of the qemu-img whose behaviour

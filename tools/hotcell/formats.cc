@@ -1,5 +1,6 @@
 #include "tools/hotcell/formats.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -57,6 +58,15 @@ Json FormatsJson() {
     formats.Append(std::move(entry));
   }
   return formats;
+}
+
+std::string FormatNames() {
+  std::vector<std::string_view> names;
+  for (const FormatName& format : KnownFormats()) names.push_back(format.name);
+  std::sort(names.begin(), names.end());
+  std::string list;
+  for (const std::string_view name : names) Append(list, list.empty() ? "" : " ", name);
+  return list;
 }
 
 absl::Status CheckSourceFormat(std::string_view name) { return Check(name, false); }

@@ -15,6 +15,9 @@ namespace hotcell::cli {
 absl::Status CheckSourceFormat(std::string_view name);
 absl::Status CheckTargetFormat(std::string_view name);
 
+// All that are read, in alphabetical order: "bochs qcow2 raw".
+std::string FormatNames();
+
 // The text of `-o help`. Precondition: CheckTargetFormat(name).ok().
 std::string TargetOptionsHelp(std::string_view name);
 

@@ -59,9 +59,13 @@ inline constexpr std::string_view kInfoHelp =
     R"(usage: hotcell info [OPTION]... FILE
 
 Describes the disk image FILE, which is read in a KVM guest, as 'qemu-img info' does.
-Files that it refers to are named and not opened.
+Files that it refers to are named and, without --backing-chain, not opened.
 
-  -f FORMAT         format of FILE: raw, qcow2 (default: found out in the guest)
+  -f FORMAT         format of FILE (default: found out in the guest)
+  --backing-chain   describe the images below FILE too, as far as they may be opened
+  --backing NAME=FILE, --follow-references=DIR
+                    allow them, as in 'hotcell help convert'
+  --image-opts      FILE is driver=FORMAT,file.filename=PATH
   --output FORMAT   human or json; json has qemu-img's keys, and hotcell's own (confinement,
                     references, warnings) under the key "hotcell"
   -U                accepted, without effect

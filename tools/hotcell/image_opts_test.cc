@@ -26,10 +26,9 @@ TEST(ImageOptsTest, RefusesTheRestByName) {
   EXPECT_THAT(ParseImageOpts("driver=raw,file.driver=nbd,file.host=h").status().ToString(),
               HasSubstr("driver 'nbd' is not done"));
   EXPECT_THAT(ParseImageOpts("driver=luks,key-secret=s").status().ToString(), HasSubstr("'luks'"));
-  EXPECT_THAT(ParseImageOpts("driver=qcow2,backing.file.filename=b,file.filename=x")
-                  .status()
-                  .ToString(),
-              HasSubstr("key 'backing.file.filename' is not done"));
+  EXPECT_THAT(
+      ParseImageOpts("driver=qcow2,backing.file.filename=b,file.filename=x").status().ToString(),
+      HasSubstr("key 'backing.file.filename' is not done"));
   EXPECT_THAT(ParseImageOpts("driver=qcow2").status().ToString(), HasSubstr("file.filename"));
 }
 

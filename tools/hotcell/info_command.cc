@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
@@ -9,6 +10,7 @@
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
+#include "tools/hotcell/image_opts.h"
 #include "tools/hotcell/info_report.h"
 #include "tools/hotcell/signals.h"
 
@@ -36,38 +38,58 @@ constexpr RefusedOption kRefused[] = {
 struct InfoOptions {
   std::string path;
   std::string source_format;
+  bool image_opts = false;
+  bool backing_chain = false;
   CommonOptions common;
 };
 
-absl::Status Parse(int argc, char** argv, InfoOptions& options) {
-  const auto apply = [&](int id, std::string_view value) -> absl::Status {
-    switch (id) {
-      case 'f':
-        options.source_format = std::string(value);
-        return CheckSourceFormat(value);
-      case 'U':  // no image is locked
-        return absl::OkStatus();
-      case kOutput: {
-        const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-        if (!format.ok()) return format.status();
-        options.common.format = *format;
-        return absl::OkStatus();
-      }
-      default:
-        return ApplyCommonOption(id, value, options.common);
+absl::Status Apply(int id, std::string_view value, InfoOptions& options) {
+  switch (id) {
+    case 'f':
+      options.source_format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'U':  // no image is locked
+      return absl::OkStatus();
+    case kBackingChain:
+      options.backing_chain = true;
+      return absl::OkStatus();
+    case kImageOpts:
+      options.image_opts = true;
+      return absl::OkStatus();
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
     }
-  };
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+absl::Status Parse(int argc, char** argv, InfoOptions& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
   const absl::StatusOr<std::vector<std::string>> operands =
-      ParseArguments(argc, argv, WithImageOptions(kOptions), kRefused, apply);
+      ParseArguments(argc, argv, WithImageOptions(kOptions), kRefused,
+                     [&](int id, std::string_view value) { return Apply(id, value, options); });
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
   options.path = operands->front();
+  if (!options.image_opts) return absl::OkStatus();
+  if (!options.source_format.empty()) {
+    return absl::InvalidArgumentError("-f and --image-opts both say what the format is");
+  }
+  absl::StatusOr<ImageOpts> image = ParseImageOpts(options.path);
+  if (!image.ok()) return image.status();
+  options.path = std::move(image->path);
+  options.source_format = std::move(image->format);
   return absl::OkStatus();
 }
 
-absl::StatusOr<InfoReport> Inspect(const InfoOptions& options, const Cancellation& cancellation) {
+// Of the image and, when asked for, of those below it.
+absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
+                                                const Cancellation& cancellation) {
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
@@ -76,17 +98,40 @@ absl::StatusOr<InfoReport> Inspect(const InfoOptions& options, const Cancellatio
   request.source.fd = file->fd();
   request.source.name = options.path;
   request.source.format = options.source_format;
+  request.backing_chain = options.backing_chain;
+  request.references = options.common.references;
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
   absl::StatusOr<InfoReply> reply = (*engine)->Info(request);
   if (!reply.ok()) return reply.status();
-  InfoReport report;
-  report.filename = options.path;
-  report.actual_size = static_cast<uint64_t>(file->info().st_blocks) * kStatBlock;
-  report.image = std::move(reply->info);
-  report.warnings = std::move(reply->warnings);
-  report.layers = std::move(reply->worker.layers);
-  return report;
+  std::vector<InfoReport> reports;
+  reports.push_back({.filename = options.path,
+                     .actual_size = static_cast<uint64_t>(file->info().st_blocks) * kStatBlock,
+                     .image = std::move(reply->info),
+                     .warnings = std::move(reply->warnings),
+                     .layers = std::move(reply->worker.layers)});
+  for (BackingImage& below : reply->backing_chain) {
+    const InfoReport& above = reports.back();
+    reports.push_back({.filename = FullBackingName(above.filename, above.image.backing_file()),
+                       .actual_size = below.allocated_size,
+                       .image = std::move(below.info),
+                       .warnings = {},
+                       .layers = above.layers});
+  }
+  return reports;
+}
+
+void PrintReports(const std::vector<InfoReport>& reports, const InfoOptions& options) {
+  if (options.common.format == OutputFormat::kJson) {
+    Print(options.backing_chain ? InfoChainJson(reports) : InfoJson(reports.front()));
+    Print("\n");
+    return;
+  }
+  for (const InfoReport& report : reports) {
+    if (&report != &reports.front()) Print("\n");
+    Print(InfoText(report));
+  }
+  for (const std::string& warning : reports.front().warnings) PrintWarning(kName, warning);
 }
 
 }  // namespace
@@ -101,17 +146,12 @@ int InfoMain(int argc, char** argv) {
   }
   Cancellation cancellation;
   const JobSignals signals(cancellation);
-  const absl::StatusOr<InfoReport> report = Inspect(options, cancellation);
-  if (!report.ok()) {
-    (void)ReportError(kName, report.status(), options.common.format);
+  const absl::StatusOr<std::vector<InfoReport>> reports = Inspect(options, cancellation);
+  if (!reports.ok()) {
+    (void)ReportError(kName, reports.status(), options.common.format);
     return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
   }
-  if (options.common.format == OutputFormat::kJson) {
-    Print(InfoJson(*report) + "\n");
-    return kExitOk;
-  }
-  Print(InfoText(*report));
-  for (const std::string& warning : report->warnings) PrintWarning(kName, warning);
+  PrintReports(*reports, options);
   return kExitOk;
 }
 

@@ -103,9 +103,7 @@ Json OwnFields(const InfoReport& report) {
   return own;
 }
 
-}  // namespace
-
-std::string InfoJson(const InfoReport& report) {
+Json ImageJson(const InfoReport& report) {
   const v1::ImageInfo& image = report.image;
   Json json = Json::Object();
   if (!image.backing_format().empty()) {
@@ -125,7 +123,17 @@ std::string InfoJson(const InfoReport& report) {
   if (has_backing) json.SetString("backing-filename", image.backing_file());
   json.SetBool("dirty-flag", image.dirty());
   if (!ActsAsQemuImg()) json.Set("hotcell", OwnFields(report));
-  return json.Dump();
+  return json;
+}
+
+}  // namespace
+
+std::string InfoJson(const InfoReport& report) { return ImageJson(report).Dump(); }
+
+std::string InfoChainJson(std::span<const InfoReport> reports) {
+  Json array = Json::Array();
+  for (const InfoReport& report : reports) array.Append(ImageJson(report));
+  return array.Dump();
 }
 
 }  // namespace hotcell::cli

@@ -3,6 +3,7 @@
 #define HOTCELL_TOOLS_HOTCELL_INFO_REPORT_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,8 @@ std::string InfoText(const InfoReport& report);
 // qemu-img's keys in its order, then "hotcell": {"encrypted", "references", "warnings",
 // "confinement"}. No newline at the end.
 std::string InfoJson(const InfoReport& report);
+// An array of such objects (--backing-chain).
+std::string InfoChainJson(std::span<const InfoReport> reports);
 
 }  // namespace hotcell::cli
 

@@ -128,11 +128,21 @@ struct ConvertReply {
 
 struct InfoRequest {
   ImageSource source;
+  // Describe the images below it as well, which `references` must allow to be opened.
+  bool backing_chain = false;
+  ReferencePolicy references;
   JobOptions options;
+};
+
+// An image below the one that was asked for.
+struct BackingImage {
+  v1::ImageInfo info;
+  uint64_t allocated_size = 0;  // bytes that the file occupies on its file system
 };
 
 struct InfoReply {
   v1::ImageInfo info;
+  std::vector<BackingImage> backing_chain;  // next first
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
