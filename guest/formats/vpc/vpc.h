@@ -1,0 +1,23 @@
+// VHD, which QEMU calls vpc: Microsoft's "Virtual Hard Disk Image Format Specification" 1.0.
+#ifndef HOTCELL_GUEST_FORMATS_VPC_VPC_H_
+#define HOTCELL_GUEST_FORMATS_VPC_VPC_H_
+
+#include <memory>
+
+#include "guest/formats/check.h"
+#include "guest/formats/format.h"
+
+namespace hotcell::guest {
+
+// Opens a fixed, dynamic or differencing disk; the parent of the last is the reader's backing().
+Result<std::unique_ptr<ImageReader>> OpenVpc(IoChannel& io, const FileHandle& file,
+                                             const OpenOptions& options);
+
+Result<CheckResult> CheckVpc(IoChannel& io, const FileHandle& file, const OpenOptions& options);
+
+// The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
+extern constinit const FormatDriver kVpcFormat;
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_VPC_VPC_H_
