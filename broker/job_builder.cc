@@ -15,6 +15,7 @@ constexpr size_t kMaxFormat = 31;
 constexpr size_t kMaxOptionKey = 63;
 constexpr size_t kMaxOptionValue = 511;
 constexpr size_t kMaxOptions = 32;
+constexpr size_t kMaxFileName = 255;
 constexpr size_t kMaxSnapshot = 1023;
 
 absl::Status CheckText(absl::string_view what, const std::string& text, size_t max_size) {
@@ -66,6 +67,12 @@ v1::Job JobWithLimits(const Limits& limits) {
   return job;
 }
 
+// Without the directory; empty when it can be no file's.
+std::string FileName(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.size() <= kMaxFileName ? name : "";
+}
+
 absl::Status CheckTexts(const ConvertRequest& request) {
   absl::Status status = CheckText("the target format", request.target_format, kMaxFormat);
   if (status.ok()) status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
@@ -98,6 +105,7 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
   v1::TargetImage& target = *convert.mutable_target();
   target.set_slot(*slot);
   target.set_format(request.target_format);
+  target.set_name(FileName(request.target_name));
   target.set_compress(request.compress);
   for (const auto& [key, value] : request.target_options) {
     v1::FormatOption& option = *target.add_options();

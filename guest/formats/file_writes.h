@@ -7,11 +7,12 @@
 
 namespace hotcell::guest {
 
-// Adds a write to the target file, to the last one where it continues that in file and memory.
+// Adds a write, to the last one where it continues that in file and memory.
 inline void AddWrite(std::vector<FileWrite>& writes, const FileWrite& write) {
   if (!writes.empty()) {
     FileWrite& last = writes.back();
-    if (last.offset + last.length == write.offset && last.data + last.length == write.data) {
+    if (last.slot == write.slot && last.offset + last.length == write.offset &&
+        last.data + last.length == write.data) {
       last.length += write.length;
       return;
     }

@@ -86,6 +86,10 @@ void OptionParser::Size(std::string_view key, uint64_t* value) {
   }
 }
 
+void OptionParser::Text(std::string_view key, std::string_view* value) {
+  if (const std::optional<std::string_view> text = Find(key)) *value = *text;
+}
+
 void OptionParser::OnOff(std::string_view key, bool* value) {
   constexpr std::string_view kChoices[] = {"on", "off"};
   std::string_view chosen = *value ? "on" : "off";

@@ -31,6 +31,7 @@ class OptionParser {
       : format_(format), options_(options) {}
 
   void Size(std::string_view key, uint64_t* value);
+  void Text(std::string_view key, std::string_view* value);
   void OnOff(std::string_view key, bool* value);
   // One of `choices`; another is an error that lists them.
   void Choice(std::string_view key, std::span<const std::string_view> choices,

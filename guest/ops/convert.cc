@@ -33,6 +33,7 @@ Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v
   std::optional<BackingImage> backing;
   if (job.has_backing) backing = {.name = job.backing.name, .format = job.backing.format};
   return driver->create(io, {.slot = job.slot,
+                             .name = {reinterpret_cast<const char*>(job.name.bytes), job.name.size},
                              .virtual_size = virtual_size,
                              .options = options,
                              .compress = job.compress,

@@ -23,6 +23,7 @@ struct ConvertRequest {
   std::string source_format;                            // empty: probe
   FileHandle target;
   std::string target_format;
+  std::string target_name;  // without its directory
   std::vector<std::pair<std::string, std::string>> options;
   bool compress = false;
   bool existing = false;
@@ -67,6 +68,9 @@ inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
   target.existing = request.existing;
   target.existing_size = request.existing ? request.target.size : 0;
   CopyText(request.target_format, target.format, sizeof(target.format));
+  target.name.size =
+      static_cast<pb_size_t>(std::min(request.target_name.size(), sizeof(target.name.bytes)));
+  std::memcpy(target.name.bytes, request.target_name.data(), target.name.size);
   target.existing_is_zero = request.existing_is_zero;
   target.has_backing = request.backing.has_value();
   if (request.backing) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "guest/ops/convert.h"
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
   if (argc - optind != 4) return 2;
   request.source_format = argv[optind];
   request.target_format = argv[optind + 2];
+  request.target_name = std::filesystem::path(argv[optind + 3]).filename();
 
   NativeFiles files;
   const FileHandle source = files.AddPath(argv[optind + 1], O_RDONLY);

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 namespace hotcell::guest {
 
 Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
@@ -25,6 +27,7 @@ Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
       .target =
           files.AddPath(conversion.target, O_RDWR | O_CREAT | (conversion.existing ? 0 : O_TRUNC)),
       .target_format = conversion.target_format,
+      .target_name = std::filesystem::path(conversion.target).filename(),
       .options = conversion.options,
       .compress = conversion.compress,
       .existing = conversion.existing,
