@@ -1,0 +1,110 @@
+#include "guest/formats/parallels/header.h"
+
+#include <span>
+#include <string_view>
+
+#include "guest/formats/stream_reader.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest::parallels {
+namespace {
+
+uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+Status CheckLimits(const Header& header) {
+  if (header.version != kVersion) {
+    return Unsupported(StrCat("parallels: version ", uint32_t{header.version},
+                              " is not supported, only ", kVersion));
+  }
+  if (header.tracks == 0) return CorruptImage("parallels: clusters have zero sectors");
+  if (header.tracks > kMaxTracks) {
+    return Unsupported(StrCat("parallels: clusters of ", uint32_t{header.tracks},
+                              " sectors are bigger than the supported ", kMaxTracks));
+  }
+  if (header.nb_bat_entries > kMaxBatEntries) {
+    return Unsupported(StrCat("parallels: a BAT of ", uint32_t{header.nb_bat_entries},
+                              " entries is bigger than the supported ", kMaxBatEntries));
+  }
+  return OkStatus();
+}
+
+// An old image need not say where its data starts.
+void PlaceData(const Header& header, const FileHandle& file, ImageHeader& image) {
+  const uint64_t least =
+      RoundUp(image.bat_end(), image.extended ? image.cluster_size : kSectorSize);
+  const uint64_t declared = header.data_off * kSectorSize;
+  const bool unsaid = declared == 0 && !image.extended;
+  image.data_offset_right =
+      unsaid || (declared >= least && declared <= RoundUp(file.size, kSectorSize));
+  image.data_offset = unsaid || !image.data_offset_right ? least : declared;
+}
+
+Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) {
+  StreamReader stream(io, file, image.extension_offset, image.cluster_size,
+                      "parallels: the format extension");
+  const auto start = stream.TakeStruct<ExtensionHeader>();
+  if (!start.ok()) return start.status();
+  if (start->magic != kExtensionMagic) {
+    return CorruptImage(StrCat("parallels: the format extension at ", Hex(image.extension_offset),
+                               " has a bad magic number"));
+  }
+  for (uint32_t i = 0; i < kMaxFeatures; ++i) {
+    const auto feature = stream.TakeStruct<FeatureHeader>();
+    if (!feature.ok()) return feature.status();
+    if (feature->magic == kFeatureEnd) return OkStatus();
+    if (feature->magic == kFeatureDirtyBitmap) {
+      image.extension_features.emplace_back("dirty bitmap");
+    } else if ((feature->flags & kFeatureNecessary) != 0) {
+      return Unsupported(
+          StrCat("parallels: the image needs the unknown format extension ", Hex(feature->magic)));
+    } else {
+      image.extension_features.push_back(StrCat("unknown extension ", Hex(feature->magic)));
+    }
+    HOTCELL_RETURN_IF_ERROR(stream.Skip(RoundUp(feature->data_size, 8)));
+  }
+  return LimitExceeded(
+      StrCat("parallels: the format extension has more than ", kMaxFeatures, " features"));
+}
+
+}  // namespace
+
+Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
+  Header header;
+  HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, std::as_writable_bytes(std::span(&header, 1)),
+                                    "parallels: the header"));
+  const std::string_view magic(header.magic, sizeof(header.magic));
+  if (magic != kMagic && magic != kMagicExtended) {
+    return CorruptImage("parallels: this is no Parallels image: bad magic");
+  }
+  HOTCELL_RETURN_IF_ERROR(CheckLimits(header));
+
+  ImageHeader image;
+  image.extended = magic == kMagicExtended;
+  image.in_use = header.in_use == kInUse;
+  image.empty = (header.flags & kFlagEmpty) != 0;
+  image.cluster_size = header.tracks * kSectorSize;
+  image.entry_unit = image.extended ? image.cluster_size : kSectorSize;
+  image.bat_entries = header.nb_bat_entries;
+  const uint64_t sectors = header.nb_sectors & (image.extended ? UINT64_MAX : UINT32_MAX);
+  if (sectors > uint64_t{header.nb_bat_entries} * header.tracks) {
+    return CorruptImage(StrCat("parallels: the disk has ", sectors, " sectors, but the BAT only ",
+                               image.bat_entries, " entries for clusters of ",
+                               uint32_t{header.tracks}, " sectors"));
+  }
+  image.virtual_size = sectors * kSectorSize;
+  if (image.bat_end() > file.size) {
+    return CorruptImage(StrCat("parallels: the BAT (", image.bat_end() - sizeof(Header),
+                               " bytes) reaches past the end of the file (", file.size,
+                               " bytes); the file is truncated or damaged"));
+  }
+  PlaceData(header, file, image);
+  if (header.ext_off > UINT64_MAX / kSectorSize) {
+    return CorruptImage(StrCat("parallels: the format extension at sector ",
+                               uint64_t{header.ext_off}, " is past the end of the file"));
+  }
+  image.extension_offset = header.ext_off * kSectorSize;
+  if (image.extension_offset != 0) HOTCELL_RETURN_IF_ERROR(ReadExtension(io, file, image));
+  return image;
+}
+
+}  // namespace hotcell::guest::parallels

@@ -1,0 +1,22 @@
+// Parallels expandable images: a header, a block allocation table (BAT) and clusters.
+#ifndef HOTCELL_GUEST_FORMATS_PARALLELS_PARALLELS_H_
+#define HOTCELL_GUEST_FORMATS_PARALLELS_PARALLELS_H_
+
+#include <memory>
+
+#include "guest/formats/check.h"
+#include "guest/formats/format.h"
+
+namespace hotcell::guest {
+
+Result<std::unique_ptr<ImageReader>> OpenParallels(IoChannel& io, const FileHandle& file,
+                                                   const OpenOptions& options);
+Result<CheckResult> CheckParallels(IoChannel& io, const FileHandle& file,
+                                   const OpenOptions& options);
+
+// The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
+extern constinit const FormatDriver kParallelsFormat;
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_PARALLELS_PARALLELS_H_
