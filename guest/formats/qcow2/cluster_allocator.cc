@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/formats/qcow2/on_disk.h"
+#include "guest/formats/qcow2/refcount_block.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest::qcow2 {
@@ -23,35 +24,6 @@ ClusterAllocator::ClusterAllocator(uint32_t slot, uint32_t cluster_bits, uint32_
       blocks_per_batch_(std::max<uint64_t>(kBatchBytes >> cluster_bits, 1)),
       entries_per_batch_(entries_per_block_ * blocks_per_batch_),
       batch_bytes_(blocks_per_batch_ << cluster_bits) {}
-
-uint64_t ClusterAllocator::Get(uint64_t index) const {
-  if (refcount_order_ < 3) {
-    const uint32_t bits = 1u << refcount_order_;
-    const uint32_t byte = static_cast<uint32_t>(batch_bytes_[(index * bits) / 8]);
-    return (byte >> ((index * bits) % 8)) & ((1u << bits) - 1);
-  }
-  const uint32_t bytes = 1u << (refcount_order_ - 3);
-  uint64_t value = 0;
-  for (uint32_t i = 0; i < bytes; ++i) {
-    value = value << 8 | static_cast<uint64_t>(batch_bytes_[index * bytes + i]);
-  }
-  return value;
-}
-
-void ClusterAllocator::Set(uint64_t index, uint64_t value) {
-  if (refcount_order_ < 3) {
-    const uint32_t bits = 1u << refcount_order_;
-    const uint32_t shift = static_cast<uint32_t>((index * bits) % 8);
-    std::byte& byte = batch_bytes_[(index * bits) / 8];
-    byte &= ~static_cast<std::byte>(((1u << bits) - 1) << shift);
-    byte |= static_cast<std::byte>(value << shift);
-    return;
-  }
-  const uint32_t bytes = 1u << (refcount_order_ - 3);
-  for (uint32_t i = bytes; i-- > 0; value >>= 8) {
-    batch_bytes_[index * bytes + i] = static_cast<std::byte>(value);
-  }
-}
 
 // Blocks to be placed before `count` clusters so that these, and the blocks, can be counted.
 uint64_t ClusterAllocator::BlocksMissing(uint64_t count) const {
@@ -77,7 +49,9 @@ Status ClusterAllocator::CountUpToNext(IoChannel& io) {
     if (counted_ / entries_per_batch_ != batch_) HOTCELL_RETURN_IF_ERROR(WriteBatch(io));
     const uint64_t first = batch_ * entries_per_batch_;
     const uint64_t end = std::min(next_, first + entries_per_batch_);
-    for (; counted_ < end; ++counted_) Set(counted_ - first, 1);
+    for (; counted_ < end; ++counted_) {
+      SetRefcount(batch_bytes_, refcount_order_, counted_ - first, 1);
+    }
   }
   return OkStatus();
 }
@@ -95,10 +69,9 @@ bool ClusterAllocator::Share(uint64_t offset) {
   const uint64_t cluster = offset >> cluster_bits_;
   const uint64_t first = batch_ * entries_per_batch_;
   if (cluster < first) return false;
-  const uint64_t count = Get(cluster - first);
-  const uint64_t max = refcount_order_ == 6 ? UINT64_MAX : (1ull << (1u << refcount_order_)) - 1;
-  if (count == max) return false;
-  Set(cluster - first, count + 1);
+  const uint64_t count = GetRefcount(batch_bytes_, refcount_order_, cluster - first);
+  if (count == MaxRefcount(refcount_order_)) return false;
+  SetRefcount(batch_bytes_, refcount_order_, cluster - first, count + 1);
   return true;
 }
 

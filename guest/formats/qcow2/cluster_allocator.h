@@ -43,8 +43,6 @@ class ClusterAllocator {
   uint64_t BlocksMissing(uint64_t count) const;
   Status CountUpToNext(IoChannel& io);
   Status WriteBatch(IoChannel& io);
-  uint64_t Get(uint64_t index) const;
-  void Set(uint64_t index, uint64_t value);
 
   const uint32_t slot_;
   const uint32_t cluster_bits_;

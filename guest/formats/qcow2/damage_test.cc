@@ -244,7 +244,7 @@ std::vector<Damage> TableDamages() {
          i.header().snapshots_offset = TestImage::kL1;
          i.SetBytes(TestImage::kL1, OneSnapshot());
        },
-       Code::kCorruptImage, "the snapshot table at 0x30000 (48 bytes) overlaps the L1 table"},
+       Code::kCorruptImage, "the snapshot table at 0x30000 (42 bytes) overlaps the L1 table"},
   };
 }
 

@@ -1,3 +1,4 @@
+#include "guest/formats/qcow2/checker.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/qcow2_writer.h"
@@ -16,6 +17,6 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 }  // namespace
 
 constinit const FormatDriver kQcow2Format = {
-    .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = CreateQcow2};
+    .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = CreateQcow2, .check = CheckQcow2};
 
 }  // namespace hotcell::guest

@@ -106,6 +106,11 @@ static_assert(sizeof(BitmapDirectoryEntry) == 24);
 inline constexpr uint32_t kBitmapInUse = 1u << 0;
 inline constexpr uint32_t kBitmapAuto = 1u << 1;
 
+// "Bitmap table": offset of a cluster of the bitmap (kOffsetMask), or, where that is 0, whether its
+// bits are all 1.
+inline constexpr uint64_t kBitmapAllOnes = 1ull << 0;
+inline constexpr uint64_t kBitmapEntryReserved = 0xff00'0000'0000'01fe;
+
 // "Snapshots"; extra data, ID, name and padding to 8 bytes follow.
 struct SnapshotEntry {
   Be64 l1_table_offset;
@@ -131,7 +136,12 @@ inline constexpr uint64_t kOffsetMask = 0x00ff'ffff'ffff'fe00;
 inline constexpr uint64_t kEntryCopied = 1ull << 63;
 inline constexpr uint64_t kEntryCompressed = 1ull << 62;
 inline constexpr uint64_t kEntryZero = 1ull << 0;
+inline constexpr uint64_t kL1EntryReserved = 0x7f00'0000'0000'01ff;
+inline constexpr uint64_t kL2EntryReserved = 0x3f00'0000'0000'01fe;  // of clusters not compressed
 inline constexpr uint32_t kSubclusters = 32;
+
+// "Host cluster management": bits of refcount table entries.
+inline constexpr uint64_t kRefcountBlockMask = ~uint64_t{0x1ff};
 
 // Limits: those of the specification, or QEMU's where it sets none.
 inline constexpr uint32_t kMinClusterBits = 9;

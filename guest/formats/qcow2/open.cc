@@ -42,7 +42,7 @@ Status LoadForDescription(IoChannel& io, ImageParts& parts) {
   if (!parts.header.bitmaps) return OkStatus();
   auto bitmaps = qcow2::ReadBitmapDirectory(io, parts.file, parts.header);
   if (bitmaps.ok()) {
-    parts.bitmaps = std::move(*bitmaps);
+    for (qcow2::Bitmap& bitmap : *bitmaps) parts.bitmaps.push_back(std::move(bitmap.info));
   } else {
     parts.warnings.push_back(bitmaps.status().message());
   }

@@ -111,6 +111,8 @@ std::vector<Variant> Variants() {
                                "qemu-io -f qcow2 -c 'write -P 3 1M 1M' image.qcow2 >/dev/null\n"
                                "qemu-img snapshot -c two image.qcow2\n"
                                "qemu-io -f qcow2 -c 'write -P 4 1M 2M' image.qcow2 >/dev/null"},
+      {"snapshot_table_ends_the_file",
+       Convert("-o compat=1.1") + "\nqemu-img snapshot -c one image.qcow2"},
       {"snapshot_by_name",
        Convert("-o cluster_size=8k") +
            "\nqemu-img snapshot -c first image.qcow2\n"

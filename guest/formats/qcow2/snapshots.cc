@@ -24,7 +24,9 @@ SnapshotExtra LoadExtra(std::span<const std::byte> bytes, const SnapshotEntry& e
   return extra;
 }
 
+// The table can be the last of the file, which then ends without the last entry's padding.
 Result<Snapshot> TakeSnapshot(StreamReader& stream, const ImageHeader& header) {
+  HOTCELL_RETURN_IF_ERROR(stream.SkipPadding(8));
   const auto entry = stream.TakeStruct<SnapshotEntry>();
   if (!entry.ok()) return entry.status();
   if (entry->extra_data_size > kMaxSnapshotExtraBytes) {
@@ -40,11 +42,11 @@ Result<Snapshot> TakeSnapshot(StreamReader& stream, const ImageHeader& header) {
   if (!id.ok()) return id.status();
   auto name = stream.TakeString(entry->name_size);
   if (!name.ok()) return name.status();
-  HOTCELL_RETURN_IF_ERROR(stream.SkipPadding(8));
 
   Snapshot snapshot;
   snapshot.l1_offset = entry->l1_table_offset;
   snapshot.l1_size = entry->l1_size;
+  snapshot.extra_data_size = entry->extra_data_size;
   snapshot.info = {.id = std::move(*id),
                    .name = std::move(*name),
                    .vm_state_size = extra.vm_state_size_large,
@@ -57,7 +59,7 @@ Result<Snapshot> TakeSnapshot(StreamReader& stream, const ImageHeader& header) {
   return snapshot;
 }
 
-Result<BitmapInfo> TakeBitmap(StreamReader& stream) {
+Result<Bitmap> TakeBitmap(StreamReader& stream) {
   const auto entry = stream.TakeStruct<BitmapDirectoryEntry>();
   if (!entry.ok()) return entry.status();
   if (entry->name_size == 0 || entry->name_size > kMaxBitmapNameSize) {
@@ -72,11 +74,13 @@ Result<BitmapInfo> TakeBitmap(StreamReader& stream) {
   auto name = stream.TakeString(entry->name_size);
   if (!name.ok()) return name.status();
 
-  BitmapInfo bitmap;
-  bitmap.name = std::move(*name);
-  bitmap.granularity = 1u << entry->granularity_bits;
-  if ((entry->flags & kBitmapInUse) != 0) bitmap.flags.emplace_back("in-use");
-  if ((entry->flags & kBitmapAuto) != 0) bitmap.flags.emplace_back("auto");
+  Bitmap bitmap;
+  bitmap.info.name = std::move(*name);
+  bitmap.info.granularity = 1u << entry->granularity_bits;
+  if ((entry->flags & kBitmapInUse) != 0) bitmap.info.flags.emplace_back("in-use");
+  if ((entry->flags & kBitmapAuto) != 0) bitmap.info.flags.emplace_back("auto");
+  bitmap.table_offset = entry->bitmap_table_offset;
+  bitmap.table_size = entry->bitmap_table_size;
   return bitmap;
 }
 
@@ -114,17 +118,17 @@ Result<SnapshotTable> ReadSnapshotTable(IoChannel& io, const FileHandle& file,
   return table;
 }
 
-Result<std::vector<BitmapInfo>> ReadBitmapDirectory(IoChannel& io, const FileHandle& file,
-                                                    const ImageHeader& header) {
+Result<std::vector<Bitmap>> ReadBitmapDirectory(IoChannel& io, const FileHandle& file,
+                                                const ImageHeader& header) {
   const BitmapDirectory& directory = *header.bitmaps;
   StreamReader stream(io, file, directory.offset, directory.size, "qcow2: the bitmap directory");
-  std::vector<BitmapInfo> bitmaps;
+  std::vector<Bitmap> bitmaps;
   uint64_t name_bytes = 0;
   for (uint32_t i = 0; i < directory.count; ++i) {
     auto bitmap = TakeBitmap(stream);
     if (!bitmap.ok()) return bitmap.status();
     HOTCELL_RETURN_IF_ERROR(stream.SkipPadding(8));
-    name_bytes += bitmap->name.size();
+    name_bytes += bitmap->info.name.size();
     if (name_bytes > kMaxNameBytes) {
       return LimitExceeded(
           StrCat("qcow2: the names of the bitmaps need more than ", kMaxNameBytes, " bytes"));

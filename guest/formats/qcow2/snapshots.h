@@ -14,7 +14,8 @@ namespace hotcell::guest::qcow2 {
 struct Snapshot {
   SnapshotInfo info;
   uint64_t l1_offset = 0;
-  uint32_t l1_size = 0;  // entries
+  uint32_t l1_size = 0;          // entries
+  uint32_t extra_data_size = 0;  // bytes
 };
 
 struct SnapshotTable {
@@ -25,13 +26,19 @@ struct SnapshotTable {
   const Snapshot* Find(std::string_view id_or_name) const;
 };
 
+struct Bitmap {
+  BitmapInfo info;
+  uint64_t table_offset = 0;
+  uint32_t table_size = 0;  // entries
+};
+
 // kLimit when the table's strings need more memory than the guest grants them.
 Result<SnapshotTable> ReadSnapshotTable(IoChannel& io, const FileHandle& file,
                                         const ImageHeader& header);
 
 // Precondition: header.bitmaps is set.
-Result<std::vector<BitmapInfo>> ReadBitmapDirectory(IoChannel& io, const FileHandle& file,
-                                                    const ImageHeader& header);
+Result<std::vector<Bitmap>> ReadBitmapDirectory(IoChannel& io, const FileHandle& file,
+                                                const ImageHeader& header);
 
 }  // namespace hotcell::guest::qcow2
 
