@@ -2,6 +2,7 @@
 
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/formats/vmdk/vmdk.h"
+#include "guest/formats/vmdk/vmdk_writer.h"
 
 namespace hotcell::guest {
 namespace {
@@ -30,6 +31,7 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kVmdkFormat = {.name = "vmdk", .probe = Probe, .open = OpenVmdk};
+constinit const FormatDriver kVmdkFormat = {
+    .name = "vmdk", .probe = Probe, .open = OpenVmdk, .create = CreateVmdk};
 
 }  // namespace hotcell::guest

@@ -1,0 +1,28 @@
+#include "guest/formats/vmdk/vmdk_writer.h"
+
+#include "guest/formats/vmdk/vmdk_writer_sparse.h"
+#include "guest/formats/vmdk/vmdk_writer_stream.h"
+#include "guest/formats/vmdk/write_options.h"
+
+namespace hotcell::guest {
+
+Result<std::unique_ptr<ImageWriter>> CreateVmdk(IoChannel& io, const CreateOptions& options) {
+  const auto parsed = vmdk::ParseWriteOptions(options);
+  if (!parsed.ok()) return parsed.status();
+  if (options.existing) {
+    return Unsupported("vmdk: writing into an existing image (-n) is not done; name a new file");
+  }
+  switch (parsed->subformat) {
+    case vmdk::Subformat::kStreamOptimized:
+      return vmdk::CreateStream(options, *parsed);
+    case vmdk::Subformat::kMonolithicSparse:
+    case vmdk::Subformat::kTwoGbMaxExtentSparse:
+      return vmdk::CreateSparse(io, options, *parsed);
+    case vmdk::Subformat::kMonolithicFlat:
+    case vmdk::Subformat::kTwoGbMaxExtentFlat:
+      return Unsupported("vmdk: flat extents are not done for output");
+  }
+  return Unsupported("vmdk: unknown subformat");
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,17 @@
+#ifndef HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_SPARSE_H_
+#define HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_SPARSE_H_
+
+#include <memory>
+
+#include "guest/formats/vmdk/write_options.h"
+#include "guest/formats/writer.h"
+
+namespace hotcell::guest::vmdk {
+
+// monolithicSparse and twoGbMaxExtentSparse.
+Result<std::unique_ptr<ImageWriter>> CreateSparse(IoChannel& io, const CreateOptions& create,
+                                                  const WriteOptions& options);
+
+}  // namespace hotcell::guest::vmdk
+
+#endif  // HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_SPARSE_H_
