@@ -29,6 +29,10 @@ constexpr Command kCommands[] = {
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain},
 };
 
+// Of qemu-img.
+constexpr std::string_view kRefusedCommands[] = {"amend",  "bench",  "bitmap",  "commit",
+                                                 "rebase", "resize", "snapshot"};
+
 void PrintOverview() {
   Print("usage: hotcell COMMAND [OPTION]... [OPERAND]...\n\n");
   Print("Converts and inspects disk images that nobody should trust, in a KVM guest that a\n");
@@ -64,6 +68,11 @@ int Help(int argc, char** argv) {
 }
 
 absl::Status UnknownCommand(std::string_view name) {
+  for (const std::string_view refused : kRefusedCommands) {
+    if (name != refused) continue;
+    return WithRemedy(absl::UnimplementedError(Cat("the command '", name, "' is not done")),
+                      "images are not edited in place: convert into a new one");
+  }
   const bool is_option = !name.empty() && name.front() == '-';
   absl::Status status = absl::InvalidArgumentError(
       Cat(is_option ? "unknown option '" : "unknown command '", name, "'"));

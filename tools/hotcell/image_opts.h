@@ -12,13 +12,22 @@ namespace hotcell::cli {
 
 struct ImageOpts {
   std::string path;
-  std::string format;  // empty: probe
+  std::string format;            // empty: probe
+  bool without_backing = false;  // the image alone, whatever it stands on
 };
 
 // "driver=qcow2,file.driver=file,file.filename=x.qcow2", with driver and file.driver optional, or
 // "driver=file,filename=x" and "filename=x", which are raw and probed as in qemu-img. Values double
 // their commas. Other keys and drivers are refused by name.
 absl::StatusOr<ImageOpts> ParseImageOpts(std::string_view text);
+
+// "json:{...}" with the same keys, nested or joined by dots, as qemu-img takes it in place of a
+// path. "backing": null is taken, and has an effect only where the command says so.
+absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text);
+
+// What a command's operand names: keys with `image_opts`, JSON where it begins with "json:", else a
+// path.
+absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts);
 
 }  // namespace hotcell::cli
 

@@ -32,5 +32,27 @@ TEST(ImageOptsTest, RefusesTheRestByName) {
   EXPECT_THAT(ParseImageOpts("driver=qcow2").status().ToString(), HasSubstr("file.filename"));
 }
 
+TEST(ImageOptsTest, TakesJson) {
+  const auto nested = ParseImageOperand(
+      R"(json:{"file": {"driver": "file", "filename": "a,b"}, "driver": "qcow2", "backing": null})",
+      /*image_opts=*/false);
+  ASSERT_TRUE(nested.ok()) << nested.status();
+  EXPECT_EQ(nested->path, "a,b");
+  EXPECT_EQ(nested->format, "qcow2");
+  EXPECT_TRUE(nested->without_backing);
+  const auto flat = ParseJsonName(R"(json: {"file.filename": "x"})");
+  ASSERT_TRUE(flat.ok()) << flat.status();
+  EXPECT_EQ(flat->path, "x");
+  EXPECT_FALSE(flat->without_backing);
+
+  EXPECT_THAT(ParseJsonName(R"(json:{"file.driver": "https", "file.url": "https://h"})")
+                  .status()
+                  .ToString(),
+              HasSubstr("driver 'https' is not done"));
+  EXPECT_THAT(ParseJsonName("json:{").status().ToString(), HasSubstr("not a JSON object"));
+  EXPECT_THAT(ParseJsonName("json:[]").status().ToString(), HasSubstr("not a JSON object"));
+  EXPECT_EQ(ParseImageOperand("disk.json:x", false)->path, "disk.json:x");
+}
+
 }  // namespace
 }  // namespace hotcell::cli

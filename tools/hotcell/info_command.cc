@@ -76,14 +76,13 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
   options.path = operands->front();
-  if (!options.image_opts) return absl::OkStatus();
-  if (!options.source_format.empty()) {
+  if (options.image_opts && !options.source_format.empty()) {
     return absl::InvalidArgumentError("-f and --image-opts both say what the format is");
   }
-  absl::StatusOr<ImageOpts> image = ParseImageOpts(options.path);
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(options.path, options.image_opts);
   if (!image.ok()) return image.status();
   options.path = std::move(image->path);
-  options.source_format = std::move(image->format);
+  if (!image->format.empty()) options.source_format = std::move(image->format);
   return absl::OkStatus();
 }
 
