@@ -7,7 +7,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -38,15 +37,14 @@ class BlockTable {
   // Precondition: first < entries().
   Result<size_t> Read(IoChannel& io, uint64_t first, std::span<uint32_t> out);
 
-  // ImageReader::Map() for blocks of `block_size` bytes. `locate(block, entry)` is called for each
-  // block and returns a Result<std::optional<uint64_t>>: where the block is in the file, or that it
-  // is nowhere.
-  template <typename Locate>
+  // ImageReader::Map() for blocks of `block_size` bytes. `is_hole(entry)` says
+  // whether the block is nowhere, `locate(block, entry)` returns as a Result<uint64_t> where it is.
+  template <typename IsHole, typename Locate>
   Result<Extent> Map(IoChannel& io, uint64_t block_size, uint64_t offset, uint64_t length,
-                     const Locate& locate);
+                     const IsHole& is_hole, const Locate& locate);
 
  private:
-  static constexpr size_t kEntriesAtOnce = 256;
+  static constexpr size_t kEntriesAtOnce = 1024;
   static constexpr size_t kCachedPieces = 16;
 
   // Precondition: `extent` is data.
@@ -60,9 +58,9 @@ class BlockTable {
   PieceCache cache_;
 };
 
-template <typename Locate>
+template <typename IsHole, typename Locate>
 Result<Extent> BlockTable::Map(IoChannel& io, uint64_t block_size, uint64_t offset, uint64_t length,
-                               const Locate& locate) {
+                               const IsHole& is_hole, const Locate& locate) {
   ExtentBuilder extent;
   const uint64_t end = offset + length;
   const uint64_t last_block = (end - 1) / block_size;
@@ -77,19 +75,24 @@ Result<Extent> BlockTable::Map(IoChannel& io, uint64_t block_size, uint64_t offs
     const size_t wanted = std::min<uint64_t>(last_block - first + 1, entries.size());
     const auto count = Read(io, first, std::span(entries).first(wanted));
     if (!count.ok()) return stop(count.status());
-    for (uint64_t i = 0; i < *count; ++i) {
-      const uint64_t in_block = at % block_size;
-      const Result<std::optional<uint64_t>> place = locate(first + i, entries[i]);
-      if (!place.ok()) return stop(place.status());
-      Extent piece = {.length = std::min(end - at, block_size - in_block)};
-      if (place->has_value()) {
+    for (size_t i = 0; i < *count;) {
+      // Holes are many in big disks, so they are joined before they cost more than a look.
+      size_t next = i;
+      while (next < *count && is_hole(entries[next])) ++next;
+      const bool hole = next > i;
+      if (!hole) ++next;
+      Extent piece = {.length = std::min(end, (first + next) * block_size) - at};
+      if (!hole) {
+        const Result<uint64_t> place = locate(first + i, entries[i]);
+        if (!place.ok()) return stop(place.status());
         piece.kind = Extent::Kind::kData;
         piece.slot = file_.slot;
-        piece.offset = **place + in_block;
+        piece.offset = *place + at % block_size;
         if (const Status status = CheckInFile(piece, at); !status.ok()) return stop(status);
       }
       if (!extent.Add(piece)) return extent.extent();
       at += piece.length;
+      i = next;
     }
   }
   return extent.extent();

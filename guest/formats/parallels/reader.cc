@@ -1,5 +1,4 @@
 #include <memory>
-#include <optional>
 
 #include "guest/formats/block_table.h"
 #include "guest/formats/claim_table.h"
@@ -21,21 +20,21 @@ class Reader : public ImageReader {
 
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override {
     const auto locate = [this](uint64_t cluster, uint32_t entry) { return Locate(cluster, entry); };
-    return bat_.Map(io, header_.cluster_size, offset, length, locate);
+    const auto is_hole = [](uint32_t entry) { return entry == 0; };
+    return bat_.Map(io, header_.cluster_size, offset, length, is_hole, locate);
   }
 
   ImageDescription Describe() const override;
 
  private:
-  Result<std::optional<uint64_t>> Locate(uint64_t cluster, uint32_t entry);
+  Result<uint64_t> Locate(uint64_t cluster, uint32_t entry);
 
   const ImageHeader header_;
   BlockTable bat_;
   ClaimTable claims_;
 };
 
-Result<std::optional<uint64_t>> Reader::Locate(uint64_t cluster, uint32_t entry) {
-  if (entry == 0) return std::optional<uint64_t>();
+Result<uint64_t> Reader::Locate(uint64_t cluster, uint32_t entry) {
   const uint64_t offset = entry * header_.entry_unit;
   if (offset < header_.bat_end()) {
     return CorruptImage(StrCat("parallels: BAT entry ", cluster, " places the cluster at ",
@@ -48,7 +47,7 @@ Result<std::optional<uint64_t>> Reader::Locate(uint64_t cluster, uint32_t entry)
     return CorruptImage(StrCat("parallels: the BAT entries ", *other, " and ", cluster,
                                " claim the same data at ", Hex(offset)));
   }
-  return std::optional(offset);
+  return offset;
 }
 
 ImageDescription Reader::Describe() const {

@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <memory>
-#include <optional>
 
 #include "guest/formats/block_table.h"
 #include "guest/formats/claim_table.h"
@@ -22,7 +20,8 @@ class Reader : public ImageReader {
 
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override {
     const auto locate = [this](uint64_t block, uint32_t entry) { return Locate(block, entry); };
-    return map_.Map(io, kBlockSize, offset, length, locate);
+    const auto is_hole = [](uint32_t entry) { return !IsAllocated(entry); };
+    return map_.Map(io, kBlockSize, offset, length, is_hole, locate);
   }
 
   ImageDescription Describe() const override {
@@ -36,13 +35,12 @@ class Reader : public ImageReader {
   }
 
  private:
-  Result<std::optional<uint64_t>> Locate(uint64_t block, uint32_t entry) {
-    if (!IsAllocated(entry)) return std::optional<uint64_t>();
+  Result<uint64_t> Locate(uint64_t block, uint32_t entry) {
     if (const auto other = claims_.Claim(entry, block)) {
       return CorruptImage(StrCat("vdi: the blocks ", *other, " and ", block,
                                  " of the disk claim the same block ", entry, " of the file"));
     }
-    return std::optional(header_.data_offset + entry * kBlockSize);
+    return header_.data_offset + entry * kBlockSize;
   }
 
   const ImageHeader header_;
