@@ -153,6 +153,22 @@ WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
           .forward_doorbells = false};
 }
 
+// For a job that reads the data of images which occupy `allocated` bytes.
+std::vector<WorkerShape> ShapesFor(const Limits& limits, uint32_t lanes,
+                                   const ReferencePolicy& references, uint64_t allocated) {
+  // One that waits in the pool has no memory of its own yet.
+  const WorkerShape pooled = ConvertShape(limits, lanes);
+  WorkerShape started = pooled;
+  started.warm_size = kWarmBuffers;
+  started.warm_later_size = std::min(kWarmLater, std::max(kMinWarmLater, allocated / 32));
+  std::vector<WorkerShape> shapes = {started, pooled};
+  // What a small image refers to may be large.
+  if (lanes == 0 && references.refuses_all() && allocated <= kSmallInput) {
+    shapes.insert(shapes.begin(), InfoShape(limits));
+  }
+  return shapes;
+}
+
 }  // namespace
 
 Cancellation::Cancellation() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
@@ -275,17 +291,8 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   FileTable files(FileLimitsOf(limits));
   absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, files);
   if (!job.ok()) return job.status();
-  // One that waits in the pool has no memory of its own yet.
-  const WorkerShape pooled = ConvertShape(limits, request.lanes);
-  WorkerShape started = pooled;
-  const uint64_t allocated = AllocatedBytes(request.source.fd);
-  started.warm_size = kWarmBuffers;
-  started.warm_later_size = std::min(kWarmLater, std::max(kMinWarmLater, allocated / 32));
-  std::vector<WorkerShape> shapes = {started, pooled};
-  // What a small image refers to may be large.
-  if (request.lanes == 0 && request.references.refuses_all() && allocated <= kSmallInput) {
-    shapes.insert(shapes.begin(), InfoShape(limits));
-  }
+  const std::vector<WorkerShape> shapes =
+      ShapesFor(limits, request.lanes, request.references, AllocatedBytes(request.source.fd));
   v1::Report report;
   ConvertReply reply;
   if (absl::Status status = impl_->Transcode(shapes, *job, request.options, request.references,
@@ -321,6 +328,33 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
     const broker::JobFile* const file = files.Find(image.slot());
     if (file == nullptr) return absl::InternalError("the guest describes a file it does not have");
     reply.backing_chain.push_back({.info = image, .allocated_size = AllocatedBytes(file->fd)});
+  }
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
+absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildCompareJob(request, files);
+  if (!job.ok()) return job.status();
+  const uint64_t first = AllocatedBytes(request.first.fd);
+  const uint64_t second = AllocatedBytes(request.second.fd);
+  const std::vector<WorkerShape> shapes =
+      ShapesFor(request.options.limits, request.lanes, request.references,
+                first > UINT64_MAX - second ? UINT64_MAX : first + second);
+  v1::Report report;
+  CompareReply reply;
+  if (absl::Status status = impl_->Transcode(shapes, *job, request.options, request.references,
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_compare()) {
+    return absl::InternalError("the guest reports success and no result");
+  }
+  reply.result = report.compare();
+  if (reply.result.has_failure()) {
+    reply.failure = broker::ReportedError(reply.result.failure(), files.error());
   }
   reply.warnings = broker::ReportedWarnings(report);
   return reply;

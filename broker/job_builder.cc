@@ -132,4 +132,15 @@ absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& file
   return job;
 }
 
+absl::StatusOr<v1::Job> BuildCompareJob(const CompareRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::CompareJob& compare = *job.mutable_compare();
+  const Access access = AccessOf(request.source_cache);
+  absl::Status status = AddSource(request.first, access, files, *compare.mutable_first());
+  if (status.ok()) status = AddSource(request.second, access, files, *compare.mutable_second());
+  if (!status.ok()) return status;
+  compare.set_strict(request.strict);
+  return job;
+}
+
 }  // namespace hotcell::broker

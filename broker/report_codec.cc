@@ -74,9 +74,26 @@ void MakeTextsPrintable(v1::ImageInfo& info) {
   if (info.has_vmdk()) MakeTextsPrintable(*info.mutable_vmdk());
 }
 
+void MakeTextsPrintable(v1::Inspection& inspection) {
+  Clean(inspection.mutable_format());
+  for (std::string& format : *inspection.mutable_other_formats()) Clean(&format);
+  for (v1::Signature& signature : *inspection.mutable_signatures()) {
+    Clean(signature.mutable_name());
+  }
+  if (inspection.has_info()) MakeTextsPrintable(*inspection.mutable_info());
+  if (inspection.has_check()) Clean(inspection.mutable_check()->mutable_format());
+}
+
 // protobuf's lite run-time does not check that a `string` is UTF-8.
 void MakeTextsPrintable(v1::Report& report) {
   if (report.has_convert()) Clean(report.mutable_convert()->mutable_source_format());
+  if (report.has_compare()) {
+    Clean(report.mutable_compare()->mutable_first_format());
+    Clean(report.mutable_compare()->mutable_second_format());
+  }
+  if (report.has_digest()) Clean(report.mutable_digest()->mutable_source_format());
+  if (report.has_check()) Clean(report.mutable_check()->mutable_format());
+  if (report.has_inspect()) MakeTextsPrintable(*report.mutable_inspect());
   if (report.has_info()) MakeTextsPrintable(*report.mutable_info());
   for (v1::ImageInfo& image : *report.mutable_backing_chain()) MakeTextsPrintable(image);
 }

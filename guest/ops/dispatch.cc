@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
 #include "guest/ops/info.h"
 #include "guest/ops/report.h"
@@ -36,6 +37,11 @@ JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
       Result<std::vector<ImageDescription>> images = Inspect(lanes.main_channel(), *job);
       if (!images.ok()) return {.error = images.status()};
       return {.info = std::move(*images)};
+    }
+    case hotcell_v1_Job_compare_tag: {
+      Result<CompareSummary> summary = Compare(lanes, *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.compare = std::move(*summary)};
     }
     default:
       return {.error = InvalidArgument("the job asks for no operation")};

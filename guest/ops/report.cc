@@ -36,6 +36,7 @@ class ReportMessage {
   void SetError(const Status& error);
   void SetConvert(const ConvertSummary& summary);
   void SetInfo(const std::vector<ImageDescription>& images);
+  void SetCompare(const CompareSummary& summary);
 
  private:
   pb_bytes_array_t* Bytes(std::string_view text);
@@ -43,6 +44,7 @@ class ReportMessage {
   static pb_size_t Counted(const std::vector<T>& items) {
     return static_cast<pb_size_t>(std::min(items.size(), kMaxCount));
   }
+  hotcell_v1_Error MakeError(const Status& error);
   hotcell_v1_ImageInfo MakeInfo(const ImageDescription& description);
   hotcell_v1_Snapshot MakeSnapshot(const SnapshotInfo& snapshot);
   hotcell_v1_Bitmap MakeBitmap(const BitmapInfo& bitmap);
@@ -86,10 +88,15 @@ void ReportMessage::NoteCut(std::string_view what, size_t count) {
   AddWarning(StrCat("only the first ", kMaxCount, " of ", count, " ", what, " are listed"));
 }
 
+hotcell_v1_Error ReportMessage::MakeError(const Status& error) {
+  return {.code = static_cast<hotcell_v1_ErrorCode>(error.code()),
+          .message = Bytes(error.message()),
+          .slot = 0};
+}
+
 void ReportMessage::SetError(const Status& error) {
   message_.has_error = true;
-  message_.error.code = static_cast<hotcell_v1_ErrorCode>(error.code());
-  message_.error.message = Bytes(error.message());
+  message_.error = MakeError(error);
 }
 
 void ReportMessage::SetConvert(const ConvertSummary& summary) {
@@ -240,6 +247,23 @@ hotcell_v1_ImageInfo ReportMessage::MakeInfo(const ImageDescription& description
   return info;
 }
 
+void ReportMessage::SetCompare(const CompareSummary& summary) {
+  message_.which_result = hotcell_v1_Report_compare_tag;
+  hotcell_v1_CompareResult& compare = message_.result.compare;
+  compare = hotcell_v1_CompareResult_init_zero;
+  compare.outcome = static_cast<hotcell_v1_CompareResult_Outcome>(summary.outcome);
+  compare.offset = summary.offset;
+  compare.first_size = summary.first_size;
+  compare.second_size = summary.second_size;
+  CopyText(compare.first_format, summary.first_format);
+  CopyText(compare.second_format, summary.second_format);
+  compare.has_failure = !summary.failure.ok();
+  if (compare.has_failure) compare.failure = MakeError(summary.failure);
+  compare.failed_image = summary.failed_image;
+  compare.bytes_read = summary.bytes_read;
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
 std::optional<size_t> Encode(const ReportMessage& report, std::span<std::byte> area) {
   pb_ostream_t stream =
       pb_ostream_from_buffer(reinterpret_cast<pb_byte_t*>(area.data()), area.size());
@@ -257,6 +281,8 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
     report.SetConvert(*outcome.convert);
   } else if (!outcome.info.empty()) {
     report.SetInfo(outcome.info);
+  } else if (outcome.compare) {
+    report.SetCompare(*outcome.compare);
   }
   if (const auto size = Encode(report, area)) return *size;
 

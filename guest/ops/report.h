@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "guest/formats/format.h"
+#include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
 #include "guest/runtime/status.h"
 
@@ -19,6 +20,7 @@ struct JobOutcome {
   Status error;
   std::optional<ConvertSummary> convert;
   std::vector<ImageDescription> info;  // top first; empty: another operation
+  std::optional<CompareSummary> compare;
 };
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tools/hotcell/config.h"
+#include "tools/hotcell/checks_help.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/formats.h"
@@ -25,6 +26,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
     {"info", "describe a disk image", kInfoHelp, InfoMain},
+    {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain},
 };

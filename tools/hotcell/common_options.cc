@@ -174,6 +174,23 @@ absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text) {
       Cat("unknown output format '", Escape(text), "': human or json"));
 }
 
+absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text) {
+  if (text == "none" || text == "off") return CacheMode::kNone;
+  if (text == "writeback") return CacheMode::kWriteback;
+  if (text == "unsafe") return CacheMode::kUnsafe;
+  if (text == "directsync") return CacheMode::kDirectSync;
+  if (text == "writethrough") return CacheMode::kWriteThrough;
+  return absl::InvalidArgumentError(Cat("unknown cache mode '", Escape(text),
+                                        "': none, writeback, unsafe, directsync or writethrough"));
+}
+
+absl::StatusOr<uint32_t> ParseLanes(std::string_view text) {
+  constexpr uint64_t kMaxLanes = 16;
+  const absl::StatusOr<uint64_t> lanes = ParseCount(text, "lanes", 1, kMaxLanes);
+  if (!lanes.ok()) return lanes.status();
+  return static_cast<uint32_t>(*lanes);
+}
+
 absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text) {
   double seconds = 0;
   const char* end = text.data() + text.size();

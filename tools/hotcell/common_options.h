@@ -45,6 +45,12 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
 // "human" or "json".
 absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text);
 
+// "none", "writeback", ...
+absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text);
+
+// How many vCPUs work.
+absl::StatusOr<uint32_t> ParseLanes(std::string_view text);
+
 // Seconds, with a fraction if you like; more than 0.
 absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text);
 

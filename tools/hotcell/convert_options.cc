@@ -13,7 +13,6 @@
 namespace hotcell::cli {
 namespace {
 
-constexpr uint64_t kMaxLanes = 16;
 constexpr uint64_t kMaxCoroutines = 16;  // qemu-img's
 
 enum ConvertOption : int {
@@ -43,16 +42,6 @@ constexpr RefusedOption kRefused[] = {
     {"target-image-opts", "images are named by path"},
     {"target-is-zero", "-n finds out what is zero by itself"},
 };
-
-absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text) {
-  if (text == "none" || text == "off") return CacheMode::kNone;
-  if (text == "writeback") return CacheMode::kWriteback;
-  if (text == "unsafe") return CacheMode::kUnsafe;
-  if (text == "directsync") return CacheMode::kDirectSync;
-  if (text == "writethrough") return CacheMode::kWriteThrough;
-  return absl::InvalidArgumentError(Cat("unknown cache mode '", Escape(text),
-                                        "': none, writeback, unsafe, directsync or writethrough"));
-}
 
 absl::Status SetSparseSize(std::string_view text, uint64_t& sparse_size) {
   constexpr uint64_t kSector = 512;
@@ -149,9 +138,9 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
     case 'W':  // lanes write as they please wherever the format allows it
       return absl::OkStatus();
     case kLanes: {
-      const absl::StatusOr<uint64_t> lanes = ParseCount(value, "lanes", 1, kMaxLanes);
+      const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
       if (!lanes.ok()) return lanes.status();
-      request.lanes = static_cast<uint32_t>(*lanes);
+      request.lanes = *lanes;
       return absl::OkStatus();
     }
     case kOutput: {

@@ -6,6 +6,13 @@ namespace hotcell::cli {
 inline constexpr int kExitOk = 0;
 // Any error, the command line's included, as qemu-img has it.
 inline constexpr int kExitFailure = 1;
+
+// `hotcell compare`, as qemu-img has them; 0 is "the same".
+inline constexpr int kExitDifferent = 1;
+inline constexpr int kExitCompareFailed = 2;      // any error before the first byte is compared
+inline constexpr int kExitCompareMapFailed = 3;   // what is allocated could not be found out
+inline constexpr int kExitCompareReadFailed = 4;  // data could not be read
+
 // Ended by a signal: this plus its number, as shells have it.
 inline constexpr int kExitSignalBase = 128;
 

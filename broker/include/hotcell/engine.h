@@ -147,6 +147,25 @@ struct InfoReply {
   WorkerReport worker;
 };
 
+struct CompareRequest {
+  ImageSource first;
+  ImageSource second;
+  // Sizes have to be the same, and each byte has to be allocated, zero or compressed in both.
+  bool strict = false;
+  uint32_t lanes = 0;  // as ConvertRequest's
+  CacheMode source_cache = CacheMode::kWriteback;
+  ReferencePolicy references;  // of both
+  JobOptions options;
+};
+
+struct CompareReply {
+  v1::CompareResult result;
+  // Why the comparison ended at result.offset() (OUTCOME_MAP_FAILED, OUTCOME_READ_FAILED).
+  absl::Status failure;
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
 // A bare-metal guest program (`hotcell run`).
 struct RunRequest {
   std::string program;          // the file's bytes
@@ -204,6 +223,8 @@ class Engine {
 
   absl::StatusOr<ConvertReply> Convert(const ConvertRequest& request) const;
   absl::StatusOr<InfoReply> Info(const InfoRequest& request) const;
+  // An error when the images were not both opened.
+  absl::StatusOr<CompareReply> Compare(const CompareRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;

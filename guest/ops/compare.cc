@@ -1,0 +1,114 @@
+#include "guest/ops/compare.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <memory>
+#include <utility>
+
+#include "guest/formats/chain.h"
+#include "guest/ops/compare_lane.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+constexpr uint64_t kSectorSize = 512;
+constexpr uint64_t kChunkSize = 1 << 20;
+
+Result<std::unique_ptr<ImageChain>> OpenImage(IoChannel& io, const hotcell_v1_Job& job,
+                                              const hotcell_v1_SourceImage& image) {
+  return ImageChain::Open(
+      io, {.file = {.slot = image.slot, .size = image.size}, .format = image.format},
+      {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
+}
+
+uint64_t SizeOf(const ImageChain& chain) {
+  return (chain.virtual_size() + kSectorSize - 1) / kSectorSize * kSectorSize;
+}
+
+class CompareBody : public Lanes::Body {
+ public:
+  explicit CompareBody(std::vector<std::unique_ptr<CompareLane>>& lanes) : lanes_(lanes) {}
+
+  void Run(uint32_t lane, IoChannel& io) override { lanes_[lane]->Process(io); }
+
+ private:
+  std::vector<std::unique_ptr<CompareLane>>& lanes_;
+};
+
+void CompareContents(Lanes& lanes, const std::array<ImageChain*, 2>& chains, bool strict,
+                     CompareSummary& summary) {
+  const uint64_t size = std::max(summary.first_size, summary.second_size);
+  const uint64_t buffer_size = lanes.main_channel().buffer_size();
+  uint64_t chunk_size = kChunkSize;
+  for (ImageChain* chain : chains) {
+    chunk_size = std::max(chunk_size, std::bit_floor(chain->Describe().cluster_size));
+  }
+  ChunkDispenser chunks(size, std::min(chunk_size, buffer_size));
+  Verdict verdict;
+  ComparePlan plan = {.images = chains,
+                      .size = size,
+                      .strict = strict,
+                      .chunks = &chunks,
+                      .verdict = &verdict,
+                      .lanes = &lanes};
+  for (size_t i = 0; i < chains.size(); ++i) {
+    plan.read[i] = {
+        .source = chains[i], .source_size = chains[i]->virtual_size(), .skips_zero_chunks = true};
+  }
+  std::vector<std::unique_ptr<CompareLane>> workers;
+  for (uint32_t i = 0; i < lanes.count(); ++i) {
+    workers.push_back(std::make_unique<CompareLane>(plan));
+  }
+  lanes.SetTotal(size);
+  CompareBody body(workers);
+  lanes.RunOnAll(body);
+
+  const Verdict::Finding& finding = verdict.finding();
+  summary.outcome = finding.outcome;
+  if (finding.outcome != CompareOutcome::kIdentical) summary.offset = finding.offset;
+  summary.failure = finding.failure;
+  summary.failed_image = finding.failed_image;
+  for (const std::unique_ptr<CompareLane>& worker : workers) {
+    summary.bytes_read += worker->bytes_read();
+  }
+}
+
+}  // namespace
+
+Result<CompareSummary> Compare(Lanes& lanes, const hotcell_v1_Job& job) {
+  const hotcell_v1_CompareJob& compare = job.operation.compare;
+  if (!compare.has_first || !compare.has_second) {
+    return InvalidArgument("the job names no two images to compare");
+  }
+  IoChannel& io = lanes.main_channel();
+  if (io.buffer_count() < CompareLane::kMinBuffers) {
+    return InvalidArgument(StrCat("a lane has ", io.buffer_count(), " buffers; compare needs ",
+                                  CompareLane::kMinBuffers));
+  }
+  auto first = OpenImage(io, job, compare.first);
+  if (!first.ok()) {
+    return Status(first.status().code(), StrCat("first image: ", first.status().message()));
+  }
+  auto second = OpenImage(io, job, compare.second);
+  if (!second.ok()) {
+    return Status(second.status().code(), StrCat("second image: ", second.status().message()));
+  }
+  CompareSummary summary = {.first_size = SizeOf(**first),
+                            .second_size = SizeOf(**second),
+                            .first_format = std::string((*first)->format()),
+                            .second_format = std::string((*second)->format())};
+  for (const auto& chain : {first->get(), second->get()}) {
+    const std::vector<std::string>& warnings = chain->warnings();
+    summary.warnings.insert(summary.warnings.end(), warnings.begin(), warnings.end());
+  }
+  if (compare.strict && summary.first_size != summary.second_size) {
+    summary.outcome = CompareOutcome::kSizeMismatch;
+    return summary;
+  }
+  CompareContents(lanes, {first->get(), second->get()}, compare.strict, summary);
+  return summary;
+}
+
+}  // namespace hotcell::guest

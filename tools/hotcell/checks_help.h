@@ -1,0 +1,42 @@
+// What `hotcell COMMAND --help` prints for the commands that judge images and write none.
+#ifndef HOTCELL_TOOLS_HOTCELL_CHECKS_HELP_H_
+#define HOTCELL_TOOLS_HOTCELL_CHECKS_HELP_H_
+
+#include <string_view>
+
+namespace hotcell::cli {
+
+inline constexpr std::string_view kCompareHelp =
+    R"(usage: hotcell compare [OPTION]... FIRST SECOND
+
+Tells whether two disk images, which may be of different formats, hold the same disk. Where
+one disk is longer, the other reads as zeroes.
+
+As with qemu-img:
+  -f, -F FORMAT     format of FIRST, SECOND (default: found out in the guest)
+  -p                show progress; SIGUSR1 shows it once at any time
+  -q                print nothing but errors
+  -s                strict: sizes must be the same, and so must what is allocated, zero and
+                    compressed
+  -T MODE           cache mode of both: none, writeback, unsafe, directsync, writethrough
+  -U                accepted, without effect
+
+Files that an image refers to are not opened unless you say so:
+  --backing NAME=FILE, --follow-references=DIR
+                    as in 'hotcell help convert', for both images
+
+Other:
+  --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
+  --output FORMAT   human or json; progress goes to standard error then
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 the same, 1 different, 2 an image could not be opened or another error, 3 what
+is allocated could not be found out, 4 data could not be read, 130 and 143 cancelled.
+)";
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_CHECKS_HELP_H_

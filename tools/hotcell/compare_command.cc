@@ -1,0 +1,166 @@
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hotcell/engine.h"
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/command.h"
+#include "tools/hotcell/common_options.h"
+#include "tools/hotcell/compare_report.h"
+#include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/files.h"
+#include "tools/hotcell/formats.h"
+#include "tools/hotcell/progress.h"
+#include "tools/hotcell/signals.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr std::string_view kName = "compare";
+
+enum CompareOption : int { kLanes = kFirstLongOption, kOutput };
+
+constexpr OptionSpec kOptions[] = {
+    {'f', nullptr, true},        {'F', nullptr, true},    {'p', nullptr, false},
+    {'q', nullptr, false},       {'s', nullptr, false},   {'T', nullptr, true},
+    {'U', "force-share", false}, {kLanes, "lanes", true}, {kOutput, "output", true},
+};
+
+constexpr RefusedOption kRefused[] = {
+    {"image-opts", "images are named by path"},
+    {"object", "secrets and throttles are not done"},
+};
+
+struct CompareOptions {
+  CompareRequest request;  // all but the file descriptors and JobOptions
+  bool progress = false;
+  bool quiet = false;
+  CommonOptions common;
+};
+
+absl::Status ApplyOption(int id, std::string_view value, CompareOptions& options) {
+  CompareRequest& request = options.request;
+  switch (id) {
+    case 'f':
+      request.first.format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'F':
+      request.second.format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'p':
+      options.progress = true;
+      return absl::OkStatus();
+    case 'q':
+      options.quiet = true;
+      return absl::OkStatus();
+    case 's':
+      request.strict = true;
+      return absl::OkStatus();
+    case 'T': {
+      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value);
+      if (!mode.ok()) return mode.status();
+      request.source_cache = *mode;
+      return absl::OkStatus();
+    }
+    case 'U':  // no image is locked
+      return absl::OkStatus();
+    case kLanes: {
+      const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
+      if (!lanes.ok()) return lanes.status();
+      request.lanes = *lanes;
+      return absl::OkStatus();
+    }
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
+    }
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+absl::Status Parse(int argc, char** argv, CompareOptions& options) {
+  constexpr std::string_view kOperands[] = {"FIRST", "SECOND"};
+  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
+      argc, argv, WithImageOptions(kOptions), kRefused,
+      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  if (!operands.ok()) return operands.status();
+  if (options.common.help) return absl::OkStatus();
+  if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
+  options.request.first.name = (*operands)[0];
+  options.request.second.name = (*operands)[1];
+  return absl::OkStatus();
+}
+
+int Fail(const absl::Status& status, const CompareOptions& options) {
+  (void)ReportError(kName, status, options.common.format);
+  return kExitCompareFailed;
+}
+
+// Returns the exit status.
+int Compare(const CompareOptions& options) {
+  const OutputFormat format = options.common.format;
+  const absl::StatusOr<File> first = OpenForReading(options.request.first.name);
+  if (!first.ok()) return Fail(first.status(), options);
+  const absl::StatusOr<File> second = OpenForReading(options.request.second.name);
+  if (!second.ok()) return Fail(second.status(), options);
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
+  if (!engine.ok()) return Fail(engine.status(), options);
+
+  Cancellation cancellation;
+  JobSignals signals(cancellation);
+  ProgressPrinter progress(options.progress && !options.quiet,
+                           format == OutputFormat::kJson ? stderr : stdout, stderr);
+  CompareRequest request = options.request;
+  request.first.fd = first->fd();
+  request.second.fd = second->fd();
+  request.references = options.common.references;
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  request.options.progress = [&](uint64_t done, uint64_t total) {
+    progress.Update(done, total);
+    if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
+  };
+  progress.Begin();
+  const absl::StatusOr<CompareReply> reply = (*engine)->Compare(request);
+  if (!reply.ok()) {
+    progress.Abandon();
+    const int failed = Fail(reply.status(), options);
+    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  }
+  if (!reply->failure.ok()) {
+    progress.Abandon();
+    (void)Fail(CompareFailure(options.request, *reply), options);
+    return CompareExitStatus(reply->result);
+  }
+  if (!options.quiet) {
+    for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  }
+  if (format == OutputFormat::kJson) {
+    Print(CompareJson(options.request, *reply) + "\n");
+  } else if (!options.quiet) {
+    Print(CompareText(reply->result));
+  }
+  progress.Abandon();  // the result stands on the progress's line, as with qemu-img
+  return CompareExitStatus(reply->result);
+}
+
+}  // namespace
+
+int CompareMain(int argc, char** argv) {
+  CompareOptions options;
+  const absl::Status status = Parse(argc, argv, options);
+  if (!status.ok()) return Fail(status, options);
+  if (options.common.help) {
+    PrintHelp(*FindCommand(kName));
+    return kExitOk;
+  }
+  return Compare(options);
+}
+
+}  // namespace hotcell::cli
