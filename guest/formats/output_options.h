@@ -36,6 +36,8 @@ class OptionParser {
   // One of `choices`; another is an error that lists them.
   void Choice(std::string_view key, std::span<const std::string_view> choices,
               std::string_view* value);
+  // An option whose value comes in another way.
+  void Accept(std::string_view key) { known_.push_back(key); }
   // An option that other tools have and this writer refuses, with the reason.
   void Refuse(std::string_view key, std::string_view reason);
 

@@ -1,4 +1,5 @@
 // Conversions judged by qemu-img.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <ostream>
@@ -85,6 +86,19 @@ INSTANTIATE_TEST_SUITE_P(
         OutputVariant{"version_2", {{"compat", "0.10"}}},
         OutputVariant{"lazy_refcounts", {{"lazy_refcounts", "on"}}},
         OutputVariant{"preallocated", {{"preallocation", "metadata"}}},
+        OutputVariant{"preallocated_falloc", {{"preallocation", "falloc"}}},
+        OutputVariant{"preallocated_full", {{"preallocation", "full"}}},
+        OutputVariant{"extended_l2", {{"extended_l2", "on"}}},
+        OutputVariant{"extended_l2_16k", {{"extended_l2", "on"}, {"cluster_size", "16k"}}},
+        OutputVariant{"extended_l2_2m",
+                      {{"extended_l2", "on"}, {"cluster_size", "2M"}},
+                      false,
+                      4096,
+                      2 << 20},
+        OutputVariant{"extended_l2_preallocated",
+                      {{"extended_l2", "on"}, {"preallocation", "metadata"}}},
+        OutputVariant{"extended_l2_falloc", {{"extended_l2", "on"}, {"preallocation", "falloc"}}},
+        OutputVariant{"extended_l2_zlib", {{"extended_l2", "on"}}, true},
         OutputVariant{"everything", {}, false, 0}, OutputVariant{"sparse_64k", {}, false, 65536},
         OutputVariant{"sparse_512", {}, false, 512}, OutputVariant{"zlib", {}, true},
         OutputVariant{"zlib_everything", {}, true, 0},
@@ -116,8 +130,58 @@ INSTANTIATE_TEST_SUITE_P(Qcow2, ConvertBigDiskTest,
                                          OutputVariant{"clusters_2m", {{"cluster_size", "2M"}}},
                                          OutputVariant{"preallocated",
                                                        {{"preallocation", "metadata"}}},
+                                         OutputVariant{"extended_l2", {{"extended_l2", "on"}}},
                                          OutputVariant{"zlib", {}, true}),
                          [](const auto& test) { return test.param.name; });
+
+using ConvertBackedTest = ConvertOracleTest;
+
+// A disk that leaves data to its backing image, hides some of it, and may end before or behind it.
+TEST_P(ConvertBackedTest, StandsOnItsBackingImage) {
+  for (const char* size : {"2100k", "3M", "5000704"}) {
+    WriteSampleDisk(directory_.path("base.raw"), 3 << 20);
+    directory_.Run(std::string("truncate -s 3M base.raw\n"
+                               "qemu-img create -q -f qcow2 -b base.raw -F raw source.qcow2 ") +
+                   size +
+                   "\nqemu-io -f qcow2 -c 'write -P 3 1M 300k' -c 'write -z 1500k 200k' "
+                   "-c 'write -z 0 64k' -c 'write -P 4 2000k 1k' source.qcow2 >/dev/null\n"
+                   "qemu-img convert -f qcow2 -O raw source.qcow2 expected.raw");
+    const std::string base = directory_.path("base.raw");
+    const auto result = RunConversion(
+        {.source = directory_.path("source.qcow2"),
+         .target = directory_.path("ours.qcow2"),
+         .target_format = "qcow2",
+         .options = GetParam().options,
+         .compress = GetParam().compress,
+         .backing = {{"base.raw", 3 << 20}},
+         .lanes = 2,
+         .references = [&](uint32_t, ReferenceKind, std::string_view) -> NativeFiles::Opened {
+           return {.status = IoStatus::kOk,
+                   .file = std::make_unique<FdFile>(open(base.c_str(), O_RDONLY | O_CLOEXEC))};
+         }});
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    directory_.Run(
+        "qemu-img check -q -f qcow2 ours.qcow2 >&2\n"
+        "qemu-img compare -f raw -F qcow2 expected.raw ours.qcow2 >&2\n"
+        "qemu-img info ours.qcow2 | grep -q '^backing file: base.raw'\n"
+        "qemu-img info ours.qcow2 | grep -q '^backing file format: raw'");
+    // The backing image's data is not copied.
+    const uint64_t most = GetParam().options.empty() ? 1 << 20 : 3 << 20;
+    EXPECT_LT(Sizes("ours.qcow2").first, most) << size;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Qcow2, ConvertBackedTest,
+    testing::Values(OutputVariant{"defaults"},
+                    OutputVariant{"clusters_512", {{"cluster_size", "512"}}},
+                    OutputVariant{"version_2", {{"compat", "0.10"}}},
+                    OutputVariant{"extended_l2", {{"extended_l2", "on"}}},
+                    OutputVariant{"extended_l2_preallocated",
+                                  {{"extended_l2", "on"}, {"preallocation", "metadata"}}},
+                    OutputVariant{"zlib", {}, true},
+                    OutputVariant{"zlib_version_2", {{"compat", "0.10"}}, true}),
+    [](const auto& test) { return test.param.name; });
 
 // Each way in which qemu-img stores a disk, converted to raw.
 struct InputVariant {

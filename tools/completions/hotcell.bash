@@ -39,7 +39,8 @@ _hotcell_values() {
     *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
     convert:-o)
       echo "help cluster_size= compat= compression_type=zlib compression_type=zstd
-        lazy_refcounts= preallocation=off preallocation=metadata refcount_bits="
+        extended_l2= lazy_refcounts= preallocation=off preallocation=metadata
+        preallocation=falloc preallocation=full refcount_bits="
       ;;
     run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
       echo "FILE"

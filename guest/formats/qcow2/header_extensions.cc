@@ -8,9 +8,6 @@
 namespace hotcell::guest::qcow2 {
 namespace {
 
-// As long as hotcell.v1.ImageInfo has place for; format names have a few letters.
-constexpr size_t kMaxBackingFormat = 63;
-
 struct Extension {
   uint64_t offset = 0;  // of its header, in the area
   uint32_t type = kExtensionEnd;

@@ -16,13 +16,15 @@ uint64_t DivideUp(uint64_t value, uint64_t unit) { return value / unit + (value 
 
 }  // namespace
 
-MappingBuilder::MappingBuilder(uint32_t slot, uint32_t cluster_bits, ClusterAllocator& allocator)
+MappingBuilder::MappingBuilder(uint32_t slot, uint32_t cluster_bits, bool extended,
+                               ClusterAllocator& allocator)
     : slot_(slot),
       cluster_bits_(cluster_bits),
-      entries_per_table_((1ull << cluster_bits) / sizeof(Be64)),
+      words_per_table_((1ull << cluster_bits) / sizeof(Be64)),
+      entries_per_table_(extended ? words_per_table_ / 2 : words_per_table_),
       tables_per_batch_(std::max<uint64_t>(kBatchBytes >> cluster_bits, 1)),
       allocator_(allocator),
-      tables_(tables_per_batch_ * entries_per_table_),
+      tables_(tables_per_batch_ * words_per_table_),
       l1_piece_(kL1PieceEntries) {}
 
 Status MappingBuilder::Start(IoChannel& io, uint64_t virtual_size) {
@@ -50,14 +52,20 @@ Status MappingBuilder::Select(IoChannel& io, uint64_t cluster) {
 }
 
 void MappingBuilder::SetEntry(uint64_t cluster, uint64_t entry) {
-  const_cast<Be64&>(Place(cluster)) = entry;
+  tables_[Place(cluster)] = entry;
+  used_ = true;
+}
+
+void MappingBuilder::AddToBitmap(uint64_t cluster, uint64_t bits) {
+  Be64& bitmap = tables_[Place(cluster) + 1];
+  bitmap = bitmap | bits;
   used_ = true;
 }
 
 Status MappingBuilder::WriteTables(IoChannel& io) {
   const auto offset = allocator_.Allocate(io, complete_.size());
   if (!offset.ok()) return offset.status();
-  const std::span tables = std::span(tables_).first(complete_.size() * entries_per_table_);
+  const std::span tables = std::span(tables_).first(complete_.size() * words_per_table_);
   HOTCELL_RETURN_IF_ERROR(WriteAll(io, slot_, *offset, std::as_bytes(tables), "L2 tables"));
   std::fill(tables.begin(), tables.end(), Be64());
   for (size_t i = 0; i < complete_.size(); ++i) {

@@ -17,7 +17,8 @@ namespace hotcell::guest::qcow2 {
 class MappingBuilder {
  public:
   // `allocator` outlives the builder.
-  MappingBuilder(uint32_t slot, uint32_t cluster_bits, ClusterAllocator& allocator);
+  // `extended`: "Extended L2 Entries", which have a bitmap.
+  MappingBuilder(uint32_t slot, uint32_t cluster_bits, bool extended, ClusterAllocator& allocator);
 
   // Sets the L1 table's place aside for `virtual_size` bytes. Once, first.
   Status Start(IoChannel& io, uint64_t virtual_size);
@@ -25,8 +26,10 @@ class MappingBuilder {
   // Makes the L2 table of the cluster the current one; tables before it are complete.
   Status Select(IoChannel& io, uint64_t cluster);
   // Entries of the current table.
-  uint64_t Entry(uint64_t cluster) const { return Place(cluster); }
+  uint64_t Entry(uint64_t cluster) const { return tables_[Place(cluster)]; }
   void SetEntry(uint64_t cluster, uint64_t entry);
+  // Sets bits of the subcluster allocation bitmap. Precondition: entries are extended.
+  void AddToBitmap(uint64_t cluster, uint64_t bits);
   // The first cluster after the current table's.
   uint64_t TableEnd() const { return (table_ + 1) * entries_per_table_; }
 
@@ -37,8 +40,10 @@ class MappingBuilder {
   uint32_t l1_entries() const { return l1_entries_; }
 
  private:
-  const Be64& Place(uint64_t cluster) const {
-    return tables_[complete_.size() * entries_per_table_ + cluster % entries_per_table_];
+  // The index of the entry's first word in tables_.
+  size_t Place(uint64_t cluster) const {
+    return complete_.size() * words_per_table_ +
+           cluster % entries_per_table_ * (words_per_table_ / entries_per_table_);
   }
   Status WriteTables(IoChannel& io);
   Status SetL1Entry(IoChannel& io, uint64_t index, uint64_t entry);
@@ -46,6 +51,7 @@ class MappingBuilder {
 
   const uint32_t slot_;
   const uint32_t cluster_bits_;
+  const uint64_t words_per_table_;
   const uint64_t entries_per_table_;
   const uint64_t tables_per_batch_;
   ClusterAllocator& allocator_;

@@ -139,6 +139,7 @@ inline constexpr uint64_t kEntryZero = 1ull << 0;
 inline constexpr uint64_t kL1EntryReserved = 0x7f00'0000'0000'01ff;
 inline constexpr uint64_t kL2EntryReserved = 0x3f00'0000'0000'01fe;  // of clusters not compressed
 inline constexpr uint32_t kSubclusters = 32;
+inline constexpr uint64_t kAllSubclustersZero = 0xffff'ffffull << 32;
 
 // "Host cluster management": bits of refcount table entries.
 inline constexpr uint64_t kRefcountBlockMask = ~uint64_t{0x1ff};
@@ -149,6 +150,8 @@ inline constexpr uint32_t kMaxClusterBits = 21;
 inline constexpr uint32_t kMinExtendedL2ClusterBits = 14;
 inline constexpr uint32_t kMaxRefcountOrder = 6;
 inline constexpr uint32_t kMaxBackingFileName = 1023;
+// As long as hotcell.v1.ImageInfo has place for; format names have a few letters.
+inline constexpr uint32_t kMaxBackingFormat = 63;
 inline constexpr uint64_t kMaxL1Bytes = 32 << 20;
 inline constexpr uint64_t kMaxRefcountTableBytes = 8 << 20;
 inline constexpr uint32_t kMaxSnapshots = 65536;

@@ -1,9 +1,12 @@
 #include "guest/formats/qcow2/qcow2_writer.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "guest/formats/cluster_encoder.h"
 #include "guest/formats/file_writes.h"
@@ -11,10 +14,31 @@
 #include "guest/formats/qcow2/mapping_builder.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/write_options.h"
+#include "guest/runtime/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {
 namespace {
+
+void AppendExtension(uint32_t type, std::string_view data, std::string& out) {
+  const ExtensionHeader header = {.type = type, .length = static_cast<uint32_t>(data.size())};
+  out.append(reinterpret_cast<const char*>(&header), sizeof(header));
+  out += data;
+  out.append(-data.size() % 8, '\0');
+}
+
+// Whether the first cluster has room for the backing image's names.
+Status CheckBacking(const BackingImage& backing, const WriteOptions& options) {
+  const size_t room = (1ull << options.cluster_bits) - sizeof(Header) -
+                      2 * sizeof(ExtensionHeader) - (backing.format.size() + 7) / 8 * 8;
+  if (backing.format.size() <= kMaxBackingFormat && backing.name.size() <= kMaxBackingFileName &&
+      backing.name.size() <= room) {
+    return OkStatus();
+  }
+  return InvalidArgument(StrCat("qcow2: the backing file's name has ", backing.name.size(),
+                                " bytes; at most ", kMaxBackingFileName,
+                                " that fit in the first cluster are allowed"));
+}
 
 class Writer : public ImageWriter {
  public:
@@ -25,12 +49,20 @@ class Writer : public ImageWriter {
         options_(options),
         cluster_size_(1ull << options.cluster_bits),
         allocator_(slot_, options.cluster_bits, options.refcount_order),
-        mapping_(slot_, options.cluster_bits, allocator_) {}
+        mapping_(slot_, options.cluster_bits, options.extended_l2, allocator_) {
+    if (create.backing) {
+      backing_ = {.name = std::string(create.backing->name),
+                  .format = std::string(create.backing->format)};
+    }
+  }
 
   Status Start(IoChannel& io) { return mapping_.Start(io, virtual_size_); }
 
   WriterTraits traits() const override {
-    return {.cluster_size = cluster_size_, .ordered = true, .encodes = compress_};
+    return {.cluster_size = cluster_size_,
+            .ordered = true,
+            .zeroes_as_data = options_.preallocate_data,
+            .encodes = compress_};
   }
 
   Result<std::unique_ptr<LaneEncoder>> MakeEncoder() override {
@@ -42,7 +74,7 @@ class Writer : public ImageWriter {
     for (const Run& run : chunk.runs) {
       switch (run.kind) {
         case Run::Kind::kZero:
-          if (options_.preallocate_metadata) HOTCELL_RETURN_IF_ERROR(PreallocateRun(io, run));
+          HOTCELL_RETURN_IF_ERROR(PlaceZeroes(io, run));
           break;
         case Run::Kind::kData:
           HOTCELL_RETURN_IF_ERROR(PlaceData(io, run, chunk.writes));
@@ -51,6 +83,7 @@ class Writer : public ImageWriter {
           HOTCELL_RETURN_IF_ERROR(PlaceStream(io, run, chunk.writes));
           break;
         case Run::Kind::kUnallocated:
+          if (options_.preallocate_metadata) HOTCELL_RETURN_IF_ERROR(PreallocateRun(io, run));
           break;
       }
     }
@@ -60,11 +93,19 @@ class Writer : public ImageWriter {
   Status Finish(IoChannel& io) override;
 
  private:
+  struct Backing {
+    std::string name;
+    std::string format;
+  };
+
+  Status PlaceZeroes(IoChannel& io, const Run& run);
   Status PreallocateRun(IoChannel& io, const Run& run);
+  Status HideBacking(IoChannel& io, const Run& run);
   Status PlaceData(IoChannel& io, const Run& run, std::vector<FileWrite>& writes);
   Status PlaceStream(IoChannel& io, const Run& run, std::vector<FileWrite>& writes);
   Result<uint64_t> AllocateBytes(IoChannel& io, uint64_t size);
   Status MapNewClusters(IoChannel& io, uint64_t cluster, uint64_t count);
+  void MarkSubclusters(uint64_t begin, uint64_t end);
   Status WriteHeader(IoChannel& io, const ClusterAllocator::RefcountTable& refcounts);
 
   const uint32_t slot_;
@@ -74,6 +115,7 @@ class Writer : public ImageWriter {
   const uint64_t cluster_size_;
   ClusterAllocator allocator_;
   MappingBuilder mapping_;
+  std::optional<Backing> backing_;
   // Where the next compressed stream goes if it fits; cluster aligned: nowhere yet.
   uint64_t stream_end_ = 0;
 };
@@ -86,6 +128,45 @@ Status Writer::MapNewClusters(IoChannel& io, uint64_t cluster, uint64_t count) {
     mapping_.SetEntry(cluster + i, (*offset + (i << options_.cluster_bits)) | kEntryCopied);
   }
   return OkStatus();
+}
+
+// Zeroes need no place: what is not mapped, and what is mapped and not written, reads as zeroes. A
+// backing image has to be hidden.
+Status Writer::PlaceZeroes(IoChannel& io, const Run& run) {
+  const bool can_be_marked = options_.version >= 3;
+  if (options_.preallocate_metadata || (backing_ && !can_be_marked)) {
+    HOTCELL_RETURN_IF_ERROR(PreallocateRun(io, run));
+  }
+  return backing_ && can_be_marked ? HideBacking(io, run) : OkStatus();
+}
+
+// Precondition: the run has whole clusters.
+Status Writer::HideBacking(IoChannel& io, const Run& run) {
+  const uint64_t end = run.offset + run.length;
+  for (uint64_t cluster = run.offset >> options_.cluster_bits;
+       cluster << options_.cluster_bits < end; ++cluster) {
+    HOTCELL_RETURN_IF_ERROR(mapping_.Select(io, cluster));
+    if (options_.extended_l2) {
+      mapping_.AddToBitmap(cluster, kAllSubclustersZero);
+    } else {
+      mapping_.SetEntry(cluster, kEntryZero);
+    }
+  }
+  return OkStatus();
+}
+
+// Those that data at [begin, end) of the disk touches.
+void Writer::MarkSubclusters(uint64_t begin, uint64_t end) {
+  const uint64_t subcluster_size = cluster_size_ / kSubclusters;
+  while (begin < end) {
+    const uint64_t cluster = begin >> options_.cluster_bits;
+    const uint64_t cluster_begin = cluster << options_.cluster_bits;
+    const uint64_t piece_end = std::min(end, cluster_begin + cluster_size_);
+    const uint64_t first = (begin - cluster_begin) / subcluster_size;
+    const uint64_t last = (piece_end - 1 - cluster_begin) / subcluster_size;
+    mapping_.AddToBitmap(cluster, (2ull << last) - (1ull << first));
+    begin = piece_end;
+  }
 }
 
 // One cluster at a time: where clusters go must not depend on how zeroes are cut into runs.
@@ -114,6 +195,7 @@ Status Writer::PlaceData(IoChannel& io, const Run& run, std::vector<FileWrite>& 
     }
     const uint64_t host = (mapping_.Entry(cluster) & kOffsetMask) + at % cluster_size_;
     const uint64_t piece_end = std::min(end, (cluster + count) << options_.cluster_bits);
+    if (options_.extended_l2) MarkSubclusters(at, piece_end);
     AddWrite(writes,
              {.offset = host, .length = piece_end - at, .data = run.data + (at - run.offset)});
     at = piece_end;
@@ -185,18 +267,31 @@ Status Writer::WriteHeader(IoChannel& io, const ClusterAllocator::RefcountTable&
   header.refcount_table_clusters = refcounts.clusters;
   header.refcount_order = options_.refcount_order;
   header.header_length = uint32_t{sizeof(Header)};
+  uint64_t incompatible = 0;
   if (options_.zstd) {
-    header.incompatible_features = kIncompatibleCompression;
+    incompatible |= kIncompatibleCompression;
     header.compression_type = kCompressionZstd;
   }
+  if (options_.extended_l2) incompatible |= kIncompatibleExtendedL2;
+  header.incompatible_features = incompatible;
   if (options_.lazy_refcounts) header.compatible_features = kCompatibleLazyRefcounts;
   const size_t length = options_.version == 2 ? kHeaderLengthV2 : sizeof(Header);
 
-  // The header, and the extension that ends the list of extensions.
-  std::array<std::byte, sizeof(Header) + sizeof(ExtensionHeader)> bytes = {};
+  std::string extensions;
+  if (backing_) {
+    if (!backing_->format.empty()) {
+      AppendExtension(kExtensionBackingFormat, backing_->format, extensions);
+    }
+    header.backing_file_offset = length + extensions.size() + sizeof(ExtensionHeader);
+    header.backing_file_size = static_cast<uint32_t>(backing_->name.size());
+  }
+  AppendExtension(kExtensionEnd, {}, extensions);
+  if (backing_) extensions += backing_->name;
+
+  std::vector<std::byte> bytes(length + extensions.size());
   std::memcpy(bytes.data(), &header, length);
-  return WriteAll(io, slot_, 0, std::span(bytes).first(length + sizeof(ExtensionHeader)),
-                  "the qcow2 header");
+  std::memcpy(bytes.data() + length, extensions.data(), extensions.size());
+  return WriteAll(io, slot_, 0, bytes, "the qcow2 header");
 }
 
 }  // namespace
@@ -208,6 +303,7 @@ Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOpti
   if (options.existing) {
     return Unsupported("qcow2: writing into an existing image (-n) is not done; name a new file");
   }
+  if (options.backing) HOTCELL_RETURN_IF_ERROR(qcow2::CheckBacking(*options.backing, *parsed));
   auto writer = std::make_unique<qcow2::Writer>(options, *parsed);
   HOTCELL_RETURN_IF_ERROR(writer->Start(io));
   return std::unique_ptr<ImageWriter>(std::move(writer));

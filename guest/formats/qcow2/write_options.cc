@@ -11,6 +11,7 @@ namespace {
 
 // What version 2 has no fields for.
 Status CheckVersion2(const WriteOptions& chosen) {
+  if (chosen.extended_l2) return InvalidArgument("qcow2: extended_l2=on needs compat=1.1");
   if (chosen.refcount_order != 4) {
     return InvalidArgument("qcow2: refcount_bits other than 16 need compat=1.1");
   }
@@ -19,34 +20,62 @@ Status CheckVersion2(const WriteOptions& chosen) {
   return OkStatus();
 }
 
+Status CheckCombination(const WriteOptions& chosen, const CreateOptions& options) {
+  if (chosen.version == 2) HOTCELL_RETURN_IF_ERROR(CheckVersion2(chosen));
+  if (chosen.extended_l2 && chosen.cluster_bits < kMinExtendedL2ClusterBits) {
+    return InvalidArgument("qcow2: extended_l2=on needs a cluster_size of at least 16k");
+  }
+  if (options.compress && chosen.preallocate_metadata) {
+    return InvalidArgument("qcow2: compression and preallocation are not supported together");
+  }
+  // A cluster that has its place hides the backing image, unless its subclusters can say otherwise.
+  if (options.backing && chosen.preallocate_metadata && !chosen.extended_l2) {
+    return InvalidArgument(
+        "qcow2: a backing file and preallocation go together only with extended_l2=on");
+  }
+  if (options.backing && chosen.preallocate_data) {
+    return InvalidArgument("qcow2: with a backing file, preallocation can only be off or metadata");
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
   constexpr std::string_view kCompat[] = {"0.10", "v2", "1.1", "v3"};
   constexpr std::string_view kCompressionType[] = {"zlib", "zstd"};
-  constexpr std::string_view kPreallocation[] = {"off", "metadata"};
+  constexpr std::string_view kPreallocation[] = {"off", "metadata", "falloc", "full"};
   uint64_t cluster_size = 64 << 10;
   uint64_t refcount_bits = 16;
   std::string_view compat = "1.1";
   std::string_view compression_type = "zlib";
   std::string_view preallocation = "off";
-  bool extended_l2 = false;
   WriteOptions chosen;
 
   OptionParser parser("qcow2", options.options);
   parser.Size("cluster_size", &cluster_size);
   parser.Choice("compat", kCompat, &compat);
   parser.Choice("compression_type", kCompressionType, &compression_type);
-  parser.OnOff("extended_l2", &extended_l2);
+  parser.OnOff("extended_l2", &chosen.extended_l2);
   parser.OnOff("lazy_refcounts", &chosen.lazy_refcounts);
   parser.Choice("preallocation", kPreallocation, &preallocation);
   parser.Size("refcount_bits", &refcount_bits);
-  parser.Refuse("backing_file", "output with a backing file is not done");
-  parser.Refuse("backing_fmt", "output with a backing file is not done");
-  parser.Refuse("data_file", "output with an external data file is not done");
-  parser.Refuse("data_file_raw", "output with an external data file is not done");
-  parser.Refuse("encryption", "encrypted output is not done");
-  parser.Refuse("encrypt.format", "encrypted output is not done");
+  for (const std::string_view key : {"backing_file", "backing_fmt"}) {
+    if (options.backing) {
+      parser.Accept(key);
+    } else {
+      parser.Refuse(key, "name the backing image and its format with -B and -F");
+    }
+  }
+  for (const std::string_view key : {"data_file", "data_file_raw"}) {
+    parser.Refuse(key, "output with an external data file is not done");
+  }
+  for (const std::string_view key :
+       {"encryption", "encrypt.format", "encrypt.key-secret", "encrypt.cipher-alg",
+        "encrypt.cipher-mode", "encrypt.ivgen-alg", "encrypt.ivgen-hash-alg", "encrypt.hash-alg",
+        "encrypt.iter-time"}) {
+    parser.Refuse(key, "encrypted output is not done");
+  }
   HOTCELL_RETURN_IF_ERROR(parser.Done());
 
   if (!std::has_single_bit(cluster_size) || cluster_size < 1ull << kMinClusterBits ||
@@ -56,16 +85,13 @@ Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
   if (!std::has_single_bit(refcount_bits) || refcount_bits > 1u << kMaxRefcountOrder) {
     return InvalidArgument("qcow2: refcount_bits must be a power of two, at most 64");
   }
-  if (extended_l2) return Unsupported("qcow2: extended_l2=on is not done for output");
   chosen.cluster_bits = static_cast<uint32_t>(std::countr_zero(cluster_size));
   chosen.refcount_order = static_cast<uint32_t>(std::countr_zero(refcount_bits));
   chosen.version = compat == "0.10" || compat == "v2" ? 2 : 3;
   chosen.zstd = compression_type == "zstd";
-  chosen.preallocate_metadata = preallocation == "metadata";
-  if (chosen.version == 2) HOTCELL_RETURN_IF_ERROR(CheckVersion2(chosen));
-  if (options.compress && chosen.preallocate_metadata) {
-    return InvalidArgument("qcow2: compression and preallocation are not supported together");
-  }
+  chosen.preallocate_metadata = preallocation != "off";
+  chosen.preallocate_data = preallocation == "falloc" || preallocation == "full";
+  HOTCELL_RETURN_IF_ERROR(CheckCombination(chosen, options));
   return chosen;
 }
 

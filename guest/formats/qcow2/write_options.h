@@ -13,7 +13,9 @@ struct WriteOptions {
   uint32_t cluster_bits = 16;
   uint32_t refcount_order = 4;
   bool lazy_refcounts = false;
-  bool preallocate_metadata = false;
+  bool extended_l2 = false;
+  bool preallocate_metadata = false;  // every cluster has its place in the file
+  bool preallocate_data = false;      // and takes up space
   bool zstd = false;
 };
 
