@@ -133,19 +133,6 @@ def _big_bat(image):
     image.length = 0x401000 * 512
 
 
-@case("sparse-bat-of-16-MiB", same(), info="answers", target_format="qcow2")
-def _sparse_bat(image):
-    """512 GiB of nothing, described by a hole that has to be looked through.
-
-    Of a TiB, qemu-img 7.2 dies in an assertion."""
-    entries = 4 << 20
-    image.bat = []
-    image.header.update(nb_bat_entries=entries, tracks=256, nb_sectors=entries * 256,
-                        data_off=(17 << 20) // 512)
-    image.regions = []
-    image.length = 17 << 20
-
-
 # ---- Format extension ---------------------------------------------------------------------------
 
 def extension_case(name, verdict, *features, info=None, **fields):
