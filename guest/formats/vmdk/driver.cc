@@ -32,6 +32,6 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 }  // namespace
 
 constinit const FormatDriver kVmdkFormat = {
-    .name = "vmdk", .probe = Probe, .open = OpenVmdk, .create = CreateVmdk};
+    .name = "vmdk", .probe = Probe, .open = OpenVmdk, .create = CreateVmdk, .check = CheckVmdk};
 
 }  // namespace hotcell::guest

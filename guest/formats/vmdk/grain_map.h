@@ -48,6 +48,10 @@ class GrainMap {
   Result<uint64_t> TableAt(uint64_t index, uint64_t entry) const;
   // Entries of the grain table at `table`, from `first` on.
   Status ReadTable(IoChannel& io, uint64_t table, uint64_t first, std::span<uint64_t> entries);
+  // Any bytes of the file, through the cache.
+  Status ReadFile(IoChannel& io, uint64_t offset, std::span<std::byte> out, std::string_view what) {
+    return cache_.Read(io, layout_.file, offset, out, what);
+  }
   // What an entry says of the grain at `offset` of the extent, of which `length` bytes are on the
   // disk. Validated.
   Result<Grain> GrainAt(uint64_t offset, uint64_t length, uint64_t entry) const;

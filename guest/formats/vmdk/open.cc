@@ -22,7 +22,7 @@ using vmdk::DiskExtent;
 using vmdk::ExtentLine;
 using vmdk::GrainMap;
 using vmdk::ImageParts;
-using vmdk::InExtentFile;
+using vmdk::InExtent;
 using vmdk::kSectorSize;
 using vmdk::SparseKind;
 using vmdk::SparseLayout;
@@ -78,7 +78,7 @@ void NoteExtentLines(ImageParts& parts) {
   }
 }
 
-Result<ImageParts> OpenOwnExtent(IoChannel& io, SparseLayout layout, Descriptor descriptor,
+Result<ImageParts> OpenOwnExtent(SparseLayout layout, Descriptor descriptor,
                                  const OpenOptions& options) {
   ImageParts parts;
   parts.descriptor = std::move(descriptor);
@@ -94,7 +94,6 @@ Result<ImageParts> OpenOwnExtent(IoChannel& io, SparseLayout layout, Descriptor 
     parts.tables = std::make_unique<vmdk::Tables>();
     extent.grains =
         std::make_unique<GrainMap>(std::move(layout), parts.tables->cache, parts.tables->claims);
-    HOTCELL_RETURN_IF_ERROR(extent.grains->CheckTables(io));
   }
   parts.extents.push_back(std::move(extent));
   return parts;
@@ -180,7 +179,7 @@ Status OpenSparse(IoChannel& io, const FileHandle& file, Storage storage, ImageP
   extent.info.compressed = layout->compressed;
   extent.grains =
       std::make_unique<GrainMap>(std::move(*layout), parts.tables->cache, parts.tables->claims);
-  return extent.grains->CheckTables(io);
+  return OkStatus();
 }
 
 // Files that are already open, for extents that share one.
@@ -205,7 +204,7 @@ Status OpenExtent(IoChannel& io, uint32_t from_slot, const ExtentLine& line, Ope
   if (!file.ok()) return file.status();
   const Status status = *storage == Storage::kFlat ? OpenFlat(io, *file, line, extent)
                                                    : OpenSparse(io, *file, *storage, parts, extent);
-  return status.ok() ? status : InExtentFile(line.name, status);
+  return status.ok() ? status : InExtent(extent.info, status);
 }
 
 // A name of the descriptor's extents, once.
@@ -263,12 +262,19 @@ Result<ImageParts> OpenSparseFile(IoChannel& io, const FileHandle& file,
   }
   auto descriptor = vmdk::ParseDescriptor(*text);
   if (!descriptor.ok()) return descriptor.status();
+  const size_t nul = text->find('\0');
+  const bool hidden =
+      nul != std::string::npos && text->find_first_not_of('\0', nul) != std::string::npos;
   const std::string& type = descriptor->create_type;
   if (layout->capacity == 0 && type != "monolithicSparse" && type != "streamOptimized") {
     return OpenExtents(io, file, std::move(*descriptor), options);
   }
   HOTCELL_RETURN_IF_ERROR(CheckDescriptor(*descriptor));
-  return OpenOwnExtent(io, std::move(*layout), std::move(*descriptor), options);
+  auto parts = OpenOwnExtent(std::move(*layout), std::move(*descriptor), options);
+  if (parts.ok() && hidden) {
+    parts->warnings.emplace_back("vmdk: the descriptor goes on behind a NUL byte that ends it");
+  }
+  return parts;
 }
 
 Result<ImageParts> OpenDescriptorFile(IoChannel& io, const FileHandle& file,
@@ -302,11 +308,22 @@ Result<ImageParts> OpenFileOfEitherKind(IoChannel& io, const FileHandle& file,
 
 }  // namespace
 
+Result<ImageParts> vmdk::OpenParts(IoChannel& io, const FileHandle& file,
+                                   const OpenOptions& options) {
+  auto parts = OpenFileOfEitherKind(io, file, options);
+  if (parts.ok()) NoteParent(*parts);
+  return parts;
+}
+
 Result<std::unique_ptr<ImageReader>> OpenVmdk(IoChannel& io, const FileHandle& file,
                                               const OpenOptions& options) {
-  auto parts = OpenFileOfEitherKind(io, file, options);
+  auto parts = vmdk::OpenParts(io, file, options);
   if (!parts.ok()) return parts.status();
-  NoteParent(*parts);
+  for (const DiskExtent& extent : parts->extents) {
+    if (extent.grains == nullptr) continue;
+    const Status status = extent.grains->CheckTables(io);
+    if (!status.ok()) return InExtent(extent.info, status);
+  }
   return std::unique_ptr<ImageReader>(std::make_unique<vmdk::Reader>(std::move(*parts)));
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "guest/formats/chain.h"
+#include "guest/formats/check.h"
 #include "guest/formats/testing/disk.h"
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/formats/vmdk/test_image.h"
@@ -22,6 +23,7 @@ using nlohmann::json;
 struct Variant {
   std::string name;
   std::string script;
+  bool leaks = false;
 };
 
 void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
@@ -45,7 +47,7 @@ std::string Descriptor(const std::string& type, const std::string& extents) {
 
 std::vector<Variant> Variants() {
   std::vector<Variant> variants = {
-      {"zeroed_grains", Scatter("zeroed_grain=on", "6M")},
+      {"zeroed_grains", Scatter("zeroed_grain=on", "6M"), /*leaks=*/true},
       {"compat6", Scatter("compat6", "6M")},
       {"beyond_4g",
        "qemu-img create -q -f vmdk image.vmdk 9G\n"
@@ -229,6 +231,20 @@ TEST_P(VmdkOracleTest, DescribesTheSameWithoutOpeningExtents) {
     EXPECT_EQ(described["format-specific"]["data"][key], data[key]) << key;
   }
   EXPECT_EQ(described["format-specific"]["data"]["extents"].size(), data["extents"].size());
+}
+
+TEST_P(VmdkOracleTest, FindsNothingWrongWhereQemuImgFindsNothing) {
+  directory_.Run("qemu-img check -q -f vmdk image.vmdk");
+  NativeChannel io(files_);
+
+  const auto result = FindFormat("vmdk")->check(io, image_, {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  for (const CheckFinding& finding : result->findings) {
+    // Grains that were zeroed stay behind.
+    if (finding.kind == CheckFinding::Kind::kLeak && GetParam().leaks) continue;
+    ADD_FAILURE() << finding.text;
+  }
+  EXPECT_EQ(result->leaks > 0, GetParam().leaks);
 }
 
 INSTANTIATE_TEST_SUITE_P(Vmdk, VmdkOracleTest, testing::ValuesIn(Variants()),

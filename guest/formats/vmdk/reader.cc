@@ -28,11 +28,12 @@ uint64_t ClusterSize(const ImageParts& parts) {
 
 }  // namespace
 
-Status InExtentFile(const std::string& name, const Status& status) {
+Status InExtent(const VmdkExtent& extent, const Status& status) {
+  if (extent.format.empty()) return status;
   constexpr std::string_view kPrefix = "vmdk: ";
   std::string_view message = status.message();
   if (message.starts_with(kPrefix)) message.remove_prefix(kPrefix.size());
-  return Status(status.code(), StrCat(kPrefix, "extent file '", name, "': ", message));
+  return Status(status.code(), StrCat(kPrefix, "extent file '", extent.filename, "': ", message));
 }
 
 Reader::Reader(ImageParts parts) : parts_(std::move(parts)), virtual_size_(VirtualSize(parts_)) {}
@@ -58,8 +59,7 @@ Result<Extent> Reader::Map(IoChannel& io, uint64_t offset, uint64_t length) {
   if (extent.flat != nullptr) return extent.flat->Map(io, extent.flat_offset + in_extent, length);
   if (extent.grains == nullptr) return Extent{.kind = Extent::Kind::kZero, .length = length};
   auto mapped = extent.grains->Map(io, in_extent, length, extent.begin);
-  if (mapped.ok() || extent.info.format.empty()) return mapped;
-  return InExtentFile(extent.info.filename, mapped.status());
+  return mapped.ok() ? mapped : InExtent(extent.info, mapped.status());
 }
 
 ImageDescription Reader::Describe() const {

@@ -59,8 +59,12 @@ class Reader : public ImageReader {
   const uint64_t virtual_size_;
 };
 
-// The error of an extent that is in a file of its own, with the file's name.
-Status InExtentFile(const std::string& name, const Status& status);
+// The error of an extent, with the name of its file if that is not the image's own.
+Status InExtent(const VmdkExtent& extent, const Status& status);
+
+// Everything about an image, and, unless it is only described, its open extents, whose tables
+// nobody has looked at.
+Result<ImageParts> OpenParts(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 
 }  // namespace hotcell::guest::vmdk
 

@@ -192,6 +192,7 @@ Result<SparseLayout> ReadHostedLayout(IoChannel& io, const FileHandle& file) {
   }
   auto overhead = Place(file, 0, header->overHead, "the metadata");
   if (!overhead.ok()) return overhead.status();
+  layout.overhead = overhead->size;
   HOTCELL_RETURN_IF_ERROR(PlaceTables(*header, layout));
   HOTCELL_RETURN_IF_ERROR(CheckOverlaps(layout.metadata));
   return layout;

@@ -43,6 +43,7 @@ struct SparseLayout {
 
   // kHosted.
   uint32_t version = 0;
+  uint64_t overhead = 0;  // bytes from the file's start that hold no grains
   bool compressed = false;
   bool markers = false;  // before compressed grains
   bool zeroed_grains = false;

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "guest/formats/check.h"
 #include "guest/formats/format.h"
 
 namespace hotcell::guest {
@@ -12,6 +13,9 @@ namespace hotcell::guest {
 // Opens an image and, unless it is only described, the other files that hold its extents.
 Result<std::unique_ptr<ImageReader>> OpenVmdk(IoChannel& io, const FileHandle& file,
                                               const OpenOptions& options);
+
+// Looks at all tables of all extents, which must be allowed to be opened.
+Result<CheckResult> CheckVmdk(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kVmdkFormat;

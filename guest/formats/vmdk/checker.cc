@@ -1,0 +1,283 @@
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "guest/formats/check.h"
+#include "guest/formats/vmdk/reader.h"
+#include "guest/formats/vmdk/sector_map.h"
+#include "guest/formats/vmdk/vmdk.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace vmdk {
+namespace {
+
+// A pass over the tables finds out who claims this much of the file: 16 MiB of bits.
+constexpr uint64_t kWindowSectors = 128ull << 20;
+
+uint64_t Sectors(uint64_t bytes) { return bytes / kSectorSize + (bytes % kSectorSize != 0); }
+
+class ExtentChecker {
+ public:
+  ExtentChecker(const VmdkExtent& info, GrainMap& map, CheckResult& result)
+      : info_(info), map_(map), layout_(map.layout()), result_(result) {}
+
+  Status Run(IoChannel& io) {
+    uint64_t end = Sectors(layout_.file.size);
+    if (!map_.CheckTables(io).ok() && end > kWindowSectors) {
+      // Tables that are claimed again and again would be walked again in each pass.
+      end = kWindowSectors;
+      tables_end_ = end * kSectorSize;
+      Report(CheckFinding::Kind::kCheckError,
+             StrCat("vmdk: the grain tables are damaged; what lies behind ", Hex(tables_end_),
+                    " was not checked"));
+    }
+    for (uint64_t begin = 0; begin < end; begin += kWindowSectors) {
+      SectorMap sectors(begin, std::min(kWindowSectors, end - begin));
+      sectors_ = &sectors;
+      first_pass_ = begin == 0;
+      HOTCELL_RETURN_IF_ERROR(Pass(io));
+      if (layout_.kind == SparseKind::kHosted) FindLeaks(sectors);
+    }
+    return layout_.rgd_offset != 0 ? CompareDirectories(io) : OkStatus();
+  }
+
+ private:
+  void Report(CheckFinding::Kind kind, const std::string& message) {
+    result_.Add(kind, InExtent(info_, CorruptImage(message)).message());
+  }
+  void Corruption(const std::string& message) { Report(CheckFinding::Kind::kCorruption, message); }
+  // What every pass meets again is reported once.
+  void CorruptionOnce(const Status& status) {
+    if (first_pass_) Corruption(status.message());
+  }
+
+  Status Pass(IoChannel& io) {
+    for (const Region& region : layout_.metadata) {
+      // seSparse's tables claim this one by one.
+      if (layout_.kind == SparseKind::kSeSparse && region.offset == layout_.tables.offset) continue;
+      sectors_->Claim(region.offset / kSectorSize, Sectors(region.size));
+    }
+    if (layout_.footer) {
+      sectors_->Claim(Sectors(layout_.file.size - sizeof(StreamEnd)), Sectors(sizeof(StreamEnd)));
+      ClaimMarkerBefore(layout_.gd_offset);
+    }
+    if (layout_.rgd_offset != 0) {
+      HOTCELL_RETURN_IF_ERROR(WalkDirectory(io, layout_.rgd_offset, /*grains=*/false));
+    }
+    return WalkDirectory(io, layout_.gd_offset, /*grains=*/true);
+  }
+
+  void ClaimMarkerBefore(uint64_t metadata) { sectors_->Claim(metadata / kSectorSize - 1, 1); }
+
+  Status WalkDirectory(IoChannel& io, uint64_t directory, bool grains) {
+    std::array<uint64_t, GrainMap::kBatch> batch;
+    for (uint64_t index = 0; index < layout_.gd_entries;) {
+      const std::span entries =
+          std::span(batch).first(std::min<uint64_t>(GrainMap::kBatch, layout_.gd_entries - index));
+      HOTCELL_RETURN_IF_ERROR(map_.ReadDirectory(io, directory, index, entries));
+      for (size_t i = 0; i < entries.size(); ++i) {
+        auto table = map_.TableAt(index + i, entries[i]);
+        if (!table.ok()) {
+          CorruptionOnce(table.status());
+          continue;
+        }
+        if (*table == 0) continue;
+        // A table that is walked once is walked in a time that its bytes in the file pay for.
+        if (!ClaimTable(index + i, *table) || !grains) continue;
+        HOTCELL_RETURN_IF_ERROR(WalkTable(io, index + i, *table));
+      }
+      index += entries.size();
+    }
+    return OkStatus();
+  }
+
+  bool ClaimTable(uint64_t index, uint64_t table) {
+    if (table >= tables_end_) return false;
+    if (layout_.footer) ClaimMarkerBefore(table);
+    if (sectors_->Claim(table / kSectorSize, Sectors(layout_.table_size()))) return true;
+    Corruption(StrCat("vmdk: the grain table at ", Hex(table), " (grain directory entry ", index,
+                      ") overlaps something else"));
+    return false;
+  }
+
+  Status WalkTable(IoChannel& io, uint64_t index, uint64_t table) {
+    const uint64_t begin = index * layout_.table_coverage();
+    const uint64_t end = std::min(begin + layout_.table_coverage(), layout_.capacity);
+    std::array<uint64_t, GrainMap::kBatch> batch;
+    uint64_t first = 0;
+    for (uint64_t offset = begin; offset < end;) {
+      const uint64_t left = (end - offset - 1) / layout_.grain_size + 1;
+      const std::span entries = std::span(batch).first(std::min<uint64_t>(GrainMap::kBatch, left));
+      HOTCELL_RETURN_IF_ERROR(map_.ReadTable(io, table, first, entries));
+      for (const uint64_t entry : entries) {
+        if (entry != 0) HOTCELL_RETURN_IF_ERROR(CheckGrain(io, offset, entry));
+        offset += layout_.grain_size;
+      }
+      first += entries.size();
+    }
+    return OkStatus();
+  }
+
+  Status CheckGrain(IoChannel& io, uint64_t offset, uint64_t entry) {
+    const uint64_t length = std::min(layout_.grain_size, layout_.capacity - offset);
+    auto grain = map_.GrainAt(offset, length, entry);
+    if (!grain.ok()) {
+      CorruptionOnce(grain.status());
+      return OkStatus();
+    }
+    if (grain->kind != Grain::Kind::kData) return OkStatus();
+    uint64_t size = length;
+    if (layout_.markers && layout_.compressed) {
+      auto stream = CheckMarker(io, offset, grain->offset);
+      if (!stream.ok()) return stream.status();
+      size = *stream;
+    }
+    if (!sectors_->Claim(grain->offset / kSectorSize, Sectors(size))) {
+      Corruption(StrCat("vmdk: the grain of extent offset ", Hex(offset), " at ",
+                        Hex(grain->offset), " (", size, " bytes) overlaps something else"));
+    }
+    return OkStatus();
+  }
+
+  // The bytes of a compressed grain, its marker included.
+  Result<uint64_t> CheckMarker(IoChannel& io, uint64_t offset, uint64_t place) {
+    std::array<std::byte, sizeof(GrainMarker)> bytes;
+    const uint64_t in_file = layout_.file.size - place;
+    if (in_file < sizeof(GrainMarker)) {
+      CorruptionOnce(
+          CorruptImage(StrCat("vmdk: the file ends within the marker of the grain of "
+                              "extent offset ",
+                              Hex(offset))));
+      return in_file;
+    }
+    HOTCELL_RETURN_IF_ERROR(map_.ReadFile(io, place, bytes, "vmdk: a grain's marker"));
+    const auto marker = LoadStruct<GrainMarker>(bytes);
+    const auto where = [&] {
+      return StrCat("vmdk: the marker at ", Hex(place), " of the grain of extent offset ",
+                    Hex(offset));
+    };
+    if (marker.lba != offset / kSectorSize) {
+      CorruptionOnce(
+          CorruptImage(StrCat(where(), " is that of the grain at sector ", uint64_t{marker.lba})));
+    }
+    if (marker.size == 0 || marker.size > in_file - sizeof(GrainMarker)) {
+      CorruptionOnce(CorruptImage(
+          StrCat(where(), " says ", uint32_t{marker.size}, " bytes of compressed data")));
+      return sizeof(GrainMarker);
+    }
+    return sizeof(GrainMarker) + marker.size;
+  }
+
+  // Padding is smaller than a grain.
+  void FindLeaks(const SectorMap& sectors) {
+    const uint64_t grain_sectors = layout_.grain_size / kSectorSize;
+    const uint64_t first = Sectors(layout_.overhead);
+    sectors.ForEachFree([&](uint64_t begin, uint64_t count) {
+      const uint64_t end = begin + count;
+      begin = std::max(begin, first);
+      if (begin >= end || end - begin < grain_sectors) return;
+      Report(CheckFinding::Kind::kLeak, StrCat("vmdk: nothing uses the ", end - begin,
+                                               " sectors at ", Hex(begin * kSectorSize)));
+    });
+  }
+
+  // Both directories name tables for the same grains, whose entries are the same.
+  Status CompareDirectories(IoChannel& io) {
+    std::array<uint64_t, GrainMap::kBatch> batch;
+    std::array<uint64_t, GrainMap::kBatch> redundant_batch;
+    for (uint64_t index = 0; index < layout_.gd_entries;) {
+      const uint64_t count = std::min<uint64_t>(GrainMap::kBatch, layout_.gd_entries - index);
+      const std::span entries = std::span(batch).first(count);
+      const std::span redundant = std::span(redundant_batch).first(count);
+      HOTCELL_RETURN_IF_ERROR(map_.ReadDirectory(io, layout_.gd_offset, index, entries));
+      HOTCELL_RETURN_IF_ERROR(map_.ReadDirectory(io, layout_.rgd_offset, index, redundant));
+      for (size_t i = 0; i < count; ++i) {
+        HOTCELL_RETURN_IF_ERROR(CompareTables(io, index + i, entries[i], redundant[i]));
+      }
+      index += count;
+    }
+    return OkStatus();
+  }
+
+  Status CompareTables(IoChannel& io, uint64_t index, uint64_t entry, uint64_t redundant_entry) {
+    const auto table = map_.TableAt(index, entry);
+    const auto redundant = map_.TableAt(index, redundant_entry);
+    // Reported before.
+    if (!table.ok() || !redundant.ok() || *table == *redundant) return OkStatus();
+    if (*table == 0 || *redundant == 0) {
+      Corruption(StrCat("vmdk: entry ", index,
+                        " of the grain directory and of the redundant one differ: only one names "
+                        "a table"));
+      return OkStatus();
+    }
+    const uint64_t begin = index * layout_.table_coverage();
+    const uint64_t grains = std::min<uint64_t>(
+        layout_.gt_entries, (layout_.capacity - begin - 1) / layout_.grain_size + 1);
+    std::array<uint64_t, GrainMap::kBatch> a;
+    std::array<uint64_t, GrainMap::kBatch> b;
+    for (uint64_t first = 0; first < grains; first += GrainMap::kBatch) {
+      const uint64_t count = std::min<uint64_t>(GrainMap::kBatch, grains - first);
+      HOTCELL_RETURN_IF_ERROR(map_.ReadTable(io, *table, first, std::span(a).first(count)));
+      HOTCELL_RETURN_IF_ERROR(map_.ReadTable(io, *redundant, first, std::span(b).first(count)));
+      const auto differing = std::mismatch(a.begin(), a.begin() + count, b.begin()).first;
+      if (differing == a.begin() + count) continue;
+      Corruption(StrCat("vmdk: the grain table at ", Hex(*table), " and the redundant one at ",
+                        Hex(*redundant), " differ from entry ", first + (differing - a.begin()),
+                        " on"));
+      return OkStatus();
+    }
+    return OkStatus();
+  }
+
+  const VmdkExtent& info_;
+  GrainMap& map_;
+  const SparseLayout& layout_;
+  CheckResult& result_;
+  SectorMap* sectors_ = nullptr;  // of the pass
+  bool first_pass_ = true;
+  uint64_t tables_end_ = UINT64_MAX;  // those from here on are left out
+};
+
+// What the embedded descriptor says of the extent that it is in.
+void CheckEmbedded(const ImageParts& parts, CheckResult& result) {
+  const DiskExtent& own = parts.extents.front();
+  const auto corruption = [&](std::string text) {
+    result.Add(CheckFinding::Kind::kCorruption, std::move(text));
+  };
+  const Descriptor& descriptor = parts.descriptor;
+  if (descriptor.create_type != parts.create_type) {
+    corruption(StrCat("vmdk: the descriptor says createType '", descriptor.create_type,
+                      "', the header that of ", parts.create_type));
+  }
+  if (descriptor.extents.size() != 1 || descriptor.extents[0].type != "SPARSE") {
+    corruption(StrCat("vmdk: the descriptor has ", descriptor.extents.size(),
+                      " extent lines, where one of type SPARSE should be"));
+    return;
+  }
+  const uint64_t declared = descriptor.extents[0].sectors * kSectorSize;
+  if (declared > own.length || own.length - declared >= own.info.cluster_size) {
+    corruption(StrCat("vmdk: the descriptor says that the extent has ", declared,
+                      " bytes, the header ", own.length));
+  }
+}
+
+}  // namespace
+}  // namespace vmdk
+
+Result<CheckResult> CheckVmdk(IoChannel& io, const FileHandle& file, const OpenOptions& options) {
+  auto parts = vmdk::OpenParts(io, file, options);
+  if (!parts.ok()) return parts.status();
+  CheckResult result;
+  for (const vmdk::DiskExtent& extent : parts->extents) {
+    if (extent.info.format.empty()) vmdk::CheckEmbedded(*parts, result);
+    if (extent.grains == nullptr) continue;
+    const Status status = vmdk::ExtentChecker(extent.info, *extent.grains, result).Run(io);
+    if (!status.ok()) return vmdk::InExtent(extent.info, status);
+  }
+  return result;
+}
+
+}  // namespace hotcell::guest
