@@ -200,6 +200,9 @@ struct Engine::Impl {
   absl::Status Transcode(std::span<const WorkerShape> shapes, v1::Job& job,
                          const JobOptions& options, const ReferencePolicy& references,
                          FileTable& files, v1::Report& report, WorkerReport& worker_report);
+  absl::StatusOr<ConvertReply> RunConvert(std::span<const WorkerShape> shapes, v1::Job job,
+                                          const JobOptions& options,
+                                          const ReferencePolicy& references, FileTable& files);
   absl::StatusOr<WorkerReport> RunJob(Worker& worker_of_job, const JobSpec& spec);
 };
 
@@ -286,17 +289,14 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
 
 void Engine::ReapWorkers() const { impl_->dying.ReapAll(); }
 
-absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) const {
-  const Limits& limits = request.options.limits;
-  FileTable files(FileLimitsOf(limits));
-  absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, files);
-  if (!job.ok()) return job.status();
-  const std::vector<WorkerShape> shapes =
-      ShapesFor(limits, request.lanes, request.references, AllocatedBytes(request.source.fd));
+absl::StatusOr<ConvertReply> Engine::Impl::RunConvert(std::span<const WorkerShape> shapes,
+                                                      v1::Job job, const JobOptions& options,
+                                                      const ReferencePolicy& references,
+                                                      FileTable& files) {
   v1::Report report;
   ConvertReply reply;
-  if (absl::Status status = impl_->Transcode(shapes, *job, request.options, request.references,
-                                             files, report, reply.worker);
+  if (absl::Status status =
+          Transcode(shapes, job, options, references, files, report, reply.worker);
       !status.ok()) {
     return status;
   }
@@ -306,6 +306,30 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   reply.result = report.convert();
   reply.warnings = broker::ReportedWarnings(report);
   return reply;
+}
+
+absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) const {
+  const Limits& limits = request.options.limits;
+  FileTable files(FileLimitsOf(limits));
+  absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, files);
+  if (!job.ok()) return job.status();
+  uint64_t allocated = AllocatedBytes(request.source.fd);
+  for (const ImageSource& source : request.more_sources) {
+    const uint64_t more = AllocatedBytes(source.fd);
+    allocated = allocated > UINT64_MAX - more ? UINT64_MAX : allocated + more;
+  }
+  const std::vector<WorkerShape> shapes =
+      ShapesFor(limits, request.lanes, request.references, allocated);
+  return impl_->RunConvert(shapes, *job, request.options, request.references, files);
+}
+
+absl::StatusOr<ConvertReply> Engine::CreateImage(const CreateRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  const absl::StatusOr<v1::Job> job = broker::BuildCreateJob(request, files);
+  if (!job.ok()) return job.status();
+  // There is little to write, and nothing to read.
+  const WorkerShape shape = InfoShape(request.options.limits);
+  return impl_->RunConvert({&shape, 1}, *job, request.options, ReferencePolicy(), files);
 }
 
 absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {

@@ -1,6 +1,9 @@
 #include "broker/job_builder.h"
 
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +20,10 @@ constexpr size_t kMaxOptionValue = 511;
 constexpr size_t kMaxOptions = 32;
 constexpr size_t kMaxFileName = 255;
 constexpr size_t kMaxSnapshot = 1023;
+constexpr size_t kMaxBackingName = 1023;
+constexpr size_t kMaxMoreSources = 63;
+
+constexpr uint64_t kSectorSize = 512;
 
 absl::Status CheckText(absl::string_view what, const std::string& text, size_t max_size) {
   if (text.size() > max_size || text.find('\0') != std::string::npos) {
@@ -73,15 +80,68 @@ std::string FileName(const std::string& path) {
   return name.size() <= kMaxFileName ? name : "";
 }
 
-absl::Status CheckTexts(const ConvertRequest& request) {
-  absl::Status status = CheckText("the target format", request.target_format, kMaxFormat);
-  if (status.ok()) status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
-  if (request.target_options.size() > kMaxOptions) {
+struct Target {
+  int fd;
+  const std::string& name;
+  const std::string& format;
+  const std::vector<std::pair<std::string, std::string>>& options;
+  const std::optional<TargetBase>& backing;
+  CacheMode cache = CacheMode::kUnsafe;
+  bool existing = false;
+};
+
+absl::Status CheckTexts(const Target& target) {
+  absl::Status status = CheckText("the target format", target.format, kMaxFormat);
+  if (target.options.size() > kMaxOptions) {
     return absl::InvalidArgumentError(absl::StrCat("at most ", kMaxOptions, " target options"));
   }
-  for (const auto& [key, value] : request.target_options) {
+  for (const auto& [key, value] : target.options) {
     if (status.ok()) status = CheckText("the target option", key, kMaxOptionKey);
     if (status.ok()) status = CheckText("the value", value, kMaxOptionValue);
+  }
+  if (status.ok() && target.backing) {
+    status = CheckText("the backing file", target.backing->name, kMaxBackingName);
+    if (status.ok()) status = CheckText("the backing format", target.backing->format, kMaxFormat);
+  }
+  return status;
+}
+
+absl::Status AddTarget(const Target& target, FileTable& files, v1::TargetImage& image) {
+  if (absl::Status status = CheckTexts(target); !status.ok()) return status;
+  const absl::StatusOr<uint32_t> slot =
+      files.AddOutput(target.fd, target.name, DurabilityOf(target.cache),
+                      /*fresh=*/!target.existing, AccessOf(target.cache));
+  if (!slot.ok()) return slot.status();
+  const JobFile& file = *files.Find(*slot);
+  image.set_slot(*slot);
+  image.set_format(target.format);
+  image.set_name(FileName(target.name));
+  for (const auto& [key, value] : target.options) {
+    v1::FormatOption& option = *image.add_options();
+    option.set_key(key);
+    option.set_value(value);
+  }
+  // What a device holds is not known either, and its size is what it is.
+  image.set_existing(target.existing || file.block_device);
+  if (image.existing()) image.set_existing_size(file.size);
+  if (target.backing) {
+    v1::BackingImage& backing = *image.mutable_backing();
+    backing.set_name(target.backing->name);
+    backing.set_format(target.backing->format);
+    backing.set_size(target.backing->size);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddSources(const ConvertRequest& request, FileTable& files, v1::ConvertJob& convert) {
+  const Access access = AccessOf(request.source_cache);
+  absl::Status status = AddSource(request.source, access, files, *convert.mutable_source());
+  if (request.more_sources.size() > kMaxMoreSources) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("at most ", kMaxMoreSources + 1, " images are concatenated"));
+  }
+  for (const ImageSource& source : request.more_sources) {
+    if (status.ok()) status = AddSource(source, access, files, *convert.add_more_sources());
   }
   return status;
 }
@@ -89,35 +149,50 @@ absl::Status CheckTexts(const ConvertRequest& request) {
 }  // namespace
 
 absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable& files) {
-  if (absl::Status status = CheckTexts(request); !status.ok()) return status;
   v1::Job job = JobWithLimits(request.options.limits);
   v1::ConvertJob& convert = *job.mutable_convert();
-  if (absl::Status status = AddSource(request.source, AccessOf(request.source_cache), files,
-                                      *convert.mutable_source());
-      !status.ok()) {
-    return status;
+  absl::Status status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
+  if (status.ok()) status = AddSources(request, files, convert);
+  if (status.ok()) {
+    status = AddTarget({.fd = request.target_fd,
+                        .name = request.target_name,
+                        .format = request.target_format,
+                        .options = request.target_options,
+                        .backing = request.target_backing,
+                        .cache = request.target_cache,
+                        .existing = request.target_is_existing},
+                       files, *convert.mutable_target());
   }
-  const absl::StatusOr<uint32_t> slot =
-      files.AddOutput(request.target_fd, request.target_name, DurabilityOf(request.target_cache),
-                      /*fresh=*/!request.target_is_existing, AccessOf(request.target_cache));
-  if (!slot.ok()) return slot.status();
-  const JobFile& file = *files.Find(*slot);
-  v1::TargetImage& target = *convert.mutable_target();
-  target.set_slot(*slot);
-  target.set_format(request.target_format);
-  target.set_name(FileName(request.target_name));
-  target.set_compress(request.compress);
-  for (const auto& [key, value] : request.target_options) {
-    v1::FormatOption& option = *target.add_options();
-    option.set_key(key);
-    option.set_value(value);
+  if (!status.ok()) return status;
+  if (request.window) {
+    if (!request.more_sources.empty()) {
+      return absl::InvalidArgumentError("a window of several images cannot be converted");
+    }
+    convert.mutable_window()->set_begin(request.window->begin);
+    convert.mutable_window()->set_end(request.window->end);
   }
-  // What a device holds is not known either, and its size is what it is.
-  target.set_existing(request.target_is_existing || file.block_device);
-  if (target.existing()) target.set_existing_size(file.size);
+  convert.mutable_target()->set_compress(request.compress);
+  convert.mutable_target()->set_existing_is_zero(request.target_is_zero);
   convert.set_snapshot(request.snapshot);
   convert.set_sparse_size(request.sparse_size);
   convert.set_copy(request.copy_offload);
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::ConvertJob& convert = *job.mutable_convert();
+  if (absl::Status status = AddTarget({.fd = request.target_fd,
+                                       .name = request.target_name,
+                                       .format = request.target_format,
+                                       .options = request.target_options,
+                                       .backing = request.backing},
+                                      files, *convert.mutable_target());
+      !status.ok()) {
+    return status;
+  }
+  convert.set_size(request.size);
+  convert.set_sparse_size(kSectorSize);
   return job;
 }
 

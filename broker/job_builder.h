@@ -14,6 +14,7 @@ namespace hotcell::broker {
 // kInvalidArgument: a text
 // that is longer than the guest takes, a file that cannot serve.
 absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable& files);
+absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildCompareJob(const CompareRequest& request, FileTable& files);
 

@@ -1,6 +1,7 @@
 # hotcell_format(name DRIVER variable... SOURCES file... [WRITABLE] [REFUSED] [COMPRESSIONS option...])
 #   Registers the image format in the current folder, whose FormatDrivers are `variable`s. `name` is
-#   what -f and -O take. The folder's options.txt, where there is one, is the text of `-o help`.
+#   what -f and -O take. The folder's options.txt, where there is one, is the text of `-o help`, and
+#   its creation.txt lists what `create` prints of a new image.
 #   WRITABLE: -O takes it. REFUSED: it is known only to be refused, and no command takes its name.
 #   COMPRESSIONS: what -o chooses among with -c.
 function(hotcell_format name)
@@ -12,12 +13,14 @@ function(hotcell_format name)
     return()
   endif()
 
-  set(options "")
-  set(options_file ${CMAKE_CURRENT_SOURCE_DIR}/options.txt)
-  if(EXISTS ${options_file})
-    file(READ ${options_file} options)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${options_file})
-  endif()
+  foreach(text options creation)
+    set(${text} "")
+    set(file ${CMAKE_CURRENT_SOURCE_DIR}/${text}.txt)
+    if(EXISTS ${file})
+      file(READ ${file} ${text})
+      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    endif()
+  endforeach()
   set(writable false)
   if(ARG_WRITABLE)
     set(writable true)
@@ -25,7 +28,7 @@ function(hotcell_format name)
   list(TRANSFORM ARG_COMPRESSIONS REPLACE "(.+)" "\"\\1\"")
   list(JOIN ARG_COMPRESSIONS ", " compressions)
   set_property(GLOBAL APPEND_STRING PROPERTY HOTCELL_FORMAT_TABLE
-    "{\"${name}\", ${writable}, {${compressions}}, R\"text(${options})text\"},\n")
+    "{\"${name}\", ${writable}, {${compressions}}, R\"text(${options})text\", R\"text(${creation})text\"},\n")
 endfunction()
 
 # Writes the guest's registry and the command's table of formats.

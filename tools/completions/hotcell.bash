@@ -1,7 +1,7 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert info run doctor help"
+_hotcell_commands="convert create info run doctor help"
 _hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
   report-bytes= references= chain-depth="
@@ -13,10 +13,11 @@ _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-names
 _hotcell_options() {
   case $1 in
     convert)
-      echo "-C -c -f -l -m -n -o -O -p -q -S -t -T -U -W --source-format --target-format --snapshot
-        --progress --quiet --force-share --backing --follow-references --lanes --output --stats
+      echo "-B -C -c -F -f -l -m -n -o -O -p -q -S -t -T -U -W --source-format --target-format --snapshot
+        --progress --quiet --force-share --image-opts --target-is-zero --backing --follow-references --lanes --output --stats
         $_hotcell_common"
       ;;
+    create) echo "-b -F -f -o -q -u $_hotcell_common" ;;
     info)
       echo "-f -U --format --force-share --backing-chain --backing --follow-references --image-opts
         --output $_hotcell_common"
@@ -33,16 +34,16 @@ _hotcell_options() {
 # the option takes none that are known.
 _hotcell_values() {
   case $1:$2 in
-    *:-f | *:-O | *:--format | *:--source-format | *:--target-format)
+    *:-F | *:-f | *:-O | *:--format | *:--source-format | *:--target-format)
       hotcell --help | sed -n "s/^Supported formats: //p"
       ;;
     *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
-    convert:-o)
+    convert:-o | create:-o)
       echo "help cluster_size= compat= compression_type=zlib compression_type=zstd
         extended_l2= lazy_refcounts= preallocation=off preallocation=metadata
         preallocation=falloc preallocation=full refcount_bits="
       ;;
-    run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
+    convert:-B | create:-b | run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
       echo "FILE"
       ;;
     *:--output) echo "human json" ;;
@@ -66,7 +67,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert info run doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create info run doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.

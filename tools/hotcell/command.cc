@@ -25,6 +25,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
+    {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain},
     {"info", "describe a disk image", kInfoHelp, InfoMain},
     {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain},

@@ -22,6 +22,7 @@ std::span<const Command> Commands();
 const Command* FindCommand(std::string_view name);  // nullptr: there is none
 
 int ConvertMain(int argc, char** argv);
+int CreateMain(int argc, char** argv);
 int InfoMain(int argc, char** argv);
 int CompareMain(int argc, char** argv);
 int RunMain(int argc, char** argv);

@@ -1,21 +1,21 @@
-#include <sys/stat.h>
-
 #include <cstdio>
 #include <cstring>
-#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "hotcell/engine.h"
-#include "hotcell/output_file.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/convert_options.h"
 #include "tools/hotcell/convert_stats.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
+#include "tools/hotcell/info_report.h"
 #include "tools/hotcell/progress.h"
 #include "tools/hotcell/signals.h"
+#include "tools/hotcell/target.h"
+#include "tools/hotcell/target_backing.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -23,56 +23,38 @@ namespace {
 
 constexpr std::string_view kName = "convert";
 
-// Where the output goes: a file that appears when it is complete, or one that is there already.
-class Target {
- public:
-  static absl::StatusOr<Target> Open(const ConvertOptions& options);
-
-  int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
-  bool in_place() const { return in_place_.has_value(); }
-  absl::Status Commit(bool sync) { return in_place() ? absl::OkStatus() : fresh_->Commit(sync); }
-
- private:
-  std::optional<File> in_place_;
-  std::optional<OutputFile> fresh_;
-};
-
-absl::StatusOr<Target> Target::Open(const ConvertOptions& options) {
-  const std::string& path = options.target_path;
-  struct stat info = {};
-  const bool exists = stat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) {
-    return absl::InvalidArgumentError(Cat("cannot write to '", path, "': it is a directory"));
-  }
-  Target target;
-  if (options.request.target_is_existing || (exists && S_ISBLK(info.st_mode))) {
-    absl::StatusOr<File> file = OpenInPlace(path);
+// In the order of ConvertOptions::source_paths. None of them may be the target.
+absl::StatusOr<std::vector<File>> OpenSources(const ConvertOptions& options) {
+  std::vector<File> files;
+  for (const std::string& path : options.source_paths) {
+    absl::StatusOr<File> file = OpenForReading(path);
     if (!file.ok()) return file.status();
-    target.in_place_ = *std::move(file);
-    return target;
+    absl::Status status = CheckTargetIsNoSource(options.target_path, path, *file);
+    if (!status.ok()) return status;
+    files.push_back(*std::move(file));
   }
-  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
-  if (!file.ok()) return file.status();
-  target.fresh_ = *std::move(file);
-  return target;
+  absl::Status status = CheckTargetIsNoReference(options.target_path, options.request.references);
+  if (!status.ok()) return status;
+  return files;
 }
 
-// The target may not be a file that the job reads.
-absl::Status CheckTargetIsNoSource(const ConvertOptions& options, const File& source) {
-  struct stat target = {};
-  if (stat(options.target_path.c_str(), &target) != 0) return absl::OkStatus();
-  if (IsSameFile(source.info(), target)) {
-    return absl::InvalidArgumentError(
-        Cat("'", options.source_path, "' and '", options.target_path, "' are the same file"));
+// Completes what is asked of the engine with the target's backing image. The user named that file,
+// so the source may refer to it by the same name.
+absl::Status SetBacking(const Engine& engine, const ConvertOptions& options,
+                        ConvertRequest& request) {
+  if (!options.backing.name) return absl::OkStatus();
+  const JobOptions inspect = {.limits = request.options.limits,
+                              .cancellation = request.options.cancellation,
+                              .required_layers = request.options.required_layers};
+  absl::StatusOr<TargetBase> backing =
+      InspectBacking(engine, options.target_path, options.backing, inspect);
+  if (!backing.ok()) return backing.status();
+  const std::string& name = *options.backing.name;
+  if (!request.references.mappings().contains(name)) {
+    request.references.Map(name, FullBackingName(options.target_path, name));
   }
-  for (const auto& [name, path] : options.request.references.mappings()) {
-    struct stat backing = {};
-    if (stat(path.c_str(), &backing) == 0 && IsSameFile(backing, target)) {
-      return absl::InvalidArgumentError(
-          Cat("'", options.target_path, "' is the file given for '", name, "' by --backing"));
-    }
-  }
-  return absl::OkStatus();
+  request.target_backing = *std::move(backing);
+  return CheckTargetIsNoReference(options.target_path, request.references);
 }
 
 absl::Status CancelledBy(int signal, const ConvertOptions& options, bool in_place) {
@@ -97,14 +79,12 @@ int Convert(const ConvertOptions& options) {
   const OutputFormat format = options.common.format;
   const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
 
-  const absl::StatusOr<File> source = OpenForReading(options.source_path);
-  if (!source.ok()) return fail(source.status());
-  if (absl::Status status = CheckTargetIsNoSource(options, *source); !status.ok()) {
-    return fail(status);
-  }
+  const absl::StatusOr<std::vector<File>> sources = OpenSources(options);
+  if (!sources.ok()) return fail(sources.status());
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return fail(engine.status());
-  absl::StatusOr<Target> target = Target::Open(options);
+  absl::StatusOr<Target> target =
+      Target::Open(options.target_path, options.request.target_is_existing);
   if (!target.ok()) return fail(target.status());
 
   Cancellation cancellation;
@@ -114,7 +94,10 @@ int Convert(const ConvertOptions& options) {
   ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr);
 
   ConvertRequest request = options.request;
-  request.source.fd = source->fd();
+  request.source.fd = sources->front().fd();
+  for (size_t i = 0; i < request.more_sources.size(); ++i) {
+    request.more_sources[i].fd = (*sources)[i + 1].fd();
+  }
   request.target_fd = target->fd();
   request.target_is_existing = target->in_place();
   request.options = options.common.Job();
@@ -123,6 +106,10 @@ int Convert(const ConvertOptions& options) {
     progress.Update(done, total);
     if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
   };
+
+  if (absl::Status status = SetBacking(**engine, options, request); !status.ok()) {
+    return fail(status);
+  }
 
   const absl::Time start = absl::Now();
   progress.Begin();

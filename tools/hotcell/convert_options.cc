@@ -7,6 +7,7 @@
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/formats.h"
+#include "tools/hotcell/image_opts.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/text.h"
 
@@ -19,28 +20,42 @@ enum ConvertOption : int {
   kLanes = kFirstLongOption,
   kOutput,
   kStats,
+  kImageOpts,
+  kTargetIsZero,
 };
 
 constexpr OptionSpec kOptions[] = {
-    {'C', nullptr, false},   {'c', nullptr, false},        {'f', "source-format", true},
-    {'l', "snapshot", true}, {'m', nullptr, true},         {'n', nullptr, false},
-    {'o', nullptr, true},    {'O', "target-format", true}, {'p', "progress", false},
-    {'q', "quiet", false},   {'S', nullptr, true},         {'t', nullptr, true},
-    {'T', nullptr, true},    {'U', "force-share", false},  {'W', nullptr, false},
-    {kLanes, "lanes", true}, {kOutput, "output", true},    {kStats, "stats", false},
+    {'B', nullptr, true},
+    {'C', nullptr, false},
+    {'c', nullptr, false},
+    {'F', nullptr, true},
+    {'f', "source-format", true},
+    {kImageOpts, "image-opts", false},
+    {kTargetIsZero, "target-is-zero", false},
+    {'l', "snapshot", true},
+    {'m', nullptr, true},
+    {'n', nullptr, false},
+    {'o', nullptr, true},
+    {'O', "target-format", true},
+    {'p', "progress", false},
+    {'q', "quiet", false},
+    {'S', nullptr, true},
+    {'t', nullptr, true},
+    {'T', nullptr, true},
+    {'U', "force-share", false},
+    {'W', nullptr, false},
+    {kLanes, "lanes", true},
+    {kOutput, "output", true},
+    {kStats, "stats", false},
 };
 
 constexpr RefusedOption kRefused[] = {
-    {"B", "the output has no backing file"},
-    {"F", "the output has no backing file"},
     {"bitmaps", "bitmaps are not copied"},
-    {"image-opts", "images are named by path"},
     {"object", "secrets and throttles are not done"},
     {"r", "the rate is not limited"},
     {"rate-limit", "the rate is not limited"},
     {"salvage", "a sector that cannot be read is an error"},
     {"target-image-opts", "images are named by path"},
-    {"target-is-zero", "-n finds out what is zero by itself"},
 };
 
 absl::Status SetSparseSize(std::string_view text, uint64_t& sparse_size) {
@@ -86,27 +101,23 @@ absl::Status SetSnapshot(std::string_view text, std::string& snapshot) {
   return absl::OkStatus();
 }
 
-absl::Status AddTargetOptions(std::string_view text, ConvertOptions& options) {
-  if (text == "help" || text == "?") {
-    options.list_target_options = true;
-    return absl::OkStatus();
-  }
-  auto pairs = ParseKeyValues(text);
-  if (!pairs.ok()) return pairs.status();
-  for (auto& pair : *pairs) options.request.target_options.push_back(std::move(pair));
-  return absl::OkStatus();
-}
-
 absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options) {
   ConvertRequest& request = options.request;
   switch (id) {
     case 'C':
       request.copy_offload = true;
       return absl::OkStatus();
+    case 'B':
+      options.backing.name = std::string(value);
+      return absl::OkStatus();
+    case 'F':
+      options.backing.format = std::string(value);
+      return absl::OkStatus();
     case 'c':
       request.compress = true;
       return absl::OkStatus();
     case 'f':
+      options.has_source_format = true;
       request.source.format = std::string(value);
       return CheckSourceFormat(value);
     case 'l':
@@ -117,7 +128,7 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       request.target_is_existing = true;
       return absl::OkStatus();
     case 'o':
-      return AddTargetOptions(value, options);
+      return AddTargetOptions(value, request.target_options, options.list_target_options);
     case 'O':
       request.target_format = std::string(value);
       return CheckTargetFormat(value);
@@ -149,6 +160,12 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       options.common.format = *format;
       return absl::OkStatus();
     }
+    case kImageOpts:
+      options.image_opts = true;
+      return absl::OkStatus();
+    case kTargetIsZero:
+      request.target_is_zero = true;
+      return absl::OkStatus();
     case kStats:
       options.stats = true;
       return absl::OkStatus();
@@ -157,35 +174,78 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
   }
 }
 
+// The inputs and, last, the output.
+absl::Status SetOperands(const std::vector<std::string>& operands, ConvertOptions& options) {
+  constexpr std::string_view kOperands[] = {"INPUT", "OUTPUT"};
+  if (operands.size() < 2) return CheckOperands(operands, kOperands);
+  for (const std::string& operand : operands) {
+    if (operand.empty()) return absl::InvalidArgumentError("an operand is empty");
+  }
+  ConvertRequest& request = options.request;
+  const std::string format = request.source.format;
+  for (size_t i = 0; i + 1 < operands.size(); ++i) {
+    ImageOpts image = {.path = operands[i], .format = format};
+    if (options.image_opts) {
+      absl::StatusOr<ImageOpts> parsed = ParseImageOpts(operands[i]);
+      if (!parsed.ok()) return parsed.status();
+      image = *std::move(parsed);
+    }
+    options.source_paths.push_back(image.path);
+    ImageSource source = {.name = image.path, .format = image.format};
+    if (i == 0) {
+      request.source = std::move(source);
+    } else {
+      request.more_sources.push_back(std::move(source));
+    }
+  }
+  options.target_path = request.target_name = operands.back();
+  return absl::OkStatus();
+}
+
+// Options that do not go together.
+absl::Status CheckCombination(const ConvertOptions& options) {
+  const ConvertRequest& request = options.request;
+  const bool in_place = request.target_is_existing;
+  if (options.image_opts && options.has_source_format) {
+    return absl::InvalidArgumentError("--image-opts and --format are mutually exclusive");
+  }
+  if (in_place && (!request.target_options.empty() || options.backing.name)) {
+    return absl::InvalidArgumentError(
+        "-o and -B have no effect with -n: the target exists already");
+  }
+  if (request.target_is_zero && !in_place) {
+    return absl::InvalidArgumentError("--target-is-zero requires use of -n flag");
+  }
+  if (options.backing.name && !request.more_sources.empty()) {
+    return absl::InvalidArgumentError(
+        "Having a backing file for the target makes no sense when concatenating multiple input "
+        "images");
+  }
+  if (request.copy_offload && request.compress) {
+    return absl::InvalidArgumentError("-C copies data as it is, and -c compresses it");
+  }
+  if (request.copy_offload && options.has_sparse_size) {
+    return absl::InvalidArgumentError("-C does not look for the zeroes that -S is about");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options) {
-  constexpr std::string_view kOperands[] = {"INPUT", "OUTPUT"};
   const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
       argc, argv, WithImageOptions(kOptions), kRefused,
       [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
   if (!operands.ok()) return operands.status();
   if (options.common.help || options.list_target_options) return absl::OkStatus();
-  if (operands->size() > 2) {
-    return absl::UnimplementedError(
-        Cat(operands->size() - 1, " input files are given, and only one can be converted"));
+  ConvertRequest& request = options.request;
+  absl::Status status = SetOperands(*operands, options);
+  if (status.ok()) {
+    status = TakeBackingOptions(request.target_format, request.target_options, options.backing);
   }
-  if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
-  if (options.request.target_is_existing && !options.request.target_options.empty()) {
-    return absl::InvalidArgumentError("-o has no effect with -n: the target exists already");
-  }
-  if (options.request.copy_offload && options.request.compress) {
-    return absl::InvalidArgumentError("-C copies data as it is, and -c compresses it");
-  }
-  if (options.request.copy_offload && options.has_sparse_size) {
-    return absl::InvalidArgumentError("-C does not look for the zeroes that -S is about");
-  }
-  options.request.references = options.common.references;
-  options.source_path = (*operands)[0];
-  options.target_path = (*operands)[1];
-  options.request.source.name = options.source_path;
-  options.request.target_name = options.target_path;
-  return absl::OkStatus();
+  if (status.ok()) status = CheckCombination(options);
+  request.references = options.common.references;
+  return status;
 }
 
 }  // namespace hotcell::cli

@@ -2,20 +2,25 @@
 #define HOTCELL_TOOLS_HOTCELL_CONVERT_OPTIONS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "hotcell/engine.h"
 #include "tools/hotcell/common_options.h"
+#include "tools/hotcell/target_backing.h"
 
 namespace hotcell::cli {
 
 // The command line of `hotcell convert`.
 struct ConvertOptions {
-  std::string source_path;
+  std::vector<std::string> source_paths;  // of request.source and request.more_sources
   std::string target_path;
-  // All but the file descriptors and JobOptions.
+  // All but the file descriptors, the target's backing image and JobOptions.
   ConvertRequest request;
-  bool has_sparse_size = false;  // -S
+  TargetBacking backing;           // -B, -F
+  bool image_opts = false;         // --image-opts
+  bool has_source_format = false;  // -f
+  bool has_sparse_size = false;    // -S
   bool progress = false;
   bool quiet = false;
   bool stats = false;

@@ -67,7 +67,7 @@ TEST(ConvertOptionsTest, TakesQemuImgsOptions) {
   EXPECT_EQ(options.request.source_cache, CacheMode::kDirectSync);
   ASSERT_EQ(options.request.target_options.size(), 3u);
   EXPECT_EQ(options.request.target_options[2].first, "preallocation");
-  EXPECT_EQ(options.source_path, "in");
+  EXPECT_EQ(options.source_paths, std::vector<std::string>{"in"});
   EXPECT_EQ(options.target_path, "out");
 }
 
@@ -133,8 +133,6 @@ TEST(ConvertOptionsTest, SuggestsFormatsAndLimits) {
 }
 
 TEST(ConvertOptionsTest, RefusesByName) {
-  EXPECT_EQ(Parse({"a", "b", "out"}).error,
-            "hotcell: convert: 2 input files are given, and only one can be converted\n");
   EXPECT_EQ(Parse({"a"}).error, "hotcell: convert: missing operand OUTPUT\n");
   EXPECT_EQ(Parse({"-m", "17", "i", "o"}).error,
             "hotcell: convert: invalid number of coroutines '17': 1 to 16\n");
@@ -144,7 +142,9 @@ TEST(ConvertOptionsTest, RefusesByName) {
             "hotcell: convert: option '--salvage' is not supported: a sector that cannot be read "
             "is an error\n");
   EXPECT_EQ(Parse({"-n", "-o", "cluster_size=4k", "i", "o"}).error,
-            "hotcell: convert: -o has no effect with -n: the target exists already\n");
+            "hotcell: convert: -o and -B have no effect with -n: the target exists already\n");
+  EXPECT_EQ(Parse({"--target-is-zero", "i", "o"}).error,
+            "hotcell: convert: --target-is-zero requires use of -n flag\n");
   EXPECT_FALSE(Parse({"-t", "fast", "i", "o"}).status.ok());
   EXPECT_FALSE(Parse({"-S", "lots", "i", "o"}).status.ok());
   EXPECT_EQ(Parse({"-S", "3", "i", "o"}).error,
@@ -152,6 +152,52 @@ TEST(ConvertOptionsTest, RefusesByName) {
             "out\n");
   EXPECT_FALSE(Parse({"-S", "17M", "i", "o"}).status.ok());
   EXPECT_FALSE(Parse({"--timeout", "0", "i", "o"}).status.ok());
+}
+
+TEST(ConvertOptionsTest, TakesSeveralInputs) {
+  const Parsed parsed = Parse({"-f", "raw", "a", "b", "c", "out"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  EXPECT_EQ(parsed.options.source_paths, (std::vector<std::string>{"a", "b", "c"}));
+  ASSERT_EQ(parsed.options.request.more_sources.size(), 2u);
+  EXPECT_EQ(parsed.options.request.more_sources[1].name, "c");
+  EXPECT_EQ(parsed.options.request.more_sources[1].format, "raw");
+  EXPECT_EQ(parsed.options.target_path, "out");
+}
+
+TEST(ConvertOptionsTest, TakesABackingFileInAllOfQemuImgsWays) {
+  for (const std::vector<std::string>& way :
+       {std::vector<std::string>{"-B", "base", "-F", "raw"},
+        {"-o", "backing_file=base,backing_fmt=raw"},
+        {"-B", "base", "-o", "backing_fmt=raw,backing_file=other"}}) {
+    std::vector<std::string> arguments = {"-O", "qcow2"};
+    arguments.insert(arguments.end(), way.begin(), way.end());
+    arguments.insert(arguments.end(), {"in", "out"});
+    const Parsed parsed = Parse(arguments);
+    ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+    EXPECT_EQ(parsed.options.backing.name, "base");
+    EXPECT_EQ(parsed.options.backing.format, "raw");
+    EXPECT_TRUE(parsed.options.request.target_options.empty());
+  }
+  const auto error = [](std::vector<std::string> arguments) { return Parse(arguments).error; };
+  EXPECT_EQ(error({"-O", "qcow2", "-B", "b", "i", "o"}),
+            "hotcell: convert: Backing file specified without backing format; name it with -F; "
+            "what an image says of itself is not to be trusted\n");
+  EXPECT_EQ(error({"-O", "qcow2", "-F", "raw", "i", "o"}),
+            "hotcell: convert: Backing format cannot be used without backing file\n");
+  EXPECT_EQ(error({"-B", "b", "-F", "raw", "i", "o"}),
+            "hotcell: convert: Backing file not supported for file format 'raw'\n");
+  EXPECT_EQ(error({"-O", "qcow2", "-B", "b", "-F", "raw", "i", "i", "o"}),
+            "hotcell: convert: Having a backing file for the target makes no sense when "
+            "concatenating multiple input images\n");
+}
+
+TEST(ConvertOptionsTest, TakesImageOpts) {
+  const Parsed parsed = Parse({"--image-opts", "driver=qcow2,file.filename=in", "out"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  EXPECT_EQ(parsed.options.source_paths, std::vector<std::string>{"in"});
+  EXPECT_EQ(parsed.options.request.source.format, "qcow2");
+  EXPECT_EQ(Parse({"--image-opts", "-f", "raw", "file.filename=in", "out"}).error,
+            "hotcell: convert: --image-opts and --format are mutually exclusive\n");
 }
 
 TEST(ConvertOptionsTest, ListsTargetOptions) {

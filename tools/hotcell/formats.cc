@@ -18,6 +18,7 @@ struct FormatName {
   bool writable;
   std::vector<std::string_view> compressions;  // what -o chooses among with -c
   std::string_view options;                    // one a line, as -o takes them
+  std::string_view creation;                   // one a line, as creation_text.h has it
 };
 
 // From what the formats' folders declare.
@@ -72,6 +73,13 @@ std::string FormatNames() {
 absl::Status CheckSourceFormat(std::string_view name) { return Check(name, false); }
 
 absl::Status CheckTargetFormat(std::string_view name) { return Check(name, true); }
+
+std::string_view CreationOptions(std::string_view name) {
+  for (const FormatName& format : KnownFormats()) {
+    if (format.name == name) return format.creation;
+  }
+  return "";
+}
 
 std::string TargetOptionsHelp(std::string_view name) {
   for (const FormatName& format : KnownFormats()) {

@@ -21,6 +21,9 @@ std::string FormatNames();
 // The text of `-o help`. Precondition: CheckTargetFormat(name).ok().
 std::string TargetOptionsHelp(std::string_view name);
 
+// The format's creation.txt (creation_text.h); empty: it has none.
+std::string_view CreationOptions(std::string_view name);
+
 // For programs: an array of {"name", "writable", "compressions"}, the last being the -o options
 // that choose how -c compresses, empty where the format has no compression. Every format is read.
 Json FormatsJson();

@@ -7,21 +7,26 @@
 namespace hotcell::cli {
 
 inline constexpr std::string_view kConvertHelp =
-    R"(usage: hotcell convert [OPTION]... INPUT OUTPUT
+    R"(usage: hotcell convert [OPTION]... INPUT... OUTPUT
 
 Converts the disk image INPUT, which is read and decoded in a KVM guest, to OUTPUT.
+Several INPUTs come one after the other on one disk.
 OUTPUT appears when it is complete; until then, and on any error, the old file stays.
 
 As with qemu-img:
   -f FORMAT         format of INPUT: raw, qcow2 (default: found out in the guest)
   -O FORMAT         format of OUTPUT: raw, qcow2 (default: raw)
   -o NAME=VALUE,... options of the output format; '-o help' lists them
+  -B FILE, -F FORMAT  OUTPUT stands on FILE, of that format, and has only what INPUT itself
+                    holds; INPUT may refer to FILE by the same name
   -c                compress (qcow2)
   -C                copy data from file to file, where the kernel can without moving it;
                     zeroes in it are not looked for (not with -c or -S)
   -l SNAPSHOT       convert an internal snapshot, by id or name (also snapshot.id=ID or
                     snapshot.name=NAME)
   -n                write into an OUTPUT that exists, in place
+  --target-is-zero  with -n: OUTPUT is known to read as zeroes
+  --image-opts      INPUT is driver=FORMAT,file.filename=FILE
   -p                show progress; SIGUSR1 shows it once at any time
   -q                no progress, no warnings
   -S SIZE           shortest run of zeroes to leave out (default 4k; 0: write everything)
@@ -53,6 +58,26 @@ Other:
   -h, --help        this text
 
 Exit status: 0 done, 1 error, 130 and 143 cancelled by SIGINT and SIGTERM.
+)";
+
+inline constexpr std::string_view kCreateHelp =
+    R"(usage: hotcell create [OPTION]... FILE [SIZE]
+
+Makes a disk image that holds nothing, or what its backing file holds. FILE appears when
+it is complete. SIZE is bytes, or a number with k, M, G, T, P or E; with a backing file it
+may be left out.
+
+  -f FORMAT         format of FILE (default: raw)
+  -o NAME=VALUE,... options of the format; '-o help' lists them
+  -b FILE, -F FORMAT  the backing file, and its format, which has to be said
+  -u                do not open the backing file; SIZE has to be given
+  -q                print nothing
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 done, 1 error.
 )";
 
 inline constexpr std::string_view kInfoHelp =

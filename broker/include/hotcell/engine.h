@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -97,8 +98,26 @@ struct ImageSource {
 // kFailedPrecondition. Of a source, and of the files it refers to, only O_DIRECT matters.
 enum class CacheMode { kNone, kWriteback, kUnsafe, kDirectSync, kWriteThrough };
 
+// What a new image is to stand on. The name goes into its header as it is; nothing is opened.
+struct TargetBase {
+  static constexpr uint64_t kUnknownSize = UINT64_MAX;
+
+  std::string name;
+  std::string format;
+  uint64_t size = kUnknownSize;  // bytes of its disk
+};
+
+// A part of a disk, bytes. What lies past the disk's end is left out.
+struct DiskWindow {
+  uint64_t begin = 0;
+  uint64_t end = UINT64_MAX;
+};
+
 struct ConvertRequest {
   ImageSource source;
+  // Follow it on the target's disk, each rounded up to whole sectors of 512 bytes.
+  std::vector<ImageSource> more_sources;
+  std::optional<DiskWindow> window;  // of `source`, which is then alone
   // Readable and writable, and positioned anywhere; not owned. Convert() leaves it half-written
   // when it fails: callers that need all or nothing use OutputFile (output_file.h).
   int target_fd = -1;
@@ -107,8 +126,11 @@ struct ConvertRequest {
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   bool compress = false;
   bool target_is_existing = false;  // -n: keep the size, bytes there may be anything
-  std::string snapshot;             // id or name; empty: active layer
-  uint64_t sparse_size = 4096;      // bytes; 0: allocate everything
+  bool target_is_zero = false;      // with target_is_existing: its bytes are zero
+  // What `source` itself does not hold the target leaves to this image in turn.
+  std::optional<TargetBase> target_backing;
+  std::string snapshot;         // id or name; empty: active layer
+  uint64_t sparse_size = 4096;  // bytes; 0: allocate everything
   // Data that is in the source as it is goes to the target without passing through the guest, and
   // zeroes in it are not looked for. No effect with `compress`.
   bool copy_offload = false;
@@ -124,6 +146,17 @@ struct ConvertReply {
   v1::ConvertResult result;
   std::vector<std::string> warnings;
   WorkerReport worker;
+};
+
+// An image that holds nothing, or what its backing image holds.
+struct CreateRequest {
+  int target_fd = -1;       // as ConvertRequest's
+  std::string target_name;  // for messages; never opened
+  std::string target_format = "raw";
+  std::vector<std::pair<std::string, std::string>> target_options;  // -o
+  uint64_t size = 0;  // bytes of its disk; rounded up to whole sectors of 512
+  std::optional<TargetBase> backing;
+  JobOptions options;
 };
 
 struct InfoRequest {
@@ -222,6 +255,7 @@ class Engine {
   ~Engine();
 
   absl::StatusOr<ConvertReply> Convert(const ConvertRequest& request) const;
+  absl::StatusOr<ConvertReply> CreateImage(const CreateRequest& request) const;
   absl::StatusOr<InfoReply> Info(const InfoRequest& request) const;
   // An error when the images were not both opened.
   absl::StatusOr<CompareReply> Compare(const CompareRequest& request) const;

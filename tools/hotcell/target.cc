@@ -1,0 +1,54 @@
+#include "tools/hotcell/target.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+
+absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
+  struct stat info = {};
+  const bool exists = stat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(Cat("cannot write to '", path, "': it is a directory"));
+  }
+  Target target;
+  if (in_place || (exists && S_ISBLK(info.st_mode))) {
+    absl::StatusOr<File> file = OpenInPlace(path);
+    if (!file.ok()) return file.status();
+    target.in_place_ = *std::move(file);
+    return target;
+  }
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  if (!file.ok()) return file.status();
+  target.fresh_ = *std::move(file);
+  return target;
+}
+
+absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,
+                                   const File& source) {
+  struct stat target = {};
+  if (stat(target_path.c_str(), &target) != 0 || !IsSameFile(source.info(), target)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      Cat("'", source_path, "' and '", target_path, "' are the same file"));
+}
+
+absl::Status CheckTargetIsNoReference(const std::string& target_path,
+                                      const ReferencePolicy& references) {
+  struct stat target = {};
+  if (stat(target_path.c_str(), &target) != 0) return absl::OkStatus();
+  for (const auto& [name, path] : references.mappings()) {
+    struct stat backing = {};
+    if (stat(path.c_str(), &backing) == 0 && IsSameFile(backing, target)) {
+      return absl::InvalidArgumentError(
+          Cat("'", target_path, "' is the file given for '", name, "' by --backing"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,40 @@
+// The file that a command writes an image to.
+#ifndef HOTCELL_TOOLS_HOTCELL_TARGET_H_
+#define HOTCELL_TOOLS_HOTCELL_TARGET_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hotcell/output_file.h"
+#include "hotcell/references.h"
+#include "tools/hotcell/files.h"
+
+namespace hotcell::cli {
+
+// A file that appears when it is complete, or one that is there already.
+class Target {
+ public:
+  // `in_place`: the file exists and is written as it is, as block devices always are.
+  static absl::StatusOr<Target> Open(const std::string& path, bool in_place);
+
+  int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
+  bool in_place() const { return in_place_.has_value(); }
+  absl::Status Commit(bool sync) { return in_place() ? absl::OkStatus() : fresh_->Commit(sync); }
+
+ private:
+  std::optional<File> in_place_;
+  std::optional<OutputFile> fresh_;
+};
+
+// The target may not be a file that the job reads: kInvalidArgument, naming both.
+absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,
+                                   const File& source);
+// Nor one of those that may be opened by reference.
+absl::Status CheckTargetIsNoReference(const std::string& target_path,
+                                      const ReferencePolicy& references);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_TARGET_H_

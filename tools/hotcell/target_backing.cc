@@ -1,0 +1,71 @@
+#include "tools/hotcell/target_backing.h"
+
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/creation_text.h"
+#include "tools/hotcell/error.h"
+#include "tools/hotcell/files.h"
+#include "tools/hotcell/formats.h"
+#include "tools/hotcell/info_report.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+
+absl::Status AddTargetOptions(std::string_view text, TargetOptions& options, bool& help) {
+  if (text == "help" || text == "?") {
+    help = true;
+    return absl::OkStatus();
+  }
+  auto pairs = ParseKeyValues(text);
+  if (!pairs.ok()) return pairs.status();
+  for (auto& pair : *pairs) options.push_back(std::move(pair));
+  return absl::OkStatus();
+}
+
+std::optional<std::string> TakeOption(TargetOptions& options, std::string_view key) {
+  std::optional<std::string> value;
+  for (const auto& [name, text] : options) {
+    if (name == key) value = text;
+  }
+  std::erase_if(options, [&](const auto& option) { return option.first == key; });
+  return value;
+}
+
+absl::Status TakeBackingOptions(const std::string& target_format, TargetOptions& options,
+                                TargetBacking& backing) {
+  std::optional<std::string> name = TakeOption(options, "backing_file");
+  std::optional<std::string> format = TakeOption(options, "backing_fmt");
+  if (!backing.name) backing.name = std::move(name);
+  if (!backing.format) backing.format = std::move(format);
+  if (!backing.name && !backing.format) return absl::OkStatus();
+  if (!HasBackingFiles(target_format)) {
+    return absl::UnimplementedError(
+        Cat("Backing file not supported for file format '", target_format, "'"));
+  }
+  if (!backing.name) {
+    return absl::InvalidArgumentError("Backing format cannot be used without backing file");
+  }
+  if (!backing.format) {
+    return WithRemedy(absl::InvalidArgumentError("Backing file specified without backing format"),
+                      "name it with -F; what an image says of itself is not to be trusted");
+  }
+  return CheckSourceFormat(*backing.format);
+}
+
+absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::string& target_path,
+                                          const TargetBacking& backing, JobOptions options) {
+  const std::string path = FullBackingName(target_path, *backing.name);
+  const absl::StatusOr<File> file = OpenForReading(path);
+  if (!file.ok()) return file.status();
+  InfoRequest request;
+  request.source = {.fd = file->fd(), .name = path, .format = *backing.format};
+  request.options = std::move(options);
+  const absl::StatusOr<InfoReply> reply = engine.Info(request);
+  if (!reply.ok()) {
+    return absl::Status(reply.status().code(),
+                        Cat("backing file '", path, "': ", View(reply.status().message())));
+  }
+  return TargetBase{
+      .name = *backing.name, .format = *backing.format, .size = reply->info.virtual_size()};
+}
+
+}  // namespace hotcell::cli
