@@ -12,9 +12,15 @@ namespace {
 // Header extensions end here even where the cluster is bigger.
 constexpr uint64_t kHeaderAreaSize = 64 << 10;
 
-std::string KnownOrBit(const std::vector<FeatureName>& names, uint32_t bit) {
+// "Feature name table": the first number of its entries.
+constexpr uint8_t kIncompatible = 0;
+constexpr uint8_t kCompatible = 1;
+constexpr uint8_t kAutoclear = 2;
+
+// What the image itself calls a bit.
+std::string NameOfBit(const std::vector<FeatureName>& names, uint8_t type, uint32_t bit) {
   for (const FeatureName& entry : names) {
-    if (entry.type != 0 || entry.bit != bit) continue;
+    if (entry.type != type || entry.bit != bit) continue;
     const std::string_view padded(entry.name, sizeof(entry.name));
     const std::string_view name = padded.substr(0, padded.find('\0'));
     if (!name.empty()) return StrCat(name, " (bit ", bit, ")");
@@ -29,11 +35,37 @@ Status CheckIncompatibleFeatures(uint64_t features, const std::vector<FeatureNam
   for (uint32_t bit = 0; bit < 64; ++bit) {
     if (((features & ~kKnown) >> bit & 1) == 0) continue;
     if (!unknown.empty()) unknown += ", ";
-    unknown += KnownOrBit(names, bit);
+    unknown += NameOfBit(names, kIncompatible, bit);
   }
   if (unknown.empty()) return OkStatus();
   return Unsupported(StrCat("qcow2: the image needs unknown incompatible features: ", unknown,
                             "; a newer program wrote it, or its header is damaged"));
+}
+
+// The names that qemu-img gives the bits of a type, lowest first.
+std::span<const std::string_view> KnownFeatures(uint8_t type) {
+  static constexpr std::string_view kKnownIncompatible[] = {
+      "dirty bit", "corrupt bit", "external data file", "compression type", "extended L2 entries"};
+  static constexpr std::string_view kKnownCompatible[] = {"lazy refcounts"};
+  static constexpr std::string_view kKnownAutoclear[] = {"bitmaps", "raw external data"};
+  switch (type) {
+    case kIncompatible:
+      return kKnownIncompatible;
+    case kCompatible:
+      return kKnownCompatible;
+    default:
+      return kKnownAutoclear;
+  }
+}
+
+void ListFeatures(std::string_view kind, uint8_t type, uint64_t bits,
+                  const std::vector<FeatureName>& names, std::vector<std::string>& features) {
+  const std::span<const std::string_view> known = KnownFeatures(type);
+  for (uint32_t bit = 0; bit < 64; ++bit) {
+    if ((bits >> bit & 1) == 0) continue;
+    features.push_back(StrCat(
+        kind, ": ", bit < known.size() ? std::string(known[bit]) : NameOfBit(names, type, bit)));
+  }
 }
 
 Status CheckVersion3Fields(const Header& raw, uint64_t cluster_size) {
@@ -194,8 +226,12 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
           .first(extensions_end)
           .subspan(std::min<uint64_t>(header_length, extensions_end));
   // Before the extensions are judged: with an unknown feature they may mean something else.
-  HOTCELL_RETURN_IF_ERROR(
-      CheckIncompatibleFeatures(header->incompatible, FindFeatureNames(extensions)));
+  const std::vector<FeatureName> names = FindFeatureNames(extensions);
+  HOTCELL_RETURN_IF_ERROR(CheckIncompatibleFeatures(header->incompatible, names));
+  header->features.push_back(StrCat("version ", header->version));
+  ListFeatures("incompatible", kIncompatible, header->incompatible, names, header->features);
+  ListFeatures("compatible", kCompatible, header->compatible, names, header->features);
+  ListFeatures("autoclear", kAutoclear, header->autoclear, names, header->features);
 
   const uint8_t compression_type =
       header_length > kCompressionTypeOffset ? raw.compression_type : kCompressionZlib;

@@ -56,6 +56,7 @@ struct ImageHeader {
   std::optional<std::string> data_file;
   std::optional<BitmapDirectory> bitmaps;
   std::optional<Region> encryption_header;
+  std::vector<std::string> features;  // one for each bit that is set, as for ImageDescription
 
   bool dirty() const { return (incompatible & kIncompatibleDirty) != 0; }
   bool corrupt() const { return (incompatible & kIncompatibleCorrupt) != 0; }

@@ -10,7 +10,8 @@ namespace {
 
 using qcow2::ImageParts;
 
-void WarnOfFlags(ImageParts& parts) {
+// What the header shows that a sound image's does not.
+void WarnOfHeader(ImageParts& parts) {
   if (parts.header.corrupt()) {
     parts.warnings.emplace_back(
         "qcow2: the image is marked as corrupt; what is read from it may be damaged");
@@ -19,12 +20,23 @@ void WarnOfFlags(ImageParts& parts) {
     parts.warnings.emplace_back(
         "qcow2: the image is marked as dirty: it was not closed cleanly; its data can be read");
   }
+  if (parts.header.data_file && !parts.header.has_data_file()) {
+    parts.warnings.push_back(StrCat("qcow2: the image names the data file '",
+                                    *parts.header.data_file, "' but does not use it"));
+  }
+  if (parts.header.refcount_table_size == 0) {
+    parts.warnings.emplace_back("qcow2: the image has no refcount table");
+  }
 }
 
 Status LoadSnapshots(IoChannel& io, ImageParts& parts) {
   auto table = qcow2::ReadSnapshotTable(io, parts.file, parts.header);
   if (!table.ok()) return table.status();
   parts.snapshots = std::move(*table);
+  if (!parts.snapshots.snapshots.empty() && parts.header.has_data_file()) {
+    parts.warnings.emplace_back(
+        "qcow2: the image has snapshots, which images with an external data file cannot have");
+  }
   if (parts.snapshots.size > 0) {
     parts.regions.push_back({.offset = parts.header.snapshots_offset,
                              .size = parts.snapshots.size,
@@ -85,7 +97,7 @@ Result<std::unique_ptr<ImageReader>> OpenQcow2(IoChannel& io, const FileHandle& 
   parts.data_file = file;
   parts.header = std::move(*header);
   parts.regions = MetadataRegions(parts.header);
-  WarnOfFlags(parts);
+  WarnOfHeader(parts);
   HOTCELL_RETURN_IF_ERROR(options.describe_only ? LoadForDescription(io, parts)
                                                 : LoadForReading(io, options, parts));
   auto reader = std::make_unique<qcow2::Reader>(std::move(parts));

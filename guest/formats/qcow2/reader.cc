@@ -28,6 +28,12 @@ size_t L2SliceCount(const ImageHeader& header) {
   return std::min(kL2CacheSize / L2SliceSize(header), kMaxL2Slices);
 }
 
+// As in qemu-img; empty: none.
+std::string_view EncryptionName(uint32_t crypt_method) {
+  if (crypt_method == kCryptNone) return {};
+  return crypt_method == kCryptAes ? "aes" : "luks";
+}
+
 }  // namespace
 
 Reader::Reader(ImageParts parts)
@@ -248,9 +254,7 @@ ImageDescription Reader::Describe() const {
   details.extended_l2 = header.extended_l2();
   details.data_file = header.data_file;
   details.data_file_raw = header.data_file_raw();
-  if (header.crypt_method != kCryptNone) {
-    details.encryption = header.crypt_method == kCryptAes ? "aes" : "luks";
-  }
+  details.encryption = EncryptionName(header.crypt_method);
   details.bitmaps = parts_.bitmaps;
 
   ImageDescription description;
@@ -259,7 +263,9 @@ ImageDescription Reader::Describe() const {
   description.cluster_size = header.cluster_size;
   description.dirty = header.dirty();
   description.encrypted = header.crypt_method != kCryptNone;
+  description.encryption = EncryptionName(header.crypt_method);
   description.backing = header.backing;
+  description.features = header.features;
   if (header.backing) description.references.push_back(*header.backing);
   if (header.data_file) {
     description.references.push_back({.kind = ReferenceKind::kDataFile, .name = *header.data_file});

@@ -256,7 +256,36 @@ TEST_F(Qcow2ReaderTest, DescribingNeedsNoWholeTables) {
   EXPECT_TRUE(description.qcow2->data_file_raw);
   EXPECT_EQ(description.backing->name, "base.img");
   EXPECT_EQ(description.backing->format, "raw");
+  EXPECT_EQ(description.encryption, "luks");
+  EXPECT_THAT(description.features, ElementsAre("version 3", "incompatible: external data file",
+                                                "autoclear: raw external data"));
+  ASSERT_EQ(description.references.size(), 2u);
+  EXPECT_EQ(description.references[0].kind, ReferenceKind::kBackingFile);
+  EXPECT_EQ(description.references[1].kind, ReferenceKind::kDataFile);
+  EXPECT_EQ(description.references[1].name, "elsewhere.raw");
   EXPECT_THAT(description.warnings, ElementsAre(HasSubstr("reaches past the end of the file")));
+}
+
+TEST_F(Qcow2ReaderTest, FeatureBitsAreNamedAsFarAsTheyCanBe) {
+  image_.header().compatible_features = 1u << 0 | 1u << 5 | 1u << 6;
+  std::string table(48, '\0');
+  table[0] = 1;
+  table[1] = 5;
+  table.replace(2, 4, "warp");
+  image_.AddExtension(kExtensionFeatureNames, table);
+
+  EXPECT_THAT(Open(image_)->Describe().features,
+              ElementsAre("version 3", "compatible: lazy refcounts", "compatible: warp (bit 5)",
+                          "compatible: bit 6"));
+}
+
+TEST_F(Qcow2ReaderTest, OddHeadersAreReadWithAWarning) {
+  image_.header().refcount_table_clusters = 0;
+  image_.AddExtension(kExtensionDataFile, "elsewhere.raw");
+
+  EXPECT_THAT(Open(image_)->Describe().warnings,
+              ElementsAre(HasSubstr("names the data file 'elsewhere.raw' but does not use it"),
+                          HasSubstr("has no refcount table")));
 }
 
 TEST_F(Qcow2ReaderTest, UnknownExtensionsAndCompatibleFeaturesAreSkipped) {
