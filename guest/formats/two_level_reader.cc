@@ -25,10 +25,6 @@ size_t L2SliceCount(const TwoLevelLayout& layout) {
   return std::min(kL2CacheSize / L2SliceSize(layout), kMaxL2Slices);
 }
 
-bool Within(uint64_t offset, uint64_t size, const FileHandle& file) {
-  return offset <= file.size && size <= file.size - offset;
-}
-
 }  // namespace
 
 TwoLevelReader::TwoLevelReader(const TwoLevelLayout& layout)
@@ -53,7 +49,7 @@ Status TwoLevelReader::ReadL1(IoChannel& io, uint64_t index, L1Run& run) {
 
 bool TwoLevelReader::CanBeL2Table(uint64_t table) const {
   const uint64_t size = layout_.l2_bytes();
-  return table % layout_.table_alignment == 0 && Within(table, size, layout_.file) &&
+  return table % layout_.table_alignment == 0 && InFile(table, size, layout_.file.size) &&
          !layout_.header.Overlaps(table, size) && !l1_table_.Overlaps(table, size);
 }
 
@@ -66,11 +62,11 @@ Status TwoLevelReader::CheckL2Table(uint64_t l1_index, uint64_t table) const {
     return CorruptImage(StrCat(where, " is not at a cluster boundary (clusters have ",
                                layout_.cluster_size, " bytes)"));
   }
-  if (!Within(table, size, layout_.file)) {
+  if (!InFile(table, size, layout_.file.size)) {
     return CorruptImage(StrCat(where, " reaches past the end of the file (", layout_.file.size,
                                " bytes); the file is truncated or damaged"));
   }
-  const ClaimedRange& other = layout_.header.Overlaps(table, size) ? layout_.header : l1_table_;
+  const FileRegion& other = layout_.header.Overlaps(table, size) ? layout_.header : l1_table_;
   return CorruptImage(StrCat(where, " overlaps ", other.what, " at ", Hex(other.offset), " (",
                              other.size, " bytes)"));
 }
@@ -88,7 +84,7 @@ Status TwoLevelReader::CheckApart(std::vector<uint64_t>& tables) const {
 }
 
 Status TwoLevelReader::CheckTables(IoChannel& io) {
-  if (!Within(l1_table_.offset, l1_table_.size, layout_.file)) {
+  if (!InFile(l1_table_.offset, l1_table_.size, layout_.file.size)) {
     return CorruptImage(StrCat(layout_.format, ": the L1 table at ", Hex(l1_table_.offset), " (",
                                l1_table_.size, " bytes) reaches past the end of the file (",
                                layout_.file.size, " bytes); the file is truncated or damaged"));
@@ -138,7 +134,7 @@ Status TwoLevelReader::CheckData(const Extent& extent, uint64_t cluster) const {
   if (!compressed && extent.kind != Extent::Kind::kData) return OkStatus();
   const uint64_t size = compressed ? extent.compressed_size
                                    : std::min(layout_.cluster_size, layout_.virtual_size - cluster);
-  if (Within(extent.offset, size, layout_.file)) return OkStatus();
+  if (InFile(extent.offset, size, layout_.file.size)) return OkStatus();
   return CorruptImage(StrCat(layout_.format, ": the cluster of disk offset ", Hex(cluster), " at ",
                              Hex(extent.offset), " (", size,
                              " bytes) reaches past the end of the file (", layout_.file.size,
@@ -218,7 +214,7 @@ Status TwoLevelReader::CheckOverlap(const Extent& extent, uint64_t disk_offset) 
   const bool compressed = extent.kind == Extent::Kind::kCompressed;
   if (!compressed && extent.kind != Extent::Kind::kData) return OkStatus();
   const uint64_t size = compressed ? extent.compressed_size : extent.length;
-  for (const ClaimedRange* const other : {&layout_.header, &l1_table_}) {
+  for (const FileRegion* const other : {&layout_.header, &l1_table_}) {
     if (!other->Overlaps(extent.offset, size)) continue;
     return CorruptImage(StrCat(layout_.format, ": the data of disk offset ", Hex(disk_offset),
                                " lies at ", Hex(extent.offset), " (", size, " bytes) and overlaps ",

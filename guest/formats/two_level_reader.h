@@ -11,23 +11,13 @@
 
 #include "guest/formats/claim_table.h"
 #include "guest/formats/extent_builder.h"
+#include "guest/formats/file_region.h"
 #include "guest/formats/format.h"
 #include "guest/formats/table_cache.h"
 #include "guest/runtime/io.h"
 #include "guest/runtime/status.h"
 
 namespace hotcell::guest {
-
-// A range of the file that a structure claims.
-struct ClaimedRange {
-  uint64_t offset = 0;  // bytes
-  uint64_t size = 0;    // bytes
-  std::string_view what;
-
-  bool Overlaps(uint64_t other_offset, uint64_t other_size) const {
-    return offset < other_offset + other_size && other_offset < offset + size;
-  }
-};
 
 struct TwoLevelLayout {
   std::string_view format;  // starts error messages
@@ -38,7 +28,7 @@ struct TwoLevelLayout {
   uint64_t l2_entries = 0;       // a power of two; with cluster_size at most 2^53 bytes of disk
   uint64_t table_alignment = 1;  // of L2 tables, bytes
   uint64_t l1_offset = 0;        // bytes
-  ClaimedRange header;
+  FileRegion header;
 
   uint64_t l2_bytes() const { return l2_entries * sizeof(uint64_t); }
   // Bytes of disk that an L2 table maps.
@@ -91,7 +81,7 @@ class TwoLevelReader : public ImageReader {
                    ExtentBuilder& extent);
 
   const TwoLevelLayout layout_;
-  const ClaimedRange l1_table_;
+  const FileRegion l1_table_;
   TableCache l1_cache_;
   TableCache l2_cache_;
   ClaimTable claims_;

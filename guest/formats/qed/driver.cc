@@ -1,0 +1,18 @@
+#include "guest/formats/qed/on_disk.h"
+#include "guest/formats/qed/qed.h"
+#include "guest/formats/qed/qed_writer.h"
+
+namespace hotcell::guest {
+namespace {
+
+int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
+  if (head.size() < sizeof(qed::Header)) return 0;
+  return LoadStruct<qed::Header>(head).magic == qed::kMagic ? 100 : 0;
+}
+
+}  // namespace
+
+constinit const FormatDriver kQedFormat = {
+    .name = "qed", .probe = Probe, .open = OpenQed, .create = CreateQed, .check = CheckQed};
+
+}  // namespace hotcell::guest
