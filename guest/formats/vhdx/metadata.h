@@ -1,0 +1,34 @@
+// The metadata region of a VHDX file, 2.6 of [MS-VHDX].
+#ifndef HOTCELL_GUEST_FORMATS_VHDX_METADATA_H_
+#define HOTCELL_GUEST_FORMATS_VHDX_METADATA_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "guest/formats/format.h"
+#include "guest/formats/vhdx/header.h"
+#include "guest/formats/vhdx/log.h"
+#include "guest/formats/vhdx/on_disk.h"
+
+namespace hotcell::guest::vhdx {
+
+struct Metadata {
+  uint64_t block_size = 0;  // bytes
+  bool leave_blocks_allocated = false;
+  uint64_t virtual_size = 0;  // bytes
+  uint64_t logical_sector_size = 0;
+  uint64_t physical_sector_size = 0;
+  std::optional<Reference> parent;
+};
+
+// All values are within the specification's limits.
+Result<Metadata> ReadMetadata(IoChannel& io, LoggedFile& file, const Region& region);
+
+// 2.6.2.6. The names in the order in which the specification wants them tried, the relative path
+// with slashes.
+Result<Reference> ParseParentLocator(std::span<const std::byte> item);
+
+}  // namespace hotcell::guest::vhdx
+
+#endif  // HOTCELL_GUEST_FORMATS_VHDX_METADATA_H_
