@@ -1,7 +1,7 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert create info run doctor help"
+_hotcell_commands="convert create dd info run doctor help"
 _hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
   report-bytes= references= chain-depth="
@@ -18,6 +18,7 @@ _hotcell_options() {
         $_hotcell_common"
       ;;
     create) echo "-b -F -f -o -q -u $_hotcell_common" ;;
+    dd) echo "-f -n -O -U --force-share --image-opts --backing --follow-references $_hotcell_common" ;;
     info)
       echo "-f -U --format --force-share --backing-chain --backing --follow-references --image-opts
         --output $_hotcell_common"
@@ -67,7 +68,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert create info run doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create dd info run doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.

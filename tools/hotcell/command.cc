@@ -26,6 +26,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
     {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain},
+    {"dd", "copy a part of a disk image", kDdHelp, DdMain},
     {"info", "describe a disk image", kInfoHelp, InfoMain},
     {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain},

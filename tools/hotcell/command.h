@@ -23,6 +23,7 @@ const Command* FindCommand(std::string_view name);  // nullptr: there is none
 
 int ConvertMain(int argc, char** argv);
 int CreateMain(int argc, char** argv);
+int DdMain(int argc, char** argv);
 int InfoMain(int argc, char** argv);
 int CompareMain(int argc, char** argv);
 int RunMain(int argc, char** argv);

@@ -80,6 +80,27 @@ may be left out.
 Exit status: 0 done, 1 error.
 )";
 
+inline constexpr std::string_view kDdHelp =
+    R"(usage: hotcell dd [OPTION]... if=INPUT of=OUTPUT [bs=SIZE] [count=N] [skip=N]
+
+Copies blocks of the disk in the image INPUT to OUTPUT, as 'qemu-img dd' does: 'skip'
+blocks are left out, and the copy ends after 'count' blocks, the skipped ones included, or
+at the end of the disk. OUTPUT appears when it is complete.
+
+  bs=SIZE           bytes of a block (default: 512)
+  -f FORMAT, -O FORMAT  format of INPUT (default: found out) and of OUTPUT (default: raw)
+  -n                write into an OUTPUT that exists, in place
+  --image-opts      INPUT is driver=FORMAT,file.filename=FILE
+  -U                accepted, without effect
+  --backing NAME=FILE, --follow-references=DIR
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 done, 1 error.
+)";
+
 inline constexpr std::string_view kInfoHelp =
     R"(usage: hotcell info [OPTION]... FILE
 
