@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "tools/hotcell/config.h"
 #include "tools/hotcell/checks_help.h"
+#include "tools/hotcell/config.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/formats.h"
@@ -25,12 +25,12 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
-    {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain},
+    {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain, ConfigScope::kJobs},
     {"dd", "copy a part of a disk image", kDdHelp, DdMain},
     {"info", "describe a disk image", kInfoHelp, InfoMain},
     {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
-    {"run", "run a bare-metal guest program", kRunHelp, RunMain},
-    {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain},
+    {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
+    {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };
 
 // Of qemu-img.
@@ -99,9 +99,7 @@ void OpenStandardDescriptors() {
 
 // With the options of the machine's configuration before those of the command line.
 int RunConfigured(const Command& command, int argc, char** argv) {
-  if (command.name == "doctor") return command.run(argc, argv);  // it says what there could be
-  const absl::StatusOr<std::vector<std::string>> configured =
-      ConfiguredArguments(command.name == "run" ? ConfigScope::kJobs : ConfigScope::kImages);
+  const absl::StatusOr<std::vector<std::string>> configured = ConfiguredArguments(command.scope);
   if (!configured.ok()) {
     return ReportError(command.name, configured.status(), OutputFormat::kHuman);
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "tools/hotcell/config.h"
 #include "tools/hotcell/error.h"
 
 namespace hotcell::cli {
@@ -16,6 +17,7 @@ struct Command {
   std::string_view summary;
   std::string_view help;
   int (*run)(int argc, char** argv);
+  ConfigScope scope = ConfigScope::kImages;
 };
 
 std::span<const Command> Commands();

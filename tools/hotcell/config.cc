@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<std::string>> ParseConfig(std::string_view text, std:
 }
 
 absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope) {
-  const std::string path = ConfigPath();
+  const std::string path = scope == ConfigScope::kNone ? "" : ConfigPath();
   if (path.empty()) return std::vector<std::string>();
   const absl::StatusOr<std::string> text =
       ReadWholeFile(path, /*allow_pipes=*/false, kMaxFileSize, "the configuration file");

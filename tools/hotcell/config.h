@@ -16,6 +16,7 @@ namespace hotcell::cli {
 
 // Which of the options a command has.
 enum class ConfigScope {
+  kNone,    // the file is not read
   kJobs,    // those that every command with a guest has
   kImages,  // also --backing and --follow-references
 };
