@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "guest/formats/vmdk/on_disk.h"
+
 namespace hotcell::guest {
 namespace {
 
@@ -120,6 +122,84 @@ INSTANTIATE_TEST_SUITE_P(Codecs, DecompressorTest,
                          [](const auto& test) {
                            return test.param == Compression::kZstd ? "Zstd" : "Deflate";
                          });
+
+// ---- Grains behind markers ----------------------------------------------------------------------
+
+Bytes Grain(uint64_t lba, uint32_t size, const Bytes& stream) {
+  const vmdk::GrainMarker marker = {.lba = lba, .size = size};
+  const auto bytes = std::as_bytes(std::span(&marker, 1));
+  return Join(Bytes(bytes.begin(), bytes.end()), stream);
+}
+
+Bytes Zlib(const Bytes& data) {
+  Bytes out(data.size() + 1000);
+  libdeflate_compressor* const state = libdeflate_alloc_compressor(6);
+  out.resize(libdeflate_zlib_compress(state, data.data(), data.size(), out.data(), out.size()));
+  libdeflate_free_compressor(state);
+  return out;
+}
+
+// Of a grain at sector 384, of which the disk has `length` bytes.
+Status UnpackGrain(const Bytes& stream, Bytes& grain, uint64_t length = 65536) {
+  const Extent extent = {.kind = Extent::Kind::kCompressed,
+                         .length = length,
+                         .cluster_size = 65536,
+                         .compression = Compression::kZlib,
+                         .marker_lba = 384};
+  grain.assign(65536, std::byte{0x5a});
+  return ClusterDecompressor().Unpack(extent, stream, grain);
+}
+
+TEST(GrainDecompressorTest, UnpacksWhatTheMarkerMeasures) {
+  const Bytes expected = SampleCluster(65536);
+  const Bytes stream = Zlib(expected);
+  const auto size = static_cast<uint32_t>(stream.size());
+  Bytes grain;
+
+  const Status status = UnpackGrain(Join(Grain(384, size, stream), Bytes(500)), grain);
+
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(grain, expected);
+}
+
+TEST(GrainDecompressorTest, MarkerMustFit) {
+  const Bytes stream = Zlib(SampleCluster(65536));
+  const auto size = static_cast<uint32_t>(stream.size());
+  Bytes grain;
+  const auto message = [&](const Bytes& bytes) {
+    const Status status = UnpackGrain(bytes, grain);
+    EXPECT_EQ(status.code(), Code::kCorruptImage);
+    return status.message();
+  };
+
+  EXPECT_THAT(message(Grain(385, size, stream)), testing::HasSubstr("sector 385, not 384"));
+  EXPECT_THAT(message(Grain(384, size + 1, stream)), testing::HasSubstr("are possible"));
+  EXPECT_THAT(message(Grain(384, UINT32_MAX, stream)), testing::HasSubstr("are possible"));
+  EXPECT_THAT(message(Grain(384, 0, stream)), testing::HasSubstr("are possible"));
+  EXPECT_THAT(message(Bytes(11)), testing::HasSubstr("within the grain's marker"));
+  EXPECT_THAT(message({}), testing::HasSubstr("within the grain's marker"));
+}
+
+TEST(GrainDecompressorTest, WhatTheDiskDoesNotHaveMayBeMissing) {
+  const Bytes stream = Zlib(SampleCluster(1000));
+  const Bytes bytes = Grain(384, static_cast<uint32_t>(stream.size()), stream);
+  Bytes grain;
+
+  EXPECT_TRUE(UnpackGrain(bytes, grain, 1000).ok());
+  EXPECT_EQ(grain[999], SampleCluster(1000)[999]);
+  EXPECT_EQ(grain[1000], std::byte{0});
+  EXPECT_EQ(grain[65535], std::byte{0});
+  EXPECT_THAT(UnpackGrain(bytes, grain, 1001).message(), testing::HasSubstr("less than"));
+}
+
+TEST(GrainDecompressorTest, MoreThanAGrainIsCorrupt) {
+  const Bytes stream = Zlib(Bytes(64 << 20));
+  Bytes grain;
+
+  EXPECT_THAT(
+      UnpackGrain(Grain(384, static_cast<uint32_t>(stream.size()), stream), grain).message(),
+      testing::HasSubstr("more than a grain"));
+}
 
 TEST(ZstdDecompressorTest, ClusterMayBeSeveralFrames) {
   const Bytes expected = SampleCluster(65536);
