@@ -1,0 +1,20 @@
+// cloop, a disk in compressed blocks that is only read.
+#ifndef HOTCELL_GUEST_FORMATS_CLOOP_CLOOP_H_
+#define HOTCELL_GUEST_FORMATS_CLOOP_CLOOP_H_
+
+#include <memory>
+
+#include "guest/formats/format.h"
+
+namespace hotcell::guest {
+
+// Reads and validates the header and the table of offsets.
+Result<std::unique_ptr<ImageReader>> OpenCloop(IoChannel& io, const FileHandle& file,
+                                               const OpenOptions& options);
+
+// The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
+extern constinit const FormatDriver kCloopFormat;
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_CLOOP_CLOOP_H_
