@@ -384,6 +384,73 @@ absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) cons
   return reply;
 }
 
+absl::StatusOr<DigestReply> Engine::Digest(const DigestRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildDigestJob(request, files);
+  if (!job.ok()) return job.status();
+  const std::vector<WorkerShape> shapes = ShapesFor(
+      request.options.limits, request.lanes, request.references, AllocatedBytes(request.source.fd));
+  v1::Report report;
+  DigestReply reply;
+  if (absl::Status status = impl_->Transcode(shapes, *job, request.options, request.references,
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  constexpr size_t kSha256Size = 32;
+  if (!report.has_digest() || report.digest().sha256().size() != kSha256Size) {
+    return absl::InternalError("the guest reports success and no result");
+  }
+  reply.result = report.digest();
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
+absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildCheckJob(request, files);
+  if (!job.ok()) return job.status();
+  v1::Report report;
+  CheckReply reply;
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_check()) return absl::InternalError("the guest reports success and no result");
+  reply.report = report.check();
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
+absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildInspectJob(request, files);
+  if (!job.ok()) return job.status();
+  v1::Report report;
+  InspectReply reply;
+  reply.file_size = job->inspect().source().size();
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_inspect()) {
+    return absl::InternalError("the guest reports success and no result");
+  }
+  reply.inspection = report.inspect();
+  if (reply.inspection.has_failure()) {
+    reply.failure = broker::ReportedError(reply.inspection.failure(), files.error());
+  }
+  if (reply.inspection.has_check_failure()) {
+    reply.check_failure = broker::ReportedError(reply.inspection.check_failure(), files.error());
+  }
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
 absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
   const bool payload = request.mode == v1::GUEST_MODE_PAYLOAD;
   const Limits& limits = request.options.limits;

@@ -218,4 +218,30 @@ absl::StatusOr<v1::Job> BuildCompareJob(const CompareRequest& request, FileTable
   return job;
 }
 
+absl::StatusOr<v1::Job> BuildDigestJob(const DigestRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  absl::Status status = AddSource(request.source, AccessOf(request.source_cache), files,
+                                  *job.mutable_digest()->mutable_source());
+  if (!status.ok()) return status;
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildCheckJob(const CheckRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  absl::Status status = AddSource(request.source, AccessOf(request.source_cache), files,
+                                  *job.mutable_check()->mutable_source());
+  if (!status.ok()) return status;
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildInspectJob(const InspectRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::InspectJob& inspect = *job.mutable_inspect();
+  absl::Status status =
+      AddSource(request.source, Access::kCached, files, *inspect.mutable_source());
+  if (!status.ok()) return status;
+  inspect.set_check(request.check);
+  return job;
+}
+
 }  // namespace hotcell::broker

@@ -17,6 +17,9 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
 absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildCompareJob(const CompareRequest& request, FileTable& files);
+absl::StatusOr<v1::Job> BuildDigestJob(const DigestRequest& request, FileTable& files);
+absl::StatusOr<v1::Job> BuildCheckJob(const CheckRequest& request, FileTable& files);
+absl::StatusOr<v1::Job> BuildInspectJob(const InspectRequest& request, FileTable& files);
 
 }  // namespace hotcell::broker
 

@@ -8,6 +8,7 @@
 
 #include "guest/formats/chain.h"
 #include "guest/ops/compare_lane.h"
+#include "guest/ops/run_workers.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -26,16 +27,6 @@ Result<std::unique_ptr<ImageChain>> OpenImage(IoChannel& io, const hotcell_v1_Jo
 uint64_t SizeOf(const ImageChain& chain) {
   return (chain.virtual_size() + kSectorSize - 1) / kSectorSize * kSectorSize;
 }
-
-class CompareBody : public Lanes::Body {
- public:
-  explicit CompareBody(std::vector<std::unique_ptr<CompareLane>>& lanes) : lanes_(lanes) {}
-
-  void Run(uint32_t lane, IoChannel& io) override { lanes_[lane]->Process(io); }
-
- private:
-  std::vector<std::unique_ptr<CompareLane>>& lanes_;
-};
 
 void CompareContents(Lanes& lanes, const std::array<ImageChain*, 2>& chains, bool strict,
                      CompareSummary& summary) {
@@ -62,8 +53,7 @@ void CompareContents(Lanes& lanes, const std::array<ImageChain*, 2>& chains, boo
     workers.push_back(std::make_unique<CompareLane>(plan));
   }
   lanes.SetTotal(size);
-  CompareBody body(workers);
-  lanes.RunOnAll(body);
+  RunWorkers(lanes, workers);
 
   const Verdict::Finding& finding = verdict.finding();
   summary.outcome = finding.outcome;

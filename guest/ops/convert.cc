@@ -9,6 +9,7 @@
 #include "guest/formats/writer.h"
 #include "guest/ops/convert_lane.h"
 #include "guest/ops/convert_source.h"
+#include "guest/ops/run_workers.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -68,16 +69,6 @@ uint64_t ChooseUnit(const WriterTraits& traits, bool has_backing, uint64_t spars
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }
 
-class ConvertBody : public Lanes::Body {
- public:
-  explicit ConvertBody(std::vector<std::unique_ptr<ConvertLane>>& lanes) : lanes_(lanes) {}
-
-  void Run(uint32_t lane, IoChannel& io) override { lanes_[lane]->Process(io); }
-
- private:
-  std::vector<std::unique_ptr<ConvertLane>>& lanes_;
-};
-
 }  // namespace
 
 Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
@@ -130,8 +121,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   }
 
   lanes.SetTotal(virtual_size);
-  ConvertBody body(workers);
-  lanes.RunOnAll(body);
+  RunWorkers(lanes, workers);
   if (scheduler.failed()) return scheduler.status();
   HOTCELL_RETURN_IF_ERROR(writer.Finish(io));
   if (const IoResult flushed = io.Flush(convert.target.slot); !flushed.ok()) {

@@ -3,9 +3,12 @@
 #include <memory>
 #include <utility>
 
+#include "guest/ops/check.h"
 #include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
+#include "guest/ops/digest.h"
 #include "guest/ops/info.h"
+#include "guest/ops/inspection.h"
 #include "guest/ops/report.h"
 #include "guest/runtime/text.h"
 #include "pb_decode.h"
@@ -42,6 +45,21 @@ JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
       Result<CompareSummary> summary = Compare(lanes, *job);
       if (!summary.ok()) return {.error = summary.status()};
       return {.compare = std::move(*summary)};
+    }
+    case hotcell_v1_Job_digest_tag: {
+      Result<DigestSummary> summary = Digest(lanes, *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.digest = std::move(*summary)};
+    }
+    case hotcell_v1_Job_check_tag: {
+      Result<CheckSummary> summary = Check(lanes.main_channel(), *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.check = std::move(*summary)};
+    }
+    case hotcell_v1_Job_inspect_tag: {
+      Result<Inspection> inspection = Examine(lanes.main_channel(), *job);
+      if (!inspection.ok()) return {.error = inspection.status()};
+      return {.inspection = std::move(*inspection)};
     }
     default:
       return {.error = InvalidArgument("the job asks for no operation")};

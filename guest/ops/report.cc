@@ -37,6 +37,9 @@ class ReportMessage {
   void SetConvert(const ConvertSummary& summary);
   void SetInfo(const std::vector<ImageDescription>& images);
   void SetCompare(const CompareSummary& summary);
+  void SetDigest(const DigestSummary& summary);
+  void SetCheck(const CheckSummary& summary);
+  void SetInspection(const Inspection& inspection);
 
  private:
   pb_bytes_array_t* Bytes(std::string_view text);
@@ -45,6 +48,7 @@ class ReportMessage {
     return static_cast<pb_size_t>(std::min(items.size(), kMaxCount));
   }
   hotcell_v1_Error MakeError(const Status& error);
+  hotcell_v1_CheckReport MakeCheck(const CheckResult& result);
   hotcell_v1_ImageInfo MakeInfo(const ImageDescription& description);
   hotcell_v1_Snapshot MakeSnapshot(const SnapshotInfo& snapshot);
   hotcell_v1_Bitmap MakeBitmap(const BitmapInfo& bitmap);
@@ -64,6 +68,10 @@ class ReportMessage {
   std::deque<std::vector<hotcell_v1_Bitmap>> bitmaps_;
   std::deque<std::vector<hotcell_v1_VmdkExtent>> extents_;
   std::deque<std::vector<hotcell_v1_ReferenceInfo>> references_;
+  std::vector<hotcell_v1_CheckFinding> findings_;
+  std::vector<hotcell_v1_Signature> signatures_;
+  hotcell_v1_ImageInfo inspected_ = hotcell_v1_ImageInfo_init_zero;
+  hotcell_v1_CheckReport check_ = hotcell_v1_CheckReport_init_zero;
   std::vector<hotcell_v1_ImageInfo> chain_;
 };
 
@@ -264,6 +272,81 @@ void ReportMessage::SetCompare(const CompareSummary& summary) {
   for (const std::string& warning : summary.warnings) AddWarning(warning);
 }
 
+void ReportMessage::SetDigest(const DigestSummary& summary) {
+  message_.which_result = hotcell_v1_Report_digest_tag;
+  hotcell_v1_DigestResult& digest = message_.result.digest;
+  digest = hotcell_v1_DigestResult_init_zero;
+  static_assert(sizeof(digest.sha256) == sizeof(summary.sha256));
+  std::memcpy(digest.sha256, summary.sha256.data(), summary.sha256.size());
+  digest.virtual_size = summary.virtual_size;
+  CopyText(digest.source_format, summary.source_format);
+  digest.bytes_read = summary.bytes_read;
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+hotcell_v1_CheckReport ReportMessage::MakeCheck(const CheckResult& result) {
+  hotcell_v1_CheckReport check = hotcell_v1_CheckReport_init_zero;
+  check.leaks = result.leaks;
+  check.corruptions = result.corruptions;
+  check.check_errors = result.check_errors;
+  for (const CheckFinding& finding : result.findings) {
+    // The values follow those of the guest's, after 0 for none.
+    const auto kind = static_cast<hotcell_v1_FindingKind>(static_cast<int>(finding.kind) + 1);
+    findings_.push_back({.kind = kind, .text = Bytes(finding.text)});
+  }
+  check.findings_count = Counted(findings_);
+  check.findings = findings_.data();
+  check.has_image_end_offset = result.image_end_offset.has_value();
+  check.image_end_offset = result.image_end_offset.value_or(0);
+  check.total_clusters = result.total_clusters;
+  check.allocated_clusters = result.allocated_clusters;
+  check.compressed_clusters = result.compressed_clusters;
+  check.fragmented_clusters = result.fragmented_clusters;
+  return check;
+}
+
+void ReportMessage::SetCheck(const CheckSummary& summary) {
+  message_.which_result = hotcell_v1_Report_check_tag;
+  hotcell_v1_CheckReport& check = message_.result.check;
+  check = summary.result ? MakeCheck(*summary.result)
+                         : hotcell_v1_CheckReport(hotcell_v1_CheckReport_init_zero);
+  check.unsupported = !summary.result.has_value();
+  CopyText(check.format, summary.format);
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+void ReportMessage::SetInspection(const Inspection& inspection) {
+  message_.which_result = hotcell_v1_Report_inspect_tag;
+  hotcell_v1_Inspection& inspect = message_.result.inspect;
+  inspect = hotcell_v1_Inspection_init_zero;
+  CopyText(inspect.format, inspection.format);
+  std::vector<char*>& others = TextList(inspection.other_formats);
+  inspect.other_formats_count = Counted(others);
+  inspect.other_formats = others.data();
+  for (const FileSignature& signature : inspection.signatures) {
+    hotcell_v1_Signature& entry = signatures_.emplace_back();
+    entry = hotcell_v1_Signature_init_zero;
+    entry.offset = signature.offset;
+    CopyText(entry.name, signature.name);
+  }
+  inspect.signatures_count = Counted(signatures_);
+  inspect.signatures = signatures_.data();
+  inspect.has_failure = !inspection.failure.ok();
+  if (inspect.has_failure) inspect.failure = MakeError(inspection.failure);
+  if (inspection.info) {
+    for (const std::string& warning : inspection.info->warnings) AddWarning(warning);
+    inspected_ = MakeInfo(*inspection.info);
+    inspect.info = &inspected_;
+  }
+  if (inspection.check) {
+    check_ = MakeCheck(*inspection.check);
+    CopyText(check_.format, inspection.format);
+    inspect.check = &check_;
+  }
+  inspect.has_check_failure = !inspection.check_failure.ok();
+  if (inspect.has_check_failure) inspect.check_failure = MakeError(inspection.check_failure);
+}
+
 std::optional<size_t> Encode(const ReportMessage& report, std::span<std::byte> area) {
   pb_ostream_t stream =
       pb_ostream_from_buffer(reinterpret_cast<pb_byte_t*>(area.data()), area.size());
@@ -283,6 +366,12 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
     report.SetInfo(outcome.info);
   } else if (outcome.compare) {
     report.SetCompare(*outcome.compare);
+  } else if (outcome.digest) {
+    report.SetDigest(*outcome.digest);
+  } else if (outcome.check) {
+    report.SetCheck(*outcome.check);
+  } else if (outcome.inspection) {
+    report.SetInspection(*outcome.inspection);
   }
   if (const auto size = Encode(report, area)) return *size;
 

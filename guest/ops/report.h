@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "guest/formats/format.h"
+#include "guest/ops/check.h"
 #include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
+#include "guest/ops/digest.h"
+#include "guest/ops/inspection.h"
 #include "guest/runtime/status.h"
 
 namespace hotcell::guest {
@@ -21,6 +24,9 @@ struct JobOutcome {
   std::optional<ConvertSummary> convert;
   std::vector<ImageDescription> info;  // top first; empty: another operation
   std::optional<CompareSummary> compare;
+  std::optional<DigestSummary> digest;
+  std::optional<CheckSummary> check;
+  std::optional<Inspection> inspection;
 };
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit

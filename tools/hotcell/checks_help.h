@@ -37,6 +37,54 @@ Exit status: 0 the same, 1 different, 2 an image could not be opened or another 
 is allocated could not be found out, 4 data could not be read, 130 and 143 cancelled.
 )";
 
+inline constexpr std::string_view kCheckHelp =
+    R"(usage: hotcell check [OPTION]... FILE
+
+Looks for damage in the tables of the disk image FILE, as 'qemu-img check' does. Files that
+it refers to are not opened. What is found goes to standard error, the summary to standard
+output.
+
+As with qemu-img:
+  -f FORMAT         format of FILE (default: found out in the guest)
+  --image-opts      FILE is keys: driver=FORMAT,file.filename=PATH
+  --output FORMAT   human or json, with qemu-img's keys
+  -q                no summary
+  -T MODE           cache mode: none, writeback, unsafe, directsync, writethrough
+  -U                accepted, without effect
+Nothing is repaired: -r is refused.
+
+Other:
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 nothing is wrong, 1 it could not be checked, 2 damaged, 3 space is lost and
+the contents are right, 63 the format has no check, 130 and 143 cancelled.
+)";
+
+inline constexpr std::string_view kDigestHelp =
+    R"(usage: hotcell digest [OPTION]... IMAGE...
+
+Prints the SHA-256 of the disk in each IMAGE, computed in a KVM guest, in the form that
+sha256sum has. It is the same for the same contents in any two formats, and that of the raw
+disk, whose size is a multiple of 512 bytes.
+
+  -f FORMAT         format of the images (default: found out in the guest)
+  -p                show progress, on standard error; SIGUSR1 shows it once at any time
+  -T MODE           cache mode: none, writeback, unsafe, directsync, writethrough
+  --backing NAME=FILE, --follow-references=DIR
+                    as in 'hotcell help convert'
+  --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
+  --output FORMAT   human or json
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 done, 1 an error with at least one image, 130 and 143 cancelled.
+)";
+
 }  // namespace hotcell::cli
 
 #endif  // HOTCELL_TOOLS_HOTCELL_CHECKS_HELP_H_

@@ -29,6 +29,8 @@ constexpr Command kCommands[] = {
     {"dd", "copy a part of a disk image", kDdHelp, DdMain},
     {"info", "describe a disk image", kInfoHelp, InfoMain},
     {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
+    {"check", "look for damage in a disk image", kCheckHelp, CheckMain},
+    {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };

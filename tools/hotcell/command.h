@@ -27,7 +27,9 @@ int ConvertMain(int argc, char** argv);
 int CreateMain(int argc, char** argv);
 int DdMain(int argc, char** argv);
 int InfoMain(int argc, char** argv);
+int CheckMain(int argc, char** argv);
 int CompareMain(int argc, char** argv);
+int DigestMain(int argc, char** argv);
 int RunMain(int argc, char** argv);
 int DoctorMain(int argc, char** argv);
 

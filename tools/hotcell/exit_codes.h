@@ -13,6 +13,11 @@ inline constexpr int kExitCompareFailed = 2;      // any error before the first 
 inline constexpr int kExitCompareMapFailed = 3;   // what is allocated could not be found out
 inline constexpr int kExitCompareReadFailed = 4;  // data could not be read
 
+// `hotcell check`, as qemu-img has them.
+inline constexpr int kExitCorrupt = 2;
+inline constexpr int kExitLeaks = 3;
+inline constexpr int kExitCheckUnsupported = 63;  // the format has no check
+
 // Ended by a signal: this plus its number, as shells have it.
 inline constexpr int kExitSignalBase = 128;
 

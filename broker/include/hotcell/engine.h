@@ -199,6 +199,49 @@ struct CompareReply {
   WorkerReport worker;
 };
 
+struct DigestRequest {
+  ImageSource source;
+  uint32_t lanes = 0;  // as ConvertRequest's
+  CacheMode source_cache = CacheMode::kWriteback;
+  ReferencePolicy references;
+  JobOptions options;
+};
+
+struct DigestReply {
+  v1::DigestResult result;  // sha256 has 32 bytes
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
+struct CheckRequest {
+  ImageSource source;
+  CacheMode source_cache = CacheMode::kWriteback;
+  JobOptions options;
+};
+
+struct CheckReply {
+  v1::CheckReport report;
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
+struct InspectRequest {
+  ImageSource source;
+  bool check = true;  // look at all of the image's tables
+  JobOptions options;
+};
+
+struct InspectReply {
+  v1::Inspection inspection;
+  // Why the image could not be opened, why its tables could not be read; OK: they could, or nobody
+  // looked.
+  absl::Status failure;
+  absl::Status check_failure;
+  uint64_t file_size = 0;  // bytes
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
 // A bare-metal guest program (`hotcell run`).
 struct RunRequest {
   std::string program;          // the file's bytes
@@ -259,6 +302,12 @@ class Engine {
   absl::StatusOr<InfoReply> Info(const InfoRequest& request) const;
   // An error when the images were not both opened.
   absl::StatusOr<CompareReply> Compare(const CompareRequest& request) const;
+  // The SHA-256 of the disk, the same in every format.
+  absl::StatusOr<DigestReply> Digest(const DigestRequest& request) const;
+  // Opens no file that the image refers to. An image that is damaged is no error.
+  absl::StatusOr<CheckReply> Check(const CheckRequest& request) const;
+  // Opens no file that the image refers to. That it cannot be opened as an image is no error.
+  absl::StatusOr<InspectReply> Inspect(const InspectRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;

@@ -1,0 +1,29 @@
+#include "guest/ops/check.h"
+
+#include <memory>
+#include <utility>
+
+#include "guest/formats/chain.h"
+
+namespace hotcell::guest {
+
+Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
+  const hotcell_v1_CheckJob& check = job.operation.check;
+  if (!check.has_source) return InvalidArgument("the job names no image to check");
+  const FileHandle file = {.slot = check.source.slot, .size = check.source.size};
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, check.source.format);
+  if (!format.ok()) return format.status();
+  const OpenOptions options = {.max_virtual_size = job.max_virtual_size, .describe_only = true};
+  const Result<std::unique_ptr<ImageReader>> reader = (*format)->open(io, file, options);
+  if (!reader.ok()) return reader.status();
+
+  CheckSummary summary = {.format = std::string((*format)->name),
+                          .warnings = (*reader)->Describe().warnings};
+  if ((*format)->check == nullptr) return summary;
+  Result<CheckResult> result = (*format)->check(io, file, options);
+  if (!result.ok()) return result.status();
+  summary.result = std::move(*result);
+  return summary;
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,28 @@
+// `check`: what is wrong with an image.
+#ifndef HOTCELL_GUEST_OPS_CHECK_H_
+#define HOTCELL_GUEST_OPS_CHECK_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guest/formats/check.h"
+#include "guest/runtime/io.h"
+#include "guest/runtime/status.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::guest {
+
+struct CheckSummary {
+  std::string format;
+  std::optional<CheckResult> result;  // nullopt: the format has no check
+  std::vector<std::string> warnings;
+};
+
+// Checks one image; opens no file that it refers to. An error means that the image could not be
+// opened or not be checked. Precondition: job.which_operation is check.
+Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_CHECK_H_

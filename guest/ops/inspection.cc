@@ -1,0 +1,80 @@
+#include "guest/ops/inspection.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "guest/formats/chain.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+// A walk that is not over by then says no more of the image.
+constexpr uint32_t kMaxExtents = 1 << 20;
+
+// Where the format has no check: asks for all of the disk's extents, which looks at its tables.
+Status WalkExtents(IoChannel& io, ImageReader& reader) {
+  const uint64_t size = reader.virtual_size();
+  uint64_t offset = 0;
+  for (uint32_t i = 0; i < kMaxExtents && offset < size; ++i) {
+    const Result<Extent> extent = reader.Map(io, offset, size - offset);
+    if (!extent.ok()) return extent.status();
+    offset += extent->length;
+  }
+  return OkStatus();
+}
+
+void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& file,
+                const OpenOptions& options, Inspection& inspection) {
+  if (format.check != nullptr) {
+    Result<CheckResult> result = format.check(io, file, options);
+    if (result.ok()) {
+      inspection.check = std::move(*result);
+    } else {
+      inspection.check_failure = result.status();
+    }
+  }
+  // Files that it names are not opened, so that what needs them cannot be.
+  if (!inspection.info->references.empty() || inspection.info->encrypted) return;
+  OpenOptions all = options;
+  all.describe_only = false;
+  const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, all);
+  Status status = reader.ok() ? OkStatus() : reader.status();
+  if (reader.ok() && format.check == nullptr) status = WalkExtents(io, **reader);
+  if (inspection.check_failure.ok()) inspection.check_failure = std::move(status);
+}
+
+}  // namespace
+
+Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
+  const hotcell_v1_InspectJob& inspect = job.operation.inspect;
+  if (!inspect.has_source) return InvalidArgument("the job names no file to inspect");
+  const FileHandle file = {.slot = inspect.source.slot, .size = inspect.source.size};
+  auto matching = ProbeAllFormats(io, file);
+  if (!matching.ok()) return matching.status();
+  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, inspect.source.format);
+  if (!chosen.ok()) return chosen.status();
+  const FormatDriver& format = **chosen;
+  auto signatures = FindSignatures(io, file);
+  if (!signatures.ok()) return signatures.status();
+
+  Inspection inspection = {.format = std::string(format.name),
+                           .signatures = std::move(*signatures)};
+  for (const FormatDriver* other : *matching) {
+    if (other != &format && other->name != "raw") {
+      inspection.other_formats.emplace_back(other->name);
+    }
+  }
+  const OpenOptions options = {.max_virtual_size = job.max_virtual_size, .describe_only = true};
+  const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
+  if (!reader.ok()) {
+    inspection.failure = reader.status();
+    return inspection;
+  }
+  inspection.info = (*reader)->Describe();
+  if (inspect.check) LookDeeper(io, format, file, options, inspection);
+  return inspection;
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,36 @@
+// `inspect`: what a gatekeeper has to know of a file before anyone uses it as an image.
+#ifndef HOTCELL_GUEST_OPS_INSPECTION_H_
+#define HOTCELL_GUEST_OPS_INSPECTION_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guest/formats/check.h"
+#include "guest/formats/format.h"
+#include "guest/ops/signatures.h"
+#include "guest/runtime/io.h"
+#include "guest/runtime/status.h"
+#include "protos/job.pb.h"
+
+namespace hotcell::guest {
+
+// The fields of hotcell.v1.Inspection.
+struct Inspection {
+  std::string format;
+  std::vector<std::string> other_formats;
+  std::vector<FileSignature> signatures;
+  Status failure;                        // of opening it
+  std::optional<ImageDescription> info;  // nullopt: it could not be opened
+  std::optional<CheckResult> check;
+  Status check_failure;
+};
+
+// Finds out all it can, whatever fails. With job.operation.inspect.check it looks at all of the
+// image's tables, with the format's check where there is one. Opens no file that the image refers
+// to. An error means that the file could not be read. Precondition: job.which_operation is inspect.
+Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_OPS_INSPECTION_H_

@@ -1,0 +1,136 @@
+#include "guest/ops/signatures.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr uint64_t kSectorSize = 512;
+constexpr uint64_t kHeadSize = 72 << 10;
+
+struct Known {
+  uint64_t offset;
+  std::string_view bytes;
+  std::string_view name;
+};
+
+// At one place each.
+constexpr Known kKnown[] = {
+    {0, "LUKS\xba\xbe"sv, "LUKS encryption"},
+    {0,
+     "\x7f"
+     "ELF"sv,
+     "ELF program"},
+    {0, "MZ"sv, "DOS or Windows program"},
+    {0, "#!"sv, "script"},
+    {0, "\x1f\x8b\x08"sv, "gzip stream"},
+    {0, "BZh"sv, "bzip2 stream"},
+    {0,
+     "\xfd"
+     "7zXZ\0"sv,
+     "xz stream"},
+    {0, "\x28\xb5\x2f\xfd"sv, "zstd stream"},
+    {0, "\x04\x22\x4d\x18"sv, "LZ4 stream"},
+    {0, "PK\x03\x04"sv, "zip archive"},
+    {0, "7z\xbc\xaf\x27\x1c"sv, "7z archive"},
+    {0, "Rar!\x1a\x07"sv, "RAR archive"},
+    {0, "%PDF-"sv, "PDF document"},
+    {0, "EVF\x09\x0d\x0a\xff\x00"sv, "EWF (E01) image"},
+    {0, "hsqs"sv, "squashfs file system"},
+    {0, "XFSB"sv, "XFS file system"},
+    {3, "NTFS    "sv, "NTFS file system"},
+    {3, "EXFAT   "sv, "exFAT file system"},
+    {54, "FAT1"sv, "FAT file system"},
+    {82, "FAT32"sv, "FAT file system"},
+    {257, "ustar"sv, "tar archive"},
+    {512, "EFI PART"sv, "GPT partition table"},
+    {512, "LABELONE"sv, "LVM physical volume"},
+    {4096, "EFI PART"sv, "GPT partition table"},
+    {1080, "\x53\xef"sv, "ext file system"},
+    {32769, "CD001"sv, "ISO 9660 file system"},
+    {32769, "BEA01"sv, "UDF file system"},
+    {32769, "NSR02"sv, "UDF file system"},
+    {32769, "NSR03"sv, "UDF file system"},
+    {34817, "NSR02"sv, "UDF file system"},
+    {34817, "NSR03"sv, "UDF file system"},
+    {65600, "_BHRfS_M"sv, "btrfs file system"},
+};
+
+// Disk images, looked for at the sectors after the first.
+constexpr Known kNested[] = {
+    {0, "QFI\xfb"sv, "QCOW image"},
+    {0, "QED\0"sv, "QED image"},
+    {0, "KDMV"sv, "VMDK image"},
+    {0, "COWD"sv, "VMDK image"},
+    {0, "# Disk DescriptorFile"sv, "VMDK descriptor"},
+    {0, "vhdxfile"sv, "VHDX image"},
+    {0, "WithoutFreeSpace"sv, "Parallels image"},
+    {0, "WithouFreSpacExt"sv, "Parallels image"},
+    {64, "\x7f\x10\xda\xbe"sv, "VDI image"},
+    {0, "LUKS\xba\xbe"sv, "LUKS encryption"},
+};
+
+// In the last sector.
+constexpr Known kTail[] = {
+    {0, "conectix"sv, "VHD footer"},
+    {0, "koly"sv, "DMG trailer"},
+    {0, "EFI PART"sv, "GPT backup table"},
+};
+
+bool Matches(std::span<const std::byte> bytes, uint64_t offset, std::string_view wanted) {
+  return offset + wanted.size() <= bytes.size() &&
+         std::memcmp(&bytes[offset], wanted.data(), wanted.size()) == 0;
+}
+
+// The boot signature alone says little. Entries: 16 bytes each from 446 on, with the boot flag
+// first and the type at 4.
+bool HasMbr(std::span<const std::byte> head) {
+  if (!Matches(head, 510, "\x55\xaa"sv)) return false;
+  bool used = false;
+  for (size_t entry = 446; entry < 510; entry += 16) {
+    const auto flag = std::to_integer<uint8_t>(head[entry]);
+    if (flag != 0 && flag != 0x80) return false;
+    used |= head[entry + 4] != std::byte{0};
+  }
+  return used;
+}
+
+void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& found) {
+  for (const Known& known : kKnown) {
+    if (Matches(head, known.offset, known.bytes)) found.push_back({known.offset, known.name});
+  }
+  if (HasMbr(head)) found.push_back({510, "MBR partition table"});
+  for (uint64_t sector = kSectorSize; sector < head.size(); sector += kSectorSize) {
+    for (const Known& known : kNested) {
+      if (Matches(head, sector + known.offset, known.bytes)) found.push_back({sector, known.name});
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandle& file) {
+  std::vector<std::byte> head(std::min(kHeadSize, file.size));
+  HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, head, "the start of the file"));
+  std::vector<FileSignature> found;
+  FindInHead(head, found);
+  if (file.size >= kSectorSize) {
+    std::vector<std::byte> tail(kSectorSize);
+    const uint64_t offset = file.size - kSectorSize;
+    HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, offset, tail, "the end of the file"));
+    for (const Known& known : kTail) {
+      if (Matches(tail, known.offset, known.bytes)) found.push_back({offset, known.name});
+    }
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  return found;
+}
+
+}  // namespace hotcell::guest
