@@ -162,8 +162,8 @@ inline constexpr uint64_t kMaxGdEntries = 32ull << 20;   // of any extent
 inline constexpr uint64_t kMaxGrainSectors = 0x20'0000;  // 1 GiB
 inline constexpr uint64_t kMaxDescriptorBytes = 1 << 20;
 inline constexpr uint64_t kMaxCapacity = INT64_MAX / kSectorSize;  // sectors
-// Ours: of a compressed grain, for which memory is needed.
-inline constexpr uint64_t kMaxCompressedGrainBytes = 1 << 20;
+// Ours: of a compressed grain. Its stream, which can be longer, must fit in a buffer.
+inline constexpr uint64_t kMaxCompressedGrainBytes = 512 << 10;
 
 }  // namespace hotcell::guest::vmdk
 

@@ -247,6 +247,29 @@ TEST_P(VmdkOracleTest, FindsNothingWrongWhereQemuImgFindsNothing) {
   EXPECT_EQ(result->leaks > 0, GetParam().leaks);
 }
 
+// Images of another maker than QEMU.
+TEST(VmdkBximageTest, ReadsWhatBximageWrites) {
+  const TemporaryDirectory directory;
+  if (!directory.Run("command -v bximage || true").starts_with('/')) {
+    GTEST_SKIP() << "bximage is not installed";
+  }
+  WriteSampleDisk(directory.path("source.raw"), 6 << 20);
+  directory.Run("bximage -q -func=convert -imgmode=vmware4 source.raw image.vmdk >/dev/null");
+  NativeFiles files;
+  const FileHandle image = files.AddPath(directory.path("image.vmdk"), O_RDONLY);
+  NativeChannel io(files);
+
+  const auto chain = ImageChain::Open(io, {.file = image, .format = {}}, {});
+  ASSERT_TRUE(chain.ok()) << chain.status().message();
+  const auto difference =
+      DiskReader(io, **chain).CompareWith(directory.path("source.raw"), (*chain)->virtual_size());
+  ASSERT_TRUE(difference.ok()) << difference.status().message();
+  EXPECT_EQ(*difference, "");
+  const auto result = FindFormat("vmdk")->check(io, image, {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->corruptions + result->check_errors, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Vmdk, VmdkOracleTest, testing::ValuesIn(Variants()),
                          [](const auto& test) { return test.param.name; });
 

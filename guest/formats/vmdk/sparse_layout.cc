@@ -122,7 +122,7 @@ Result<SparseExtentHeader> ReadFooter(IoChannel& io, const FileHandle& file,
   }
   if (footer.capacity != header.capacity || footer.grainSize != header.grainSize ||
       footer.numGTEsPerGT != header.numGTEsPerGT ||
-      footer.compressAlgorithm != header.compressAlgorithm || footer.version != header.version) {
+      footer.compressAlgorithm != header.compressAlgorithm) {
     return CorruptImage(
         StrCat("vmdk: the footer (capacity ", uint64_t{footer.capacity}, " sectors, grains of ",
                uint64_t{footer.grainSize}, ") and the header (capacity ", uint64_t{header.capacity},
