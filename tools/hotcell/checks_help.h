@@ -85,6 +85,31 @@ disk, whose size is a multiple of 512 bytes.
 Exit status: 0 done, 1 an error with at least one image, 130 and 143 cancelled.
 )";
 
+inline constexpr std::string_view kInspectHelp =
+    R"(usage: hotcell inspect [OPTION]... FILE
+
+Judges, for a service that takes images from strangers, whether FILE is safe to be used as
+one: what format it has and what else it could be taken for, whether it names other files,
+is encrypted, damaged or too big. Nothing but FILE is opened.
+
+  -f FORMAT         format that FILE is said to have (default: found out in the guest)
+  --allow-format FORMAT,...
+                    only these formats are safe (default: all but qed)
+  --max-virtual-size SIZE
+                    a bigger disk is not safe (default: 64T)
+  --max-expansion COUNT
+                    nor is one more than COUNT times as big as the file (default: any)
+  --no-check        do not look for damage in the image's tables
+  -q                print nothing; the exit status tells
+  --output FORMAT   human or json; docs/schema/inspect.json describes the document
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 safe, 1 the file could not be looked at, 2 not safe, 130 and 143 cancelled.
+)";
+
 }  // namespace hotcell::cli
 
 #endif  // HOTCELL_TOOLS_HOTCELL_CHECKS_HELP_H_

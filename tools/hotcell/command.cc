@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"info", "describe a disk image", kInfoHelp, InfoMain},
     {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
     {"check", "look for damage in a disk image", kCheckHelp, CheckMain},
+    {"inspect", "judge whether a file is safe to take for an image", kInspectHelp, InspectMain},
     {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},

@@ -27,6 +27,7 @@ int ConvertMain(int argc, char** argv);
 int CreateMain(int argc, char** argv);
 int DdMain(int argc, char** argv);
 int InfoMain(int argc, char** argv);
+int InspectMain(int argc, char** argv);
 int CheckMain(int argc, char** argv);
 int CompareMain(int argc, char** argv);
 int DigestMain(int argc, char** argv);

@@ -18,6 +18,9 @@ inline constexpr int kExitCorrupt = 2;
 inline constexpr int kExitLeaks = 3;
 inline constexpr int kExitCheckUnsupported = 63;  // the format has no check
 
+// `hotcell inspect`: the file was looked at and is not safe.
+inline constexpr int kExitUnsafe = 2;
+
 // Ended by a signal: this plus its number, as shells have it.
 inline constexpr int kExitSignalBase = 128;
 

@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "hotcell/engine.h"
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/command.h"
+#include "tools/hotcell/common_options.h"
+#include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/files.h"
+#include "tools/hotcell/formats.h"
+#include "tools/hotcell/signals.h"
+#include "tools/hotcell/size.h"
+#include "tools/hotcell/text.h"
+#include "tools/hotcell/verdict.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr std::string_view kName = "inspect";
+constexpr uint64_t kMostExpansion = 1ull << 40;
+
+enum InspectOption : int {
+  kAllowFormat = kFirstLongOption,
+  kMaxExpansion,
+  kMaxVirtualSize,
+  kNoCheck,
+  kOutput,
+};
+
+constexpr OptionSpec kOptions[] = {
+    {'f', "format", true},
+    {'q', "quiet", false},
+    {'U', "force-share", false},
+    {kAllowFormat, "allow-format", true},
+    {kMaxExpansion, "max-expansion", true},
+    {kMaxVirtualSize, "max-virtual-size", true},
+    {kNoCheck, "no-check", false},
+    {kOutput, "output", true},
+};
+
+struct InspectOptions {
+  InspectRequest request;  // all but the file descriptor and JobOptions
+  VerdictPolicy policy;
+  bool quiet = false;
+  CommonOptions common;
+};
+
+absl::Status AddAllowedFormats(std::string_view text, VerdictPolicy& policy) {
+  for (const std::string& name : std::vector<std::string>(absl::StrSplit(AbslView(text), ','))) {
+    if (absl::Status status = CheckSourceFormat(name); !status.ok()) return status;
+    policy.allowed_formats.push_back(name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options) {
+  switch (id) {
+    case 'f':
+      options.request.source.format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'q':
+      options.quiet = true;
+      return absl::OkStatus();
+    case 'U':  // no image is locked
+      return absl::OkStatus();
+    case kAllowFormat:
+      return AddAllowedFormats(value, options.policy);
+    case kMaxExpansion: {
+      const absl::StatusOr<uint64_t> most =
+          ParseCount(value, "disk bytes for each of the file", 1, kMostExpansion);
+      if (!most.ok()) return most.status();
+      options.policy.max_expansion = *most;
+      return absl::OkStatus();
+    }
+    case kMaxVirtualSize: {
+      const absl::StatusOr<uint64_t> size = ParseSize(value);
+      if (!size.ok()) return size.status();
+      options.policy.max_virtual_size = std::max<uint64_t>(*size, 1);
+      return absl::OkStatus();
+    }
+    case kNoCheck:
+      options.request.check = false;
+      return absl::OkStatus();
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
+    }
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+absl::Status Parse(int argc, char** argv, InspectOptions& options) {
+  constexpr std::string_view kOperands[] = {"FILE"};
+  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
+      argc, argv, WithImageOptions(kOptions), {},
+      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  if (!operands.ok()) return operands.status();
+  if (options.common.help) return absl::OkStatus();
+  if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
+  options.request.source.name = operands->front();
+  return absl::OkStatus();
+}
+
+// Returns the exit status.
+int Inspect(const InspectOptions& options) {
+  const OutputFormat format = options.common.format;
+  const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
+  const std::string& path = options.request.source.name;
+  const absl::StatusOr<File> file = OpenForReading(path);
+  if (!file.ok()) return fail(file.status());
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
+  if (!engine.ok()) return fail(engine.status());
+  Cancellation cancellation;
+  const JobSignals signals(cancellation);
+  InspectRequest request = options.request;
+  request.source.fd = file->fd();
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  absl::StatusOr<InspectReply> reply = (*engine)->Inspect(request);
+  if (!reply.ok()) {
+    const int failed = fail(reply.status());
+    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  }
+  InspectReport report = {.filename = path, .reply = *std::move(reply)};
+  report.verdict = Judge(report.reply, options.policy, options.common.limits);
+  if (format == OutputFormat::kJson) {
+    Print(InspectJson(report) + "\n");
+  } else if (!options.quiet) {
+    Print(InspectText(report));
+  }
+  return report.verdict.safe() ? kExitOk : kExitUnsafe;
+}
+
+}  // namespace
+
+int InspectMain(int argc, char** argv) {
+  InspectOptions options;
+  const absl::Status status = Parse(argc, argv, options);
+  if (!status.ok()) return ReportError(kName, status, options.common.format);
+  if (options.common.help) {
+    PrintHelp(*FindCommand(kName));
+    return kExitOk;
+  }
+  return Inspect(options);
+}
+
+}  // namespace hotcell::cli

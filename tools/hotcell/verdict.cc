@@ -1,0 +1,185 @@
+#include "tools/hotcell/verdict.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_format.h"
+#include "tools/hotcell/error.h"
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+// VMDK: one file, and nothing but the disk in it.
+constexpr std::array<std::string_view, 2> kSafeVmdkTypes = {"monolithicSparse", "streamOptimized"};
+
+// Of the formats whose file begins with bytes of the disk, which may look like anything.
+bool BeginsWithDisk(const v1::Inspection& inspection) {
+  return inspection.format() == "raw" || inspection.format() == "dmg" ||
+         (inspection.format() == "vpc" && inspection.info().variant() == "fixed");
+}
+
+// Signatures that a file of its format has anyway.
+bool IsOwnSignature(const v1::Inspection& inspection, std::string_view name) {
+  const std::string& format = inspection.format();
+  return (format == "vpc" && name == "VHD footer") || (format == "dmg" && name == "DMG trailer") ||
+         (format == "vmdk" && name.starts_with("VMDK")) ||
+         (format == "cloop" && name == "script");
+}
+
+// Of a disk, what is on one; others are files of another kind.
+bool IsOnDisks(std::string_view name) {
+  return name.ends_with("partition table") || name.ends_with("file system") ||
+         name.ends_with("backup table") || name.ends_with("physical volume");
+}
+
+class Judgement {
+ public:
+  Judgement(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits)
+      : reply_(reply), inspection_(reply.inspection), policy_(policy), limits_(limits) {}
+
+  Verdict Run() {
+    JudgeFormat();
+    JudgeSignatures();
+    if (!reply_.failure.ok()) {
+      Against("cannot-open", Cat("the image cannot be opened: ", View(reply_.failure.message())));
+    }
+    if (inspection_.has_info()) JudgeImage(inspection_.info());
+    JudgeCheck();
+    for (const std::string& warning : reply_.warnings) Note("warning", warning);
+    return std::move(verdict_);
+  }
+
+ private:
+  void Against(std::string_view code, std::string text) {
+    verdict_.reasons.push_back({code, std::move(text)});
+  }
+  void Note(std::string_view code, std::string text) {
+    verdict_.anomalies.push_back({code, std::move(text)});
+  }
+
+  void JudgeFormat() {
+    const std::string& format = inspection_.format();
+    const std::vector<std::string>& allowed = policy_.allowed_formats;
+    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), format) == allowed.end()) {
+      Against("format-not-allowed", Cat("format ", format, " is not among those allowed"));
+    }
+    if (allowed.empty() && format == "qed") {
+      Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
+    }
+    for (const std::string& other : inspection_.other_formats()) {
+      Against("ambiguous-format", Cat("the file could also be taken for ", other));
+    }
+  }
+
+  void JudgeSignatures() {
+    const bool begins_with_disk = BeginsWithDisk(inspection_);
+    bool gpt = false;
+    bool mbr = false;
+    for (const v1::Signature& signature : inspection_.signatures()) {
+      const std::string& name = signature.name();
+      gpt |= name == "GPT partition table";
+      mbr |= name == "MBR partition table";
+      if (IsOwnSignature(inspection_, name)) continue;
+      const std::string what = Cat("there is the mark of a ", name, " at offset ",
+                                   signature.offset());
+      if (begins_with_disk && IsOnDisks(name)) continue;
+      // Two bytes are no proof: a boot sector may begin with them.
+      if (begins_with_disk && (name == "DOS or Windows program" || name == "script")) {
+        Note("signature", what);
+        continue;
+      }
+      Against("foreign-signature", what);
+    }
+    if (begins_with_disk && gpt && !mbr) {
+      Note("no-protective-mbr", "the GPT has no protective MBR before it");
+    }
+  }
+
+  void JudgeImage(const v1::ImageInfo& info) {
+    for (const v1::ReferenceInfo& reference : info.references()) {
+      Against("reference", Cat("it names another file, '", Escape(reference.name()), "'"));
+    }
+    if (info.references().empty() && !info.backing_file().empty()) {
+      Against("reference", Cat("it names another file, '", Escape(info.backing_file()), "'"));
+    }
+    if (info.encrypted()) {
+      Against("encrypted", info.encryption().empty()
+                               ? std::string("it is encrypted")
+                               : Cat("it is encrypted (", info.encryption(), ")"));
+    }
+    if (info.has_vmdk() && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
+                                     info.vmdk().create_type()) == kSafeVmdkTypes.end()) {
+      Against("vmdk-type", Cat("VMDK of type '", info.vmdk().create_type(),
+                               "': only monolithicSparse and streamOptimized are one file"));
+    }
+    if (info.has_qcow2() && info.qcow2().corrupt()) {
+      Against("corrupt", "it is marked as corrupt");
+    }
+    JudgeSize(info.virtual_size());
+    if (info.dirty()) Note("dirty", "it was not closed");
+    if (!info.snapshots().empty()) {
+      Note("snapshots", Cat(info.snapshots_size(), " internal snapshots are in it"));
+    }
+  }
+
+  void JudgeSize(uint64_t size) {
+    const uint64_t most = policy_.max_virtual_size == 0
+                              ? limits_.virtual_size
+                              : std::min(policy_.max_virtual_size, limits_.virtual_size);
+    if (size > most) {
+      Against("too-big", Cat("the disk has ", size, " bytes, more than the ", most, " allowed"));
+    }
+    if (policy_.max_expansion != 0 &&
+        Expansion(reply_) > static_cast<double>(policy_.max_expansion)) {
+      Against("expansion", absl::StrFormat("the disk is %.1f times as big as the file, more than "
+                                           "the %d allowed",
+                                           Expansion(reply_), policy_.max_expansion));
+    }
+  }
+
+  void JudgeCheck() {
+    if (!reply_.check_failure.ok()) {
+      Against("check-failed",
+              Cat("its tables cannot be read: ", View(reply_.check_failure.message())));
+    }
+    if (!inspection_.has_check()) return;
+    const v1::CheckReport& check = inspection_.check();
+    if (check.corruptions() + check.check_errors() != 0) {
+      std::string text = Cat("its tables have ", check.corruptions() + check.check_errors(),
+                             " errors");
+      for (const v1::CheckFinding& finding : check.findings()) {
+        if (finding.kind() == v1::FINDING_KIND_LEAK) continue;
+        Append(text, ", the first: ", Escape(finding.text()));
+        break;
+      }
+      Against("corrupt", text);
+    }
+    if (check.leaks() != 0) Note("leaks", Cat(check.leaks(), " clusters of the file have no use"));
+    if (check.image_end_offset() != 0 && check.image_end_offset() < reply_.file_size) {
+      Note("trailing-data", Cat(reply_.file_size - check.image_end_offset(),
+                                " bytes follow the end of the image"));
+    }
+  }
+
+  const InspectReply& reply_;
+  const v1::Inspection& inspection_;
+  const VerdictPolicy& policy_;
+  const Limits& limits_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits) {
+  return Judgement(reply, policy, limits).Run();
+}
+
+double Expansion(const InspectReply& reply) {
+  if (!reply.inspection.has_info() || reply.file_size == 0) return 0;
+  return static_cast<double>(reply.inspection.info().virtual_size()) /
+         static_cast<double>(reply.file_size);
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,53 @@
+// What `hotcell inspect` makes of what the guest found: whether a service may take the file for an
+// image.
+#ifndef HOTCELL_TOOLS_HOTCELL_VERDICT_H_
+#define HOTCELL_TOOLS_HOTCELL_VERDICT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hotcell/engine.h"
+
+namespace hotcell::cli {
+
+struct VerdictPolicy {
+  // Formats that are taken; empty: all but those that no service has a use for (QED).
+  std::vector<std::string> allowed_formats;
+  uint64_t max_virtual_size = 0;  // bytes; 0: no quota but Limits::virtual_size
+  // How many times bigger than the file the disk may be; 0: any. A sparse image is mostly holes.
+  uint64_t max_expansion = 0;
+};
+
+// Something that speaks against the file, or that one should know.
+struct Finding {
+  std::string_view code;  // for programs; part of the command's interface, see docs/schema
+  std::string text;       // a sentence, escaped
+};
+
+struct Verdict {
+  std::vector<Finding> reasons;    // why it is not safe
+  std::vector<Finding> anomalies;  // odd, and no reason by itself
+  bool safe() const { return reasons.empty(); }
+};
+
+Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits);
+
+// Disk bytes for each byte of the file; 0: unknown.
+double Expansion(const InspectReply& reply);
+
+struct InspectReport {
+  std::string filename;
+  InspectReply reply;
+  Verdict verdict;
+};
+
+// Lines, each ended.
+std::string InspectText(const InspectReport& report);
+// As docs/schema/inspect.json describes; no newline at the end.
+std::string InspectJson(const InspectReport& report);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_VERDICT_H_
