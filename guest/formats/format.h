@@ -203,7 +203,8 @@ std::span<const FormatDriver* const> Formats();
 const FormatDriver* FindFormat(std::string_view name);
 // The format that probes surest; raw when none does.
 Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
-// The formats that the file could be, surest first; raw is the last.
+// The formats that the file could be, surest first. Raw is one of them always, and the last unless
+// the file starts with a partition table.
 Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file);
 
 }  // namespace hotcell::guest

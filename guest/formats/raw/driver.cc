@@ -1,11 +1,15 @@
+#include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/raw/raw_writer.h"
 
 namespace hotcell::guest {
 namespace {
 
-// Anything can be raw, and nothing shows it.
-int Probe(std::span<const std::byte> /*head*/, uint64_t /*file_size*/) { return 1; }
+// Anything can be raw. A partition table is what a disk starts with, and tells more than bytes
+// elsewhere that look like a file of another kind.
+int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
+  return HasPartitionTable(head) ? 5 : 1;
+}
 
 }  // namespace
 

@@ -33,7 +33,7 @@ class RawWriter : public ImageWriter {
 }  // namespace
 
 Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOptions& options) {
-  constexpr std::string_view kPreallocation[] = {"off", "full"};
+  constexpr std::string_view kPreallocation[] = {"off", "falloc", "full"};
   std::string_view preallocation = "off";
   OptionParser parser("raw", options.options);
   parser.Choice("preallocation", kPreallocation, &preallocation);
@@ -51,7 +51,7 @@ Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOption
     return IoError(sized, StrCat("make the target ", options.virtual_size, " bytes long"));
   }
   return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(
-      preallocation == "full", options.existing && !options.existing_is_zero));
+      preallocation != "off", options.existing && !options.existing_is_zero));
 }
 
 }  // namespace hotcell::guest

@@ -3,7 +3,11 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/runtime/spinlock.h"
 #include "guest/runtime/text.h"
@@ -15,8 +19,8 @@ constexpr uint64_t kSectorSize = 512;
 
 class RawReader : public ImageReader {
  public:
-  RawReader(const FileHandle& file, uint64_t virtual_size)
-      : file_(file), virtual_size_(virtual_size) {}
+  RawReader(const FileHandle& file, uint64_t virtual_size, std::vector<std::string> contents)
+      : file_(file), virtual_size_(virtual_size), contents_(std::move(contents)) {}
 
   uint64_t virtual_size() const override { return virtual_size_; }
 
@@ -51,6 +55,7 @@ class RawReader : public ImageReader {
     ImageDescription description;
     description.format = "raw";
     description.virtual_size = virtual_size_;
+    description.contents = contents_;
     return description;
   }
 
@@ -79,6 +84,7 @@ class RawReader : public ImageReader {
 
   const FileHandle file_;
   const uint64_t virtual_size_;
+  const std::vector<std::string> contents_;
 
   // What BlockStatus told last: the first run begins at runs_begin_.
   Spinlock lock_;
@@ -89,14 +95,20 @@ class RawReader : public ImageReader {
 
 }  // namespace
 
-Result<std::unique_ptr<ImageReader>> OpenRaw(IoChannel& /*io*/, const FileHandle& file,
+Result<std::unique_ptr<ImageReader>> OpenRaw(IoChannel& io, const FileHandle& file,
                                              const OpenOptions& options) {
   if (file.size > UINT64_MAX - (kSectorSize - 1)) {
     return CorruptImage(StrCat("raw: the file's size of ", file.size, " bytes is not believable"));
   }
   const uint64_t size = (file.size + kSectorSize - 1) / kSectorSize * kSectorSize;
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("raw", size, options));
-  return std::unique_ptr<ImageReader>(std::make_unique<RawReader>(file, size));
+  std::vector<std::string> contents;
+  if (options.describe_only) {
+    auto found = FindContents(io, file);
+    if (!found.ok()) return found.status();
+    contents = std::move(*found);
+  }
+  return std::unique_ptr<ImageReader>(std::make_unique<RawReader>(file, size, std::move(contents)));
 }
 
 }  // namespace hotcell::guest
