@@ -24,6 +24,7 @@ find_library(SECCOMP_LIBRARY libseccomp.a REQUIRED)
 # Linked into the guest, so always as static archives.
 find_path(NANOPB_INCLUDE_DIR pb_encode.h REQUIRED)  # libnanopb-dev
 find_library(NANOPB_ARCHIVE libprotobuf-nanopb.a REQUIRED)
+find_library(BZIP2_ARCHIVE libbz2.a REQUIRED)       # libbz2-dev
 find_library(CRYPTO_ARCHIVE libcrypto.a REQUIRED)    # libssl-dev
 find_library(DEFLATE_ARCHIVE libdeflate.a REQUIRED) # libdeflate-dev
 find_library(ZSTD_ARCHIVE libzstd.a REQUIRED)       # libzstd-dev

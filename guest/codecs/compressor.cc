@@ -53,6 +53,8 @@ Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression
       made->zstd_ = context;
       break;
     }
+    case Compression::kBzip2:
+      return Unsupported("there is no compressor for bzip2");
   }
   if (made->deflate_ == nullptr && made->zlib_ == nullptr && made->zstd_ == nullptr) {
     return Status(Code::kOutOfMemory, "no memory for the compressor's state");

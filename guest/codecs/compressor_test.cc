@@ -73,8 +73,9 @@ INSTANTIATE_TEST_SUITE_P(Codecs, CompressorTest,
                                return "zlib";
                              case Compression::kZstd:
                                return "zstd";
+                             default:
+                               return "unknown";
                            }
-                           return "unknown";
                          });
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "guest/codecs/decompressor.h"
 
+#include <bzlib.h>
 #include <libdeflate.h>
 // For a decompression context in memory of ours, so that none is allocated later.
 #define ZSTD_STATIC_LINKING_ONLY
@@ -34,6 +35,8 @@ Status ClusterDecompressor::Decompress(Compression compression, std::span<const 
       return Inflate(compression, stream, cluster);
     case Compression::kZstd:
       return UnpackZstd(stream, cluster);
+    case Compression::kBzip2:
+      return UnpackBzip2(stream, cluster);
   }
   return Unsupported("unknown compression");
 }
@@ -100,6 +103,43 @@ Status ClusterDecompressor::Inflate(Compression compression, std::span<const std
       break;
   }
   return CorruptImage("the deflate stream is damaged");
+}
+
+Status ClusterDecompressor::UnpackBzip2(std::span<const std::byte> stream,
+                                        std::span<std::byte> cluster) {
+  bz_stream state = {};
+  if (BZ2_bzDecompressInit(&state, /*verbosity=*/0, /*small=*/0) != BZ_OK) {
+    return Status(Code::kOutOfMemory, "no memory for the bzip2 state");
+  }
+  // The library takes input by pointers that are not const, and writes nothing there.
+  state.next_in = const_cast<char*>(reinterpret_cast<const char*>(stream.data()));
+  state.avail_in = static_cast<unsigned>(stream.size());
+  state.next_out = reinterpret_cast<char*>(cluster.data());
+  state.avail_out = static_cast<unsigned>(cluster.size());
+  int result = BZ2_bzDecompress(&state);
+  char excess = 0;
+  if (result == BZ_OK && state.avail_out == 0) {
+    // The end of the stream is seen only when there is room for more.
+    state.next_out = &excess;
+    state.avail_out = 1;
+    result = BZ2_bzDecompress(&state);
+    if (state.avail_out == 0) result = BZ_OUTBUFF_FULL;
+    state.avail_out = 0;
+  }
+  BZ2_bzDecompressEnd(&state);
+  switch (result) {
+    case BZ_STREAM_END:
+      if (state.avail_out == 0) return OkStatus();
+      return CorruptImage(
+          StrCat("the bzip2 stream unpacks to less than a cluster (", cluster.size(), " bytes)"));
+    case BZ_OUTBUFF_FULL:
+      return CorruptImage(
+          StrCat("the bzip2 stream unpacks to more than a cluster (", cluster.size(), " bytes)"));
+    case BZ_MEM_ERROR:
+      return Status(Code::kOutOfMemory, "no memory to unpack a bzip2 stream");
+    default:
+      return CorruptImage("the bzip2 stream is damaged");
+  }
 }
 
 Status ClusterDecompressor::UnpackZstd(std::span<const std::byte> stream,

@@ -14,7 +14,8 @@ struct libdeflate_decompressor;
 namespace hotcell::guest {
 
 // State that is made once, on first use, and used for any number of clusters. Not thread-safe: one
-// per lane. Memory is bounded whatever the streams hold (about 200 KiB), time by the sizes of the
+// per lane. Memory is bounded whatever the streams hold (about 200 KiB, 4 MiB while
+// bzip2 is unpacked), time by the sizes of the
 // stream and of the cluster.
 class ClusterDecompressor {
  public:
@@ -44,6 +45,7 @@ class ClusterDecompressor {
   Status AllocateInflate();
   Status Inflate(Compression compression, std::span<const std::byte> stream,
                  std::span<std::byte> cluster);
+  Status UnpackBzip2(std::span<const std::byte> stream, std::span<std::byte> cluster);
   Status UnpackZstd(std::span<const std::byte> stream, std::span<std::byte> cluster);
 
   std::unique_ptr<libdeflate_decompressor, DeflateFree> deflate_;

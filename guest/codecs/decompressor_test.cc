@@ -1,5 +1,6 @@
 #include "guest/codecs/decompressor.h"
 
+#include <bzlib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <libdeflate.h>
@@ -37,6 +38,18 @@ Bytes Zstd(const Bytes& data) {
   return out;
 }
 
+Bytes Bzip2(const Bytes& data) {
+  Bytes in = data;
+  Bytes out(data.size() + data.size() / 100 + 1000);
+  unsigned size = static_cast<unsigned>(out.size());
+  EXPECT_EQ(BZ2_bzBuffToBuffCompress(reinterpret_cast<char*>(out.data()), &size,
+                                     reinterpret_cast<char*>(in.data()),
+                                     static_cast<unsigned>(in.size()), 9, 0, 0),
+            BZ_OK);
+  out.resize(size);
+  return out;
+}
+
 Bytes Join(Bytes a, const Bytes& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -45,6 +58,7 @@ Bytes Join(Bytes a, const Bytes& b) {
 class DecompressorTest : public testing::TestWithParam<Compression> {
  protected:
   static Bytes Compress(const Bytes& data) {
+    if (GetParam() == Compression::kBzip2) return Bzip2(data);
     return GetParam() == Compression::kZstd ? Zstd(data) : Deflate(data);
   }
   Status Decompress(const Bytes& stream, Bytes& cluster) {
@@ -118,8 +132,10 @@ TEST_P(DecompressorTest, StateSurvivesADamagedStream) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Codecs, DecompressorTest,
-                         testing::Values(Compression::kDeflate, Compression::kZstd),
+                         testing::Values(Compression::kBzip2, Compression::kDeflate,
+                                         Compression::kZstd),
                          [](const auto& test) {
+                           if (test.param == Compression::kBzip2) return "Bzip2";
                            return test.param == Compression::kZstd ? "Zstd" : "Deflate";
                          });
 

@@ -23,6 +23,7 @@ enum class Compression : uint8_t {
   kDeflate,  // RFC 1951
   kZlib,     // RFC 1950
   kZstd,
+  kBzip2,
 };
 
 // A run of the virtual disk that is stored in one way.

@@ -1,0 +1,26 @@
+#include "guest/formats/dmg/dmg.h"
+#include "guest/formats/dmg/on_disk.h"
+
+namespace hotcell::guest {
+namespace {
+
+int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  return text.starts_with(dmg::kEncryptedMagic) ? 100 : 0;
+}
+
+// Less sure than a magic number at the start: the last sector of a disk can hold anything.
+int ProbeTail(std::span<const std::byte> tail) {
+  if (tail.size() < sizeof(dmg::Trailer)) return 0;
+  const auto trailer = LoadStruct<dmg::Trailer>(tail);
+  const bool is_trailer =
+      trailer.signature == dmg::kTrailerSignature && trailer.header_size == sizeof(dmg::Trailer);
+  return is_trailer ? 50 : 0;
+}
+
+}  // namespace
+
+constinit const FormatDriver kDmgFormat = {
+    .name = "dmg", .probe = Probe, .open = OpenDmg, .probe_tail = ProbeTail};
+
+}  // namespace hotcell::guest
