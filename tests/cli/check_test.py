@@ -1,0 +1,106 @@
+"""hotcell check beside qemu-img check: findings, summary, JSON, exit status."""
+
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import content, harness, programs
+
+
+def _both(path, *arguments):
+    """Checks that both programs say the same. Returns the exit status."""
+    ours = programs.hotcell("check", *arguments, path)
+    theirs = programs.run(["qemu-img", "check", *arguments, path])
+    harness.check_equal(ours.stdout, theirs.stdout, f"{path} {arguments}: standard output")
+    harness.check_equal(ours.returncode, theirs.returncode, f"{path} {arguments}: exit status "
+                        f"({ours.stderr!r})")
+    if theirs.returncode != 63:  # the error line names the program
+        harness.check_equal(ours.stderr, theirs.stderr, f"{path} {arguments}: standard error")
+    return ours.returncode
+
+
+def _all_ways(path):
+    statuses = {_both(path, *arguments) for arguments in
+                ([], ["--output=human"], ["--output=json"], ["-q"], ["-U", "-T", "writeback"])}
+    harness.check_equal(len(statuses), 1, f"{path}: different exit statuses")
+    return statuses.pop()
+
+
+def _l2_table(image):
+    """Offset of the first L2 table, and the image's bytes."""
+    with open(image, "rb") as file:
+        data = bytearray(file.read())
+    l1_table = struct.unpack_from(">Q", data, 40)[0]
+    return struct.unpack_from(">Q", data, l1_table)[0] & 0x00fffffffffffe00, data
+
+
+def _damaged(name, change):
+    programs.qemu_img("create", "-q", "-f", "qcow2", name, "10M")
+    programs.qemu_io(name, "write 0 1M")
+    table, data = _l2_table(name)
+    change(data, table)
+    with open(name, "wb") as file:
+        file.write(data)
+    return name
+
+
+def _clean(_):
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    for number, options in enumerate(([], ["-c"], ["-o", "cluster_size=512"],
+                                      ["-o", "extended_l2=on"], ["-o", "compat=0.10"])):
+        image = f"image{number}.qcow2"
+        programs.qemu_img("convert", "-O", "qcow2", *options, content.pattern(), image)
+        harness.check_equal(_all_ways(image), 0, f"{options}")
+
+
+def _leaks(_):
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    image = _damaged("leak.qcow2", lambda data, table: struct.pack_into(">Q", data, table, 0))
+    harness.check_equal(_all_ways(image), 3, "exit status")
+
+
+def _corruptions(_):
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+
+    def alias(data, table):
+        struct.pack_into(">Q", data, table, struct.unpack_from(">Q", data, table + 8)[0])
+
+    image = _damaged("alias.qcow2", alias)
+    harness.check_equal(_all_ways(image), 2, "exit status")
+
+
+def _unsupported(_):
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    with open("disk.raw", "wb") as file:
+        file.truncate(1 << 20)
+    for arguments in ([], ["-f", "raw"]):
+        ours = programs.hotcell("check", *arguments, "disk.raw")
+        harness.check_equal(ours.returncode, 63, "exit status")
+        harness.check_equal(ours.stderr,
+                            b"hotcell: check: This image format does not support checks\n", "error")
+
+
+def _errors(_):
+    programs.require_kvm()
+    image = _damaged("image.qcow2", lambda data, table: None)
+    for arguments, pattern in (
+            (["-r", "leaks", image], b"-r"), (["--repair=all", image], b"repair"), ([], b"FILE"),
+            (["nosuch"], b"nosuch"), (["-f", "qcow3", image], b"qcow3"),
+            (["-f", "vdi", image], b"vdi"), (["--object", "x", image], b"object")):
+        before = os.stat(image).st_mtime_ns
+        result = programs.hotcell("check", *arguments)
+        harness.check_equal(result.returncode, 1, f"{arguments}: exit status ({result.stderr!r})")
+        harness.check(pattern in result.stderr, result.stderr)
+        harness.check_equal(os.stat(image).st_mtime_ns, before, "the image's time")
+
+
+if __name__ == "__main__":
+    harness.main({"clean": _clean, "leaks": _leaks, "corruptions": _corruptions,
+                  "unsupported": _unsupported, "errors": _errors})

@@ -1,0 +1,190 @@
+"""hotcell inspect: verdicts on images of every kind, by the schema that programs rely on."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import content, harness, programs
+
+_SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "schema",
+                       "inspect.json")
+KIB = 1 << 10
+MIB = 1 << 20
+
+
+def _validator():
+    try:
+        import jsonschema  # pylint: disable=import-outside-toplevel
+    except ImportError as error:
+        raise harness.Skip("python3-jsonschema is not installed") from error
+    with open(_SCHEMA, encoding="utf-8") as schema:
+        document = json.load(schema)
+    jsonschema.Draft202012Validator.check_schema(document)
+    return jsonschema.Draft202012Validator(document)
+
+
+def _inspect(path, *arguments):
+    """Returns the verdict, which has to follow the schema and agree with the exit status."""
+    programs.require_kvm()
+    result = programs.hotcell("inspect", "--output=json", *arguments, path)
+    harness.check(result.returncode in (0, 2), f"{path}: exit {result.returncode}, "
+                  f"{result.stderr!r}")
+    document = json.loads(result.stdout)
+    _validator().validate(document)
+    verdict = document["inspect"]
+    harness.check_equal(verdict["safe"], result.returncode == 0, f"{path}: safe")
+    harness.check_equal(verdict["safe"], not verdict["reasons"], f"{path}: reasons and safe")
+    return verdict
+
+
+def _check_unsafe(path, code, *arguments):
+    verdict = _inspect(path, *arguments)
+    harness.check(code in [reason["code"] for reason in verdict["reasons"]],
+                  f"{path}: no reason {code}: {verdict['reasons']}")
+    return verdict
+
+
+def _check_safe(path, *arguments):
+    verdict = _inspect(path, *arguments)
+    harness.check(verdict["safe"], f"{path}: {verdict['reasons']}")
+    return verdict
+
+
+def _patch(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def _sound(_):
+    programs.require_program("qemu-img")
+    for name, options in (("raw", []), ("qcow2", []), ("qcow2", ["-c"]), ("qcow", []), ("vdi", []),
+                          ("vhdx", []), ("vpc", []), ("vpc", ["-o", "subformat=fixed"]),
+                          ("vmdk", []), ("vmdk", ["-o", "subformat=streamOptimized"])):
+        image = f"image.{name}"
+        programs.qemu_img("convert", "-f", "raw", "-O", name, *options, content.pattern(), image)
+        verdict = _check_safe(image)
+        harness.check_equal(verdict["format"], name, f"{name}: format")
+        harness.check_equal(verdict["file-size"], os.stat(image).st_size, f"{name}: file size")
+
+
+def _references(_):
+    programs.require_program("qemu-img")
+    for name in ("/etc/passwd", "json:{\"driver\":\"file\"}", "nbd://example.com"):
+        programs.qemu_img("create", "-q", "-f", "qcow2", "-u", "-b", name, "-F", "raw", "top.qcow2",
+                          "1M")
+        verdict = _check_unsafe("top.qcow2", "reference")
+        harness.check_equal(verdict["image"]["references"], [{"kind": "backing-file", "name": name}],
+                            "references")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "-o", "data_file=data.raw", "data.qcow2", "1M")
+    _check_unsafe("data.qcow2", "reference")
+    programs.qemu_img("create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", "flat.vmdk",
+                      "1M")
+    _check_unsafe("flat.vmdk", "reference")
+    _check_unsafe("flat.vmdk", "vmdk-type")
+
+
+def _two_formats(_):
+    """A file that one program takes for one format and another for another."""
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "-f", "vdi", "both.vdi", "1M")
+    _patch("both.vdi", 0, b"QFI\xfb\0\0\0\3")
+    _check_unsafe("both.vdi", "ambiguous-format", "-f", "vdi")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "said-raw", "1M")
+    _check_unsafe("said-raw", "ambiguous-format", "-f", "raw")
+
+
+def _foreign_signatures(_):
+    programs.require_program("qemu-img")
+    for offset, mark in ((32769, b"CD001"), (512, b"KDMV"), (512, b"EFI PART"), (4096, b"QFI\xfb")):
+        programs.qemu_img("create", "-q", "-f", "qcow2", "marked.qcow2", "1M")
+        _patch("marked.qcow2", offset, mark)
+        _check_unsafe("marked.qcow2", "foreign-signature")
+    for mark in (b"\x1f\x8b\x08\0", b"\x7fELF\2\1\1\0", b"PK\3\4", b"LUKS\xba\xbe\0\1"):
+        with open("disk.raw", "wb") as disk:
+            disk.write(mark.ljust(MIB, b"\0"))
+        _check_unsafe("disk.raw", "foreign-signature", "-f", "raw")
+
+
+def _disk_signatures(_):
+    """What is on disks is no reason against a raw one."""
+    with open("disk.raw", "wb") as disk:
+        disk.truncate(MIB)
+    _patch("disk.raw", 446, b"\x80\0\0\0\x83".ljust(16, b"\1") + bytes(48) + b"\x55\xaa")
+    _patch("disk.raw", 32769, b"CD001")
+    verdict = _inspect("disk.raw", "-f", "raw")
+    names = [signature["name"] for signature in verdict["signatures"]]
+    harness.check_equal(names, ["MBR partition table", "ISO 9660 file system"], "signatures")
+    harness.check("foreign-signature" not in [reason["code"] for reason in verdict["reasons"]],
+                  f"{verdict['reasons']}")
+
+
+def _damage(_):
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "image.qcow2", "1M")
+    programs.qemu_io("image.qcow2", "write 0 128k")
+    _patch("image.qcow2", 0x40000, b"\x80\0\0\0\0\x05\x10\0")  # an L2 entry within a cluster
+    _check_unsafe("image.qcow2", "corrupt")
+    os.truncate("image.qcow2", 40)
+    _check_unsafe("image.qcow2", "cannot-open", "-f", "qcow2")
+
+
+def _unknown_features(_):
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "image.qcow2", "1M")
+    _patch("image.qcow2", 72, b"\x80")
+    _check_unsafe("image.qcow2", "cannot-open")
+
+
+def _encrypted(_):
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "--object", "secret,id=s,data=geheim", "-f", "qcow2", "-o",
+                      "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
+                      "image.qcow2", "1M")
+    _check_unsafe("image.qcow2", "encrypted")
+
+
+def _policy(_):
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "image.qcow2", "10G")
+    _check_safe("image.qcow2")
+    _check_safe("image.qcow2", "--max-virtual-size", "10G", "--allow-format", "raw,qcow2")
+    _check_unsafe("image.qcow2", "too-big", "--max-virtual-size", "10239M")
+    _check_unsafe("image.qcow2", "expansion", "--max-expansion", "1000")
+    _check_unsafe("image.qcow2", "format-not-allowed", "--allow-format", "raw,vmdk")
+    programs.qemu_img("create", "-q", "-f", "qed", "image.qed", "1M")
+    _check_unsafe("image.qed", "format-not-allowed")
+    _check_safe("image.qed", "--allow-format=qed")
+
+
+def _human(_):
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "-u", "-b", "/etc/passwd", "-F", "raw",
+                      "top.qcow2", "1M")
+    result = programs.hotcell("inspect", "top.qcow2")
+    harness.check_equal(result.returncode, 2, "exit status")
+    lines = result.stdout.decode().splitlines()
+    harness.check_equal(lines[-1], "safe: false", "last line")
+    harness.check("unsafe: it names another file, '/etc/passwd'" in lines, lines)
+    harness.check_equal(programs.hotcell("inspect", "-q", "top.qcow2").stdout, b"", "-q: output")
+
+
+def _errors(_):
+    programs.require_kvm()
+    for arguments, pattern in ((["nosuch"], b"nosuch"), ([], b"FILE"), (["-f", "x", "a"], b"x"),
+                               (["--allow-format=qcow3", "a"], b"qcow3")):
+        result = programs.hotcell("inspect", "--output=json", *arguments)
+        harness.check_equal(result.returncode, 1, f"{arguments}: exit status")
+        harness.check(pattern in result.stderr, result.stderr)
+        _validator().validate(json.loads(result.stdout))
+
+
+if __name__ == "__main__":
+    harness.main({"sound": _sound, "references": _references, "two-formats": _two_formats,
+                  "foreign-signatures": _foreign_signatures, "disk-signatures": _disk_signatures,
+                  "damage": _damage, "unknown-features": _unknown_features,
+                  "encrypted": _encrypted, "policy": _policy, "human": _human, "errors": _errors})
