@@ -190,6 +190,44 @@ JobFile* FileTable::Find(uint32_t slot) const {
   return slot < count_.load(std::memory_order_acquire) ? files_[slot].get() : nullptr;
 }
 
+void FileTable::AllowExtents(ExtentOpener open, Durability durability, Access access) {
+  const std::lock_guard lock(extents_mutex_);
+  open_extent_ = std::move(open);
+  extent_durability_ = durability;
+  extent_access_ = access;
+}
+
+absl::StatusOr<uint32_t> FileTable::AddExtent(uint64_t number) {
+  const std::lock_guard lock(extents_mutex_);
+  if (open_extent_ == nullptr) {
+    return absl::PermissionDeniedError(
+        "the target is one file, and the job may make no others beside it");
+  }
+  if (number >= abi::kMaxExtents) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("an image is written to at most ", abi::kMaxExtents, " files"));
+  }
+  if (number != next_extent_) {
+    return absl::FailedPreconditionError(absl::StrCat("extent ", number, " of the target is to be ",
+                                                      "made, but the next is ", next_extent_));
+  }
+  ++next_extent_;
+  const absl::StatusOr<ExtentFile> file = open_extent_(static_cast<uint32_t>(number));
+  if (!file.ok()) return file.status();
+  return AddOutput(file->fd, file->name, extent_durability_, /*fresh=*/true, extent_access_);
+}
+
+bool FileTable::TakeOutputQuota(JobFile& file, uint64_t end) {
+  if (end <= file.output_taken) return true;
+  const std::lock_guard lock(output_quota_mutex_);
+  const uint64_t taken = file.output_taken;
+  if (end <= taken) return true;
+  if (end - taken > limits_.output_bytes - output_taken_) return false;
+  output_taken_ += end - taken;
+  file.output_taken = end;
+  return true;
+}
+
 bool FileTable::TakeReadQuota(uint64_t bytes) {
   uint64_t taken = quota_taken_.load();
   do {

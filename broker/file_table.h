@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "broker/unique_fd.h"
 #include "guest/abi/abi.h"
+#include "hotcell/engine.h"
 
 namespace hotcell::broker {
 
@@ -58,12 +59,13 @@ struct JobFile {
   std::mutex write_mutex;                  // see WriteTurn
   std::atomic<uint64_t> size = 0;          // bytes
   std::atomic<uint64_t> written_end = 0;   // nothing but holes lies beyond; at most `size`
+  std::atomic<uint64_t> output_taken = 0;  // bytes of the output quota
   std::atomic<uint64_t> cached_bytes = 0;  // written through the cache in spite of Access::kDirect
 };
 
 struct FileLimits {
   uint64_t bytes_read = 0;    // from all files together
-  uint64_t output_bytes = 0;  // size of a written file
+  uint64_t output_bytes = 0;  // size of all written files together
   uint32_t chain_depth = 0;
   uint32_t references = 0;
 };
@@ -88,6 +90,14 @@ class FileTable {
   absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
                                         abi::ReferenceKind kind);
 
+  // From now on the guest may have files made for extents of the target, which `open` does: it is
+  // asked for each once and in order. They are written as the target is.
+  void AllowExtents(ExtentOpener open, Durability durability, Access access);
+  // The output that holds extent `number`. Errors: extents are not allowed (kPermissionDenied); too
+  // many (kResourceExhausted); not the number that is next (kFailedPrecondition); what the opener
+  // or AddOutput() says.
+  absl::StatusOr<uint32_t> AddExtent(uint64_t number);
+
   // nullptr: no such slot.
   JobFile* Find(uint32_t slot) const;
 
@@ -98,6 +108,10 @@ class FileTable {
   void ReturnReadQuota(uint64_t bytes) { quota_taken_ -= bytes; }
   uint64_t bytes_read() const { return quota_taken_; }
 
+  // Lets `file` grow to `end` bytes, out of what all written files share. What was taken is not
+  // returned: a file that shrinks may grow again.
+  bool TakeOutputQuota(JobFile& file, uint64_t end);
+
   // Keeps the first error; later ones are dropped.
   void RecordError(absl::Status error);
   // kUnavailable, or kResourceExhausted where space is what lacks: "cannot <action>: <strerror>".
@@ -105,7 +119,7 @@ class FileTable {
   absl::Status error() const;
 
  private:
-  static constexpr uint32_t kMaxSlots = 256;
+  static constexpr uint32_t kMaxSlots = 512;
 
   absl::StatusOr<uint32_t> Add(std::unique_ptr<JobFile> file);
 
@@ -116,6 +130,15 @@ class FileTable {
   std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
   std::atomic<uint32_t> count_ = 0;  // published after the file is in place
   std::atomic<uint64_t> quota_taken_ = 0;
+
+  std::mutex output_quota_mutex_;  // guards output_taken_ and writes of JobFile::output_taken
+  uint64_t output_taken_ = 0;
+
+  std::mutex extents_mutex_;  // guards what follows; taken before mutex_
+  ExtentOpener open_extent_;
+  Durability extent_durability_ = Durability::kNone;
+  Access extent_access_ = Access::kCached;
+  uint32_t next_extent_ = 0;
 };
 
 }  // namespace hotcell::broker

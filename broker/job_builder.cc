@@ -88,6 +88,7 @@ struct Target {
   const std::optional<TargetBase>& backing;
   CacheMode cache = CacheMode::kUnsafe;
   bool existing = false;
+  const ExtentOpener& open_extent;
 };
 
 absl::Status CheckTexts(const Target& target) {
@@ -112,6 +113,9 @@ absl::Status AddTarget(const Target& target, FileTable& files, v1::TargetImage& 
       files.AddOutput(target.fd, target.name, DurabilityOf(target.cache),
                       /*fresh=*/!target.existing, AccessOf(target.cache));
   if (!slot.ok()) return slot.status();
+  if (target.open_extent) {
+    files.AllowExtents(target.open_extent, DurabilityOf(target.cache), AccessOf(target.cache));
+  }
   const JobFile& file = *files.Find(*slot);
   image.set_slot(*slot);
   image.set_format(target.format);
@@ -160,7 +164,8 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
                         .options = request.target_options,
                         .backing = request.target_backing,
                         .cache = request.target_cache,
-                        .existing = request.target_is_existing},
+                        .existing = request.target_is_existing,
+                        .open_extent = request.open_extent},
                        files, *convert.mutable_target());
   }
   if (!status.ok()) return status;
@@ -186,7 +191,8 @@ absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& 
                                        .name = request.target_name,
                                        .format = request.target_format,
                                        .options = request.target_options,
-                                       .backing = request.backing},
+                                       .backing = request.backing,
+                                       .open_extent = request.open_extent},
                                       files, *convert.mutable_target());
       !status.ok()) {
     return status;

@@ -56,7 +56,7 @@ uint64_t BufferSize(const abi::Submission& request) {
 bool NeedsWritable(abi::Opcode opcode) {
   return opcode == abi::Opcode::kWrite || opcode == abi::Opcode::kWriteZeroes ||
          opcode == abi::Opcode::kFlush || opcode == abi::Opcode::kSetSize ||
-         opcode == abi::Opcode::kCopy;
+         opcode == abi::Opcode::kCopy || opcode == abi::Opcode::kCreateExtent;
 }
 
 }  // namespace
@@ -105,6 +105,8 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
       return SetSize(*file, request);
     case abi::Opcode::kOpenReference:
       return OpenReference(request, buffer);
+    case abi::Opcode::kCreateExtent:
+      return CreateExtent(request);
     case abi::Opcode::kCopy: {
       const JobFile* source = files_.Find(static_cast<uint32_t>(request.source_slot));
       if (source == nullptr || source->writable) {
@@ -127,10 +129,10 @@ abi::Completion RequestHandler::IoError(const abi::Submission& request, int erro
                    static_cast<uint64_t>(error));
 }
 
-std::optional<abi::Completion> RequestHandler::CheckEnd(const JobFile& file,
+std::optional<abi::Completion> RequestHandler::CheckEnd(JobFile& file,
                                                         const abi::Submission& request,
                                                         uint64_t end) {
-  if (end > files_.limits().output_bytes) {
+  if (!files_.TakeOutputQuota(file, end)) {
     files_.RecordError(absl::ResourceExhaustedError(
         absl::StrCat(file.name, " would grow to ", end, " bytes; the limit `output_bytes` is ",
                      files_.limits().output_bytes)));
@@ -234,12 +236,24 @@ abi::Completion RequestHandler::SetSize(JobFile& file, const abi::Submission& re
   return Completed(request, abi::IoStatus::kOk, request.offset);
 }
 
+absl::StatusOr<abi::Completion> RequestHandler::CreateExtent(const abi::Submission& request) {
+  const absl::StatusOr<uint32_t> slot = files_.AddExtent(request.offset);
+  if (slot.ok()) return Completed(request, abi::IoStatus::kOk, *slot);
+  if (slot.status().code() == absl::StatusCode::kFailedPrecondition) {
+    return absl::InternalError(
+        absl::StrCat("the guest broke the ring protocol: ", slot.status().message()));
+  }
+  files_.RecordError(slot.status());
+  return Completed(request, RefusalStatus(slot.status()));
+}
+
 abi::Completion RequestHandler::OpenReference(const abi::Submission& request,
                                               std::span<const std::byte> buffer) {
   // The one place where bytes of a buffer are looked at: a copy of a name.
   const std::string name(reinterpret_cast<const char*>(buffer.data()), buffer.size());
   const auto kind = static_cast<abi::ReferenceKind>(request.flags);
-  absl::StatusOr<ResolvedReference> resolved = references_.Open(name, kind, files_.Find(request.slot)->fd);
+  absl::StatusOr<ResolvedReference> resolved =
+      references_.Open(name, kind, files_.Find(request.slot)->fd);
   if (!resolved.ok()) {
     const abi::IoStatus status = RefusalStatus(resolved.status());
     files_.RecordError(resolved.status());

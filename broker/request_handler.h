@@ -45,10 +45,11 @@ class RequestHandler {
   abi::Completion Flush(JobFile& file, const abi::Submission& request);
   abi::Completion SetSize(JobFile& file, const abi::Submission& request);
   abi::Completion OpenReference(const abi::Submission& request, std::span<const std::byte> buffer);
+  absl::StatusOr<abi::Completion> CreateExtent(const abi::Submission& request);
   // nullopt: the request's length was taken from the read quota.
   std::optional<abi::Completion> TakeReadQuota(const abi::Submission& request);
   // nullopt: a file of `end` bytes is within quota and device.
-  std::optional<abi::Completion> CheckEnd(const JobFile& file, const abi::Submission& request,
+  std::optional<abi::Completion> CheckEnd(JobFile& file, const abi::Submission& request,
                                           uint64_t end);
   abi::Completion IoError(const abi::Submission& request, int error, const std::string& action);
 

@@ -144,6 +144,8 @@ enum class Opcode : uint32_t {
               // it; flags: ReferenceKind. result: new slot; result2: its size in bytes
   kCopy = 8,  // file source_slot, source_offset, length -> file slot, offset. result: bytes copied,
               // short only at the end of the source, which is not a file that the job writes
+  kCreateExtent = 9,  // slot: the target, offset: the number of an extent of it, from 0 on and each
+                      // once, in order. result: the slot of its file, which is new and empty
 };
 
 // Bytes of a file that are alike; those of two that follow each other may be.
@@ -158,6 +160,9 @@ inline constexpr uint64_t kMaxReferenceName = 4096;
 
 // Longest range of kCopy, bytes.
 inline constexpr uint64_t kMaxCopy = 16 << 20;
+
+// Most files that kCreateExtent makes.
+inline constexpr uint32_t kMaxExtents = 256;
 
 enum class ReferenceKind : uint32_t {
   kBackingFile = 1,

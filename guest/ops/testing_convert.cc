@@ -41,6 +41,13 @@ Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
   EXPECT_NE(request.target.slot, NativeFiles::kNoSlot) << conversion.target;
   if (conversion.fault) files.set_fault_hook(conversion.fault);
   if (conversion.references) files.set_reference_opener(conversion.references);
+  if (conversion.extents) {
+    files.set_extent_opener([&](uint32_t number) {
+      const int fd =
+          open(conversion.extents(number).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+      return fd < 0 ? nullptr : std::make_unique<FdFile>(fd);
+    });
+  }
   NativeLanes lanes(files, conversion.lanes, conversion.buffer_count, conversion.buffer_size);
   auto result = Convert(lanes, MakeConvertJob(request));
   if (result.ok()) {

@@ -2,6 +2,7 @@
 #ifndef HOTCELL_GUEST_OPS_TESTING_CONVERT_H_
 #define HOTCELL_GUEST_OPS_TESTING_CONVERT_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -36,6 +37,8 @@ struct TestConversion {
   size_t buffer_size = 2 << 20;
   NativeFiles::FaultHook fault = nullptr;
   NativeFiles::ReferenceOpener references = nullptr;
+  // The path of each further file of the target; null: there may be none.
+  std::function<std::string(uint32_t number)> extents = nullptr;
 };
 
 // Makes the target empty unless it is `existing`, and checks that progress came to its end.

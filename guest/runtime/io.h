@@ -70,6 +70,10 @@ class IoChannel {
   // value: the new slot; value2: its size in bytes.
   virtual IoResult OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) = 0;
 
+  // Makes a new, empty file for extent `number` of the target, which the job must allow. Extents
+  // are asked for from 0 on and in order. value: its slot.
+  virtual IoResult CreateExtent(uint32_t target_slot, uint32_t number) = 0;
+
   // Buffers taken and not released. The pool is the channel's; AcquireBuffer() fails the job
   // (panic) when none is left, so callers hold a known number: an op at most buffer_count() - 2,
   // metadata readers at most one at a time.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -130,6 +131,7 @@ IoResult NativeChannel::Execute(const NativeRequest& request, std::byte* data) {
     case abi::Opcode::kCopy:
       return ExecuteCopy(request, *file);
     case abi::Opcode::kOpenReference:
+    case abi::Opcode::kCreateExtent:
       break;
   }
   ContractBroken("an unknown request");
@@ -197,6 +199,17 @@ IoResult NativeChannel::OpenReference(uint32_t from_slot, ReferenceKind kind,
   if (opened.status != IoStatus::kOk) return {.status = opened.status};
   const FileHandle handle = files_.Add(std::move(opened.file));
   return {.value = handle.slot, .value2 = handle.size};
+}
+
+IoResult NativeChannel::CreateExtent(uint32_t target_slot, uint32_t number) {
+  ++request_count_;
+  Drain(pending_.size());
+  if (files_.file(target_slot) == nullptr) ContractBroken("an unknown slot");
+  if (number != files_.next_extent_++) ContractBroken("an extent out of order");
+  if (!files_.extent_opener_) return {.status = IoStatus::kRefused};
+  std::unique_ptr<NativeFile> file = files_.extent_opener_(number);
+  if (file == nullptr) return {.status = IoStatus::kIoError, .value = EIO};
+  return {.value = files_.Add(std::move(file)).slot};
 }
 
 std::byte* NativeChannel::AcquireBuffer() {

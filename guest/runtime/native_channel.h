@@ -100,6 +100,8 @@ class NativeFiles {
   };
   using ReferenceOpener =
       std::function<Opened(uint32_t from_slot, ReferenceKind kind, std::string_view name)>;
+  // Answers CREATE_EXTENT: a new file; null: the request is refused.
+  using ExtentOpener = std::function<std::unique_ptr<NativeFile>(uint32_t number)>;
   // A result takes the place of the request's own. Called by several channels at once.
   using FaultHook = std::function<std::optional<IoResult>(const NativeRequest&)>;
 
@@ -108,8 +110,9 @@ class NativeFiles {
   FileHandle AddPath(const std::string& path, int open_flags);
   static constexpr uint32_t kNoSlot = UINT32_MAX;
 
-  // Refuses everything unless set. Set both before the first request.
+  // Refuse everything unless set. Set all before the first request.
   void set_reference_opener(ReferenceOpener opener) { opener_ = std::move(opener); }
+  void set_extent_opener(ExtentOpener opener) { extent_opener_ = std::move(opener); }
   void set_fault_hook(FaultHook hook) { fault_hook_ = std::move(hook); }
 
   // nullptr: no such slot.
@@ -121,6 +124,8 @@ class NativeFiles {
   std::mutex mutex_;
   std::vector<std::unique_ptr<NativeFile>> files_;
   ReferenceOpener opener_;
+  ExtentOpener extent_opener_;
+  uint32_t next_extent_ = 0;
   FaultHook fault_hook_;
 };
 
@@ -152,6 +157,7 @@ class NativeChannel : public IoChannel {
   IoResult Flush(uint32_t slot) override;
   IoResult SetSize(uint32_t slot, uint64_t size) override;
   IoResult OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) override;
+  IoResult CreateExtent(uint32_t target_slot, uint32_t number) override;
   std::byte* AcquireBuffer() override;
   void ReleaseBuffer(std::byte* buffer) override;
 

@@ -229,6 +229,12 @@ IoResult RingChannel::OpenReference(uint32_t from_slot, ReferenceKind kind, std:
                       .flags = static_cast<uint32_t>(kind)}));
 }
 
+IoResult RingChannel::CreateExtent(uint32_t target_slot, uint32_t number) {
+  return Wait(Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kCreateExtent),
+                      .slot = target_slot,
+                      .offset = number}));
+}
+
 std::byte* RingChannel::AcquireBuffer() {
   HOTCELL_CHECK(!free_buffers_.empty());
   std::byte* const buffer = free_buffers_.back();

@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/target.h"
 #include "tools/hotcell/target_backing.h"
+#include "tools/hotcell/target_extents.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -36,6 +38,16 @@ absl::StatusOr<std::vector<File>> OpenSources(const ConvertOptions& options) {
   absl::Status status = CheckTargetIsNoReference(options.target_path, options.request.references);
   if (!status.ok()) return status;
   return files;
+}
+
+// Nor may a file beside the target be one of them.
+absl::Status CheckExtent(const ConvertOptions& options, const std::vector<File>& sources,
+                         const std::string& path) {
+  for (size_t i = 0; i < sources.size(); ++i) {
+    absl::Status status = CheckTargetIsNoSource(path, options.source_paths[i], sources[i]);
+    if (!status.ok()) return status;
+  }
+  return CheckTargetIsNoReference(path, options.request.references);
 }
 
 // Completes what is asked of the engine with the target's backing image. The user named that file,
@@ -111,11 +123,19 @@ int Convert(const ConvertOptions& options) {
     return fail(status);
   }
 
+  std::optional<TargetExtents> extents = TargetExtents::Of(
+      request.target_format, request.target_options, options.target_path,
+      [&](const std::string& path) { return CheckExtent(options, *sources, path); });
+  if (extents) request.open_extent = [&](uint32_t number) { return extents->Open(number); };
+
   const absl::Time start = absl::Now();
   progress.Begin();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
-  const absl::Status status =
-      reply.ok() ? target->Commit(request.target_cache != CacheMode::kUnsafe) : reply.status();
+  const bool sync = request.target_cache != CacheMode::kUnsafe;
+  absl::Status status = reply.status();
+  // The target, which names its extents, comes last.
+  if (status.ok() && extents) status = extents->Commit(sync);
+  if (status.ok()) status = target->Commit(sync);
   if (!status.ok()) {
     progress.Abandon();
     if (signals.caught() == 0) return fail(status);

@@ -113,6 +113,15 @@ struct DiskWindow {
   uint64_t end = UINT64_MAX;
 };
 
+// A file for a part of the target. The descriptor, open for reading and writing, is not owned and
+// stays open until Convert() has returned; the name is for messages.
+struct ExtentFile {
+  int fd = -1;
+  std::string name;
+};
+// Makes the file of extent `number`. Called once for each, from 0 on, on a thread of the job.
+using ExtentOpener = std::function<absl::StatusOr<ExtentFile>(uint32_t number)>;
+
 struct ConvertRequest {
   ImageSource source;
   // Follow it on the target's disk, each rounded up to whole sectors of 512 bytes.
@@ -134,6 +143,9 @@ struct ConvertRequest {
   // Data that is in the source as it is goes to the target without passing through the guest, and
   // zeroes in it are not looked for. No effect with `compress`.
   bool copy_offload = false;
+  // The target may consist of several files, as VMDKs of some subformats do. They share
+  // Limits::output_bytes with it. Null: it is one file.
+  ExtentOpener open_extent;
   // 0: as many as there are CPUs in the affinity mask; one for a file that is next to empty.
   uint32_t lanes = 0;
   CacheMode target_cache = CacheMode::kUnsafe;
@@ -156,6 +168,7 @@ struct CreateRequest {
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   uint64_t size = 0;  // bytes of its disk; rounded up to whole sectors of 512
   std::optional<TargetBase> backing;
+  ExtentOpener open_extent;  // as ConvertRequest's
   JobOptions options;
 };
 

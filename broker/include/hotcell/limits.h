@@ -15,7 +15,7 @@ struct Limits {
   absl::Duration wall_time = absl::Hours(24);
   // Of the worker, all vCPUs together.
   absl::Duration cpu_time = absl::Hours(48);
-  // Size that the output file may grow to, bytes. A sparse raw output has the size of its disk.
+  // Size that the output may grow to, all its files together, bytes. A sparse raw output has the size of its disk.
   uint64_t output_bytes = 64ull << 40;
   // Virtual disk, bytes.
   uint64_t virtual_size = 64ull << 40;

@@ -1,5 +1,6 @@
 #include "guest/formats/vmdk/vmdk_writer.h"
 
+#include "guest/formats/vmdk/vmdk_writer_flat.h"
 #include "guest/formats/vmdk/vmdk_writer_sparse.h"
 #include "guest/formats/vmdk/vmdk_writer_stream.h"
 #include "guest/formats/vmdk/write_options.h"
@@ -20,7 +21,7 @@ Result<std::unique_ptr<ImageWriter>> CreateVmdk(IoChannel& io, const CreateOptio
       return vmdk::CreateSparse(io, options, *parsed);
     case vmdk::Subformat::kMonolithicFlat:
     case vmdk::Subformat::kTwoGbMaxExtentFlat:
-      return Unsupported("vmdk: flat extents are not done for output");
+      return vmdk::CreateFlat(io, options, *parsed);
   }
   return Unsupported("vmdk: unknown subformat");
 }

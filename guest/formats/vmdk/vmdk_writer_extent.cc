@@ -36,6 +36,7 @@ Status SparseExtent::SelectWindow(IoChannel& io, uint64_t grain) {
 }
 
 Status SparseExtent::FinishTables(IoChannel& io) {
+  if (window_.empty()) return OkStatus();
   const std::span<const std::byte> entries = std::as_bytes(std::span(window_));
   const uint64_t at = window_begin_ * sizeof(Le32);
   for (const uint64_t tables : {redundant_tables_, first_table_}) {
