@@ -8,7 +8,10 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "broker/testing/temp_dir.h"
 
 namespace hotcell::broker {
@@ -92,7 +95,18 @@ class RequestHandlerTest : public testing::Test {
 
   TempDir dir_;
   UniqueFd in_;
+  void AllowExtents() {
+    files_.AllowExtents(
+        [this](uint32_t number) -> absl::StatusOr<ExtentFile> {
+          const std::string name = absl::StrCat("extent", number);
+          opened_.push_back(dir_.Open(name, O_RDWR | O_CREAT));
+          return ExtentFile{.fd = opened_.back().get(), .name = name};
+        },
+        Durability::kNone, Access::kCached);
+  }
+
   UniqueFd out_;
+  std::vector<UniqueFd> opened_;  // extents
   Arena arena_;
   Mapping guest_;
   FileTable files_{kLimits};
@@ -234,6 +248,65 @@ TEST_F(RequestHandlerTest, OpensAllowedReferencesReadOnly) {
   EXPECT_EQ(Complete(Opcode::kRead, 2, 0, 10, Buffer()).result, 4u);
   EXPECT_EQ(Filled(4), "base");
   EXPECT_FALSE(Handle(Opcode::kWrite, 2, 0, 1, Buffer()).ok());
+}
+
+TEST_F(RequestHandlerTest, ExtentsAreMadeInOrderAndWrittenAsTheTargetIs) {
+  AllowExtents();
+  EXPECT_EQ(Complete(Opcode::kCreateExtent, 1, 0, 0).result, 2u);
+  EXPECT_EQ(Complete(Opcode::kCreateExtent, 1, 1, 0).result, 3u);
+  Fill("second");
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 3, 0, 6, Buffer())), IoStatus::kOk);
+  EXPECT_EQ(dir_.Read("extent0"), "");
+  EXPECT_EQ(dir_.Read("extent1"), "second");
+}
+
+TEST_F(RequestHandlerTest, ExtentsOfATargetThatIsOneFileAreRefused) {
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, 0, 0)), IoStatus::kRefused);
+  EXPECT_EQ(files_.error().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(files_.Find(2), nullptr);
+}
+
+TEST_F(RequestHandlerTest, ExtentsAskedForTwiceOrOutOfOrderEndTheJob) {
+  AllowExtents();
+  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 1, 1, 0).ok());
+  EXPECT_TRUE(Handle(Opcode::kCreateExtent, 1, 0, 0).ok());
+  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 1, 0, 0).ok());
+  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 1, 2, 0).ok());
+  EXPECT_EQ(opened_.size(), 1u);
+}
+
+TEST_F(RequestHandlerTest, ExtentsOfAnInputEndTheJob) {
+  AllowExtents();
+  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 0, 0, 0).ok());
+  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 2, 0, 0).ok());
+  EXPECT_TRUE(opened_.empty());
+}
+
+TEST_F(RequestHandlerTest, ThereAreNoMoreExtentsThanTheLimit) {
+  AllowExtents();
+  for (uint64_t number = 0; number < abi::kMaxExtents; ++number) {
+    ASSERT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, number, 0)), IoStatus::kOk) << number;
+  }
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, abi::kMaxExtents, 0)), IoStatus::kQuota);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, INT64_MAX, 0)), IoStatus::kQuota);
+  EXPECT_EQ(opened_.size(), abi::kMaxExtents);
+}
+
+TEST_F(RequestHandlerTest, AllOutputsShareTheQuota) {
+  AllowExtents();
+  Complete(Opcode::kCreateExtent, 1, 0, 0);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 400, 0)), IoStatus::kOk);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 2, 601, 0)), IoStatus::kQuota);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 2, 600, 0)), IoStatus::kOk);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 401, 0)), IoStatus::kQuota);
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output_bytes` is 1000"));
+}
+
+TEST_F(RequestHandlerTest, AnExtentThatCannotBeMadeIsTold) {
+  files_.AllowExtents([](uint32_t) { return absl::UnavailableError("no room for it"); },
+                      Durability::kNone, Access::kCached);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, 0, 0)), IoStatus::kIoError);
+  EXPECT_EQ(files_.error().message(), "no room for it");
 }
 
 TEST_F(RequestHandlerTest, RefusedAndMissingReferencesAreTold) {

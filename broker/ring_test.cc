@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, CheckSubmissionTest,
     testing::Values(
         BadSubmission{"OpcodeZero", {.opcode = 0}, "unknown opcode (0x0)"},
-        BadSubmission{"OpcodeNine", {.opcode = 9}, "unknown opcode"},
+        BadSubmission{"OpcodeTen", {.opcode = 10}, "unknown opcode"},
         BadSubmission{"OpcodeHuge", {.opcode = UINT32_MAX}, "unknown opcode"},
         BadSubmission{"Reserved0", {.opcode = 1, .length = 1, .reserved0 = 1}, "reserved0"},
         BadSubmission{"SourceSlot", {.opcode = 1, .length = 1, .source_slot = 1}, "source slot"},
@@ -164,6 +164,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadSubmission{"NameLong", {.opcode = 7, .length = 4097, .flags = 1}, "name's length"},
         BadSubmission{"KindZero", {.opcode = 7, .length = 1}, "reference kind"},
         BadSubmission{"KindFive", {.opcode = 7, .length = 1, .flags = 5}, "reference kind"},
+        BadSubmission{"ExtentWithLength", {.opcode = 9, .length = 1}, "length"},
+        BadSubmission{"ExtentWithBuffer", {.opcode = 9, .buffer = 1}, "buffer"},
+        BadSubmission{"ExtentFlags", {.opcode = 9, .flags = 1}, "flags"},
         BadSubmission{"CopyNothing", {.opcode = 8}, "length"},
         BadSubmission{"CopyTooMuch", {.opcode = 8, .length = abi::kMaxCopy + 1}, "length"},
         BadSubmission{"CopyWithBuffer", {.opcode = 8, .length = 1, .buffer = 1}, "buffer"},

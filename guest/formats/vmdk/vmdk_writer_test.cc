@@ -217,6 +217,68 @@ TEST_F(VmdkWriterTest, NamesThatADescriptorCannotHoldAreReplaced) {
   EXPECT_THAT(Descriptor("a\"\nRW 1 FLAT \"x.vmdk"), HasSubstr("RW 2048 SPARSE \"disk.vmdk\"\n"));
 }
 
+class VmdkFilesTest : public VmdkWriterTest, public testing::WithParamInterface<std::string> {
+ protected:
+  void ConvertToFiles(const std::string& source, const std::string& stem) {
+    const std::string subformat = GetParam();
+    const auto name = [&](uint32_t number) {
+      if (subformat == "monolithicFlat") return directory_.path(stem + "-flat.vmdk");
+      const char* const kind = subformat == "twoGbMaxExtentFlat" ? "-f00" : "-s00";
+      return directory_.path(stem + kind + std::to_string(number + 1) + ".vmdk");
+    };
+    const auto result = RunConversion({.source = directory_.path(source),
+                                       .source_format = "raw",
+                                       .target = directory_.path(stem + ".vmdk"),
+                                       .target_format = "vmdk",
+                                       .options = {{"subformat", subformat}},
+                                       .lanes = 3,
+                                       .extents = name});
+    ASSERT_TRUE(result.ok()) << result.status().message();
+  }
+};
+
+TEST_P(VmdkFilesTest, QemuImgReadsWhatWasMeant) {
+  if (!HaveQemuImg()) GTEST_SKIP() << "qemu-img and qemu-io are not installed (qemu-utils)";
+  directory_.Run(
+      "truncate -s 4295006720 source.raw\n"
+      "for at in 0 32767 32768 40000 65535; do\n"
+      "  yes $at | dd of=source.raw bs=64k count=1 seek=$at iflag=fullblock conv=notrunc "
+      "status=none; done\n"
+      "yes end | dd of=source.raw bs=512 count=1 seek=8388684 iflag=fullblock conv=notrunc "
+      "status=none");
+  ConvertToFiles("source.raw", "disk");
+
+  directory_.Run(
+      "qemu-img check -q -f vmdk disk.vmdk >&2\n"
+      "qemu-img compare -f raw -F vmdk source.raw disk.vmdk >&2\n"
+      "qemu-img create -q -f vmdk -o subformat=" +
+      GetParam() +
+      " theirs.vmdk 4295006720\n"
+      "grep -v CID disk.vmdk > ours.txt\n"
+      "grep -v CID theirs.vmdk | sed s/theirs/disk/ > theirs.txt\n"
+      "diff ours.txt theirs.txt >&2\n"
+      "ls disk* > ours.txt; ls theirs*.vmdk | sed s/theirs/disk/ > theirs.txt\n"
+      "diff ours.txt theirs.txt >&2");
+}
+
+TEST_P(VmdkFilesTest, TargetsOfOneFileAreRefused) {
+  directory_.Run("truncate -s 1M source.raw");
+  EXPECT_THAT(TryConvert("source.raw", "disk.vmdk", {{"subformat", GetParam()}}).message(),
+              HasSubstr("is written to several files"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Vmdk, VmdkFilesTest,
+                         testing::Values("monolithicFlat", "twoGbMaxExtentSparse",
+                                         "twoGbMaxExtentFlat"),
+                         [](const auto& test) { return test.param; });
+
+TEST_F(VmdkWriterTest, DisksThatTakeTooManyFilesAreRefused) {
+  directory_.Run("truncate -s 600G source.raw");
+  EXPECT_THAT(
+      TryConvert("source.raw", "disk.vmdk", {{"subformat", "twoGbMaxExtentFlat"}}).message(),
+      HasSubstr("would take 300 files; the most is 256"));
+}
+
 TEST_F(VmdkWriterTest, OptionsThatCannotBeMetAreRefused) {
   struct Refused {
     Options options;
