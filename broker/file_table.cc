@@ -201,7 +201,7 @@ absl::StatusOr<uint32_t> FileTable::AddExtent(uint64_t number) {
   const std::lock_guard lock(extents_mutex_);
   if (open_extent_ == nullptr) {
     return absl::PermissionDeniedError(
-        "the target is one file, and the job may make no others beside it");
+        "the target would consist of several files, and the job may write only one");
   }
   if (number >= abi::kMaxExtents) {
     return absl::ResourceExhaustedError(

@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,7 +16,6 @@
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/target.h"
 #include "tools/hotcell/target_backing.h"
-#include "tools/hotcell/target_extents.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -123,19 +121,15 @@ int Convert(const ConvertOptions& options) {
     return fail(status);
   }
 
-  std::optional<TargetExtents> extents = TargetExtents::Of(
-      request.target_format, request.target_options, options.target_path,
+  request.open_extent = target->OpenExtents(
+      request.target_format, request.target_options,
       [&](const std::string& path) { return CheckExtent(options, *sources, path); });
-  if (extents) request.open_extent = [&](uint32_t number) { return extents->Open(number); };
 
   const absl::Time start = absl::Now();
   progress.Begin();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
-  const bool sync = request.target_cache != CacheMode::kUnsafe;
-  absl::Status status = reply.status();
-  // The target, which names its extents, comes last.
-  if (status.ok() && extents) status = extents->Commit(sync);
-  if (status.ok()) status = target->Commit(sync);
+  const absl::Status status =
+      reply.ok() ? target->Commit(request.target_cache != CacheMode::kUnsafe) : reply.status();
   if (!status.ok()) {
     progress.Abandon();
     if (signals.caught() == 0) return fail(status);

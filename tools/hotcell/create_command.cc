@@ -150,6 +150,9 @@ absl::Status Create(const Cancellation& cancellation, Options& options) {
   absl::StatusOr<Target> target = Target::Open(options.path, /*in_place=*/false);
   if (!target.ok()) return target.status();
   options.request.target_fd = target->fd();
+  options.request.open_extent =
+      target->OpenExtents(request.target_format, request.target_options,
+                          [](const std::string&) { return absl::OkStatus(); });
   const absl::StatusOr<ConvertReply> reply = (*engine)->CreateImage(request);
   if (!reply.ok()) return reply.status();
   if (absl::Status status = target->Commit(/*sync=*/false); !status.ok()) return status;

@@ -15,6 +15,7 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
     return absl::InvalidArgumentError(Cat("cannot write to '", path, "': it is a directory"));
   }
   Target target;
+  target.path_ = path;
   if (in_place || (exists && S_ISBLK(info.st_mode))) {
     absl::StatusOr<File> file = OpenInPlace(path);
     if (!file.ok()) return file.status();
@@ -25,6 +26,20 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
   if (!file.ok()) return file.status();
   target.fresh_ = *std::move(file);
   return target;
+}
+
+ExtentOpener Target::OpenExtents(const std::string& format, const TargetExtents::Options& options,
+                                 TargetExtents::Check check) {
+  extents_ = TargetExtents::Of(format, options, path_, std::move(check));
+  if (!extents_) return nullptr;
+  return [this](uint32_t number) { return extents_->Open(number); };
+}
+
+absl::Status Target::Commit(bool sync) {
+  if (extents_) {
+    if (absl::Status status = extents_->Commit(sync); !status.ok()) return status;
+  }
+  return in_place() ? absl::OkStatus() : fresh_->Commit(sync);
 }
 
 absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,

@@ -10,6 +10,7 @@
 #include "hotcell/output_file.h"
 #include "hotcell/references.h"
 #include "tools/hotcell/files.h"
+#include "tools/hotcell/target_extents.h"
 
 namespace hotcell::cli {
 
@@ -21,11 +22,20 @@ class Target {
 
   int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
   bool in_place() const { return in_place_.has_value(); }
-  absl::Status Commit(bool sync) { return in_place() ? absl::OkStatus() : fresh_->Commit(sync); }
+  // What makes the files beside the target, where its format and options say that there are any;
+  // null: there are none. `check` may refuse to have an existing file replaced. The target outlives
+  // its use.
+  ExtentOpener OpenExtents(const std::string& format, const TargetExtents::Options& options,
+                           TargetExtents::Check check);
+
+  // The files beside the target get their names first, because it is what names them.
+  absl::Status Commit(bool sync);
 
  private:
+  std::string path_;
   std::optional<File> in_place_;
   std::optional<OutputFile> fresh_;
+  std::optional<TargetExtents> extents_;
 };
 
 // The target may not be a file that the job reads: kInvalidArgument, naming both.

@@ -39,8 +39,9 @@ Result<std::vector<ExtentFile>> CreateExtentFiles(IoChannel& io, const CreateOpt
     const auto number = static_cast<uint32_t>(files.size());
     const IoResult made = io.CreateExtent(create.slot, number);
     if (made.status == IoStatus::kRefused) {
-      return Unsupported(StrCat("vmdk: ", options.create_type,
-                                " is written to several files, and there can be only one here"));
+      return Status(Code::kReferenceRefused,
+                    StrCat("vmdk: ", options.create_type,
+                           " is written to several files, and there can be only one here"));
     }
     std::string name = ExtentName(create.name, options.subformat, number);
     if (!made.ok()) return IoError(made, StrCat("create the extent ", name));
