@@ -45,7 +45,8 @@ class Case:
     attempted: tuple = ()  # files that may be asked for if the kernel refuses them
     info: str | None = None  # None: any orderly end; "answers"; or the pattern of an error
     target_format: str = "raw"
-    format: str = "qcow2"
+    format: str | None = "qcow2"  # None: hotcell finds out
+    reads_as: str | None = None  # what it must find then
     # same(): where qemu-img minds the damage, an image it reads that has the same contents.
     undamaged: str | None = None
 

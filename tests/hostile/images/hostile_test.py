@@ -44,19 +44,23 @@ def _check_orderly_error(result, what):
     return line
 
 
+def _format_arguments(case):
+    return [] if case.format is None else ["-f", case.format]
+
+
 def _convert_arguments(case, target):
-    return ["convert", "-f", case.format, "-O", case.target_format, *case.arguments, case.path,
-            target]
+    return ["convert", *_format_arguments(case), "-O", case.target_format, *case.arguments,
+            case.path, target]
 
 
 def _check_same(case, target):
     if case.target_format == "qcow2":
         programs.must(["qemu-img", "check", "-q", "-f", "qcow2", target])
-        programs.qemu_img("compare", "-f", case.format, "-F", "qcow2", case.path, target)
+        programs.qemu_img("compare", "-f", case.format or case.reads_as, "-F", "qcow2", case.path, target)
         return
     reference = os.path.join(os.path.dirname(target), "reference.raw")
     source = case.path
-    convert = ["qemu-img", "convert", "-f", case.format, "-O", "raw"]
+    convert = ["qemu-img", "convert", "-f", case.format or case.reads_as, "-O", "raw"]
     if programs.run([*convert, source, reference]).returncode != 0:
         # qemu-img minds the damage and we need not: then it must have cost no data.
         source = case.undamaged
@@ -104,8 +108,8 @@ def _check_old_target(case, directory, status):
 
 
 def _check_info(case):
-    for arguments in (["info", "-f", case.format, case.path],
-                      ["info", "-f", case.format, "--output=json", case.path]):
+    for arguments in (["info", *_format_arguments(case), case.path],
+                      ["info", *_format_arguments(case), "--output=json", case.path]):
         result = _timed(arguments, " ".join(arguments[:-1]))
         if result.returncode == 0:
             harness.check(case.info in (None, "answers"), "info: succeeded")
@@ -130,7 +134,7 @@ def _check_opens(case, directory):
     log = os.path.join(directory, "strace.log")
     for arguments, names in (
             (_convert_arguments(case, target), {case.path, target, output, *case.allowed}),
-            (["info", "-f", case.format, case.path], {case.path})):
+            (["info", *_format_arguments(case), case.path], {case.path})):
         # The tree is watched for seconds, not for the length of a bomb.
         _, entries = trace.run([programs.HOTCELL, *arguments], log, timeout=_TIMEOUT_SECONDS * 2)
         harness.check(entries, "strace saw nothing")
