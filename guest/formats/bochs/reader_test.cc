@@ -199,7 +199,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"ExtentTwice", [](TestImage& i) { i.SetCatalog(5, 1); }, Code::kCorruptImage,
                "two entries of the catalog claim extent 1"},
         Damage{"TruncatedByAByte", [](TestImage& i) { i.Resize(TestImage::Extent(2) - 1); },
-               Code::kCorruptImage, "the data of disk offset 0x0 at"}),
+               Code::kCorruptImage, "the data of disk offset 0x8000 at"}),
     [](const auto& test) { return test.param.name; });
 
 TEST(BochsReaderTest, DescribesADamagedImageWithAWarning) {
