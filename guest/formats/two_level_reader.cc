@@ -30,7 +30,7 @@ size_t L2SliceCount(const TwoLevelLayout& layout) {
 TwoLevelReader::TwoLevelReader(const TwoLevelLayout& layout)
     : layout_(layout),
       l1_table_{.offset = layout.l1_offset,
-                .size = layout.l1_entries() * sizeof(uint64_t),
+                .size = std::max(layout.l1_size, layout.l1_entries() * sizeof(uint64_t)),
                 .what = "the L1 table"},
       l1_cache_(layout.format, layout.byte_order, kSliceSize, kL1Slices),
       l2_cache_(layout.format, layout.byte_order, L2SliceSize(layout), L2SliceCount(layout)) {}

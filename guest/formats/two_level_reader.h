@@ -28,6 +28,7 @@ struct TwoLevelLayout {
   uint64_t l2_entries = 0;       // a power of two; with cluster_size at most 2^53 bytes of disk
   uint64_t table_alignment = 1;  // of L2 tables, bytes
   uint64_t l1_offset = 0;        // bytes
+  uint64_t l1_size = 0;          // bytes that the table has, if more than the disk needs
   FileRegion header;
 
   uint64_t l2_bytes() const { return l2_entries * sizeof(uint64_t); }

@@ -138,13 +138,19 @@ INSTANTIATE_TEST_SUITE_P(
                  i.Set(sizeof(Header) + 8, Be64(2 * kCluster - 8));
                },
                Code::kCorruptImage, "at 0x1000 and 0x1ff8"},
-        Damage{"DataPastTheEnd", [](TestImage& i) { i.SetL2(0, 3 * kCluster + 1); },
+        Damage{"DataPastTheEnd", [](TestImage& i) { i.SetL2(0, 3 * kCluster + 512); },
                Code::kCorruptImage,
-               "the cluster of disk offset 0x0 at 0x3001 (4096 bytes) reaches past the end"},
+               "the cluster of disk offset 0x0 at 0x3200 (4096 bytes) reaches past the end"},
         Damage{"TruncatedByAByte", [](TestImage& i) { i.Resize(4 * kCluster - 1); },
                Code::kCorruptImage, "the cluster of disk offset 0x1000"},
-        Damage{"DataInTheHeader", [](TestImage& i) { i.SetL2(0, 8); }, Code::kCorruptImage,
-               "overlaps the header"},
+        Damage{"DataUnaligned", [](TestImage& i) { i.SetL2(0, 2 * kCluster + 8); },
+               Code::kCorruptImage, "lies at 0x2008, which is not a sector boundary"},
+        Damage{"DataOnTheL1Table",
+               [](TestImage& i) {
+                 i.header().l1_table_offset = 2 * kCluster + 512;
+                 i.Set(2 * kCluster + 512, Be64(kCluster));
+               },
+               Code::kCorruptImage, "overlaps the L1 table at 0x2200"},
         Damage{"DataClaimedTwice", [](TestImage& i) { i.SetL2(9, 2 * kCluster); },
                Code::kCorruptImage, "disk offsets 0x0 and 0x9000 claim the same data at 0x2000"},
         Damage{"StreamOfNoBytes", [](TestImage& i) { i.SetL2(0, kEntryCompressed | 2 * kCluster); },

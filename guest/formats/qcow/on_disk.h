@@ -34,6 +34,9 @@ inline constexpr uint32_t kCryptAes = 1;
 // bytes, then its offset. The stream is one of RFC 1951.
 inline constexpr uint64_t kEntryCompressed = 1ull << 63;
 
+// Clusters that are not compressed lie at multiples of this in the file.
+inline constexpr uint64_t kSectorSize = 512;
+
 inline constexpr uint32_t kMinClusterBits = 9;
 inline constexpr uint32_t kMaxClusterBits = 16;
 inline constexpr uint32_t kMinL2Bits = 9 - 3;

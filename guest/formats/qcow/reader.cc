@@ -48,7 +48,11 @@ class Reader : public TwoLevelReader {
                      .length = layout().cluster_size,
                      .slot = layout().file.slot,
                      .offset = entry};
-    if ((entry & kEntryCompressed) == 0) return extent;
+    if ((entry & kEntryCompressed) == 0) {
+      if (entry % kSectorSize == 0) return extent;
+      return CorruptImage(StrCat("qcow: the cluster of disk offset ", Hex(cluster), " lies at ",
+                                 Hex(entry), ", which is not a sector boundary"));
+    }
     const uint32_t size_shift = 63 - parts_.cluster_bits;
     extent.kind = Extent::Kind::kCompressed;
     extent.offset = entry & ((uint64_t{1} << size_shift) - 1);

@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"L1Unaligned", [](TestImage& i) { i.header().l1_table_offset = kCluster + 8; },
                kCorrupt, "the L1 table at 0x1008 is not at a cluster boundary"},
         Damage{"L1PastTheEnd", [](TestImage& i) { i.header().l1_table_offset = 5 * kCluster; },
-               kCorrupt, "the L1 table at 0x5000 (8 bytes) reaches past the end"},
+               kCorrupt, "the L1 table at 0x5000 (4096 bytes) reaches past the end"},
         Damage{"L1FarAway", [](TestImage& i) { i.header().l1_table_offset = -kCluster; }, kCorrupt,
                "reaches past the end"},
         Damage{"L1InTheHeader", [](TestImage& i) { i.header().l1_table_offset = 0u; }, kCorrupt,

@@ -101,6 +101,7 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
       .l2_entries = uint64_t{raw.table_size} * raw.cluster_size / sizeof(Le64),
       .table_alignment = raw.cluster_size,
       .l1_offset = raw.l1_table_offset,
+      .l1_size = uint64_t{raw.table_size} * raw.cluster_size,
       .header = {.offset = 0,
                  .size = uint64_t{raw.header_size} * raw.cluster_size,
                  .what = "the header"},
