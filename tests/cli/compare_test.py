@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -135,6 +136,18 @@ def _json(_):
                          "first": images[0], "second": images[1], "warnings": []}, "document")
 
 
+def _garble_first_stream(image):
+    """Overwrites the start of the first compressed cluster of a qcow2 image."""
+    with open(image, "r+b") as file:
+        data = file.read()
+        l1_table = struct.unpack_from(">Q", data, 40)[0]
+        table = struct.unpack_from(">Q", data, l1_table)[0] & 0x00fffffffffffe00
+        entries = struct.unpack_from(">8192Q", data, table)
+        stream = next(entry for entry in entries if entry >> 62 & 1) & (1 << 54) - 1
+        file.seek(stream)
+        file.write(b"\xff" * 16)
+
+
 def _errors(_):
     """Every error has an exit status above 1, which is the one for images that differ."""
     programs.require_kvm()
@@ -142,9 +155,7 @@ def _errors(_):
     programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", same, "cut.qcow2")
     os.truncate("cut.qcow2", os.stat("cut.qcow2").st_size - 128 * 1024)
     programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", "-c", same, "garbled.qcow2")
-    with open("garbled.qcow2", "r+b") as image:
-        image.seek(os.stat("garbled.qcow2").st_size // 2)
-        image.write(b"\xff" * 128 * 1024)
+    _garble_first_stream("garbled.qcow2")
     for arguments, status, pattern in (
             ([same], 2, b"SECOND"), ([same, "nosuch"], 2, b"nosuch"),
             (["-f", "qcow2", same, same], 2, b"qcow2"), (["--object", "x", same, same], 2, b"object"),
