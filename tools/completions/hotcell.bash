@@ -1,7 +1,7 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert create dd info run doctor help"
+_hotcell_commands="convert create dd info compare check inspect digest run doctor help"
 _hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
   report-bytes= references= chain-depth="
@@ -23,6 +23,19 @@ _hotcell_options() {
       echo "-f -U --format --force-share --backing-chain --backing --follow-references --image-opts
         --output $_hotcell_common"
       ;;
+    compare)
+      echo "-f -F -p -q -s -T -U --force-share --backing --follow-references --lanes --output
+        $_hotcell_common"
+      ;;
+    check) echo "-f -q -T -U --format --quiet --force-share --image-opts --output $_hotcell_common" ;;
+    inspect)
+      echo "-f -q -U --format --quiet --force-share --allow-format --max-expansion
+        --max-virtual-size --no-check --output $_hotcell_common"
+      ;;
+    digest)
+      echo "-f -p -T -U --format --progress --force-share --backing --follow-references --lanes
+        --output $_hotcell_common"
+      ;;
     run)
       echo "--mode --load --entry --mem --vcpus --serial-input --input --output
         --output-capacity --dirty-pages --registers --vga --verbose -v --stats $_hotcell_common"
@@ -35,7 +48,7 @@ _hotcell_options() {
 # the option takes none that are known.
 _hotcell_values() {
   case $1:$2 in
-    *:-F | *:-f | *:-O | *:--format | *:--source-format | *:--target-format)
+    *:--allow-format | *:-F | *:-f | *:-O | *:--format | *:--source-format | *:--target-format)
       hotcell --help | sed -n "s/^Supported formats: //p"
       ;;
     *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
@@ -52,7 +65,7 @@ _hotcell_values() {
     *:--limit) echo "$_hotcell_limits" ;;
     *:--require) echo "$_hotcell_layers" ;;
     *:-l | *:-m | *:-S | *:--snapshot | *:--backing | *:--lanes | *:--load | *:--entry | *:--mem | \
-      *:--vcpus | *:--output-capacity | *:--memory | *:--timeout)
+      *:--vcpus | *:--output-capacity | *:--max-expansion | *:--max-virtual-size | *:--memory | *:--timeout)
       echo ""
       ;;
     *) return 1 ;;
@@ -68,7 +81,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert create dd info run doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest run doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.
