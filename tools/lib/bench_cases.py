@@ -73,11 +73,12 @@ def formats(hotcell):
 
 
 def cases(listed):
-    """Every case, for the formats as formats() returns them."""
-    sources = [Variant(entry["name"]) for entry in listed]
+    """Every case, for the formats as formats() returns them. What is only read is left out, as
+    nobody here could make the images."""
+    targets = [Variant(entry["name"]) for entry in listed if entry["writable"]]
+    sources = targets
     compressed = [Variant(entry["name"], option) for entry in listed
                   for option in entry["compressions"]]
-    targets = [Variant(entry["name"]) for entry in listed if entry["writable"]]
     found = [Case("disk", source, target) for source in sources + compressed
              for target in targets + compressed]
     # Random data is not stored compressed: reading it back is the plain case.

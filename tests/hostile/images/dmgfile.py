@@ -82,6 +82,7 @@ class DmgFile:
         self.trailer = {"signature": b"koly", "version": 4, "header_size": 512, "flags": 1,
                         "segment_number": 1, "segment_count": 1, "image_variant": 1}
         self.data = b""
+        self.sectors = 0  # of what was added
         self.tables = [Table()]
         self.resource_fork = resource_fork
         self.plist = None  # bytes instead of what the tables make
@@ -99,6 +100,7 @@ class DmgFile:
         entries.append([kind, 0, sector, len(data) // SECTOR,
                         len(self.data) if stored else 0, len(stored)])
         self.data += stored
+        self.sectors += len(data) // SECTOR
 
     def _property_list(self):
         tables = [{"Attributes": "0x0050", "CFName": f"part {number}", "Data": table.pack(),
@@ -119,12 +121,11 @@ class DmgFile:
             description = self._resource_fork() if self.resource_fork else self._property_list()
         which = "rsrc_fork" if self.resource_fork else "xml"
         trailer = {f"{which}_offset": len(self.data), f"{which}_length": len(description),
-                   "data_fork_length": len(self.data)}
-        trailer["sector_count"] = sum(entry[3] for table in self.tables for entry in table.entries)
+                   "data_fork_length": len(self.data), "sector_count": self.sectors}
         trailer.update(self.trailer)
         content = self.data + description + self.before_trailer + _pack(_TRAILER, trailer)
         with open(path, "wb") as out:
-            out.write(content[:len(content) - self.cut])
+            out.write(content[:max(0, len(content) - self.cut)])
 
 
 def pattern(number, size):
