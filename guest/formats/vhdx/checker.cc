@@ -23,7 +23,11 @@ constexpr uint64_t kMaxLeaks = 1 << 20;
 
 class Checker {
  public:
-  Checker(IoChannel& io, const Layout& layout) : io_(io), layout_(layout) {}
+  Checker(IoChannel& io, const Layout& layout) : io_(io), layout_(layout) {
+    for (const FileRegion& region : layout.regions) {
+      end_of_metadata_ = std::max(end_of_metadata_, region.offset + region.size);
+    }
+  }
 
   Result<CheckResult> Run() {
     for (const std::string& warning : layout_.warnings) result_.Add(Kind::kCorruption, warning);
@@ -65,7 +69,8 @@ class Checker {
   std::vector<Block> blocks_;
   bool partial_in_chunk_ = false;
   bool compared_in_parts_ = false;
-  uint64_t end_ = 0;  // of what is in use
+  uint64_t end_of_metadata_ = 0;
+  uint64_t end_ = 0;  // of the blocks
 };
 
 Status Checker::CheckTable() {
@@ -131,8 +136,8 @@ void Checker::CheckBitmap(uint64_t block, uint64_t entry) {
 // Precondition: it lies within the file, whose size in MiB has 32 bits on any host.
 void Checker::AddBlock(uint64_t entry, uint64_t number) {
   if (blocks_.size() == kMaxCompared) {
-    CompareBlocks();
     compared_in_parts_ = true;
+    CompareBlocks();
   }
   blocks_.push_back({.offset_mib = static_cast<uint32_t>(entry >> kOffsetShift),
                      .number = static_cast<uint32_t>(number)});
@@ -145,7 +150,10 @@ void Checker::CompareBlocks() {
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const uint64_t begin = blocks_[i].offset_mib * kMiB;
     end_ = std::max(end_, begin + SizeOf(blocks_[i]));
-    if (i == 0) continue;
+    if (i == 0) {
+      CheckSpace(end_of_metadata_, begin);
+      continue;
+    }
     const uint64_t before = blocks_[i - 1].offset_mib * kMiB + SizeOf(blocks_[i - 1]);
     if (before <= begin) {
       CheckSpace(before, begin);
@@ -159,6 +167,7 @@ void Checker::CompareBlocks() {
 
 // Counts the blocks that would fit into a part of the file that nothing uses.
 void Checker::CheckSpace(uint64_t begin, uint64_t end) {
+  if (compared_in_parts_) return;  // blocks of another part may be there
   const uint64_t size = layout_.metadata.block_size;
   for (uint64_t at = begin; at < end && end - at >= size && result_.leaks < kMaxLeaks; at += size) {
     if (FindOverlap(layout_.regions, at, size) != nullptr) continue;
@@ -167,10 +176,7 @@ void Checker::CheckSpace(uint64_t begin, uint64_t end) {
 }
 
 void Checker::CheckEnd() {
-  for (const FileRegion& region : layout_.regions) {
-    end_ = std::max(end_, region.offset + region.size);
-  }
-  CheckSpace(end_, layout_.file->file().size);
+  CheckSpace(std::max(end_, end_of_metadata_), layout_.file->file().size);
   result_.image_end_offset = layout_.file->size();
   if (!compared_in_parts_) return;
   result_.Add(Kind::kCheckError, StrCat("vhdx: the disk has more than ", kMaxCompared,

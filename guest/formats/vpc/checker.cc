@@ -23,7 +23,11 @@ constexpr uint64_t kMaxLeaks = 1 << 20;
 
 class Checker {
  public:
-  Checker(IoChannel& io, const Layout& layout) : io_(io), layout_(layout) {}
+  Checker(IoChannel& io, const Layout& layout) : io_(io), layout_(layout) {
+    for (const FileRegion& region : layout.regions) {
+      end_of_metadata_ = std::max(end_of_metadata_, region.offset + region.size);
+    }
+  }
 
   Result<CheckResult> Run() {
     for (const std::string& warning : layout_.warnings) result_.Add(Kind::kCorruption, warning);
@@ -49,7 +53,8 @@ class Checker {
   const Layout& layout_;
   CheckResult result_;
   std::vector<Block> blocks_;
-  uint64_t end_ = 0;  // of what is in use
+  uint64_t end_of_metadata_ = 0;
+  uint64_t end_ = 0;  // of the blocks
   bool compared_in_parts_ = false;
 };
 
@@ -77,8 +82,8 @@ void Checker::CheckEntry(uint64_t block, uint32_t sector) {
   }
   end_ = std::max(end_, sector * kSectorSize + layout_.bitmap_size + layout_.block_size);
   if (blocks_.size() == kMaxCompared) {
-    CompareBlocks();
     compared_in_parts_ = true;
+    CompareBlocks();
   }
   blocks_.push_back({.sector = sector, .number = static_cast<uint32_t>(block)});
 }
@@ -88,6 +93,7 @@ void Checker::CompareBlocks() {
     return std::pair(a.sector, a.number) < std::pair(b.sector, b.number);
   });
   const uint64_t size = layout_.bitmap_size + layout_.block_size;
+  if (!blocks_.empty()) CheckSpace(end_of_metadata_, blocks_.front().sector * kSectorSize);
   for (size_t i = 1; i < blocks_.size(); ++i) {
     const uint64_t begin = blocks_[i].sector * kSectorSize;
     const uint64_t before = blocks_[i - 1].sector * kSectorSize;
@@ -104,6 +110,7 @@ void Checker::CompareBlocks() {
 
 // Counts the blocks that would fit into a part of the file that no block uses.
 void Checker::CheckSpace(uint64_t begin, uint64_t end) {
+  if (compared_in_parts_) return;  // blocks of another part may be there
   const uint64_t size = layout_.bitmap_size + layout_.block_size;
   for (uint64_t at = begin; at < end && end - at >= size && result_.leaks < kMaxLeaks; at += size) {
     if (FindOverlap(layout_.regions, at, size) != nullptr) continue;
@@ -112,10 +119,7 @@ void Checker::CheckSpace(uint64_t begin, uint64_t end) {
 }
 
 void Checker::CheckEnd() {
-  for (const FileRegion& region : layout_.regions) {
-    end_ = std::max(end_, region.offset + region.size);
-  }
-  CheckSpace(end_, layout_.blocks_end);
+  CheckSpace(std::max(end_, end_of_metadata_), layout_.blocks_end);
   result_.image_end_offset = layout_.file.size;
   if (!compared_in_parts_) return;
   result_.Add(Kind::kCheckError, StrCat("vpc: the disk has more than ", kMaxCompared,

@@ -249,8 +249,10 @@ def _no_locator(image):
     image.metadata["flags"] = 2
 
 
-def chain_case(name, verdict, parent_name, make_parent, change=lambda image: None):
-    """Registers a differencing disk beside a parent that may be opened."""
+def chain_case(name, verdict, parent_name, make_parent, change=lambda image: None,
+               undamaged=None):
+    """Registers a differencing disk beside a parent that may be opened. `undamaged`: directory ->
+    path of a disk of the same contents that has no parent, which QEMU needs."""
     def make(directory):
         child = v.VhdxFile(present=(0,))
         child.bat = [v.BLOCKS | v.FULLY_PRESENT, 0, 0, 0]
@@ -260,7 +262,8 @@ def chain_case(name, verdict, parent_name, make_parent, change=lambda image: Non
         parent = os.path.join(directory, parent_name)
         make_parent(parent)
         return Case(path, verdict, format="vhdx", info="answers",
-                    arguments=(f"--follow-references={directory}",), allowed=(parent,))
+                    arguments=(f"--follow-references={directory}",), allowed=(parent,),
+                    undamaged=undamaged and undamaged(directory))
     CASES[f"vhdx-{name}"] = make
 
 
@@ -276,6 +279,38 @@ chain_case("parent-is-itself", refused("more than|cycle|itself"), "image.vhdx",
            lambda path: None)
 chain_case("partly-there-without-bitmap", refused("too small|sector bitmap is not there"),
            "parent.vhdx", lambda path: v.VhdxFile().write(path), _partial_without_bitmap)
+
+
+# Of the first block's sectors, one in three is the child's.
+_CHILDS = [sector for sector in range(v.MIB // 512) if sector % 3 == 0]
+
+
+def _partial(image):
+    """A chunk has 4096 blocks, after whose entries comes that of its sector bitmap."""
+    image.bat[0] = v.BLOCKS | v.PARTIALLY_PRESENT
+    image.bat[3] = v.ZERO
+    image.put(v.BAT + 8 * 4096, (image.end | v.FULLY_PRESENT).to_bytes(8, "little"))
+    bits = bytearray(v.MIB)
+    for sector in _CHILDS:
+        bits[sector // 8] |= 1 << sector % 8
+    image.put(image.end, bits)
+    image.put(v.BLOCKS, v.pattern(77))
+    image.end += v.MIB
+
+
+def _joined(directory):
+    image = v.VhdxFile(present=(1, 2))
+    block = bytearray(v.pattern(0))
+    for sector in _CHILDS:
+        block[sector * 512:(sector + 1) * 512] = v.pattern(77)[sector * 512:(sector + 1) * 512]
+    image.add_block(0, block)
+    path = os.path.join(directory, "joined.vhdx")
+    image.write(path)
+    return path
+
+
+chain_case("partly-there", same(), "parent.vhdx",
+           lambda path: v.VhdxFile(present=(0, 1, 2, 3)).write(path), _partial, _joined)
 
 
 # ---- The log -------------------------------------------------------------------------------------
