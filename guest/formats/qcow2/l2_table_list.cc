@@ -8,15 +8,14 @@
 namespace hotcell::guest::qcow2 {
 
 Status L2TableList::Add(uint64_t offset, bool active) {
-  if (tables_.size() == kMaxTables) {
+  if (tables_.size() == kMaxListed) {
     SortByOffset();
-    if (tables_.size() > kMaxTables / 2) {
-      return LimitExceeded(StrCat("qcow2: the image has more than ", kMaxTables / 2,
+    if (tables_.size() > kMaxTables) {
+      return LimitExceeded(StrCat("qcow2: the image has more than ", kMaxTables,
                                   " L2 tables, too many to be checked"));
     }
   }
-  tables_.push_back(
-      {.offset = offset, .order = order_, .uses = 1, .active = active ? uint32_t{1} : 0});
+  tables_.push_back({.offset = offset, .order = order_, .uses = 1, .active = active});
   if (order_ != UINT32_MAX) ++order_;
   return OkStatus();
 }

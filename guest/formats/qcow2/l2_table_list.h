@@ -12,15 +12,16 @@
 namespace hotcell::guest::qcow2 {
 
 struct ListedTable {
-  uint64_t offset = 0;  // in the file, bytes
-  uint32_t order = 0;   // of its first use
-  uint32_t uses = 0;    // by L1 entries of the active layer and of snapshots
-  uint32_t active = 0;  // by those of the active layer
-  bool hole = false;    // it lies in a hole of the file and so has no entries
+  uint64_t offset = 0;       // in the file, bytes
+  uint32_t order = 0;        // of its first use
+  uint32_t uses = 0;         // by L1 entries of the active layer and of snapshots
+  uint32_t active : 31 = 0;  // by those of the active layer
+  uint32_t hole : 1 = 0;     // it lies in a hole of the file and so has no entries
   // Windows of ClusterCounts that its entries point into; first > last: none.
   uint16_t first_window = 1;
   uint16_t last_window = 0;
 };
+static_assert(sizeof(ListedTable) == 24);
 
 // Snapshots share tables with each other, and a damaged or malicious image can name the same table
 // millions of times: listed once, they take the time that the file's size allows them.
@@ -37,7 +38,9 @@ class L2TableList {
   std::vector<ListedTable>& tables() { return tables_; }
 
  private:
-  static constexpr size_t kMaxTables = 768 << 10;
+  // 12 MiB of them. Tables of 64 KiB map 224 TiB with as many.
+  static constexpr size_t kMaxListed = 512 << 10;
+  static constexpr size_t kMaxTables = kMaxListed / 8 * 7;
 
   void SortByOffset();
   Status MarkHoles(IoChannel& io, const FileHandle& file);

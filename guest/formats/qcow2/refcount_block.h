@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "guest/formats/endian.h"
+
 namespace hotcell::guest::qcow2 {
 
 inline uint64_t MaxRefcount(uint32_t refcount_order) {
@@ -20,6 +22,7 @@ inline uint64_t GetRefcount(std::span<const std::byte> block, uint32_t refcount_
     const auto byte = static_cast<uint32_t>(block[(index * bits) / 8]);
     return (byte >> ((index * bits) % 8)) & ((1u << bits) - 1);
   }
+  if (refcount_order == 4) return LoadStruct<Be16>(block, index * sizeof(Be16));
   const uint32_t bytes = 1u << (refcount_order - 3);
   uint64_t value = 0;
   for (uint32_t i = 0; i < bytes; ++i) {
