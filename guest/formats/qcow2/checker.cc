@@ -24,6 +24,8 @@ namespace {
 constexpr uint64_t kMaxClusters = INT32_MAX;
 // Each pass reads the tables again. 16 TiB in clusters of 64 KiB need as many.
 constexpr uint32_t kMaxPasses = 64;
+// 100 snapshots of a disk of 80 TiB, in clusters of 64 KiB, have as many.
+constexpr uint64_t kMaxListedL1Bytes = 128 << 20;
 constexpr uint32_t kMinSnapshotExtra = 16;  // of version 3: vm_state_size_large and disk_size
 
 class Checker {
@@ -128,6 +130,10 @@ Status Checker::CheckBitmapEntries() {
 
 Status Checker::ListL1Table(uint64_t offset, uint64_t entries, bool active) {
   l1_bytes_ += std::min(entries * 8, file_.size - std::min(offset, file_.size));
+  if (l1_bytes_ > kMaxListedL1Bytes) {
+    return LimitExceeded(StrCat("qcow2: the L1 tables of the snapshots have more than ",
+                                kMaxListedL1Bytes, " bytes, too many to be checked"));
+  }
   if (l1_bytes_ > file_.size + kMaxL1Bytes) {
     return CorruptImage(
         StrCat("qcow2: the L1 tables of the snapshots have more bytes than the file (", file_.size,
