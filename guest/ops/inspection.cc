@@ -27,6 +27,11 @@ Status WalkExtents(IoChannel& io, ImageReader& reader) {
 
 void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& file,
                 const OpenOptions& options, Inspection& inspection) {
+  OpenOptions all = options;
+  all.describe_only = false;
+  // Tables grow with the disk.
+  inspection.check_failure = CheckVirtualSize(format.name, inspection.info->virtual_size, all);
+  if (!inspection.check_failure.ok()) return;
   if (format.check != nullptr) {
     Result<CheckResult> result = format.check(io, file, options);
     if (result.ok()) {
@@ -37,8 +42,6 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
   }
   // Files that it names are not opened, so that what needs them cannot be.
   if (!inspection.info->references.empty() || inspection.info->encrypted) return;
-  OpenOptions all = options;
-  all.describe_only = false;
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, all);
   Status status = reader.ok() ? OkStatus() : reader.status();
   if (reader.ok() && format.check == nullptr) status = WalkExtents(io, **reader);
