@@ -68,9 +68,10 @@ struct Run {
 
 // A request to write; data == nullptr: zeroes.
 struct FileWrite {
-  std::optional<uint32_t> slot = {};  // nullopt: the target file
-  uint64_t offset = 0;                // in the file, bytes
-  uint64_t length = 0;                // bytes
+  static constexpr uint32_t kTarget = UINT32_MAX;
+  uint32_t slot = kTarget;  // kTarget: the target file
+  uint64_t offset = 0;      // in the file, bytes
+  uint64_t length = 0;      // bytes
   const std::byte* data = nullptr;
 };
 

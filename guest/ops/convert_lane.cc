@@ -184,7 +184,7 @@ Status ConvertLane::SubmitWrites(Slot& slot) {
 
 void ConvertLane::SubmitWrite(const FileWrite& write, const std::optional<CopySource>& source,
                               Slot& slot) {
-  const uint32_t target = write.slot.value_or(plan_.target_slot);
+  const uint32_t target = write.slot == FileWrite::kTarget ? plan_.target_slot : write.slot;
   IoChannel::Ticket ticket;
   if (source) {
     ticket = io_->SubmitCopy(*source, target, write.offset, write.length);
