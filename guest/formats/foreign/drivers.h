@@ -10,7 +10,6 @@ namespace hotcell::guest {
 extern constinit const FormatDriver kLuks1Format;
 extern constinit const FormatDriver kLuks2Format;
 extern constinit const FormatDriver kBitlockerFormat;
-extern constinit const FormatDriver kEncryptedDmgFormat;
 extern constinit const FormatDriver kGzipFormat;
 extern constinit const FormatDriver kXzFormat;
 extern constinit const FormatDriver kZstdFormat;

@@ -24,10 +24,6 @@ constexpr Kind kBitlocker = {.name = "bitlocker",
                              .what = "a volume encrypted with BitLocker",
                              .remedy = kOpenWithCryptsetup,
                              .signatures = {{3, "-FVE-FS-"sv}}};
-constexpr Kind kEncryptedDmg = {.name = "encrypted-dmg",
-                                .what = "an encrypted Apple disk image",
-                                .remedy = "decrypt it first (hdiutil convert)",
-                                .signatures = {{0, "encrcdsa"sv}}};
 
 }  // namespace
 }  // namespace foreign
@@ -35,6 +31,5 @@ constexpr Kind kEncryptedDmg = {.name = "encrypted-dmg",
 constinit const FormatDriver kLuks1Format = foreign::Driver<foreign::kLuks1>();
 constinit const FormatDriver kLuks2Format = foreign::Driver<foreign::kLuks2>();
 constinit const FormatDriver kBitlockerFormat = foreign::Driver<foreign::kBitlocker>();
-constinit const FormatDriver kEncryptedDmgFormat = foreign::Driver<foreign::kEncryptedDmg>();
 
 }  // namespace hotcell::guest

@@ -90,7 +90,6 @@ INSTANTIATE_TEST_SUITE_P(
         Sample{"luks1", 0, "LUKS\xba\xbe\0\1"s, "encrypted with LUKS1"},
         Sample{"luks2", 0, "LUKS\xba\xbe\0\2"s, "cryptsetup open"},
         Sample{"bitlocker", 0, "\xeb\x58\x90-FVE-FS-"s, "BitLocker"},
-        Sample{"encrypted-dmg", 0, "encrcdsa", "Apple"},
         Sample{"gzip", 0, "\x1f\x8b\x08", "unpack it first (gunzip)"},
         Sample{"xz", 0,
                "\xfd"
