@@ -126,6 +126,13 @@ def _pooled_info(result):
             f"second (target {bench_cases.JOBS_TARGET:.0f}): {_verdict(result)}.")
 
 
+def _compare(result):
+    rows = [[name, _seconds(run["hotcell"]), _seconds(run["qemu-img"]),
+             f"{run['speed']:.2f}" + ("" if run["met"] else f" (owes {run['target']:.1f})")]
+            for name, run in result.items()]
+    return _table(["Images", "hotcell s", "qemu-img s", "times as fast"], rows)
+
+
 def _lanes(result):
     rows = []
     for name, runs in result.items():
@@ -157,6 +164,7 @@ def _memory(result):
 _SECTIONS = {
     "info, cold": ("Latency of a job", _cold_info),
     "info, pooled": ("Jobs in a service", _pooled_info),
+    "compare": ("Comparing two images", _compare),
     "lanes": ("Lanes", _lanes),
     "codecs": ("Codecs alone", _codecs),
     "memory by virtual size": ("Memory and image size", _memory),

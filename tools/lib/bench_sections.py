@@ -22,6 +22,10 @@ _LANE_CASES = [
     bench_cases.Case("disk", bench_cases.Variant("raw"),
                      bench_cases.Variant("qcow2", "compression_type=zlib")),
 ]
+# Pairs of images of the same disk that are compared, by how they are stored.
+_COMPARED = [(("qcow2", "compression_type=zlib"), ("raw", "")),
+             (("qcow2", "compression_type=zlib"), ("qcow2", "compression_type=zlib")),
+             (("qcow2", ""), ("raw", "")), (("raw", ""), ("raw", ""))]
 # Virtual sizes of sparse images, and how many MiB of data each has, evenly spread.
 _VIRTUAL_SIZES = {"1 GiB": GIB, "100 GiB": 100 * GIB, "2 TiB": 2 * TIB}
 _SPARSE_MIBS = 64
@@ -135,9 +139,35 @@ def _memory(bench):
     return result
 
 
+def _compare(bench):
+    """Two images of one disk, which have to be read to the end."""
+    result = {}
+    for pair in _COMPARED:
+        variants = [bench_cases.Variant(*stored) for stored in pair]
+        sources = [bench.inputs.path(bench_inputs.Input("disk", *stored)) for stored in pair]
+        for source in sources:
+            bench_measure.read_through(source)
+        arguments = ["compare", "-q", "-f", variants[0].format, "-F", variants[1].format, *sources]
+        commands = {"hotcell": [bench.hotcell, *arguments], "qemu-img": ["qemu-img", *arguments]}
+        walls = {name: [] for name in commands}
+        for number in range(-1, bench.rounds):
+            for name in sorted(commands, reverse=number % 2 == 0):
+                cost = bench_measure.measure(commands[name])
+                if number >= 0:
+                    walls[name].append(cost.wall)
+        target = bench_cases.COMPARE_TARGETS[any(variant.option for variant in variants)]
+        speed = statistics.median(
+            theirs / ours for ours, theirs in zip(walls["hotcell"], walls["qemu-img"]))
+        result[" with ".join(variant.label for variant in variants)] = {
+            **{name: statistics.median(values) for name, values in walls.items()},
+            "speed": speed, "target": target, "met": speed >= target}
+    return result
+
+
 SECTIONS = {
     "info, cold": _cold_info,
     "info, pooled": _pooled_info,
+    "compare": _compare,
     "lanes": _lanes,
     "codecs": _codecs,
     "memory by virtual size": _memory,
