@@ -93,11 +93,14 @@ Json OwnFields(const InfoReport& report) {
     if (!found.format.empty()) reference.SetString("format", found.format);
     references.Append(std::move(reference));
   }
+  Json contents = Json::Array();
+  for (const std::string& content : report.image.contents()) contents.AppendString(content);
   Json warnings = Json::Array();
   for (const std::string& warning : report.warnings) warnings.AppendString(warning);
   Json own = Json::Object();
   own.SetBool("encrypted", report.image.encrypted())
       .Set("references", std::move(references))
+      .Set("contents", std::move(contents))
       .Set("warnings", std::move(warnings))
       .Set("confinement", LayersJson(report.layers));
   return own;

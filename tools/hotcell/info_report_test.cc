@@ -242,6 +242,7 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
                 "name": "d\ufffd.raw"
             }
         ],
+        "contents": [],
         "warnings": [
             "odd"
         ],
