@@ -44,6 +44,16 @@ def _every_pair(_):
              "new streamOptimized to qcow2": "read zlib", "qcow2 zlib to qcow2 zstd": "write zstd",
              "random: raw to qcow2 zlib": "write zlib", "empty: raw to qcow2 zlib": "sparse"}
     harness.check_equal({name: found[name].kind for name in kinds}, kinds, "kinds")
+    grains = bench_cases.Variant("vmdk")
+    stream = bench_cases.Variant("vmdk", "subformat=streamOptimized")
+    special = {(case.source.label, case.target.label): case.kind for case in (
+        bench_cases.Case("disk", grains, stream), bench_cases.Case("disk", stream, grains),
+        bench_cases.Case("disk", bench_cases.Variant("old"), grains),
+        bench_cases.Case("disk", grains, bench_cases.Variant("raw")))}
+    harness.check_equal(special, {
+        ("vmdk", "vmdk streamOptimized"): "write zlib vmdk",
+        ("vmdk streamOptimized", "vmdk"): "read zlib vmdk",
+        ("old", "vmdk"): "plain vmdk", ("vmdk", "raw"): "plain"}, "kinds of vmdk")
     harness.check_equal(found["raw to new streamOptimized"].target.options(),
                         ["-O", "new", "-c", "-o", "subformat=streamOptimized"], "options")
 

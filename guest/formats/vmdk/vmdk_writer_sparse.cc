@@ -1,6 +1,5 @@
 #include "guest/formats/vmdk/vmdk_writer_sparse.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
