@@ -55,7 +55,8 @@ Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression
       break;
     }
     case Compression::kBzip2:
-      return Unsupported("there is no compressor for bzip2");
+    case Compression::kAdc:
+      return Unsupported("what is only read cannot be compressed");
   }
   if (made->deflate_ == nullptr && made->zlib_ == nullptr && made->zstd_ == nullptr) {
     return Status(Code::kOutOfMemory, "no memory for the compressor's state");

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "guest/codecs/adc.h"
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/runtime/text.h"
 
@@ -37,6 +38,8 @@ Status ClusterDecompressor::Decompress(Compression compression, std::span<const 
       return UnpackZstd(stream, cluster);
     case Compression::kBzip2:
       return UnpackBzip2(stream, cluster);
+    case Compression::kAdc:
+      return UnpackAdc(stream, cluster);
   }
   return Unsupported("unknown compression");
 }

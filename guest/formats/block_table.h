@@ -31,14 +31,12 @@ class BlockTable {
         what_(what),
         cache_(kCachedPieces) {}
 
-  uint64_t entries() const { return entries_; }
-
   // The entries from `first` on, in host byte order, as far as they fit in `out`; returns how many.
-  // Precondition: first < entries().
+  // Precondition: `first` is one of the table.
   Result<size_t> Read(IoChannel& io, uint64_t first, std::span<uint32_t> out);
 
-  // ImageReader::Map() for blocks of `block_size` bytes. `is_hole(entry)` says
-  // whether the block is nowhere, `locate(block, entry)` returns as a Result<uint64_t> where it is.
+  // ImageReader::Map() for blocks of `block_size` bytes. `is_hole(entry)` says whether the block is
+  // nowhere, `locate(block, entry)` returns where it is in the file as a Result<uint64_t>.
   template <typename IsHole, typename Locate>
   Result<Extent> Map(IoChannel& io, uint64_t block_size, uint64_t offset, uint64_t length,
                      const IsHole& is_hole, const Locate& locate);

@@ -24,6 +24,7 @@ enum class Compression : uint8_t {
   kZlib,     // RFC 1950
   kZstd,
   kBzip2,
+  kAdc,  // Apple Data Compression
 };
 
 // A run of the virtual disk that is stored in one way.

@@ -36,6 +36,7 @@ _VARIANTS = {
     "zlib": ({"kinds": [d.ZLIB]}, ["qemu-img", "7zz"]),
     "zlib-256k": ({"kinds": [d.ZLIB], "chunk_sectors": 512}, ["qemu-img", "7zz"]),
     "bzip2": ({"kinds": [d.BZIP2]}, ["7zz"]),
+    "adc": ({"kinds": [d.ADC]}, ["7zz"]),
     "raw": ({"kinds": [d.RAW]}, ["qemu-img", "7zz"]),
     "mixed-partitions": ({"kinds": [d.ZLIB, d.RAW, d.BZIP2], "partitions": 3}, ["7zz"]),
     "odd-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.RAW], "chunk_sectors": 333}, ["7zz"]),

@@ -100,8 +100,8 @@ enum ChunkType : uint32_t {
 
 // Limits.
 inline constexpr uint64_t kSectorSize = 512;
-// QEMU's.
-inline constexpr uint64_t kMaxXmlLength = 16 << 20;
+// Of the property list or the resource fork; QEMU's for the former.
+inline constexpr uint64_t kMaxDescriptionLength = 16 << 20;
 // 8 MiB in memory; 128 GiB of disk in chunks of the usual size.
 inline constexpr size_t kMaxChunks = 256 << 10;
 // Of a compressed chunk, packed and unpacked. It must fit a buffer; usual is half a MiB or one.

@@ -16,10 +16,8 @@ constexpr struct {
   std::string_view name;
   std::optional<Compression> compression;  // nullopt: chunks of this kind cannot be read
 } kCompressions[] = {
-    {kAdc, "ADC", std::nullopt},
-    {kZlib, "zlib", Compression::kZlib},
-    {kBzip2, "bzip2", Compression::kBzip2},
-    {kLzfse, "LZFSE", std::nullopt},
+    {kAdc, "ADC", Compression::kAdc},       {kZlib, "zlib", Compression::kZlib},
+    {kBzip2, "bzip2", Compression::kBzip2}, {kLzfse, "LZFSE", std::nullopt},
     {kLzma, "LZMA", std::nullopt},
 };
 

@@ -30,6 +30,13 @@ Status CheckPart(std::string_view what, uint64_t offset, uint64_t length, uint64
                              "; the file is truncated or damaged"));
 }
 
+Status CheckDescription(std::string_view what, uint64_t offset, uint64_t length, uint64_t end) {
+  HOTCELL_RETURN_IF_ERROR(CheckPart(what, offset, length, end));
+  if (length <= kMaxDescriptionLength) return OkStatus();
+  return LimitExceeded(StrCat("dmg: ", what, " has ", length, " bytes, more than the supported ",
+                              kMaxDescriptionLength));
+}
+
 }  // namespace
 
 Result<ImageTrailer> ReadTrailer(IoChannel& io, const FileHandle& file) {
@@ -67,14 +74,10 @@ Result<ImageTrailer> ReadTrailer(IoChannel& io, const FileHandle& file) {
   }
   HOTCELL_RETURN_IF_ERROR(
       CheckPart("the data fork", image.data_fork, trailer.data_fork_length, image.end));
-  HOTCELL_RETURN_IF_ERROR(CheckPart("the resource fork", image.resource_fork_offset,
-                                    image.resource_fork_length, image.end));
+  HOTCELL_RETURN_IF_ERROR(CheckDescription("the resource fork", image.resource_fork_offset,
+                                           image.resource_fork_length, image.end));
   HOTCELL_RETURN_IF_ERROR(
-      CheckPart("the property list", image.xml_offset, image.xml_length, image.end));
-  if (image.xml_length > kMaxXmlLength) {
-    return LimitExceeded(StrCat("dmg: the property list has ", image.xml_length,
-                                " bytes, more than the supported ", kMaxXmlLength));
-  }
+      CheckDescription("the property list", image.xml_offset, image.xml_length, image.end));
   return image;
 }
 

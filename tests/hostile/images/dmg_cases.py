@@ -244,6 +244,11 @@ def _fork_empty(image):
     image.plist = struct.pack(">4I", 256, 256, 4 * MIB, 0) + bytes(240 + 4 * MIB)
 
 
+@case("fork-of-17-MiB", refused("resource fork"), resource_fork=True)
+def _fork_large(image):
+    image.plist = bytes(17 * MIB)
+
+
 @case("encrypted", refused("encrypted"), info="encrypted")
 def _encrypted(image):
     image.data = b"encrcdsa" + image.data[8:]
@@ -266,3 +271,6 @@ stream_case("bzip2-too-short", refused("less"), d.BZIP2, bz2.compress(_ZEROES[:-
 stream_case("bzip2-checksum-wrong", refused("bzip2"), d.BZIP2,
             bz2.compress(_ZEROES)[:10] + b"\x00\x01" + bz2.compress(_ZEROES)[12:])
 stream_case("bzip2-of-nothing", refused("less|bzip2"), d.BZIP2, bz2.compress(b""))
+stream_case("adc-reference-before-start", refused("ADC"), d.ADC, b"\x00\x00" * 100)
+stream_case("adc-too-long", refused("more"), d.ADC, b"\x80a" + b"\x7f\x00\x00" * 100000)
+stream_case("adc-cut", refused("less"), d.ADC, b"\x80a\x7f\x00")
