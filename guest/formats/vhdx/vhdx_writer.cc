@@ -19,6 +19,8 @@ namespace {
 
 constexpr uint32_t kSectorSize = 512;
 constexpr uint64_t kMetadataSize = kMiB;
+// Blocks are larger than what can move at once.
+constexpr uint64_t kMaxChunk = 2 * kMiB;
 constexpr std::string_view kCreator = "hotcell";
 
 Guid DeriveGuid(std::string_view purpose, const CreateOptions& options) {
@@ -103,7 +105,9 @@ class Writer : public ImageWriter {
         bat_(slot_, plan_),
         end_(plan_.data) {}
 
-  WriterTraits traits() const override { return {.ordered = !options_.fixed}; }
+  WriterTraits traits() const override {
+    return {.cluster_size = std::min(options_.block_size, kMaxChunk), .ordered = !options_.fixed};
+  }
 
   Status Place(IoChannel& io, Chunk& chunk) override {
     for (const Run& run : chunk.runs) {
