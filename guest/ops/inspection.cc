@@ -1,11 +1,9 @@
 #include "guest/ops/inspection.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "guest/formats/chain.h"
-#include "guest/runtime/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <span>
 
-#include "guest/runtime/text.h"
-
 namespace hotcell::guest {
 namespace {
 

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "absl/strings/str_format.h"
-#include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/text.h"
 
@@ -24,8 +23,7 @@ bool BeginsWithDisk(const v1::Inspection& inspection) {
 bool IsOwnSignature(const v1::Inspection& inspection, std::string_view name) {
   const std::string& format = inspection.format();
   return (format == "vpc" && name == "VHD footer") || (format == "dmg" && name == "DMG trailer") ||
-         (format == "vmdk" && name.starts_with("VMDK")) ||
-         (format == "cloop" && name == "script");
+         (format == "vmdk" && name.starts_with("VMDK")) || (format == "cloop" && name == "script");
 }
 
 // Of a disk, what is on one; others are files of another kind.
@@ -82,8 +80,8 @@ class Judgement {
       gpt |= name == "GPT partition table";
       mbr |= name == "MBR partition table";
       if (IsOwnSignature(inspection_, name)) continue;
-      const std::string what = Cat("there is the mark of a ", name, " at offset ",
-                                   signature.offset());
+      const std::string what =
+          Cat("there is the mark of a ", name, " at offset ", signature.offset());
       if (begins_with_disk && IsOnDisks(name)) continue;
       // Two bytes are no proof: a boot sector may begin with them.
       if (begins_with_disk && (name == "DOS or Windows program" || name == "script")) {
@@ -147,8 +145,8 @@ class Judgement {
     if (!inspection_.has_check()) return;
     const v1::CheckReport& check = inspection_.check();
     if (check.corruptions() + check.check_errors() != 0) {
-      std::string text = Cat("its tables have ", check.corruptions() + check.check_errors(),
-                             " errors");
+      std::string text =
+          Cat("its tables have ", check.corruptions() + check.check_errors(), " errors");
       for (const v1::CheckFinding& finding : check.findings()) {
         if (finding.kind() == v1::FINDING_KIND_LEAK) continue;
         Append(text, ", the first: ", Escape(finding.text()));
@@ -158,8 +156,8 @@ class Judgement {
     }
     if (check.leaks() != 0) Note("leaks", Cat(check.leaks(), " clusters of the file have no use"));
     if (check.image_end_offset() != 0 && check.image_end_offset() < reply_.file_size) {
-      Note("trailing-data", Cat(reply_.file_size - check.image_end_offset(),
-                                " bytes follow the end of the image"));
+      Note("trailing-data",
+           Cat(reply_.file_size - check.image_end_offset(), " bytes follow the end of the image"));
     }
   }
 

@@ -1,7 +1,6 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/size.h"
