@@ -52,8 +52,6 @@ class Reader : public ImageReader {
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
   ImageDescription Describe() const override;
 
-  const ImageParts& parts() const { return parts_; }
-
  private:
   const ImageParts parts_;
   const uint64_t virtual_size_;
