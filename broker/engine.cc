@@ -23,6 +23,7 @@
 #include "broker/io_engine.h"
 #include "broker/job_builder.h"
 #include "broker/job_runner.h"
+#include "broker/map_records.h"
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
 #include "broker/reference_resolver.h"
@@ -447,6 +448,48 @@ absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) cons
   if (reply.inspection.has_check_failure()) {
     reply.check_failure = broker::ReportedError(reply.inspection.check_failure(), files.error());
   }
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
+absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
+  const absl::StatusOr<UniqueFd> records = broker::MakeMapFile();
+  if (!records.ok()) return records.status();
+  broker::FileLimits limits = FileLimitsOf(request.options.limits);
+  limits.output_bytes = std::min(limits.output_bytes, broker::kMaxMapBytes);
+  FileTable files(limits);
+  absl::StatusOr<v1::Job> job = broker::BuildMapJob(request, records->get(), files);
+  if (!job.ok()) return job.status();
+  v1::Report report;
+  MapReply reply;
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_map()) return absl::InternalError("the guest reports success and no result");
+  reply.warnings = broker::ReportedWarnings(report);
+  const absl::Status status =
+      broker::ReadMapRecords(records->get(), report.map().records(), files, request);
+  if (!status.ok()) return status;
+  return reply;
+}
+
+absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildMeasureJob(request, files);
+  if (!job.ok()) return job.status();
+  v1::Report report;
+  MeasureReply reply;
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_measure()) return absl::InternalError("the guest reports success and no result");
+  reply.result = report.measure();
   reply.warnings = broker::ReportedWarnings(report);
   return reply;
 }

@@ -91,15 +91,30 @@ struct Target {
   const ExtentOpener& open_extent;
 };
 
-absl::Status CheckTexts(const Target& target) {
-  absl::Status status = CheckText("the target format", target.format, kMaxFormat);
-  if (target.options.size() > kMaxOptions) {
+using Options = std::vector<std::pair<std::string, std::string>>;
+
+absl::Status CheckFormatAndOptions(const std::string& format, const Options& options) {
+  absl::Status status = CheckText("the target format", format, kMaxFormat);
+  if (options.size() > kMaxOptions) {
     return absl::InvalidArgumentError(absl::StrCat("at most ", kMaxOptions, " target options"));
   }
-  for (const auto& [key, value] : target.options) {
+  for (const auto& [key, value] : options) {
     if (status.ok()) status = CheckText("the target option", key, kMaxOptionKey);
     if (status.ok()) status = CheckText("the value", value, kMaxOptionValue);
   }
+  return status;
+}
+
+void AddOptions(const Options& options, google::protobuf::RepeatedPtrField<v1::FormatOption>& out) {
+  for (const auto& [key, value] : options) {
+    v1::FormatOption& option = *out.Add();
+    option.set_key(key);
+    option.set_value(value);
+  }
+}
+
+absl::Status CheckTexts(const Target& target) {
+  absl::Status status = CheckFormatAndOptions(target.format, target.options);
   if (status.ok() && target.backing) {
     status = CheckText("the backing file", target.backing->name, kMaxBackingName);
     if (status.ok()) status = CheckText("the backing format", target.backing->format, kMaxFormat);
@@ -120,11 +135,7 @@ absl::Status AddTarget(const Target& target, FileTable& files, v1::TargetImage& 
   image.set_slot(*slot);
   image.set_format(target.format);
   image.set_name(FileName(target.name));
-  for (const auto& [key, value] : target.options) {
-    v1::FormatOption& option = *image.add_options();
-    option.set_key(key);
-    option.set_value(value);
-  }
+  AddOptions(target.options, *image.mutable_options());
   // What a device holds is not known either, and its size is what it is.
   image.set_existing(target.existing || file.block_device);
   if (image.existing()) image.set_existing_size(file.size);
@@ -199,6 +210,37 @@ absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& 
   }
   convert.set_size(request.size);
   convert.set_sparse_size(kSectorSize);
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildMapJob(const MapRequest& request, int records_fd, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::MapJob& map = *job.mutable_map();
+  absl::Status status = AddSource(request.source, Access::kCached, files, *map.mutable_source());
+  if (!status.ok()) return status;
+  const absl::StatusOr<uint32_t> slot =
+      files.AddOutput(records_fd, "the map", Durability::kNone, /*fresh=*/true);
+  if (!slot.ok()) return slot.status();
+  map.set_records_slot(*slot);
+  map.set_begin(request.begin);
+  map.set_length(request.length);
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildMeasureJob(const MeasureRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::MeasureJob& measure = *job.mutable_measure();
+  absl::Status status = CheckFormatAndOptions(request.target_format, request.target_options);
+  if (status.ok()) status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
+  if (status.ok() && request.source.fd >= 0) {
+    status = AddSource(request.source, Access::kCached, files, *measure.mutable_source());
+  }
+  if (!status.ok()) return status;
+  measure.set_snapshot(request.snapshot);
+  measure.set_size(request.size);
+  measure.set_format(request.target_format);
+  AddOptions(request.target_options, *measure.mutable_options());
+  measure.set_has_backing(request.target_has_backing);
   return job;
 }
 

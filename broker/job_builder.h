@@ -15,6 +15,9 @@ namespace hotcell::broker {
 // that is longer than the guest takes, a file that cannot serve.
 absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& files);
+// `records_fd`: where the guest writes its records.
+absl::StatusOr<v1::Job> BuildMapJob(const MapRequest& request, int records_fd, FileTable& files);
+absl::StatusOr<v1::Job> BuildMeasureJob(const MeasureRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildCompareJob(const CompareRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildDigestJob(const DigestRequest& request, FileTable& files);

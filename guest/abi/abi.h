@@ -164,6 +164,25 @@ inline constexpr uint64_t kMaxCopy = 16 << 20;
 // Most files that kCreateExtent makes.
 inline constexpr uint32_t kMaxExtents = 256;
 
+// What a map of a disk is made of: written by the guest to a file of the broker's, one after the
+// other, and read as hostile input.
+struct MapRecord {
+  uint64_t start;   // in the disk, bytes
+  uint64_t length;  // bytes, at least 1
+  uint64_t offset;  // in file `slot`, bytes; kMapHasOffset
+  uint32_t slot;    // likewise
+  uint32_t depth;   // of the image that the bytes are in, 0 being the top one
+  uint32_t flags;   // kMap...
+  uint32_t reserved;
+};
+static_assert(sizeof(MapRecord) == 40);
+inline constexpr uint32_t kMapPresent = 1;     // an image of the chain says what is there
+inline constexpr uint32_t kMapZero = 2;        // reads as zeroes
+inline constexpr uint32_t kMapData = 4;        // bytes are stored
+inline constexpr uint32_t kMapCompressed = 8;  // and compressed
+inline constexpr uint32_t kMapHasOffset = 16;
+inline constexpr uint32_t kMapFlags = 31;
+
 enum class ReferenceKind : uint32_t {
   kBackingFile = 1,
   kDataFile = 2,

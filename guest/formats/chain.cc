@@ -85,18 +85,18 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
 }
 
 Result<ImageChain::Location> ImageChain::Locate(IoChannel& io, uint64_t offset, uint64_t length) {
-  size_t depth = 0;
-  for (; depth < images_.size(); ++depth) {
+  Location location = {.extent = {.length = length}};
+  for (size_t depth = 0; depth < images_.size(); ++depth) {
     ImageReader& image = *images_[depth];
     const uint64_t size = image.virtual_size();
     // A backing image that ends before the image above it reads as zeroes from there.
     if (offset >= size) break;
-    Result<Extent> extent = image.Map(io, offset, std::min(length, size - offset));
+    Result<Extent> extent = image.Map(io, offset, std::min(location.extent.length, size - offset));
     if (!extent.ok()) return extent.status();
-    if (extent->kind != Extent::Kind::kUnallocated) return Location{*extent, depth};
-    length = extent->length;
+    location = {.extent = *extent, .depth = depth};
+    if (extent->kind != Extent::Kind::kUnallocated) break;
   }
-  return Location{{.kind = Extent::Kind::kUnallocated, .length = length}, depth};
+  return location;
 }
 
 Result<Extent> ImageChain::Map(IoChannel& io, uint64_t offset, uint64_t length) {

@@ -48,6 +48,8 @@ class ImageChain : public Disk {
   std::string_view format() const { return format_; }
   // Of the top image.
   ImageDescription Describe() const { return images_.front()->Describe(); }
+  // Of the image at `depth`.
+  ImageDescription Describe(size_t depth) const { return images_[depth]->Describe(); }
   // Images, the top one included.
   size_t depth() const { return images_.size(); }
   // What the user should know of the images though they can be read.
@@ -56,7 +58,7 @@ class ImageChain : public Disk {
   // Where a run of the disk is, and which image has it.
   struct Location {
     Extent extent;     // kUnallocated: no image has it, and it reads as zeroes
-    size_t depth = 0;  // of the image, 0 being the top one
+    size_t depth = 0;  // of the image, 0 being the top one; kUnallocated: of the last one asked
   };
   // As ImageReader::Map(); all lanes may call it at once.
   Result<Location> Locate(IoChannel& io, uint64_t offset, uint64_t length);

@@ -18,7 +18,8 @@ class ExtentBuilder {
       return true;
     }
     if (next.kind != extent_.kind || next.kind == Extent::Kind::kCompressed) return false;
-    if (next.kind == Extent::Kind::kData &&
+    if (next.reserved != extent_.reserved) return false;
+    if ((next.kind == Extent::Kind::kData || next.reserved) &&
         (next.slot != extent_.slot || next.offset != extent_.offset + extent_.length)) {
       return false;
     }

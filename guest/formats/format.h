@@ -39,6 +39,8 @@ struct Extent {
   uint64_t length = 0;  // bytes of the virtual disk, never 0
   uint32_t slot = 0;
   uint64_t offset = 0;  // in the file: first byte, or first byte of the compressed stream
+  // kUnallocated and kZero: space for the bytes is set aside at `offset` of file `slot`.
+  bool reserved = false;
   // kCompressed only. The extent is `length` bytes at `offset_in_cluster` of the `cluster_size`
   // bytes that the stream of at most `compressed_size` bytes (cut at the file's end) unpacks to.
   uint32_t compressed_size = 0;
@@ -171,6 +173,9 @@ struct OpenOptions {
 class ImageWriter;
 struct CreateOptions;
 struct CheckResult;
+class MeasuredDisk;
+struct MeasureOptions;
+struct Measurement;
 
 inline constexpr size_t kProbeTailSize = 512;
 
@@ -189,6 +194,8 @@ struct FormatDriver {
   // that the image could not be checked. nullptr: the format has no check.
   Result<CheckResult> (*check)(IoChannel& io, const FileHandle& file,
                                const OpenOptions& options) = nullptr;
+  // How large an image of the disk would be, without making it. nullptr: the format does not say.
+  Result<Measurement> (*measure)(MeasuredDisk& disk, const MeasureOptions& options) = nullptr;
   // As `probe`, from the last bytes of the file (kProbeTailSize, fewer when the file is shorter),
   // for a format that shows only there; the higher of the two scores counts. nullptr: it does not.
   int (*probe_tail)(std::span<const std::byte> tail) = nullptr;

@@ -9,6 +9,8 @@
 #include "guest/ops/digest.h"
 #include "guest/ops/info.h"
 #include "guest/ops/inspection.h"
+#include "guest/ops/map.h"
+#include "guest/ops/measure.h"
 #include "guest/ops/report.h"
 #include "guest/runtime/text.h"
 #include "pb_decode.h"
@@ -25,7 +27,7 @@ Status DecodeJob(std::span<const std::byte> bytes, hotcell_v1_Job& job) {
   return InvalidArgument(StrCat("the job cannot be decoded: ", PB_GET_ERROR(&stream)));
 }
 
-JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
+JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes) {
   // Some 20 KiB: too much for a stack that has others to carry.
   const auto job = std::make_unique<hotcell_v1_Job>();
   if (Status decoded = DecodeJob(bytes, *job); !decoded.ok()) return {.error = std::move(decoded)};
@@ -61,6 +63,16 @@ JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
       if (!inspection.ok()) return {.error = inspection.status()};
       return {.inspection = std::move(*inspection)};
     }
+    case hotcell_v1_Job_map_tag: {
+      Result<MapSummary> summary = Map(lanes.main_channel(), *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.map = std::move(*summary)};
+    }
+    case hotcell_v1_Job_measure_tag: {
+      Result<MeasureSummary> summary = Measure(lanes.main_channel(), *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.measure = std::move(*summary)};
+    }
     default:
       return {.error = InvalidArgument("the job asks for no operation")};
   }
@@ -69,7 +81,7 @@ JobOutcome Run(Lanes& lanes, std::span<const std::byte> bytes) {
 }  // namespace
 
 size_t RunJob(Lanes& lanes, std::span<const std::byte> job, std::span<std::byte> report_area) {
-  return WriteReport(Run(lanes, job), report_area);
+  return WriteReport(RunOperation(lanes, job), report_area);
 }
 
 }  // namespace hotcell::guest

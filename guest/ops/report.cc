@@ -35,6 +35,8 @@ class ReportMessage {
 
   void SetError(const Status& error);
   void SetConvert(const ConvertSummary& summary);
+  void SetMap(const MapSummary& summary);
+  void SetMeasure(const MeasureSummary& summary);
   void SetInfo(const std::vector<ImageDescription>& images);
   void SetCompare(const CompareSummary& summary);
   void SetDigest(const DigestSummary& summary);
@@ -116,6 +118,22 @@ void ReportMessage::SetConvert(const ConvertSummary& summary) {
   convert.bytes_read = summary.bytes_read;
   convert.bytes_written = summary.bytes_written;
   convert.zero_bytes = summary.zero_bytes;
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+void ReportMessage::SetMap(const MapSummary& summary) {
+  message_.which_result = hotcell_v1_Report_map_tag;
+  message_.result.map = {.records = summary.records};
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+void ReportMessage::SetMeasure(const MeasureSummary& summary) {
+  message_.which_result = hotcell_v1_Report_measure_tag;
+  const Measurement& measurement = summary.measurement;
+  message_.result.measure = {.required = measurement.required,
+                             .fully_allocated = measurement.fully_allocated,
+                             .has_bitmaps = measurement.bitmaps.has_value(),
+                             .bitmaps = measurement.bitmaps.value_or(0)};
   for (const std::string& warning : summary.warnings) AddWarning(warning);
 }
 
@@ -372,6 +390,10 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
     report.SetCheck(*outcome.check);
   } else if (outcome.inspection) {
     report.SetInspection(*outcome.inspection);
+  } else if (outcome.map) {
+    report.SetMap(*outcome.map);
+  } else if (outcome.measure) {
+    report.SetMeasure(*outcome.measure);
   }
   if (const auto size = Encode(report, area)) return *size;
 

@@ -14,6 +14,8 @@
 #include "guest/ops/convert.h"
 #include "guest/ops/digest.h"
 #include "guest/ops/inspection.h"
+#include "guest/ops/map.h"
+#include "guest/ops/measure.h"
 #include "guest/runtime/status.h"
 
 namespace hotcell::guest {
@@ -27,6 +29,8 @@ struct JobOutcome {
   std::optional<DigestSummary> digest;
   std::optional<CheckSummary> check;
   std::optional<Inspection> inspection;
+  std::optional<MapSummary> map;
+  std::optional<MeasureSummary> measure;
 };
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit

@@ -38,7 +38,8 @@ def check_error(result, *patterns, status=1):
 # ---- Without a job ------------------------------------------------------------------------------
 
 def _help(_):
-    for arguments in (["--help"], ["convert", "--help"], ["create", "--help"], ["dd", "--help"], ["info", "--help"], ["run", "--help"],
+    for arguments in (["--help"], ["convert", "--help"], ["create", "--help"], ["dd", "--help"], ["map", "--help"],
+                      ["measure", "--help"], ["info", "--help"], ["run", "--help"],
                       ["doctor", "--help"]):
         text = programs.must_hotcell(*arguments).decode()
         harness.check("hotcell" in text and len(text.splitlines()) >= 5,

@@ -1,7 +1,7 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert create dd info compare check inspect digest run doctor help"
+_hotcell_commands="convert create dd info compare check inspect digest map measure run doctor help"
 _hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
   report-bytes= references= chain-depth="
@@ -18,6 +18,14 @@ _hotcell_options() {
         $_hotcell_common"
       ;;
     create) echo "-b -F -f -o -q -u $_hotcell_common" ;;
+    map)
+      echo "-f -l -s -U --format --start-offset --max-length --force-share --output --image-opts
+        --backing --follow-references $_hotcell_common"
+      ;;
+    measure)
+      echo "-f -l -O -o -U --force-share --size --output --image-opts --backing
+        --follow-references $_hotcell_common"
+      ;;
     dd) echo "-f -n -O -U --force-share --image-opts --backing --follow-references $_hotcell_common" ;;
     info)
       echo "-f -U --format --force-share --backing-chain --backing --follow-references --image-opts
@@ -52,7 +60,7 @@ _hotcell_values() {
       hotcell --help | sed -n "s/^Supported formats: //p"
       ;;
     *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
-    convert:-o | create:-o)
+    convert:-o | create:-o | measure:-o)
       echo "help cluster_size= compat= compression_type=zlib compression_type=zstd
         extended_l2= lazy_refcounts= preallocation=off preallocation=metadata
         preallocation=falloc preallocation=full refcount_bits="
@@ -81,7 +89,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest run doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure run doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.

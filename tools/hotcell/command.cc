@@ -32,6 +32,8 @@ constexpr Command kCommands[] = {
     {"check", "look for damage in a disk image", kCheckHelp, CheckMain},
     {"inspect", "judge whether a file is safe to take for an image", kInspectHelp, InspectMain},
     {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
+    {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
+    {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };

@@ -31,6 +31,8 @@ int InspectMain(int argc, char** argv);
 int CheckMain(int argc, char** argv);
 int CompareMain(int argc, char** argv);
 int DigestMain(int argc, char** argv);
+int MapMain(int argc, char** argv);
+int MeasureMain(int argc, char** argv);
 int RunMain(int argc, char** argv);
 int DoctorMain(int argc, char** argv);
 

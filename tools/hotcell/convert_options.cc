@@ -9,6 +9,7 @@
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/image_opts.h"
 #include "tools/hotcell/size.h"
+#include "tools/hotcell/snapshot_option.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -75,29 +76,6 @@ absl::Status SetCacheMode(std::string_view text, CacheMode& mode) {
   const absl::StatusOr<CacheMode> parsed = ParseCacheMode(text);
   if (!parsed.ok()) return parsed.status();
   mode = *parsed;
-  return absl::OkStatus();
-}
-
-// `-l`: an id or a name, or "snapshot.id=..." or "snapshot.name=..." as qemu-img has it.
-absl::Status SetSnapshot(std::string_view text, std::string& snapshot) {
-  constexpr std::string_view kPrefix = "snapshot.";
-  if (text.empty()) return absl::InvalidArgumentError("the snapshot's name is empty");
-  if (text.substr(0, kPrefix.size()) != kPrefix) {
-    snapshot = std::string(text);
-    return absl::OkStatus();
-  }
-  const auto pairs = ParseKeyValues(text);
-  if (!pairs.ok()) return pairs.status();
-  for (const auto& [key, value] : *pairs) {
-    if (key != "snapshot.id" && key != "snapshot.name") {
-      return absl::InvalidArgumentError(
-          Cat("unknown key '", Escape(key), "' in -l: snapshot.id or snapshot.name"));
-    }
-  }
-  if (pairs->size() != 1) {
-    return absl::InvalidArgumentError("-l takes one of snapshot.id and snapshot.name, not both");
-  }
-  snapshot = pairs->front().second;
   return absl::OkStatus();
 }
 
@@ -184,14 +162,11 @@ absl::Status SetOperands(const std::vector<std::string>& operands, ConvertOption
   ConvertRequest& request = options.request;
   const std::string format = request.source.format;
   for (size_t i = 0; i + 1 < operands.size(); ++i) {
-    ImageOpts image = {.path = operands[i], .format = format};
-    if (options.image_opts) {
-      absl::StatusOr<ImageOpts> parsed = ParseImageOpts(operands[i]);
-      if (!parsed.ok()) return parsed.status();
-      image = *std::move(parsed);
-    }
-    options.source_paths.push_back(image.path);
-    ImageSource source = {.name = image.path, .format = image.format};
+    absl::StatusOr<ImageOpts> image = ParseImageOperand(operands[i], options.image_opts);
+    if (!image.ok()) return image.status();
+    if (image->format.empty()) image->format = format;
+    options.source_paths.push_back(image->path);
+    ImageSource source = {.name = image->path, .format = image->format};
     if (i == 0) {
       request.source = std::move(source);
     } else {

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
@@ -119,12 +120,10 @@ absl::Status Parse(int argc, char** argv, Options& options) {
     return absl::InvalidArgumentError("Must specify both input and output files");
   }
   ConvertRequest& request = options.request;
-  if (options.image_opts) {
-    const absl::StatusOr<ImageOpts> image = ParseImageOpts(options.source_path);
-    if (!image.ok()) return image.status();
-    options.source_path = image->path;
-    request.source.format = image->format;
-  }
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(options.source_path, options.image_opts);
+  if (!image.ok()) return image.status();
+  options.source_path = std::move(image->path);
+  if (!image->format.empty()) request.source.format = std::move(image->format);
   request.source.name = options.source_path;
   request.target_name = options.target_path;
   request.references = options.common.references;

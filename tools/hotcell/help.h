@@ -101,6 +101,52 @@ at the end of the disk. OUTPUT appears when it is complete.
 Exit status: 0 done, 1 error.
 )";
 
+inline constexpr std::string_view kMapHelp =
+    R"(usage: hotcell map [OPTION]... FILE
+
+Tells where the bytes of the disk in the image FILE are, as 'qemu-img map' does.
+
+  -f FORMAT         format of FILE (default: found out in the guest)
+  -s OFFSET, --start-offset=OFFSET
+                    begin here (default: 0)
+  -l LENGTH, --max-length=LENGTH
+                    so many bytes (default: to the end of the disk)
+  --output FORMAT   human: data in files, an error where it is compressed; json: all of the
+                    disk
+  --image-opts      FILE is driver=FORMAT,file.filename=FILE
+  -U                accepted, without effect
+  --backing NAME=FILE, --follow-references=DIR
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 done, 1 error.
+)";
+
+inline constexpr std::string_view kMeasureHelp =
+    R"(usage: hotcell measure [OPTION]... FILE
+       hotcell measure [OPTION]... --size SIZE
+
+Tells how large an image of the disk in FILE, or of an empty disk, would be, as 'qemu-img
+measure' does.
+
+  -O FORMAT, -o NAME=VALUE,...
+                    format of that image, and its options: raw (default) or qcow2
+  -f FORMAT         format of FILE (default: found out in the guest)
+  -l SNAPSHOT       an internal snapshot of FILE, by id or name
+  --output FORMAT   human or json
+  --image-opts      FILE is driver=FORMAT,file.filename=FILE
+  -U                accepted, without effect
+  --backing NAME=FILE, --follow-references=DIR
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+
+Exit status: 0 done, 1 error.
+)";
+
 inline constexpr std::string_view kInfoHelp =
     R"(usage: hotcell info [OPTION]... FILE
 

@@ -255,6 +255,52 @@ struct InspectReply {
   WorkerReport worker;
 };
 
+// A run of a disk that is alike.
+struct MapExtent {
+  uint64_t start = 0;    // in the disk, bytes
+  uint64_t length = 0;   // bytes
+  uint32_t depth = 0;    // of the image that says what is there, 0 being the top one
+  bool present = false;  // an image says so; otherwise it reads as zeroes for want of one
+  bool zero = false;     // reads as zeroes
+  bool data = false;     // bytes are stored
+  bool compressed = false;
+  std::optional<uint64_t> offset;  // of the bytes, or of the space for them, in the file, bytes
+  std::string_view file;           // its name, escaped; empty: no offset
+};
+
+struct MapRequest {
+  ImageSource source;
+  uint64_t begin = 0;            // first byte of the disk that is wanted
+  uint64_t length = UINT64_MAX;  // bytes; what lies past the disk's end is left out
+  // Called for each extent, without gaps from `begin` on, when the job has ended well. Neighbours
+  // differ. An error ends Map(), which returns it.
+  std::function<absl::Status(const MapExtent&)> extent;
+  ReferencePolicy references;
+  JobOptions options;
+};
+
+struct MapReply {
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
+struct MeasureRequest {
+  ImageSource source;    // fd -1: a disk of `size` bytes that holds nothing
+  uint64_t size = 0;     // bytes
+  std::string snapshot;  // id or name; empty: active layer
+  std::string target_format = "raw";
+  std::vector<std::pair<std::string, std::string>> target_options;  // -o
+  bool target_has_backing = false;
+  ReferencePolicy references;
+  JobOptions options;
+};
+
+struct MeasureReply {
+  v1::MeasureResult result;
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
 // A bare-metal guest program (`hotcell run`).
 struct RunRequest {
   std::string program;          // the file's bytes
@@ -321,6 +367,9 @@ class Engine {
   absl::StatusOr<CheckReply> Check(const CheckRequest& request) const;
   // Opens no file that the image refers to. That it cannot be opened as an image is no error.
   absl::StatusOr<InspectReply> Inspect(const InspectRequest& request) const;
+  // What is found is kept in a file without a name, below $TMPDIR or /tmp, until it is handed on.
+  absl::StatusOr<MapReply> Map(const MapRequest& request) const;
+  absl::StatusOr<MeasureReply> Measure(const MeasureRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;

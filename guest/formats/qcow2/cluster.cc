@@ -35,7 +35,7 @@ Result<Extent> ClusterDecoder::Decode(const ClusterEntry& entry, uint64_t offset
     if (version_ < 3) {
       return CorruptImage(At(entry) + " is marked as zero, which version 2 images do not know");
     }
-    return Extent{.kind = Extent::Kind::kZero, .length = rest};
+    return Hole(Extent::Kind::kZero, entry, offset_in_cluster, rest);
   }
   const bool at_zero_of_data_file = external_ && (entry.descriptor & kEntryCopied) != 0;
   if ((entry.descriptor & kOffsetMask) == 0 && !at_zero_of_data_file) {
@@ -68,7 +68,19 @@ Result<Extent> ClusterDecoder::DecodeSubclusters(const ClusterEntry& entry,
 
   if (is_allocated) return Data(entry, offset_in_cluster, length);
   const auto kind = is_zero ? Extent::Kind::kZero : Extent::Kind::kUnallocated;
-  return Extent{.kind = kind, .length = length};
+  return Hole(kind, entry, offset_in_cluster, length);
+}
+
+// The entry may have a place in the file all the same.
+Extent ClusterDecoder::Hole(Extent::Kind kind, const ClusterEntry& entry,
+                            uint64_t offset_in_cluster, uint64_t length) const {
+  const uint64_t host = entry.descriptor & kOffsetMask;
+  if (host == 0) return {.kind = kind, .length = length};
+  return {.kind = kind,
+          .length = length,
+          .slot = data_file_.slot,
+          .offset = host + offset_in_cluster,
+          .reserved = true};
 }
 
 Result<Extent> ClusterDecoder::Data(const ClusterEntry& entry, uint64_t offset_in_cluster,

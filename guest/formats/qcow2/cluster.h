@@ -29,6 +29,8 @@ class ClusterDecoder {
  private:
   Result<Extent> DecodeCompressed(const ClusterEntry& entry, uint64_t offset_in_cluster) const;
   Result<Extent> DecodeSubclusters(const ClusterEntry& entry, uint64_t offset_in_cluster) const;
+  Extent Hole(Extent::Kind kind, const ClusterEntry& entry, uint64_t offset_in_cluster,
+              uint64_t length) const;
   Result<Extent> Data(const ClusterEntry& entry, uint64_t offset_in_cluster, uint64_t length) const;
 
   uint32_t version_;

@@ -1,4 +1,5 @@
 #include "guest/formats/qcow2/checker.h"
+#include "guest/formats/qcow2/measure.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/qcow2_writer.h"
@@ -16,7 +17,11 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kQcow2Format = {
-    .name = "qcow2", .probe = Probe, .open = OpenQcow2, .create = CreateQcow2, .check = CheckQcow2};
+constinit const FormatDriver kQcow2Format = {.name = "qcow2",
+                                             .probe = Probe,
+                                             .open = OpenQcow2,
+                                             .create = CreateQcow2,
+                                             .check = CheckQcow2,
+                                             .measure = MeasureQcow2};
 
 }  // namespace hotcell::guest

@@ -1,4 +1,5 @@
 #include "guest/formats/raw/contents.h"
+#include "guest/formats/raw/measure.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/raw/raw_writer.h"
 
@@ -14,6 +15,6 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 }  // namespace
 
 constinit const FormatDriver kRawFormat = {
-    .name = "raw", .probe = Probe, .open = OpenRaw, .create = CreateRaw};
+    .name = "raw", .probe = Probe, .open = OpenRaw, .create = CreateRaw, .measure = MeasureRaw};
 
 }  // namespace hotcell::guest

@@ -1,0 +1,13 @@
+#ifndef HOTCELL_GUEST_FORMATS_QCOW2_MEASURE_H_
+#define HOTCELL_GUEST_FORMATS_QCOW2_MEASURE_H_
+
+#include "guest/formats/measure.h"
+
+namespace hotcell::guest {
+
+// As qemu-img counts: the metadata of an image that is full, even where it is not.
+Result<Measurement> MeasureQcow2(MeasuredDisk& disk, const MeasureOptions& options);
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_FORMATS_QCOW2_MEASURE_H_

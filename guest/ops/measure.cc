@@ -1,0 +1,102 @@
+#include "guest/ops/measure.h"
+
+#include <memory>
+#include <utility>
+
+#include "guest/formats/chain.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+class EmptyDisk : public MeasuredDisk {
+ public:
+  explicit EmptyDisk(uint64_t size) : size_(size) {}
+
+  uint64_t size() const override { return size_; }
+  const ImageDescription* source() const override { return nullptr; }
+  Result<uint64_t> DataBytes(uint64_t /*cluster_size*/) override { return uint64_t{0}; }
+
+ private:
+  const uint64_t size_;
+};
+
+class ChainDisk : public MeasuredDisk {
+ public:
+  ChainDisk(IoChannel& io, ImageChain& chain, ImageDescription description)
+      : io_(io), chain_(chain), description_(std::move(description)) {}
+
+  uint64_t size() const override { return chain_.virtual_size(); }
+  const ImageDescription* source() const override { return &description_; }
+
+  Result<uint64_t> DataBytes(uint64_t cluster_size) override {
+    uint64_t bytes = 0;
+    for (uint64_t offset = 0; offset < size();) {
+      const auto extent = chain_.Map(io_, offset, size() - offset);
+      if (!extent.ok()) return extent.status();
+      const uint64_t end = offset + extent->length;
+      if (extent->kind == Extent::Kind::kZero) {
+        offset = end;
+        continue;
+      }
+      const uint64_t cluster = offset - offset % cluster_size;
+      // Whole clusters; what else is in the last one is not looked at.
+      offset = (end + cluster_size - 1) / cluster_size * cluster_size;
+      bytes += offset - cluster;
+    }
+    return bytes;
+  }
+
+ private:
+  IoChannel& io_;
+  ImageChain& chain_;
+  const ImageDescription description_;
+};
+
+}  // namespace
+
+Result<MeasureSummary> Measure(IoChannel& io, const hotcell_v1_Job& job) {
+  const hotcell_v1_MeasureJob& measure = job.operation.measure;
+  const FormatDriver* const format = FindFormat(measure.format);
+  if (format == nullptr) {
+    return InvalidArgument(StrCat("unknown output format '", measure.format, "'"));
+  }
+  if (format->measure == nullptr) {
+    return Unsupported(
+        StrCat("Block driver '", format->name, "' does not support size measurement"));
+  }
+  std::vector<OutputOption> options;
+  for (uint32_t i = 0; i < measure.options_count; ++i) {
+    options.push_back({.key = measure.options[i].key, .value = measure.options[i].value});
+  }
+  MeasureSummary summary;
+  std::unique_ptr<ImageChain> chain;
+  std::unique_ptr<MeasuredDisk> disk;
+  if (measure.has_source) {
+    auto opened = ImageChain::Open(
+        io,
+        {.file = {.slot = measure.source.slot, .size = measure.source.size},
+         .format = measure.source.format},
+        {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size},
+        measure.snapshot);
+    if (!opened.ok()) return opened.status();
+    chain = std::move(*opened);
+    // Opened to be read, an image does not tell its bitmaps.
+    const auto described =
+        FindFormat(chain->format())
+            ->open(io, {.slot = measure.source.slot, .size = measure.source.size},
+                   {.describe_only = true});
+    if (!described.ok()) return described.status();
+    summary.warnings = chain->warnings();
+    disk = std::make_unique<ChainDisk>(io, *chain, (*described)->Describe());
+  } else {
+    disk = std::make_unique<EmptyDisk>(measure.size);
+  }
+  const auto measurement =
+      format->measure(*disk, {.options = options, .has_backing = measure.has_backing});
+  if (!measurement.ok()) return measurement.status();
+  summary.measurement = *measurement;
+  return summary;
+}
+
+}  // namespace hotcell::guest

@@ -1,0 +1,186 @@
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "hotcell/engine.h"
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/command.h"
+#include "tools/hotcell/common_options.h"
+#include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/files.h"
+#include "tools/hotcell/formats.h"
+#include "tools/hotcell/image_opts.h"
+#include "tools/hotcell/invocation.h"
+#include "tools/hotcell/signals.h"
+#include "tools/hotcell/size.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr std::string_view kName = "map";
+
+enum MapOption : int { kImageOpts = kFirstLongOption, kOutput };
+
+constexpr OptionSpec kOptions[] = {
+    {'f', "format", true},       {'l', "max-length", true}, {'s', "start-offset", true},
+    {'U', "force-share", false}, {kOutput, "output", true}, {kImageOpts, "image-opts", false},
+};
+
+constexpr RefusedOption kRefused[] = {
+    {"object", "secrets are not done"},
+};
+
+struct Options {
+  std::string path;
+  bool image_opts = false;
+  MapRequest request;
+  CommonOptions common;
+};
+
+absl::Status SetSize(std::string_view text, uint64_t& size) {
+  const absl::StatusOr<uint64_t> parsed = ParseSize(text);
+  if (!parsed.ok()) return parsed.status();
+  size = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status ApplyOption(int id, std::string_view value, Options& options) {
+  switch (id) {
+    case 'f':
+      options.request.source.format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'l':
+      return SetSize(value, options.request.length);
+    case 's':
+      return SetSize(value, options.request.begin);
+    case 'U':  // no image is locked
+      return absl::OkStatus();
+    case kImageOpts:
+      options.image_opts = true;
+      return absl::OkStatus();
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
+    }
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+absl::Status Parse(int argc, char** argv, Options& options) {
+  constexpr std::string_view kOperands[] = {"FILE"};
+  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
+      argc, argv, WithImageOptions(kOptions), kRefused,
+      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  if (!operands.ok()) return operands.status();
+  if (options.common.help) return absl::OkStatus();
+  if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(operands->front(), options.image_opts);
+  if (!image.ok()) return image.status();
+  options.path = options.request.source.name = std::move(image->path);
+  if (!image->format.empty()) options.request.source.format = std::move(image->format);
+  options.request.references = options.common.references;
+  return absl::OkStatus();
+}
+
+// Prints extents as qemu-img does.
+class MapPrinter {
+ public:
+  MapPrinter(OutputFormat format, uint64_t begin) : json_(format == OutputFormat::kJson) {
+    empty_.start = begin;
+    if (!json_) {
+      Print(absl::StrFormat("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File"));
+    }
+  }
+
+  absl::Status Add(const MapExtent& extent) {
+    any_ = true;
+    if (json_) {
+      PrintJson(extent);
+      return absl::OkStatus();
+    }
+    if (!extent.data) return absl::OkStatus();
+    if (!extent.offset) {
+      return absl::UnimplementedError("File contains external, encrypted or compressed clusters.");
+    }
+    Print(absl::StrFormat("%#-16x%#-16x%#-16x%s\n", extent.start, extent.length, *extent.offset,
+                          AbslView(extent.file)));
+    return absl::OkStatus();
+  }
+
+  void Finish() {
+    if (!json_) return;
+    if (!any_) PrintJson(empty_);
+    Print("]\n");
+  }
+
+ private:
+  static std::string_view TrueOrFalse(bool value) { return value ? "true" : "false"; }
+
+  void PrintJson(const MapExtent& extent) {
+    std::string line =
+        Cat(first_ ? "[" : ",\n", "{ \"start\": ", extent.start, ", \"length\": ", extent.length,
+            ", \"depth\": ", extent.depth, ", \"present\": ", TrueOrFalse(extent.present),
+            ", \"zero\": ", TrueOrFalse(extent.zero), ", \"data\": ", TrueOrFalse(extent.data));
+    // As qemu-img from 8.2 on; under its name we speak as 7.2.
+    if (!ActsAsQemuImg()) Append(line, ", \"compressed\": ", TrueOrFalse(extent.compressed));
+    if (extent.offset) Append(line, ", \"offset\": ", *extent.offset);
+    Print(line + "}");
+    first_ = false;
+  }
+
+  const bool json_;
+  MapExtent empty_;
+  bool any_ = false;
+  bool first_ = true;
+};
+
+absl::Status Run(const Cancellation& cancellation, Options& options) {
+  const absl::StatusOr<File> file = OpenForReading(options.path);
+  if (!file.ok()) return file.status();
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
+  if (!engine.ok()) return engine.status();
+  MapRequest& request = options.request;
+  request.source.fd = file->fd();
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  // Nothing is printed of an image that cannot be mapped.
+  std::optional<MapPrinter> printer;
+  request.extent = [&](const MapExtent& extent) {
+    if (!printer) printer.emplace(options.common.format, request.begin);
+    return printer->Add(extent);
+  };
+  const absl::StatusOr<MapReply> reply = (*engine)->Map(request);
+  if (!reply.ok()) return reply.status();
+  if (!printer) printer.emplace(options.common.format, request.begin);
+  printer->Finish();
+  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int MapMain(int argc, char** argv) {
+  Options options;
+  const absl::Status status = Parse(argc, argv, options);
+  if (!status.ok()) return ReportError(kName, status, options.common.format);
+  if (options.common.help) {
+    PrintHelp(*FindCommand(kName));
+    return kExitOk;
+  }
+  Cancellation cancellation;
+  const JobSignals signals(cancellation);
+  const absl::Status mapped = Run(cancellation, options);
+  if (mapped.ok()) return kExitOk;
+  (void)ReportError(kName, mapped, options.common.format);
+  return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+}
+
+}  // namespace hotcell::cli

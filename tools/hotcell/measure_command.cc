@@ -1,0 +1,178 @@
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hotcell/engine.h"
+#include "tools/hotcell/arguments.h"
+#include "tools/hotcell/command.h"
+#include "tools/hotcell/common_options.h"
+#include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/files.h"
+#include "tools/hotcell/formats.h"
+#include "tools/hotcell/image_opts.h"
+#include "tools/hotcell/json.h"
+#include "tools/hotcell/signals.h"
+#include "tools/hotcell/size.h"
+#include "tools/hotcell/snapshot_option.h"
+#include "tools/hotcell/target_backing.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr std::string_view kName = "measure";
+
+enum MeasureOption : int { kImageOpts = kFirstLongOption, kOutput, kSize };
+
+constexpr OptionSpec kOptions[] = {
+    {'f', nullptr, true},      {'l', nullptr, true},        {'O', nullptr, true},
+    {'o', nullptr, true},      {'U', "force-share", false}, {kImageOpts, "image-opts", false},
+    {kOutput, "output", true}, {kSize, "size", true},
+};
+
+constexpr RefusedOption kRefused[] = {
+    {"object", "secrets are not done"},
+};
+
+struct Options {
+  std::string path;  // empty: --size
+  std::optional<uint64_t> size;
+  bool image_opts = false;
+  bool list_target_options = false;  // -o help
+  MeasureRequest request;
+  CommonOptions common;
+};
+
+absl::Status ApplyOption(int id, std::string_view value, Options& options) {
+  MeasureRequest& request = options.request;
+  switch (id) {
+    case 'f':
+      request.source.format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'l':
+      return SetSnapshot(value, request.snapshot);
+    case 'O':
+      request.target_format = std::string(value);
+      return CheckSourceFormat(value);
+    case 'o':
+      return AddTargetOptions(value, request.target_options, options.list_target_options);
+    case 'U':  // no image is locked
+      return absl::OkStatus();
+    case kImageOpts:
+      options.image_opts = true;
+      return absl::OkStatus();
+    case kSize: {
+      const absl::StatusOr<uint64_t> size = ParseSize(value);
+      if (!size.ok()) return size.status();
+      options.size = *size;
+      return absl::OkStatus();
+    }
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
+    }
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+absl::Status SetOperands(const std::vector<std::string>& operands, Options& options) {
+  if (operands.size() > 1) {
+    return absl::InvalidArgumentError("At most one filename argument is allowed.");
+  }
+  if (operands.empty() && !options.size) {
+    return absl::InvalidArgumentError("Either --size N or one filename must be specified.");
+  }
+  if (!operands.empty() && options.size) {
+    return absl::InvalidArgumentError("--size N cannot be used together with a filename.");
+  }
+  options.request.size = options.size.value_or(0);
+  if (operands.empty()) return absl::OkStatus();
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(operands.front(), options.image_opts);
+  if (!image.ok()) return image.status();
+  options.path = options.request.source.name = std::move(image->path);
+  if (!image->format.empty()) options.request.source.format = std::move(image->format);
+  return absl::OkStatus();
+}
+
+absl::Status Parse(int argc, char** argv, Options& options) {
+  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
+      argc, argv, WithImageOptions(kOptions), kRefused,
+      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  if (!operands.ok()) return operands.status();
+  if (options.common.help || options.list_target_options) return absl::OkStatus();
+  if (absl::Status status = SetOperands(*operands, options); !status.ok()) return status;
+  MeasureRequest& request = options.request;
+  TargetBacking backing;
+  absl::Status status = TakeBackingOptions(request.target_format, request.target_options, backing);
+  request.target_has_backing = backing.name.has_value();
+  // qemu-img measures the source, or --size, whatever -o size= says.
+  (void)TakeOption(request.target_options, "size");
+  request.references = options.common.references;
+  return status;
+}
+
+std::string MeasureText(const v1::MeasureResult& result) {
+  std::string text = Cat("required size: ", result.required(),
+                         "\nfully allocated size: ", result.fully_allocated(), "\n");
+  if (result.has_bitmaps()) Append(text, "bitmaps size: ", result.bitmaps(), "\n");
+  return text;
+}
+
+std::string MeasureJson(const v1::MeasureResult& result) {
+  Json json = Json::Object();
+  if (result.has_bitmaps()) json.SetNumber("bitmaps", result.bitmaps());
+  json.SetNumber("required", result.required())
+      .SetNumber("fully-allocated", result.fully_allocated());
+  return json.Dump() + "\n";
+}
+
+absl::Status Run(const Cancellation& cancellation, Options& options) {
+  std::optional<File> file;
+  MeasureRequest& request = options.request;
+  if (!options.path.empty()) {
+    absl::StatusOr<File> opened = OpenForReading(options.path);
+    if (!opened.ok()) return opened.status();
+    file = *std::move(opened);
+    request.source.fd = file->fd();
+  }
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
+  if (!engine.ok()) return engine.status();
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  const absl::StatusOr<MeasureReply> reply = (*engine)->Measure(request);
+  if (!reply.ok()) return reply.status();
+  Print(options.common.format == OutputFormat::kJson ? MeasureJson(reply->result)
+                                                     : MeasureText(reply->result));
+  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int MeasureMain(int argc, char** argv) {
+  Options options;
+  const absl::Status status = Parse(argc, argv, options);
+  if (!status.ok()) return ReportError(kName, status, options.common.format);
+  if (options.common.help) {
+    PrintHelp(*FindCommand(kName));
+    return kExitOk;
+  }
+  if (options.list_target_options) {
+    Print(TargetOptionsHelp(options.request.target_format));
+    return kExitOk;
+  }
+  Cancellation cancellation;
+  const JobSignals signals(cancellation);
+  const absl::Status measured = Run(cancellation, options);
+  if (measured.ok()) return kExitOk;
+  (void)ReportError(kName, measured, options.common.format);
+  return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+}
+
+}  // namespace hotcell::cli
