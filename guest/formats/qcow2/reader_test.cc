@@ -83,15 +83,23 @@ TEST_F(Qcow2ReaderTest, ExtentIsNoLongerThanAskedFor) {
   EXPECT_EQ(Map(*reader, 3 * kCluster - 1, 2).length, 2u);
 }
 
-TEST_F(Qcow2ReaderTest, ZeroClustersWithAndWithoutAllocationAreOneExtent) {
+TEST_F(Qcow2ReaderTest, ZeroClustersTellTheSpaceThatIsSetAsideForThem) {
   image_.SetL2(0, kEntryZero);
-  image_.SetL2(1, image_.AppendCluster(1) | kEntryZero | kEntryCopied);
+  const uint64_t first = image_.AppendCluster(1);
+  image_.SetL2(1, first | kEntryZero | kEntryCopied);
+  image_.SetL2(2, image_.AppendCluster(1) | kEntryZero | kEntryCopied);
   const auto reader = Open(image_);
 
-  const Extent extent = Map(*reader, 0, TestImage::kDiskSize);
+  const Extent plain = Map(*reader, 0, TestImage::kDiskSize);
+  const Extent reserved = Map(*reader, kCluster + 512, TestImage::kDiskSize - kCluster - 512);
 
-  EXPECT_EQ(extent.kind, Kind::kZero);
-  EXPECT_EQ(extent.length, 2 * kCluster);
+  EXPECT_EQ(plain.kind, Kind::kZero);
+  EXPECT_EQ(plain.length, kCluster);
+  EXPECT_FALSE(plain.reserved);
+  EXPECT_EQ(reserved.kind, Kind::kZero);
+  EXPECT_EQ(reserved.length, 2 * kCluster - 512);
+  EXPECT_TRUE(reserved.reserved);
+  EXPECT_EQ(reserved.offset, first + 512);
 }
 
 TEST_F(Qcow2ReaderTest, ClusterCutByTheFilesEndReadsAsZeroesFromThere) {
