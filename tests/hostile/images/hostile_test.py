@@ -29,9 +29,12 @@ def _timed(arguments, what):
     return result
 
 
-def _check_orderly_error(result, what):
-    """Exit status 1, and one line of printable text on standard error."""
-    harness.check_equal(result.returncode, 1, f"{what}: exit status")
+def _check_orderly_error(result, what, status=1):
+    """The exit status (None: any error's), and one line of printable text on standard error."""
+    if status is None:
+        harness.check(0 < result.returncode < 64, f"{what}: exit status {result.returncode}")
+    else:
+        harness.check_equal(result.returncode, status, f"{what}: exit status")
     text = result.stderr
     harness.check(text.endswith(b"\n") and text.count(b"\n") == 1,
                   f"{what}: standard error is not one line: {text!r}")
@@ -143,6 +146,35 @@ def _check_opens(case, directory):
         trace.check_only(entries, names, set(case.attempted), worker)
 
 
+def _check_others(case):
+    """What the other commands make of it: an answer, or an error as orderly as convert's."""
+    named = ["-f", case.format]
+    for arguments, answers in (
+            (["check", *named, case.path], {0, 2, 3, 63}),
+            (["compare", *named, "-F", case.format, case.path, case.path], {0}),
+            (["digest", *named, case.path], {0}),
+            (["inspect", *named, "--check", case.path], {0, 2}),
+            (["map", *named, "--output=json", case.path], {0}),
+            (["measure", *named, "-O", "qcow2", case.path], {0})):
+        allowed = [argument for argument in case.arguments if argument.startswith("--")]
+        result = _timed([arguments[0], *allowed, *arguments[1:]], arguments[0])
+        if result.returncode in answers:
+            text = result.stdout.decode("utf-8")
+            harness.check(all(line.isprintable() for line in text.split("\n")),
+                          f"{arguments[0]}: unprintable characters: {text!r}")
+            continue
+        line = _check_orderly_error(result, arguments[0], status=None)
+        harness.check(line, f"{arguments[0]}: says nothing")
+
+
+def _check_flagged(case):
+    """A gatekeeper is told not to let in what cannot be converted."""
+    result = programs.hotcell("inspect", "-f", case.format, "--check", case.path,
+                              timeout=_TIMEOUT_SECONDS)
+    if not case.verdict.converts:
+        harness.check_equal(result.returncode, 2, f"inspect: {result.stdout!r} {result.stderr!r}")
+
+
 def _hostile(name, directory):
     programs.require_kvm()
     programs.require_program("qemu-img")
@@ -153,6 +185,8 @@ def _hostile(name, directory):
     status = _check_convert(case, place)
     _check_old_target(case, place, status)
     _check_info(case)
+    _check_others(case)
+    _check_flagged(case)
     _check_opens(case, place)
 
 

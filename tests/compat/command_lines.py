@@ -1,0 +1,186 @@
+"""The qemu-img command lines of programs that move images around, as their sources build them.
+
+Each stands for the code in `source` (repository, then file), with the names of its files replaced by
+those that make_inputs() makes. The programs of one entry run in order in one directory.
+"""
+
+import dataclasses
+import os
+import shutil
+
+from support import content, programs
+
+
+@dataclasses.dataclass
+class CommandLine:
+    name: str
+    source: str
+    commands: tuple  # each a tuple of arguments
+    outputs: tuple = ()  # images that come out, compared with qemu-img and its info
+    # What qemu-img has and hotcell refuses: a pattern of the error.
+    refused: str | None = None
+    needs_direct_io: bool = False
+
+
+def _one(name, source, *arguments, **fields):
+    return CommandLine(name, source, (arguments,), **fields)
+
+
+COMMAND_LINES = (
+    # Nova, and Ironic, which took the code over.
+    _one("nova-info", "openstack/nova nova/privsep/qemu.py",
+         "info", "src.qcow2", "--force-share", "--output=json", "-f", "qcow2"),
+    _one("nova-info-probed", "openstack/nova nova/virt/images.py",
+         "info", "src.qcow2", "--force-share", "--output=json"),
+    _one("nova-fetch-to-raw", "openstack/nova nova/privsep/qemu.py unprivileged_convert_image",
+         "convert", "-t", "none", "-O", "raw", "-f", "qcow2", "src.qcow2", "dst.raw",
+         outputs=("dst.raw",), needs_direct_io=True),
+    _one("nova-fetch-to-raw-tmpfs", "openstack/nova nova/privsep/qemu.py",
+         "convert", "-t", "writeback", "-O", "raw", "-f", "qcow2", "src.qcow2", "dst.raw",
+         outputs=("dst.raw",)),
+    _one("nova-snapshot-compressed", "openstack/nova nova/privsep/qemu.py",
+         "convert", "-t", "writeback", "-O", "qcow2", "-f", "qcow2", "-c", "overlay.qcow2",
+         "dst.qcow2", outputs=("dst.qcow2",)),
+    _one("nova-cow-image", "openstack/nova nova/virt/libvirt/utils.py create_image",
+         "create", "-f", "qcow2", "-o", "backing_file=base.qcow2,backing_fmt=qcow2", "dst.qcow2",
+         "67108864", outputs=("dst.qcow2",)),
+    # Glance
+    _one("glance-info", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
+         "info", "-f", "qcow2", "--output=json", "src.qcow2"),
+    _one("glance-info-vmdk", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
+         "info", "-f", "vmdk", "--output=json", "stream.vmdk"),
+    _one("glance-convert", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
+         "convert", "-f", "qcow2", "-O", "raw", "src.qcow2", "dst.raw", outputs=("dst.raw",)),
+    _one("glance-convert-vmdk", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
+         "convert", "-f", "raw", "-O", "vmdk", "src.raw", "dst.vmdk", outputs=("dst.vmdk",)),
+    # Cinder
+    _one("cinder-upload-vhd", "openstack/cinder cinder/image/image_utils.py _get_qemu_convert_cmd",
+         "convert", "-O", "vpc", "-o", "subformat=dynamic", "-f", "raw", "src.raw", "dst.vhd",
+         outputs=("dst.vhd",)),
+    _one("cinder-download", "openstack/cinder cinder/image/image_utils.py _get_qemu_convert_cmd",
+         "convert", "-O", "raw", "-t", "writeback", "-f", "qcow2", "src.qcow2", "dst.raw",
+         outputs=("dst.raw",)),
+    _one("cinder-upload-compressed", "openstack/cinder cinder/image/image_utils.py",
+         "convert", "-O", "qcow2", "-c", "-f", "raw", "src.raw", "dst.qcow2",
+         outputs=("dst.qcow2",)),
+    # KubeVirt's Containerized Data Importer
+    _one("cdi-info", "kubevirt/containerized-data-importer pkg/image/qemu.go Info",
+         "info", "--output=json", "src.qcow2"),
+    _one("cdi-convert", "kubevirt/containerized-data-importer pkg/image/qemu.go convertToRaw",
+         "convert", "-t", "none", "-p", "-O", "raw", "src.qcow2", "dst.raw",
+         outputs=("dst.raw",), needs_direct_io=True),
+    _one("cdi-convert-preallocated", "kubevirt/containerized-data-importer pkg/image/qemu.go",
+         "convert", "-t", "none", "-p", "-O", "raw", "src.qcow2", "dst.raw", "-o",
+         "preallocation=falloc", outputs=("dst.raw",), needs_direct_io=True),
+    _one("cdi-blank", "kubevirt/containerized-data-importer pkg/image/qemu.go CreateBlankImage",
+         "create", "-f", "raw", "dst.raw", "67108864", "-o", "preallocation=falloc",
+         outputs=("dst.raw",)),
+    # Proxmox
+    _one("proxmox-create", "proxmox/pve-storage src/PVE/Storage/Common.pm qemu_img_create",
+         "create", "-o", "preallocation=metadata", "-f", "qcow2", "dst.qcow2", "65536K",
+         outputs=("dst.qcow2",)),
+    _one("proxmox-create-backed",
+         "proxmox/pve-storage src/PVE/Storage/Common.pm qemu_img_create_qcow2_backed",
+         "create", "-F", "qcow2", "-b", "base.qcow2", "-f", "qcow2", "dst.qcow2", "-o",
+         "extended_l2=on,cluster_size=128k", outputs=("dst.qcow2",)),
+    _one("proxmox-info", "proxmox/pve-storage src/PVE/Storage/Common.pm qemu_img_info",
+         "info", "--output=json", "src.qcow2", "-f", "qcow2"),
+    _one("proxmox-info-chain", "proxmox/pve-storage src/PVE/Storage/Common.pm qemu_img_info",
+         "info", "--output=json", "overlay.qcow2", "-f", "qcow2", "--backing-chain"),
+    _one("proxmox-measure", "proxmox/pve-storage src/PVE/Storage/Common.pm qemu_img_measure",
+         "measure", "--output=json", "--size", "65536K", "-O", "qcow2"),
+    CommandLine("proxmox-clone", "proxmox/qemu-server src/PVE/QemuServer/QemuImage.pm convert",
+                (("create", "-f", "raw", "dst.raw", "65536K"),
+                 ("convert", "-p", "-n", "-f", "qcow2", "-O", "raw", "src.qcow2", "dst.raw")),
+                outputs=("dst.raw",)),
+    CommandLine("proxmox-clone-snapshot-limited",
+                "proxmox/qemu-server src/PVE/QemuServer/QemuImage.pm convert",
+                (("create", "-f", "raw", "dst.raw", "65536K"),
+                 ("convert", "-p", "-n", "-l", "snapshot.name=before", "-T", "writeback", "-r",
+                  "1048576K", "-f", "qcow2", "-O", "raw", "snapshots.qcow2", "dst.raw")),
+                outputs=("dst.raw",)),
+    CommandLine("proxmox-efidisk", "proxmox/qemu-server src/PVE/QemuServer.pm clone_disk",
+                (("create", "-f", "raw", "dst.raw", "1M"),
+                 ("dd", "-f", "raw", "-O", "raw", "bs=1048576", "count=1", "if=src.raw",
+                  "of=dst.raw")),
+                outputs=("dst.raw",)),
+    # oVirt
+    _one("vdsm-info", "oVirt/vdsm lib/vdsm/storage/qemuimg.py info",
+         "info", "--output", "json", "-f", "qcow2", "-U", "src.qcow2"),
+    _one("vdsm-measure", "oVirt/vdsm lib/vdsm/storage/qemuimg.py measure",
+         "measure", "--output", "json", "-O", "qcow2",
+         'json:{"file": {"driver": "file", "filename": "src.raw"}, "driver": "raw"}'),
+    _one("vdsm-create", "oVirt/vdsm lib/vdsm/storage/qemuimg.py create",
+         "create", "-f", "qcow2", "-o", "compat=1.1", "-b", "base.qcow2", "-F", "qcow2",
+         "dst.qcow2", outputs=("dst.qcow2",)),
+    _one("vdsm-create-unsafe", "oVirt/vdsm lib/vdsm/storage/qemuimg.py create",
+         "create", "-f", "qcow2", "-o", "compat=1.1", "-b", "not-there.qcow2", "-F", "qcow2",
+         "-u", "dst.qcow2", "67108864"),
+    _one("vdsm-check", "oVirt/vdsm lib/vdsm/storage/qemuimg.py check",
+         "check", "--output", "json", "-f", "qcow2", "src.qcow2"),
+    _one("vdsm-convert", "oVirt/vdsm lib/vdsm/storage/qemuimg.py convert",
+         "convert", "-p", "-t", "none", "-T", "none", "-f", "raw", "-O", "qcow2", "-o",
+         "compat=1.1", "src.raw", "dst.qcow2", outputs=("dst.qcow2",), needs_direct_io=True),
+    _one("vdsm-convert-backed", "oVirt/vdsm lib/vdsm/storage/qemuimg.py convert",
+         "convert", "-p", "-t", "none", "-T", "none", "-f", "qcow2", "-O", "qcow2", "-o",
+         "compat=1.1,backing_file=base.qcow2,backing_fmt=qcow2", "-W", "overlay.qcow2",
+         "dst.qcow2", outputs=("dst.qcow2",), needs_direct_io=True),
+    _one("vdsm-map", "oVirt/vdsm lib/vdsm/storage/qemuimg.py map",
+         "map", "--output", "json", "overlay.qcow2"),
+    _one("vdsm-compare", "oVirt/vdsm lib/vdsm/storage/qemuimg.py compare",
+         "compare", "-p", "-f", "qcow2", "-F", "raw", "src.qcow2", "src.raw"),
+    _one("vdsm-bitmaps", "oVirt/vdsm lib/vdsm/storage/qemuimg.py convert",
+         "convert", "-p", "-f", "qcow2", "-O", "qcow2", "--bitmaps", "src.qcow2", "dst.qcow2",
+         refused="bitmaps"),
+    _one("vdsm-resize", "oVirt/vdsm lib/vdsm/storage/qemuimg.py resize",
+         "resize", "-f", "qcow2", "src.qcow2", "134217728", refused="resize"),
+    # Packer
+    _one("packer-create", "hashicorp/packer-plugin-qemu builder/qemu/step_create_disk.go",
+         "create", "-f", "qcow2", "dst.qcow2", "64M", outputs=("dst.qcow2",)),
+    _one("packer-create-backed", "hashicorp/packer-plugin-qemu builder/qemu/step_create_disk.go",
+         "create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "dst.qcow2", "64M",
+         outputs=("dst.qcow2",)),
+    _one("packer-compact", "hashicorp/packer-plugin-qemu builder/qemu/step_convert_disk.go",
+         "convert", "-c", "-O", "qcow2", "src.qcow2", "dst.qcow2", outputs=("dst.qcow2",)),
+    # osbuild
+    _one("osbuild-qcow2", "osbuild/osbuild stages/org.osbuild.qemu",
+         "convert", "-O", "qcow2", "-c", "-o", "compat=1.1", "src.raw", "dst.qcow2",
+         outputs=("dst.qcow2",)),
+    _one("osbuild-vmdk", "osbuild/osbuild stages/org.osbuild.qemu",
+         "convert", "-O", "vmdk", "-c", "-o",
+         "adapter_type=lsilogic,compat6,subformat=streamOptimized", "-m", "8", "src.raw",
+         "dst.vmdk", outputs=("dst.vmdk",)),
+    _one("osbuild-vpc", "osbuild/osbuild stages/org.osbuild.qemu",
+         "convert", "-O", "vpc", "-o", "subformat=fixed,force_size", "src.raw", "dst.vhd",
+         outputs=("dst.vhd",)),
+    _one("osbuild-vdi", "osbuild/osbuild stages/org.osbuild.qemu",
+         "convert", "-O", "vdi", "src.raw", "dst.vdi", outputs=("dst.vdi",)),
+    _one("osbuild-vhdx", "osbuild/osbuild stages/org.osbuild.qemu",
+         "convert", "-O", "vhdx", "src.raw", "dst.vhdx", outputs=("dst.vhdx",)),
+    # virt-v2v
+    CommandLine("virt-v2v-raw", "libguestfs/virt-v2v v2v/v2v.ml",
+                (("create", "-f", "raw", "-o", "preallocation=off", "dst.raw", "67108864"),
+                 ("convert", "-p", "-n", "-f", "qcow2", "-O", "raw", "overlay.qcow2", "dst.raw")),
+                outputs=("dst.raw",)),
+)
+
+_SIZE = 64 << 20
+
+
+def make_inputs(directory):
+    """What the command lines read: images of the same contents in several formats."""
+    place = lambda name: os.path.join(directory, name)  # pylint: disable=unnecessary-lambda-assignment
+    raw = place("src.raw")
+    shutil.copyfile(content.pattern(), raw)
+    os.truncate(raw, _SIZE)
+    convert = ("convert", "-f", "raw", "-O")
+    programs.qemu_img(*convert, "qcow2", raw, place("src.qcow2"))
+    programs.qemu_img(*convert, "qcow2", raw, place("base.qcow2"))
+    programs.qemu_img(*convert, "vmdk", "-o", "subformat=streamOptimized", raw,
+                      place("stream.vmdk"))
+    programs.qemu_img(*convert, "qcow2", raw, place("snapshots.qcow2"))
+    programs.qemu_img("snapshot", "-c", "before", place("snapshots.qcow2"))
+    programs.qemu_io(place("snapshots.qcow2"), "write -P 7 1M 64k")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2",
+                      place("overlay.qcow2"))
+    programs.qemu_io(place("overlay.qcow2"), "write -P 9 3M 128k", "write -z 8M 64k")
