@@ -105,6 +105,7 @@ absl::Status CheckMemory(uint64_t size) {
 broker::FileLimits FileLimitsOf(const Limits& limits) {
   return {.bytes_read = limits.bytes_read,
           .output_bytes = limits.output_bytes,
+          .output_rate = limits.output_rate,
           .chain_depth = limits.chain_depth,
           .references = limits.references};
 }

@@ -66,6 +66,7 @@ struct JobFile {
 struct FileLimits {
   uint64_t bytes_read = 0;    // from all files together
   uint64_t output_bytes = 0;  // size of all written files together
+  uint64_t output_rate = 0;   // bytes a second to all of them; 0: no limit
   uint32_t chain_depth = 0;
   uint32_t references = 0;
 };

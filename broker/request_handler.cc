@@ -89,7 +89,9 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
           size, request.buffer, lane));
     }
   }
-  if (opcode != abi::Opcode::kWrite && opcode != abi::Opcode::kCopy) turn.End();
+  const bool writes = opcode == abi::Opcode::kWrite || opcode == abi::Opcode::kCopy;
+  if (!writes || pace_.limited()) turn.End();
+  if (writes) pace_.Wait(request.length, stop_);
   switch (opcode) {
     case abi::Opcode::kRead:
       return Read(*file, request, buffer);

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "broker/arena.h"
 #include "broker/file_table.h"
+#include "broker/output_pace.h"
 #include "broker/reference_resolver.h"
 #include "broker/write_turn.h"
 #include "guest/abi/abi.h"
@@ -23,7 +24,11 @@ class RequestHandler {
   // None is owned; all outlive this. `stop` ends long requests early.
   RequestHandler(const Arena& arena, FileTable& files, const ReferenceResolver& references,
                  const std::atomic<bool>& stop)
-      : arena_(arena), files_(files), references_(references), stop_(stop) {}
+      : arena_(arena),
+        files_(files),
+        references_(references),
+        stop_(stop),
+        pace_(files.limits().output_rate) {}
 
   // Failures of files, quotas and policy are in the completion, and in the file table with their
   // cause. An error means that the request breaks the contract and the job is over.
@@ -57,6 +62,7 @@ class RequestHandler {
   FileTable& files_;
   const ReferenceResolver& references_;
   const std::atomic<bool>& stop_;
+  OutputPace pace_;
   std::atomic<uint64_t> bytes_written_ = 0;
 };
 

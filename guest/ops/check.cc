@@ -21,9 +21,9 @@ Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
                           .warnings = (*reader)->Describe().warnings};
   if ((*format)->check == nullptr) return summary;
   // Tables grow with the disk.
-  HOTCELL_RETURN_IF_ERROR(CheckVirtualSize((*format)->name, (*reader)->virtual_size(),
-                                           {.max_virtual_size = job.max_virtual_size}));
-  Result<CheckResult> result = (*format)->check(io, file, options);
+  const OpenOptions all = {.max_virtual_size = job.max_virtual_size};
+  HOTCELL_RETURN_IF_ERROR(CheckVirtualSize((*format)->name, (*reader)->virtual_size(), all));
+  Result<CheckResult> result = (*format)->check(io, file, all);
   if (!result.ok()) return result.status();
   summary.result = std::move(*result);
   return summary;

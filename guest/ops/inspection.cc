@@ -2,22 +2,53 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "guest/formats/chain.h"
+#include "guest/ops/chunk_reader.h"
 
 namespace hotcell::guest {
 namespace {
 
 // A walk that is not over by then says no more of the image.
 constexpr uint32_t kMaxExtents = 1 << 20;
+// Unpacking all of a big disk is the business of who reads it.
+constexpr uint64_t kMaxUnpacked = 64 << 20;
 
-// Where the format has no check: asks for all of the disk's extents, which looks at its tables.
-Status WalkExtents(IoChannel& io, ImageReader& reader) {
+// Finds streams that are damaged, as far as the first kMaxUnpacked bytes of a disk go.
+class StreamCheck {
+ public:
+  StreamCheck(IoChannel& io, const FileHandle& file) : io_(io), file_(file) {}
+
+  Status Check(const Extent& extent) {
+    if (extent.kind != Extent::Kind::kCompressed || extent.slot != file_.slot) return OkStatus();
+    if (unpacked_ >= kMaxUnpacked || extent.offset >= file_.size) return OkStatus();
+    stream_.resize(std::min<uint64_t>(extent.compressed_size, file_.size - extent.offset));
+    data_.resize(extent.length);
+    unpacked_ += extent.length;
+    HOTCELL_RETURN_IF_ERROR(
+        ReadExact(io_, file_, extent.offset, stream_, "the compressed data of a cluster"));
+    return unpacker_.Unpack(extent, stream_, data_);
+  }
+
+ private:
+  IoChannel& io_;
+  const FileHandle file_;
+  Unpacker unpacker_;
+  std::vector<std::byte> stream_;
+  std::vector<std::byte> data_;
+  uint64_t unpacked_ = 0;  // bytes
+};
+
+// Asks for all of the disk's extents, which looks at its tables, and unpacks what is compressed.
+Status WalkExtents(IoChannel& io, const FileHandle& file, ImageReader& reader) {
+  StreamCheck streams(io, file);
   const uint64_t size = reader.virtual_size();
   uint64_t offset = 0;
   for (uint32_t i = 0; i < kMaxExtents && offset < size; ++i) {
     const Result<Extent> extent = reader.Map(io, offset, size - offset);
     if (!extent.ok()) return extent.status();
+    HOTCELL_RETURN_IF_ERROR(streams.Check(*extent));
     offset += extent->length;
   }
   return OkStatus();
@@ -31,7 +62,7 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
   inspection.check_failure = CheckVirtualSize(format.name, inspection.info->virtual_size, all);
   if (!inspection.check_failure.ok()) return;
   if (format.check != nullptr) {
-    Result<CheckResult> result = format.check(io, file, options);
+    Result<CheckResult> result = format.check(io, file, all);
     if (result.ok()) {
       inspection.check = std::move(*result);
     } else {
@@ -42,7 +73,7 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
   if (!inspection.info->references.empty() || inspection.info->encrypted) return;
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, all);
   Status status = reader.ok() ? OkStatus() : reader.status();
-  if (reader.ok() && format.check == nullptr) status = WalkExtents(io, **reader);
+  if (reader.ok()) status = WalkExtents(io, file, **reader);
   if (inspection.check_failure.ok()) inspection.check_failure = std::move(status);
 }
 

@@ -443,6 +443,8 @@ def _listed_formats(directory):
         for options in [[], *(["-c", "-o", option] for option in entry["compressions"])]:
             programs.must_hotcell("convert", "-O", entry["name"], *options, image, "out")
             programs.must_hotcell("convert", "-f", entry["name"], "-O", "raw", "out", "out.raw")
+            # A disk may be longer, by zeroes: VHD's are whole cylinders.
+            os.truncate("out.raw", os.path.getsize(content.pattern()))
             difference = files.first_difference("out.raw", content.pattern())
             harness.check(difference is None, f"{entry} {options}: wrong at {difference}")
 

@@ -13,7 +13,7 @@ _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-names
 _hotcell_options() {
   case $1 in
     convert)
-      echo "-B -C -c -F -f -l -m -n -o -O -p -q -S -t -T -U -W --source-format --target-format --snapshot
+      echo "-B -C -c -F -f -l -m -n -o -O -p -q -r -S -t -T -U -W --source-format --target-format --snapshot
         --progress --quiet --force-share --image-opts --target-is-zero --backing --follow-references --lanes --output --stats
         $_hotcell_common"
       ;;

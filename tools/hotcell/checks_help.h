@@ -99,7 +99,8 @@ is encrypted, damaged or too big. Nothing but FILE is opened.
                     a bigger disk is not safe (default: 64T)
   --max-expansion COUNT
                     nor is one more than COUNT times as big as the file (default: any)
-  --no-check        do not look for damage in the image's tables
+  --no-check        do not look for damage in the image's tables, and in the first 64 MiB
+                    of compressed data
   -q                print nothing; the exit status tells
   --output FORMAT   human or json; docs/schema/inspect.json describes the document
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...

@@ -40,6 +40,7 @@ constexpr OptionSpec kOptions[] = {
     {'O', "target-format", true},
     {'p', "progress", false},
     {'q', "quiet", false},
+    {'r', "rate-limit", true},
     {'S', nullptr, true},
     {'t', nullptr, true},
     {'T', nullptr, true},
@@ -53,8 +54,6 @@ constexpr OptionSpec kOptions[] = {
 constexpr RefusedOption kRefused[] = {
     {"bitmaps", "bitmaps are not copied"},
     {"object", "secrets and throttles are not done"},
-    {"r", "the rate is not limited"},
-    {"rate-limit", "the rate is not limited"},
     {"salvage", "a sector that cannot be read is an error"},
     {"target-image-opts", "images are named by path"},
 };
@@ -116,6 +115,12 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
     case 'q':
       options.quiet = true;
       return absl::OkStatus();
+    case 'r': {
+      const absl::StatusOr<uint64_t> rate = ParseSize(value);
+      if (!rate.ok()) return rate.status();
+      options.common.limits.output_rate = *rate;
+      return absl::OkStatus();
+    }
     case 'S':
       options.has_sparse_size = true;
       return SetSparseSize(value, request.sparse_size);

@@ -14,12 +14,12 @@ Several INPUTs come one after the other on one disk.
 OUTPUT appears when it is complete; until then, and on any error, the old file stays.
 
 As with qemu-img:
-  -f FORMAT         format of INPUT: raw, qcow2 (default: found out in the guest)
-  -O FORMAT         format of OUTPUT: raw, qcow2 (default: raw)
+  -f FORMAT         format of INPUT, see 'hotcell --help' (default: found out in the guest)
+  -O FORMAT         format of OUTPUT (default: raw)
   -o NAME=VALUE,... options of the output format; '-o help' lists them
   -B FILE, -F FORMAT  OUTPUT stands on FILE, of that format, and has only what INPUT itself
                     holds; INPUT may refer to FILE by the same name
-  -c                compress (qcow2)
+  -c                compress (qcow2, qcow, vmdk with subformat=streamOptimized)
   -C                copy data from file to file, where the kernel can without moving it;
                     zeroes in it are not looked for (not with -c or -S)
   -l SNAPSHOT       convert an internal snapshot, by id or name (also snapshot.id=ID or
@@ -29,6 +29,7 @@ As with qemu-img:
   --image-opts      INPUT is driver=FORMAT,file.filename=FILE
   -p                show progress; SIGUSR1 shows it once at any time
   -q                no progress, no warnings
+  -r RATE           write at most so many bytes a second
   -S SIZE           shortest run of zeroes to leave out (default 4k; 0: write everything)
   -t, -T MODE       cache mode of OUTPUT, INPUT: none, writeback, unsafe, directsync,
                     writethrough; all but unsafe sync OUTPUT before it appears, none and

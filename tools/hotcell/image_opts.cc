@@ -87,7 +87,8 @@ absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text) {
 
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts) {
   if (image_opts) return ParseImageOpts(operand);
-  if (operand.starts_with("json:")) return ParseJsonName(operand);
+  // A file may be named so as well, but hardly with the brace at the end.
+  if (operand.starts_with("json:") && operand.ends_with('}')) return ParseJsonName(operand);
   return ImageOpts{.path = std::string(operand), .format = {}};
 }
 

@@ -52,6 +52,7 @@ TEST(ImageOptsTest, TakesJson) {
   EXPECT_THAT(ParseJsonName("json:{").status().ToString(), HasSubstr("not a JSON object"));
   EXPECT_THAT(ParseJsonName("json:[]").status().ToString(), HasSubstr("not a JSON object"));
   EXPECT_EQ(ParseImageOperand("disk.json:x", false)->path, "disk.json:x");
+  EXPECT_EQ(ParseImageOperand("json:{}.qcow2", false)->path, "json:{}.qcow2");
 }
 
 }  // namespace

@@ -15,8 +15,11 @@ struct Limits {
   absl::Duration wall_time = absl::Hours(24);
   // Of the worker, all vCPUs together.
   absl::Duration cpu_time = absl::Hours(48);
-  // Size that the output may grow to, all its files together, bytes. A sparse raw output has the size of its disk.
+  // Size that the output may grow to, all its files together, bytes. A sparse raw output has the
+  // size of its disk.
   uint64_t output_bytes = 64ull << 40;
+  // Data written to the output, bytes a second; 0: as fast as it goes. Slows a job, and ends none.
+  uint64_t output_rate = 0;
   // Virtual disk, bytes.
   uint64_t virtual_size = 64ull << 40;
   // Bytes that the job may read from all files together.

@@ -61,15 +61,18 @@ TEST_P(VdiOracleTest, WritesWhatQemuImgReads) {
 
 TEST_P(VdiOracleTest, WritesTheSameWithAnyNumberOfLanes) {
   for (const uint32_t lanes : {1, 4}) {
+    // The ID follows from the name.
+    const std::string directory = std::to_string(lanes);
+    directory_.Run("mkdir " + directory);
     Convert({.source = "source.raw",
              .source_format = "raw",
-             .target = "lanes" + std::to_string(lanes) + ".vdi",
+             .target = directory + "/ours.vdi",
              .target_format = "vdi",
              .options = GetParam().options,
              .sparse_size = GetParam().sparse_size,
              .lanes = lanes});
   }
-  directory_.Run("cmp lanes1.vdi lanes4.vdi >&2");
+  directory_.Run("cmp 1/ours.vdi 4/ours.vdi >&2");
 }
 
 INSTANTIATE_TEST_SUITE_P(Vdi, VdiOracleTest,

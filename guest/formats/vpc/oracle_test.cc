@@ -94,15 +94,18 @@ TEST_P(VpcOracleTest, WritesWhatOthersRead) {
 TEST_P(VpcOracleTest, FileDoesNotDependOnTheNumberOfLanes) {
   WriteSampleDisk(directory_.path("source.raw"), 23 << 20);
   for (const uint32_t lanes : {1, 4}) {
+    // The ID follows from the name.
+    const std::string directory = std::to_string(lanes);
+    directory_.Run("mkdir " + directory);
     const auto result = RunConversion({.source = directory_.path("source.raw"),
                                        .source_format = "raw",
-                                       .target = directory_.path(std::to_string(lanes) + ".vhd"),
+                                       .target = directory_.path(directory + "/ours.vhd"),
                                        .target_format = "vpc",
                                        .options = GetParam().options,
                                        .lanes = lanes});
     ASSERT_TRUE(result.ok()) << result.status().message();
   }
-  directory_.Run("cmp 1.vhd 4.vhd >&2");
+  directory_.Run("cmp 1/ours.vhd 4/ours.vhd >&2");
 }
 
 INSTANTIATE_TEST_SUITE_P(
