@@ -15,7 +15,8 @@ int ProbeTail(std::span<const std::byte> tail) {
   const auto trailer = LoadStruct<dmg::Trailer>(tail);
   const bool is_trailer =
       trailer.signature == dmg::kTrailerSignature && trailer.header_size == sizeof(dmg::Trailer);
-  return is_trailer ? 50 : 0;
+  // More than what its first chunk looks like on its own, which may be a bzip2 stream.
+  return is_trailer ? 60 : 0;
 }
 
 }  // namespace

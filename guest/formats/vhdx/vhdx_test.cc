@@ -179,14 +179,14 @@ TEST_F(VhdxTest, CheckFindsBlocksThatOverlap) {
 
 TEST_F(VhdxTest, CheckFindsSpaceThatIsLost) {
   std::vector<std::byte> bytes = MakeImage();
-  SetEntry(bytes, 1, kBlockZero);
-  const auto before_another = CheckVhdx(io_, Add(bytes), {});
   SetEntry(bytes, 3, kBlockZero);
-  const auto all = CheckVhdx(io_, Add(bytes), {});
+  const auto last = CheckVhdx(io_, Add(bytes), {});
+  EXPECT_EQ(last->leaks, 1u);
+  EXPECT_EQ(last->corruptions, 0u);
 
-  EXPECT_EQ(before_another->leaks, 1u);
-  EXPECT_EQ(all->leaks, 2u);
-  EXPECT_EQ(all->corruptions, 0u);
+  // Where the first block goes is the writer's choice.
+  SetEntry(bytes, 1, kBlockZero);
+  EXPECT_EQ(CheckVhdx(io_, Add(bytes), {})->leaks, 1u);
 }
 
 TEST_F(VhdxTest, CheckTellsOfCopiesThatAreDamaged) {

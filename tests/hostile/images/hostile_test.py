@@ -152,7 +152,8 @@ def _check_others(case):
     for arguments, answers in (
             (["check", *named, case.path], {0, 2, 3, 63}),
             (["compare", *named, *(["-F", case.format] if named else []), case.path, case.path], {0}),
-            (["digest", *named, case.path], {0}),
+            # A disk of terabytes has as many zeroes to hash: who asks for that sets a limit.
+            (["digest", "--timeout=2", *named, case.path], {0}),
             (["inspect", *named, case.path], {0, 2}),
             (["map", *named, "--output=json", case.path], {0}),
             (["measure", *named, "-O", "qcow2", case.path], {0})):
@@ -161,8 +162,10 @@ def _check_others(case):
         if arguments[0] == "inspect" and not case.verdict.converts:
             # A gatekeeper is told not to let in what cannot be converted.
             harness.check_equal(result.returncode, 2, f"inspect: {result.stdout!r}")
-        if result.returncode in answers:
-            text = result.stdout.decode("utf-8")
+        # A check that could not look at everything says so after what it found.
+        found = arguments[0] == "check" and result.stderr.count(b"\n") > 1
+        if result.returncode in answers or (found and result.returncode == 1):
+            text = (result.stdout + result.stderr).decode("utf-8")
             harness.check(all(line.isprintable() for line in text.split("\n")),
                           f"{arguments[0]}: unprintable characters: {text!r}")
             continue
