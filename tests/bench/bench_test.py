@@ -40,6 +40,10 @@ def _every_pair(_):
     for content in ("sparse", "empty"):
         harness.check_equal(sum(name.startswith(content) for name in found), 3 * len(labels),
                             f"pairs that are {content}")
+    usual = {name for name, case in found.items() if case.usual}
+    harness.check({"raw to new", "new to raw", "raw to new streamOptimized", "qcow2 to qcow2",
+                   "sparse: raw to qcow2"} <= usual, f"{sorted(usual)}")
+    harness.check(not usual & {"new to qcow2", "new to new"}, f"{sorted(usual)}")
     kinds = {"new to raw": "plain", "qcow2 zstd to raw": "read zstd",
              "new streamOptimized to qcow2": "read zlib", "qcow2 zlib to qcow2 zstd": "write zstd",
              "random: raw to qcow2 zlib": "write zlib", "empty: raw to qcow2 zlib": "sparse"}

@@ -261,7 +261,8 @@ def _main():
         return 0
     listed = _check_machine(arguments)
     everything = {case.name: ("conversions", lambda bench, case=case: bench.convert_case(case))
-                  for case in bench_cases.cases(listed)}
+                  for case in bench_cases.cases(listed)
+                  if case.usual or arguments.only or arguments.list}
     everything |= {name: ("sections", function)
                    for name, function in bench_sections.SECTIONS.items()}
     chosen = {name: action for name, action in everything.items() if arguments.only in name}

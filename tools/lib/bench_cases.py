@@ -61,6 +61,13 @@ class Case:
         return special if special in SPEED_TARGETS else kind
 
     @property
+    def usual(self):
+        """Whether it is measured when nothing is asked for by name: every format from and to raw,
+        and raw and qcow2 with all contents. Every format to every other takes hours."""
+        pair = {self.source.format, self.target.format}
+        return pair <= {"raw", "qcow2"} or (self.content == "disk" and "raw" in pair)
+
+    @property
     def input(self):
         # qemu-img takes minutes to compress what is read in seconds.
         small = self.target.option and self.content not in SPARSE
