@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "tools/hotcell/info_report.h"
@@ -106,6 +109,12 @@ Json OwnFields(const InfoReport& report) {
   return own;
 }
 
+// Whether qemu-img says of such images if they were closed.
+bool HasDirtyFlag(std::string_view format) {
+  constexpr std::string_view kWithout[] = {"bochs", "cloop", "dmg", "parallels"};
+  return std::find(std::begin(kWithout), std::end(kWithout), format) == std::end(kWithout);
+}
+
 Json ImageJson(const InfoReport& report) {
   const v1::ImageInfo& image = report.image;
   Json json = Json::Object();
@@ -124,7 +133,9 @@ Json ImageJson(const InfoReport& report) {
   }
   if (image.encrypted()) json.SetBool("encrypted", true);
   if (has_backing) json.SetString("backing-filename", image.backing_file());
-  json.SetBool("dirty-flag", image.dirty());
+  if (!ActsAsQemuImg() || HasDirtyFlag(image.format())) {
+    json.SetBool("dirty-flag", image.dirty());
+  }
   if (!ActsAsQemuImg()) json.Set("hotcell", OwnFields(report));
   return json;
 }
