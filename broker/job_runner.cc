@@ -159,8 +159,6 @@ absl::Status Supervisor::Stop(v1::StopReason reason, absl::Status cause) {
 // Job and Start may wait until the worker has made its VM, but not be there before the broker has
 // seen that the guest is confined as it must be.
 absl::Status Supervisor::StartConfined() {
-  const auto& layers = worker_.confined()->layers();
-  report_.layers.assign(layers.begin(), layers.end());
   absl::Status status = CheckLayers(*worker_.confined(), options_.required_layers);
   if (!status.ok()) return status;
   if (!spec_.job.empty()) worker_.arena().SetJob(spec_.job);
@@ -191,7 +189,7 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
       return StartConfined();
     case v1::FromWorker::kReady:
       report_.times.ready = Elapsed();
-      return absl::OkStatus();
+      return worker_.SetReady(message.ready(), options_.required_layers);
     case v1::FromWorker::kOutput:
       if (!spec_.serial_output) {
         return absl::InternalError("the guest has no console and wrote to one");
@@ -247,6 +245,7 @@ absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWo
   const IoEngine::Counters counters = spec.io->counters();
   WorkerReport& report = supervisor.report();
   report.times.stopped = MonotonicNow() - spec.begin;
+  report.layers.assign(worker.confined()->layers().begin(), worker.confined()->layers().end());
   report.requests = counters.requests;
   report.doorbells = counters.doorbells;
   report.bytes_written = counters.bytes_written;

@@ -59,12 +59,22 @@ absl::Status Worker::ReadSetup() {
     if (!message->has_value()) break;
     if ((*message)->has_violation()) return ViolationStatus((*message)->violation());
     if ((*message)->has_failure()) return FailureStatus((*message)->failure());
-    if (!(*message)->has_confined()) continue;
-    set_confined((*message)->confined());
-    if (absl::Status status = CheckLayers(*confined_, {}); !status.ok()) return status;
+    absl::Status status;
+    if ((*message)->has_confined()) {
+      set_confined((*message)->confined());
+      status = CheckLayers(*confined_, {});
+    } else if ((*message)->has_ready()) {
+      status = SetReady((*message)->ready(), {});
+    }
+    if (!status.ok()) return status;
   }
   return control_.at_eof() ? absl::AbortedError("the worker ended before it had a job")
                            : absl::OkStatus();
+}
+
+absl::Status Worker::SetReady(const v1::Ready& ready, std::span<const v1::Layer> also_required) {
+  if (absl::Status status = AddSetupLayers(ready, *confined_); !status.ok()) return status;
+  return CheckLayers(*confined_, also_required);
 }
 
 bool Worker::IsSpoilt() const {

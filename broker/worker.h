@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,8 @@ class Worker {
   // What it says of its confinement, once it has.
   const std::optional<v1::Confined>& confined() const { return confined_; }
   void set_confined(const v1::Confined& confined) { confined_ = confined; }
+  // Completes confined() and checks it again. To be called in state ready or running.
+  absl::Status SetReady(const v1::Ready& ready, std::span<const v1::Layer> also_required);
 
   // While there is no job: takes in what has come from the worker. An error: it failed, or is not
   // confined as every job requires.

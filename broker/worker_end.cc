@@ -49,6 +49,9 @@ absl::string_view VectorName(uint32_t vector) {
   return vector < kNames.size() ? kNames[vector] : "exception";
 }
 
+constexpr std::array kAlwaysRequired = {v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS,
+                                        v1::LAYER_SECCOMP};
+
 std::string LayerName(v1::Layer layer) {
   return absl::AsciiStrToLower(absl::StripPrefix(v1::Layer_Name(layer), "LAYER_"));
 }
@@ -156,8 +159,7 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
       return absl::InternalError("the worker's report of its confinement makes no sense");
     }
   }
-  std::vector<v1::Layer> required = {v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS,
-                                     v1::LAYER_SECCOMP};
+  std::vector<v1::Layer> required(kAlwaysRequired.begin(), kAlwaysRequired.end());
   required.insert(required.end(), also_required.begin(), also_required.end());
   for (const auto& [layer, result] : results) {
     if (result.state() == v1::LAYER_STATE_FAILED) required.push_back(layer);
@@ -165,7 +167,11 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
   std::vector<std::string> missing;
   for (const v1::Layer layer : required) {
     const auto found = results.find(layer);
-    if (found != results.end() && found->second.state() == v1::LAYER_STATE_ACHIEVED) continue;
+    if (found != results.end()) {
+      if (found->second.state() == v1::LAYER_STATE_ACHIEVED) continue;
+      const bool may_follow = std::ranges::find(kAlwaysRequired, layer) == kAlwaysRequired.end();
+      if (found->second.state() == v1::LAYER_STATE_PENDING && may_follow) continue;
+    }
     std::string text = LayerName(layer);
     if (found != results.end() && found->second.error() != 0) {
       const char* description = strerrordesc_np(found->second.error());
@@ -176,6 +182,23 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
   if (missing.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("the worker could not be confined as required: ", absl::StrJoin(missing, "; ")));
+}
+
+absl::Status AddSetupLayers(const v1::Ready& ready, v1::Confined& confined) {
+  for (const v1::LayerResult& result : ready.layers()) {
+    const auto pending =
+        std::ranges::find_if(*confined.mutable_layers(), [&](const v1::LayerResult& earlier) {
+          return earlier.layer() == result.layer() && earlier.state() == v1::LAYER_STATE_PENDING;
+        });
+    if (pending == confined.mutable_layers()->end()) {
+      return absl::InternalError("the worker's report of its set-up makes no sense");
+    }
+    *pending = result;
+  }
+  for (v1::LayerResult& result : *confined.mutable_layers()) {
+    if (result.state() == v1::LAYER_STATE_PENDING) result.set_state(v1::LAYER_STATE_FAILED);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace hotcell::broker

@@ -30,8 +30,13 @@ absl::Status WorkerDeathStatus(const siginfo_t& info);
 
 // OK when no layer FAILED and each of the required ones is ACHIEVED: no_new_privs, closed
 // descriptors, seccomp and `also_required`. kFailedPrecondition names the layers otherwise;
-// kInternal: the report lists a layer twice or one that does not exist.
+// kInternal: the report lists a layer twice or one that does not exist. Layers of `also_required`
+// may be PENDING: a worker that fails to apply them never gets ready.
 absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer> also_required);
+
+// Puts the results of Ready in the place of those that Confined called PENDING; one that is missing
+// has FAILED. kInternal: a result that was not pending.
+absl::Status AddSetupLayers(const v1::Ready& ready, v1::Confined& confined);
 
 }  // namespace hotcell::broker
 

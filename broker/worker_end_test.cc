@@ -138,5 +138,36 @@ TEST_F(CheckLayersTest, RefusesNonsense) {
   EXPECT_EQ(CheckLayers(unknown, {}).code(), absl::StatusCode::kInternal);
 }
 
+TEST_F(CheckLayersTest, ALayerOfSetUpMayFollowUnlessNoJobRunsWithoutIt) {
+  Add(v1::LAYER_DONTDUMP, v1::LAYER_STATE_PENDING);
+  const std::vector<v1::Layer> required = {v1::LAYER_DONTDUMP};
+  EXPECT_TRUE(CheckLayers(confined_, required).ok());
+  confined_.mutable_layers(0)->set_state(v1::LAYER_STATE_PENDING);
+  EXPECT_EQ(CheckLayers(confined_, {}).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CheckLayersTest, ReadyCompletesWhatWasPending) {
+  Add(v1::LAYER_DONTDUMP, v1::LAYER_STATE_PENDING);
+  v1::Ready ready;
+  ready.add_layers()->set_layer(v1::LAYER_DONTDUMP);
+  ready.mutable_layers(0)->set_state(v1::LAYER_STATE_ACHIEVED);
+  ASSERT_TRUE(AddSetupLayers(ready, confined_).ok());
+  EXPECT_EQ(confined_.layers(3).state(), v1::LAYER_STATE_ACHIEVED);
+}
+
+TEST_F(CheckLayersTest, ALayerThatReadyDoesNotNameHasFailed) {
+  Add(v1::LAYER_DONTDUMP, v1::LAYER_STATE_PENDING);
+  ASSERT_TRUE(AddSetupLayers({}, confined_).ok());
+  EXPECT_EQ(CheckLayers(confined_, {}).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CheckLayersTest, ReadyChangesNothingThatWasSaidBefore) {
+  Add(v1::LAYER_LANDLOCK, v1::LAYER_STATE_UNAVAILABLE, ENOSYS);
+  v1::Ready ready;
+  ready.add_layers()->set_layer(v1::LAYER_LANDLOCK);
+  ready.mutable_layers(0)->set_state(v1::LAYER_STATE_ACHIEVED);
+  EXPECT_EQ(AddSetupLayers(ready, confined_).code(), absl::StatusCode::kInternal);
+}
+
 }  // namespace
 }  // namespace hotcell::broker

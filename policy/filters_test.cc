@@ -368,7 +368,8 @@ TEST(SetupFilterTest, OnlyTheKickAndGlibcMayHaveAHandler) {
 TEST(SetupFilterTest, LimitsAndFiltersOnlyTighten) {
   EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC}}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {1, RLIMIT_NPROC}}), kTrappedInSetup);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NOFILE}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC, 0, 4096}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_CORE}}), kTrappedInSetup);
   EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 1}}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 0}}), kTrappedInSetup);
   // A listener would be a descriptor to the worker's own system calls.

@@ -17,11 +17,20 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <span>
 
 #include "guest/abi/abi.h"
+#include "policy/layers.h"
 
 namespace hotcell::worker {
 namespace {
+
+// Linux 6.3; not in Debian 12's headers.
+constexpr int kPrSetMdwe = 65;
+constexpr unsigned long kMdweRefuseExecGain = 1;
+
+// linux/keyctl.h's KEYCTL_JOIN_SESSION_KEYRING.
+constexpr int kJoinSessionKeyring = 1;
 
 // What the kernel or an administrator answers when a layer is not to be had, as opposed to what it
 // answers when something is wrong.
@@ -36,6 +45,9 @@ v1::LayerState StateOf(int error) {
     case EINVAL:  // the kernel was built without this kind of namespace
     case ENOSPC:  // user.max_*_namespaces
     case EUSERS:
+    case ENXIO:   // the kernel has no such control of speculation
+    case ENODEV:  // nor the processor
+    case EDQUOT:  // keys
       return v1::LAYER_STATE_UNAVAILABLE;
     default:
       return v1::LAYER_STATE_FAILED;
@@ -89,17 +101,6 @@ int EnterEmptyRoot() {
   return 0;
 }
 
-struct Namespace {
-  v1::Layer layer;
-  int flag;
-};
-
-constexpr Namespace kNamespaces[] = {
-    {v1::LAYER_MOUNT_NAMESPACE, CLONE_NEWNS},      {v1::LAYER_NET_NAMESPACE, CLONE_NEWNET},
-    {v1::LAYER_IPC_NAMESPACE, CLONE_NEWIPC},       {v1::LAYER_UTS_NAMESPACE, CLONE_NEWUTS},
-    {v1::LAYER_CGROUP_NAMESPACE, CLONE_NEWCGROUP},
-};
-
 void ApplyNamespaces(v1::Confined& report) {
   // Without one from birth there may still be one from here on. It comes first: it holds the
   // capabilities that the others need.
@@ -110,9 +111,9 @@ void ApplyNamespaces(v1::Confined& report) {
          own_pids ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_UNAVAILABLE, own_pids ? 0 : EPERM);
 
   int all = 0;
-  for (const Namespace& one : kNamespaces) all |= one.flag;
+  for (const policy::NamespaceSpec& one : policy::kNamespaces) all |= one.flag;
   const bool at_once = unshare(all) == 0;
-  for (const Namespace& one : kNamespaces) {
+  for (const policy::NamespaceSpec& one : policy::kNamespaces) {
     int error = at_once ? 0 : ErrorOf(unshare(one.flag));
     if (error == 0 && one.flag == CLONE_NEWNS) error = EnterEmptyRoot();
     Record(report, one.layer, error);
@@ -175,44 +176,48 @@ int KeepNamedDescriptors() {
 
 // ---- Rights -------------------------------------------------------------------------------------
 
-// Empties every set. The bounding set and the secure bits, which say what an exec could bring back,
-// need CAP_SETPCAP; a caller that has none is held by no_new_privs to what it has: nothing.
-int DropCapabilities() {
+// The bounding set and the secure bits, which say what an exec could bring back, need CAP_SETPCAP;
+// a caller that has none is held by no_new_privs to what it has: nothing.
+int EmptyBoundingSet() {
   int capability = 0;
   while (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) ++capability;
   // EINVAL: beyond the last that the kernel knows.
-  if (errno != EPERM && (errno != EINVAL || capability == 0)) return errno;
-  constexpr int kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-                        SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-                        SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-  if (prctl(PR_SET_SECUREBITS, kBits, 0, 0, 0) < 0 && errno != EPERM) return errno;
+  return errno == EINVAL && capability > 0 ? 0 : errno;
+}
+
+int LockSecurebits() { return ErrorOf(prctl(PR_SET_SECUREBITS, policy::kSecurebits, 0, 0, 0)); }
+
+int DropCapabilities() {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return errno;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
   return ErrorOf(syscall(SYS_capset, &header, none));
 }
 
-struct Limit {
-  decltype(RLIMIT_CORE) resource;
-  rlim_t value;
-};
+// Whether the processor speculates is what counts, not whether it was us who stopped it.
+bool IsForcedOff(unsigned long control) {
+  const int state = prctl(PR_GET_SPECULATION_CTRL, control, 0, 0, 0);
+  return state == PR_SPEC_NOT_AFFECTED || (state > 0 && (state & PR_SPEC_FORCE_DISABLE) != 0) ||
+         state == PR_SPEC_DISABLE;  // for all processes, without PR_SPEC_PRCTL: no way back
+}
 
-// RLIMIT_NPROC waits for the threads (InstallRunFilter); CPU time and memory are the broker's to
-// limit, who knows the job.
-constexpr Limit kLimits[] = {
-    {RLIMIT_CORE, 0},                        // the guest's memory stays off the disk
-    {RLIMIT_FSIZE, 0},                       // no file grows
-    {RLIMIT_NOFILE, abi::kFdVcpu + kLanes},  // no descriptor above the vCPUs'
-    {RLIMIT_MEMLOCK, 0},
-    {RLIMIT_MSGQUEUE, 0},  // kernel memory
-    {RLIMIT_NICE, 0},
-    {RLIMIT_RTPRIO, 0},  // no priority over others
-};
+int StopSpeculation() {
+  int error = 0;
+  for (const policy::SpeculationSpec& one : policy::kSpeculation) {
+    const int refusal =
+        ErrorOf(prctl(PR_SET_SPECULATION_CTRL, one.control, PR_SPEC_FORCE_DISABLE, 0, 0));
+    if (!IsForcedOff(one.control) && error == 0) error = refusal != 0 ? refusal : EOPNOTSUPP;
+  }
+  return error;
+}
 
-int LowerLimits() {
-  for (const Limit& limit : kLimits) {
-    const rlimit value = {limit.value, limit.value};
-    if (setrlimit(limit.resource, &value) < 0) return errno;
+int LowerLimits(std::span<const policy::LimitSpec> limits, uint32_t cpu_seconds) {
+  for (const policy::LimitSpec& limit : limits) {
+    const bool fixed = limit.from == policy::LimitValue::kFixed;
+    if (!fixed && cpu_seconds == 0) continue;
+    const rlim_t value = fixed ? limit.value : cpu_seconds;
+    const rlimit both = {value, value};
+    if (setrlimit(static_cast<__rlimit_resource>(limit.resource), &both) < 0) return errno;
   }
   return 0;
 }
@@ -251,17 +256,39 @@ int ApplyLandlock() {
 void ApplyLayers(v1::Confined& report) {
   prctl(PR_SET_NAME, "hotcell-worker", 0, 0, 0);  // execveat() left a number
   Record(report, v1::LAYER_NO_NEW_PRIVS, ErrorOf(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
+  Record(report, v1::LAYER_SESSION_KEYRING,
+         ErrorOf(syscall(SYS_keyctl, kJoinSessionKeyring, nullptr)));
   ApplyNamespaces(report);
+  Record(report, v1::LAYER_BOUNDING_SET, EmptyBoundingSet());
+  Record(report, v1::LAYER_SECUREBITS, LockSecurebits());
+  Record(report, v1::LAYER_CAPABILITIES, DropCapabilities());
   // A broker that died before this line is noticed too: its end of the control pipe is closed, and
   // the worker ends at its first read.
-  Record(report, v1::LAYER_CAPABILITIES, DropCapabilities());
   Record(report, v1::LAYER_UNDUMPABLE, ErrorOf(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)));
   Record(report, v1::LAYER_PARENT_DEATH_SIGNAL, ErrorOf(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)));
+  Record(report, v1::LAYER_SPECULATION, StopSpeculation());
+  Record(report, v1::LAYER_DENY_WRITE_EXECUTE,
+         ErrorOf(prctl(kPrSetMdwe, kMdweRefuseExecGain, 0, 0, 0)));
   Record(report, v1::LAYER_LANDLOCK, ApplyLandlock());
   const int open_files = KeepNamedDescriptors();
   Record(report, v1::LAYER_CLOSED_FDS,
          open_files == 0 ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_FAILED, open_files);
-  Record(report, v1::LAYER_RLIMITS, LowerLimits());
+  Record(report, v1::LAYER_RLIMITS, LowerLimits(policy::kConfinementLimits, 0));
+  for (const policy::LayerSpec& layer : policy::kLayers) {
+    if (layer.phase <= policy::LayerPhase::kConfinement) continue;
+    Record(report, layer.layer, v1::LAYER_STATE_PENDING, 0);
+  }
+}
+
+int ApplyRunLimits(uint32_t cpu_seconds) { return LowerLimits(policy::kRunLimits, cpu_seconds); }
+
+void ReportSetupLayers(v1::Ready& report) {
+  for (const policy::LayerSpec& layer : policy::kLayers) {
+    if (layer.phase <= policy::LayerPhase::kConfinement) continue;
+    v1::LayerResult& result = *report.add_layers();
+    result.set_layer(layer.layer);
+    result.set_state(v1::LAYER_STATE_ACHIEVED);
+  }
 }
 
 }  // namespace hotcell::worker

@@ -24,12 +24,13 @@ namespace hotcell::worker {
 
 inline constexpr int kViolationExitStatus = 159;  // 128 + SIGSYS, as a shell would show it
 
-// Applies every layer that is not seccomp and appends one LayerResult for each to `report`, in the
-// order of application. Must be called from a single-threaded process that SpawnWorker() started:
-// descriptors lie at their abi::kFd* numbers. Afterwards only those are open, the file system is
-// empty, and the process has no capabilities. Never skips a layer in silence: one that the kernel
-// or the caller's rights deny is UNAVAILABLE with its errno, one that broke is FAILED, and whether
-// to go on is the broker's decision.
+// Applies every layer of policy/layers.h that is not seccomp and appends one LayerResult for each
+// to `report`, in the order of application; those of set-up and run come last, as pending. Must be
+// called from a single-threaded process that SpawnWorker() started: descriptors lie at their
+// abi::kFd* numbers. Afterwards only those are open, the file system is empty, and the process has
+// no capabilities. Never skips a layer in silence: one that the kernel or the caller's rights deny
+// is UNAVAILABLE with its errno, one that broke is FAILED, and whether to go on is the broker's
+// decision.
 void ApplyLayers(v1::Confined& report);
 
 // Stage 1. Installs the SIGSYS handler and the filter for set-up. The caller appends LAYER_SECCOMP
@@ -44,9 +45,18 @@ bool InstallSetupFilter();
 // abi::kMaxLanes. ioctl is KVM_RUN on abi::kFdVcpu .. + vcpus - 1, and nothing else. Neither malloc
 // nor free may reach the kernel from here on, and no thread may end but with the process.
 // `extra` kDirtyLog allows KVM_GET_DIRTY_LOG on abi::kFdVm as well, kDoorbells write on the vCPUs'
-// doorbells; without them these descriptors serve nothing and should be closed before. On failure
-// returns false with errno set.
-bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra = policy::RunExtra::kNothing);
+// doorbells; without them these descriptors serve nothing and should be closed before. Lowers the
+// limits of policy::kRunLimits first; `cpu_seconds`, of CPU time of the whole process since its
+// birth, is one of them unless 0. On failure returns false with errno set.
+bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra = policy::RunExtra::kNothing,
+                      uint32_t cpu_seconds = 0);
+
+// The limits alone, as a part of InstallRunFilter(). Returns 0 or an errno.
+int ApplyRunLimits(uint32_t cpu_seconds);
+
+// Appends to `report` what ApplyLayers() called pending. To be called when the machine is set up
+// and InstallRunFilter() has succeeded: what fails on the way there ends the worker.
+void ReportSetupLayers(v1::Ready& report);
 
 }  // namespace hotcell::worker
 

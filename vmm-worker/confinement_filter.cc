@@ -1,5 +1,4 @@
 #include <linux/seccomp.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,15 +81,17 @@ bool InstallSetupFilter() {
          Install(policy::SetupFilter(), getpid(), 0);
 }
 
-bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra) {
+bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra, uint32_t cpu_seconds) {
   const std::span<const sock_filter> filter = policy::RunFilter(vcpus, extra);
   if (filter.empty()) {
     errno = EINVAL;
     return false;
   }
-  const rlimit none = {0, 0};
-  return setrlimit(RLIMIT_NPROC, &none) == 0 &&
-         Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
+  if (const int error = ApplyRunLimits(cpu_seconds); error != 0) {
+    errno = error;
+    return false;
+  }
+  return Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);
 }
 
 }  // namespace hotcell::worker

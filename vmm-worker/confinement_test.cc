@@ -81,7 +81,7 @@ TEST_F(LayersTest, EachIsReportedOnceAndNoneFails) {
     EXPECT_TRUE(seen.insert(result.layer()).second) << v1::Layer_Name(result.layer());
     EXPECT_NE(result.state(), v1::LAYER_STATE_FAILED)
         << v1::Layer_Name(result.layer()) << " " << strerror(result.error());
-    EXPECT_EQ(result.state() == v1::LAYER_STATE_ACHIEVED, result.error() == 0);
+    EXPECT_EQ(result.state() == v1::LAYER_STATE_UNAVAILABLE, result.error() != 0);
   }
   for (int layer = v1::Layer_MIN + 1; layer <= v1::Layer_MAX; ++layer) {
     EXPECT_EQ(seen.contains(layer), layer != v1::LAYER_SECCOMP) << layer;

@@ -247,11 +247,11 @@ void Job::Run() {
   const policy::RunExtra extra = setup.log_dirty_pages()     ? policy::RunExtra::kDirtyLog
                                  : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
                                                              : policy::RunExtra::kNothing;
-  if (!InstallRunFilter(machine_->vcpu_count(), extra)) {
+  if (!InstallRunFilter(machine_->vcpu_count(), extra, setup.cpu_seconds())) {
     Fail(ErrnoError("install the run filter"));
   }
   v1::FromWorker ready;
-  ready.mutable_ready();
+  ReportSetupLayers(*ready.mutable_ready());
   channel_.Write(ready);
 
   {
