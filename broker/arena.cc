@@ -95,6 +95,10 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   void* data = mmap(nullptr, header.arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd(), 0);
   if (data == MAP_FAILED) return PosixError(errno, "map the arena");
   arena.mapping_ = Mapping(data, header.arena_size);
+  // It holds bytes of images, which do not belong where crash dumps go.
+  if (madvise(data, header.arena_size, MADV_DONTDUMP) != 0) {
+    return PosixError(errno, "leave the arena out of dumps");
+  }
   std::memcpy(arena.mapping_.data(), &header, sizeof(header));
   return arena;
 }

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 namespace hotcell::broker {
 namespace {
@@ -30,6 +33,27 @@ TEST(ArenaTest, CannotBeResizedOrUnsealed) {
   EXPECT_EQ(ftruncate(arena->fd(), 1 << 30), -1);
   EXPECT_EQ(fcntl(arena->fd(), F_ADD_SEALS, F_SEAL_WRITE), -1);
   EXPECT_EQ(errno, EPERM);
+}
+
+// The flags that /proc/self/smaps gives for the mapping at `address`.
+std::string MappingFlags(const void* address) {
+  char first[32];
+  std::snprintf(first, sizeof(first), "%lx-", reinterpret_cast<unsigned long>(address));
+  std::ifstream file("/proc/self/smaps");
+  std::string line;
+  while (std::getline(file, line) && !line.starts_with(first)) {
+  }
+  while (std::getline(file, line) && !line.starts_with("VmFlags:")) {
+  }
+  return line;
+}
+
+TEST(ArenaTest, IsLeftOutOfCoreDumps) {
+  auto arena = Arena::Create(SmallLayout());
+  ASSERT_TRUE(arena.ok()) << arena.status();
+  const auto* const begin =
+      reinterpret_cast<const std::byte*>(arena->lane(0)) - arena->header().lanes_offset;
+  EXPECT_NE(MappingFlags(begin).find(" dd"), std::string::npos) << MappingFlags(begin);
 }
 
 TEST(ArenaTest, AreasArePageAlignedAndApart) {

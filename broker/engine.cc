@@ -145,14 +145,16 @@ WorkerShape InfoShape(const Limits& limits) {
           .report_bytes = limits.report_bytes,
           .lanes = 1,
           .forward_doorbells = true,
-          .warm_size = kInfoBuffers};
+          .warm_size = kInfoBuffers,
+          .cpu_seconds = broker::CpuSeconds(limits.cpu_time)};
 }
 
 WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
   return {.guest_memory = limits.guest_memory,
           .report_bytes = limits.report_bytes,
           .lanes = lanes == 0 ? DefaultLanes() : lanes,
-          .forward_doorbells = false};
+          .forward_doorbells = false,
+          .cpu_seconds = broker::CpuSeconds(limits.cpu_time)};
 }
 
 // For a job that reads the data of images which occupy `allocated` bytes.
@@ -516,6 +518,7 @@ absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
   setup.set_log_dirty_pages(request.log_dirty_pages);
   setup.set_program_size(request.program.size());
   setup.set_program_is_elf(request.program_is_elf);
+  setup.set_cpu_seconds(broker::CpuSeconds(limits.cpu_time));
   const absl::StatusOr<std::unique_ptr<Worker>> worker =
       Worker::Start(impl_->programs(),
                     {.lanes = payload ? request.vcpus : 0,

@@ -25,7 +25,15 @@ constexpr absl::Duration kReapInterval = absl::Milliseconds(5);
 // Started at the same time; more would only take the processors from each other and from jobs.
 constexpr size_t kMaxStarting = 2;
 
+// Between the broker's Stop and the kernel's SIGKILL.
+constexpr absl::Duration kCpuMargin = absl::Seconds(5);
+
 }  // namespace
+
+uint32_t CpuSeconds(absl::Duration cpu_time) {
+  const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(cpu_time, absl::Seconds(1)) + kCpuMargin);
+  return seconds < UINT32_MAX ? static_cast<uint32_t>(seconds) : 0;
+}
 
 absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& programs,
                                                         const WorkerShape& shape) {
@@ -34,6 +42,7 @@ absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& pr
   setup.set_memory_size(shape.guest_memory);
   setup.set_vcpus(shape.lanes);
   setup.set_forward_doorbells(shape.forward_doorbells);
+  setup.set_cpu_seconds(shape.cpu_seconds);
   return Worker::Start(programs,
                        {.lanes = shape.lanes,
                         .report_capacity = shape.report_bytes,

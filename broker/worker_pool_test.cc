@@ -38,6 +38,17 @@ WorkerShape Shape(FakeBehaviour behaviour) {
 }
 const WorkerShape kGood = Shape(FakeBehaviour::kFinishes);
 
+TEST(CpuSecondsTest, AreMoreThanTheJobMayUse) {
+  EXPECT_EQ(CpuSeconds(absl::Milliseconds(1)), 6u);
+  EXPECT_EQ(CpuSeconds(absl::Seconds(10)), 15u);
+  EXPECT_EQ(CpuSeconds(absl::Hours(48)), 48u * 3600 + 5);
+}
+
+TEST(CpuSecondsTest, AreUnlimitedWhereTheJobIs) {
+  EXPECT_EQ(CpuSeconds(absl::InfiniteDuration()), 0u);
+  EXPECT_EQ(CpuSeconds(absl::Hours(24 * 365 * 200)), 0u);
+}
+
 class WorkerPoolTest : public testing::Test {
  protected:
   WorkerPoolTest()

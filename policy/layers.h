@@ -80,7 +80,7 @@ inline constexpr LayerSpec kLayers[] = {
      "memory that was not executable when mapped never is (PR_SET_MDWE)",
      "run machine code of its own"},
     {v1::LAYER_LANDLOCK, "landlock", LayerPhase::kConfinement, false,
-     "every right on files, sockets and signals that Landlock knows is denied",
+     "no right of kLandlock on files, sockets and signals",
      "use a path or a socket although a namespace or a filter has a hole"},
     {v1::LAYER_CLOSED_FDS, "closed-fds", LayerPhase::kConfinement, true,
      "nothing but the descriptors of guest/abi/abi.h is open, each of the kind it must be",
@@ -144,6 +144,28 @@ struct SpeculationSpec {
 inline constexpr SpeculationSpec kSpeculation[] = {
     {PR_SPEC_STORE_BYPASS, "speculative store bypass"},
     {PR_SPEC_INDIRECT_BRANCH, "indirect branch speculation"},
+};
+
+// ---- Landlock -----------------------------------------------------------------------------------
+
+// What each version of Landlock's ABI brought, as numbers of lowest bits: all are handled, and no
+// rule grants one. Versions 7 and 8 have no new rights. A later kernel keeps these; what it may
+// have besides, and what that would break, is not known here.
+struct LandlockSpec {
+  int abi;         // from this one on
+  int fs_rights;   // LANDLOCK_ACCESS_FS_*
+  int net_rights;  // LANDLOCK_ACCESS_NET_*
+  int scopes;      // LANDLOCK_SCOPE_*
+  const char* adds;
+};
+
+inline constexpr LandlockSpec kLandlock[] = {
+    {1, 13, 0, 0, "files and directories"},
+    {2, 14, 0, 0, "renames and links between directories"},
+    {3, 15, 0, 0, "truncation"},
+    {4, 15, 2, 0, "binding and connecting TCP sockets"},
+    {5, 16, 2, 0, "ioctl on devices opened from here on"},
+    {6, 16, 2, 2, "abstract UNIX sockets and signals of others"},
 };
 
 // ---- Resource limits ----------------------------------------------------------------------------

@@ -229,16 +229,18 @@ struct LandlockRuleset {
   uint64_t scoped;
 };
 
-// Handles every right that the kernel knows, and grants none.
+constexpr uint64_t LowestBits(int count) { return (uint64_t{1} << count) - 1; }
+
 int ApplyLandlock() {
   constexpr int kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
   const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
   if (abi < 0) return errno;
   LandlockRuleset ruleset = {};
-  const int rights = abi >= 5 ? 16 : abi >= 3 ? 15 : abi >= 2 ? 14 : 13;
-  ruleset.handled_access_fs = (1ull << rights) - 1;
-  if (abi >= 4) ruleset.handled_access_net = 3;  // bind and connect
-  if (abi >= 6) ruleset.scoped = 3;              // abstract sockets and signals
+  for (const policy::LandlockSpec& spec : policy::kLandlock) {
+    if (spec.abi > abi) break;
+    ruleset = {LowestBits(spec.fs_rights), LowestBits(spec.net_rights), LowestBits(spec.scopes)};
+  }
+  // Fields that an older kernel does not know are zero, which it accepts.
   const int fd =
       static_cast<int>(syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0));
   if (fd < 0) return errno;

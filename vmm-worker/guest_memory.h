@@ -14,7 +14,7 @@
 
 namespace hotcell::worker {
 
-// An mmap()ed range that is unmapped with its owner.
+// An mmap()ed range that is unmapped with its owner, and left out of core dumps.
 class Mapping {
  public:
   Mapping() = default;
@@ -26,6 +26,8 @@ class Mapping {
   // Zero-filled private memory, its host address a multiple of 2 MiB so that the kernel can back
   // it with huge pages.
   static Result<Mapping> Anonymous(size_t size);
+  // `size` bytes of a thread's stack, a multiple of the page size, above a page that is none.
+  static Result<Mapping> Stack(size_t size);
   // Shared, read-write.
   static Result<Mapping> OfFile(int fd, size_t size);
 
@@ -37,6 +39,7 @@ class Mapping {
   void Touch(size_t begin, size_t size) const;
 
  private:
+  Status HideFromDumps() const;
   std::span<std::byte> bytes_;
 };
 

@@ -7,11 +7,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <csignal>
 #include <ctime>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,8 +19,11 @@
 #include "vmm-worker/confinement.h"
 #include "vmm-worker/exit_loop.h"
 #include "vmm-worker/frames.h"
+#include "vmm-worker/gate.h"
+#include "vmm-worker/guest_memory.h"
 #include "vmm-worker/machine.h"
 #include "vmm-worker/narration.h"
+#include "vmm-worker/own_memory.h"
 #include "vmm-worker/text.h"
 
 namespace hotcell::worker {
@@ -49,6 +50,7 @@ class Job {
     Job* job = nullptr;
     uint32_t index = 0;
     pid_t id = 0;
+    Mapping stack;
     ExitCounts counts;
   };
 
@@ -78,12 +80,11 @@ class Job {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> ended_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  uint32_t threads_ready_ = 0;
+  Gate threads_ready_;  // one for each
   Status memory_status_;
-  bool locked_down_ = false;
-  bool started_ = false;
+  Gate locked_down_;
+  Gate started_;
+  Gate never_;
 };
 
 void Job::Fail(const Error& error) {
@@ -96,8 +97,7 @@ void Job::Fail(const Error& error) {
 }
 
 void Job::Park() {
-  std::unique_lock lock(mutex_);
-  while (true) changed_.wait(lock);
+  while (true) never_.WaitFor(1);
 }
 
 void Job::Finish(uint32_t vcpu, const GuestEnd& end) {
@@ -156,11 +156,15 @@ void Job::StartThreads() {
   if (sigaction(SIGUSR1, &action, nullptr) != 0) Fail(ErrnoError("sigaction"));
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kVcpuStackSize);
   for (uint32_t i = 0; i < machine_->vcpu_count(); ++i) {
     auto thread = std::make_unique<VcpuThread>();
     thread->job = this;
     thread->index = i;
+    Result<Mapping> stack = Mapping::Stack(kVcpuStackSize);
+    if (!stack.ok()) Fail({"map a stack", stack.error().error, {}});
+    thread->stack = std::move(*stack);
+    pthread_attr_setstack(&attributes, thread->stack.bytes().data() + abi::kPageSize,
+                          kVcpuStackSize);
     pthread_t handle{};
     const int error = pthread_create(&handle, &attributes, &VcpuMain, thread.get());
     if (error != 0) Fail({"pthread_create", error, {}});
@@ -170,25 +174,19 @@ void Job::StartThreads() {
 
 void Job::WaitForThreads() {
   // A new thread makes system calls of its own before it gets to our code; they belong to set-up.
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return threads_ready_ == threads_.size(); });
+  threads_ready_.WaitFor(threads_.size());
 }
 
 void Job::RunThread(VcpuThread& thread) {
-  {
-    std::unique_lock lock(mutex_);
-    thread.id = gettid();
+  thread.id = gettid();
+  if (thread.index == 0) memory_status_ = machine_->PrepareMemory();
+  threads_ready_.Add();
+  if (thread.index == 0) {
+    locked_down_.WaitFor(1);
+    LoadAndStart();
+  } else {
+    started_.WaitFor(1);
   }
-  Status status;
-  if (thread.index == 0) status = machine_->PrepareMemory();
-  {
-    std::unique_lock lock(mutex_);
-    if (!status.ok()) memory_status_ = status;
-    ++threads_ready_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return thread.index == 0 ? locked_down_ : started_; });
-  }
-  if (thread.index == 0) LoadAndStart();
   const std::optional<GuestEnd> end = RunVcpu(machine_->vcpu(thread.index), thread.index,
                                               machine_->platform(), stop_, thread.counts);
   if (!end) Park();
@@ -206,11 +204,7 @@ void Job::LoadAndStart() {
   if (Status status = machine_->Load(start); !status.ok()) {
     Finish(0, {.reason = v1::END_REASON_LOAD_ERROR, .detail = status.error().detail});
   }
-  {
-    const std::lock_guard lock(mutex_);
-    started_ = true;
-  }
-  changed_.notify_all();
+  started_.Add();
 }
 
 void Job::StopVcpus() {
@@ -244,6 +238,7 @@ void Job::Run() {
   if (Status status = machine_->MakeVm(channel_); !status.ok()) Fail(status.error());
   WaitForThreads();
   if (!memory_status_.ok()) Fail(memory_status_.error());
+  if (Status status = HideOwnMemoryFromDumps(); !status.ok()) Fail(status.error());
   const policy::RunExtra extra = setup.log_dirty_pages()     ? policy::RunExtra::kDirtyLog
                                  : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
                                                              : policy::RunExtra::kNothing;
@@ -254,12 +249,8 @@ void Job::Run() {
   ReportSetupLayers(*ready.mutable_ready());
   channel_.Write(ready);
 
-  {
-    std::unique_lock lock(mutex_);
-    locked_down_ = true;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return started_; });
-  }
+  locked_down_.Add();
+  started_.WaitFor(1);
   if (machine_->runs_builtin()) ReadMessage(v1::ToWorker::kStart);
   machine_->WarmArenaLater();
   ReadMessage(v1::ToWorker::kStop);
@@ -270,6 +261,7 @@ void Job::Run() {
 
 void RunJob(std::span<const std::byte> builtin) {
   ReserveHeap(kHeapReserve);
+  ReserveMainStack();
   Job(builtin).Run();
 }
 

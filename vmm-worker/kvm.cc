@@ -66,9 +66,11 @@ Result<System> System::Adopt(OwnedFd fd) {
   return system;
 }
 
-Result<Vm> Vm::Create(const System& system) {
-  Vm vm(OwnedFd(ioctl(system.fd(), KVM_CREATE_VM, 0)));
-  if (!vm.fd_.valid()) return ErrnoError("KVM_CREATE_VM");
+Result<Vm> Vm::Create(const System& system, int fd) {
+  const OwnedFd made(ioctl(system.fd(), KVM_CREATE_VM, 0));
+  if (!made.valid()) return ErrnoError("KVM_CREATE_VM");
+  if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError("dup3");
+  Vm vm{OwnedFd(fd)};
   uint64_t identity_map = kIdentityMapAddress;
   if (ioctl(vm.fd_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0) {
     return ErrnoError("KVM_SET_IDENTITY_MAP_ADDR");
@@ -141,12 +143,6 @@ Status Vm::GetDirtyLog(uint32_t slot, std::span<uint64_t> bitmap) {
   log.slot = slot;
   log.dirty_bitmap = bitmap.data();
   if (ioctl(fd_.get(), KVM_GET_DIRTY_LOG, &log) != 0) return ErrnoError("KVM_GET_DIRTY_LOG");
-  return {};
-}
-
-Status Vm::MoveTo(int fd) {
-  if (dup3(fd_.get(), fd, O_CLOEXEC) < 0) return ErrnoError("dup3");
-  fd_ = OwnedFd(fd);
   return {};
 }
 

@@ -1,9 +1,9 @@
 // KVM as move-only objects. Every ioctl of the worker is in kvm.cc.
 //
 //   Result<kvm::System> system = kvm::System::Adopt(OwnedFd(abi::kFdKvm));
-//   Result<kvm::Vm> vm = kvm::Vm::Create(*system);
+//   Result<kvm::Vm> vm = kvm::Vm::Create(*system, abi::kFdVm);
 //   vm->SetMemory(0, 0, memory.bytes(), 0);
-//   Result<kvm::Vcpu> vcpu = vm->CreateVcpu(0, abi::kFdVcpu);
+//   Result<kvm::Vcpu> vcpu = vm->CreateVcpu(*system, 0, abi::kFdVcpu);
 //   vcpu->regs().rip = entry;
 //   vcpu->Run();
 #ifndef HOTCELL_VMM_WORKER_KVM_H_
@@ -82,7 +82,8 @@ class Vcpu {
 
 class Vm {
  public:
-  static Result<Vm> Create(const System& system);
+  // `fd`: the number that the VM's descriptor shall have.
+  static Result<Vm> Create(const System& system, int fd);
 
   // RDMSR and WRMSR of any register exit to user space (KVM_EXIT_X86_RDMSR) instead of being
   // carried out. To be called before memory is added: later it takes milliseconds.
@@ -95,9 +96,6 @@ class Vm {
   Result<Vcpu> CreateVcpu(const System& system, uint32_t index, int fd);
   // One bit per page of the slot, written since the last call. `bitmap`: (pages + 63) / 64 words.
   Status GetDirtyLog(uint32_t slot, std::span<uint64_t> bitmap);
-
-  // Moves the VM's descriptor to the number `fd`, for a rule that names it.
-  Status MoveTo(int fd);
 
  private:
   explicit Vm(OwnedFd fd) : fd_(std::move(fd)) {}

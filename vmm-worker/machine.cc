@@ -129,6 +129,7 @@ Result<std::unique_ptr<Machine>> Machine::Create(const v1::Setup& setup, const P
   Result<GuestMemory> memory = GuestMemory::Create(setup.memory_size());
   if (!memory.ok()) return memory.error();
   machine->memory_ = std::move(*memory);
+  const OwnedFd given_up(abi::kFdArena);  // once it is mapped
   if (setup.arena_size() != 0) {
     Result<Mapping> arena = Mapping::OfFile(abi::kFdArena, setup.arena_size());
     if (!arena.ok()) return Error{"map the arena", arena.error().error, {}};
@@ -166,7 +167,7 @@ Status Machine::MakeVm(FrameChannel& channel) {
   Result<kvm::System> system = kvm::System::Adopt(OwnedFd(abi::kFdKvm));
   if (!system.ok()) return system.error();
   narration_.Tell(StrCat("KVM API version ", system->api_version()));
-  Result<kvm::Vm> vm = kvm::Vm::Create(*system);
+  Result<kvm::Vm> vm = kvm::Vm::Create(*system, abi::kFdVm);
   if (!vm.ok()) return vm.error();
   vm_ = std::move(*vm);
   if (Status status = vm_->DenyMsrs(); !status.ok()) return status;
@@ -175,11 +176,7 @@ Status Machine::MakeVm(FrameChannel& channel) {
   if (Status status = AddVcpus(*system); !status.ok()) return status;
   if (Status status = AddIoEvents(); !status.ok()) return status;
 
-  if (setup_.log_dirty_pages()) {
-    if (Status status = vm_->MoveTo(abi::kFdVm); !status.ok()) return status;
-  } else {
-    vm_.reset();  // the vCPUs keep it alive
-  }
+  if (!setup_.log_dirty_pages()) vm_.reset();  // the vCPUs keep it alive
   if (is_payload()) {
     platform_ =
         std::make_unique<PayloadPlatform>(boot_, *memory_, has_lanes_ ? abi::kFdWake : -1,
@@ -210,7 +207,6 @@ Status Machine::AddMemory() {
 }
 
 Status Machine::AddArena() {
-  const OwnedFd given_up(abi::kFdArena);  // it is mapped
   if (setup_.arena_size() != 0 && !is_real()) {
     Status status = vm_->SetMemory(kArenaSlot, abi::kArenaGpa, arena_.bytes(), 0);
     if (!status.ok()) return status;

@@ -4,53 +4,43 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
 #include "vmm-worker/confinement.h"
+#include "vmm-worker/gate.h"
 
 namespace hotcell::tests {
 namespace {
 
 struct Handover {
-  std::mutex lock;
-  std::condition_variable changed;
-  bool started = false;
-  bool asked = false;
-  bool answered = false;
+  worker::Gate started;
+  worker::Gate asked;
+  worker::Gate answered;
+  worker::Gate never;
 };
-
-void Set(Handover& handover, bool Handover::*flag) {
-  handover.*flag = true;
-  handover.changed.notify_all();
-}
 
 // Started before a filter forbids it, used after. Never ends: that takes calls of its own.
 void* Answer(void* argument) {
   Handover& handover = *static_cast<Handover*>(argument);
-  std::unique_lock guard(handover.lock);
-  Set(handover, &Handover::started);
-  handover.changed.wait(guard, [&] { return handover.asked; });
-  Set(handover, &Handover::answered);
-  for (;;) handover.changed.wait(guard);
+  handover.started.Add();
+  handover.asked.WaitFor(1);
+  handover.answered.Add();
+  for (;;) handover.never.WaitFor(1);
 }
 
 // A thread's start takes calls of its own as well, and so must be over before the run stage.
 int StartThread(Handover& handover) {
   pthread_t thread;
   const int error = pthread_create(&thread, nullptr, Answer, &handover);
-  std::unique_lock guard(handover.lock);
-  handover.changed.wait(guard, [&] { return error != 0 || handover.started; });
+  if (error == 0) handover.started.WaitFor(1);
   return error;
 }
 
 void Ask(Handover& handover) {
-  std::unique_lock guard(handover.lock);
-  Set(handover, &Handover::asked);
-  handover.changed.wait(guard, [&] { return handover.answered; });
+  handover.asked.Add();
+  handover.answered.WaitFor(1);
 }
 
 int64_t MakeSystemCall(const ProbeRequest& request, ProbeReply& reply) {
@@ -80,7 +70,8 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
       return worker::InstallSetupFilter() ? 1 : 0;
     case ProbeRequestKind::kInstallRunFilter:
       return worker::InstallRunFilter(static_cast<uint32_t>(request.arguments[0]),
-                                      static_cast<policy::RunExtra>(request.arguments[1]))
+                                      static_cast<policy::RunExtra>(request.arguments[1]),
+                                      static_cast<uint32_t>(request.arguments[2]))
                  ? 1
                  : 0;
     case ProbeRequestKind::kStartThread:
@@ -99,8 +90,7 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
 }
 
 int Run(int argc, char** argv) {
-  // Never destroyed: a condition variable's end waits for those who wait on it.
-  Handover& handover = *new Handover;
+  Handover handover;
   ProbeRequest request;
   for (;;) {
     const ssize_t size = read(abi::kFdControlIn, &request, sizeof(request));

@@ -16,10 +16,10 @@ enum class ProbeRequestKind : uint32_t {
   kSystemCall,
   kApplyLayers,         // reply: the serialized Confined in scratch, its size as result
   kInstallSetupFilter,  // reply: 1 or 0
-  kInstallRunFilter,    // vCPUs in arguments[0], policy::RunExtra in arguments[1]; reply: 1 or 0
+  kInstallRunFilter,    // vCPUs, policy::RunExtra, CPU seconds in arguments[0..2]; reply: 1 or 0
   kStartThread,         // reply: pthread_create()'s result; the thread waits for kBlockOnLock
   kDescribeStart,       // reply: argc * 1000 + environment's size; argv[0] in scratch
-  kBlockOnLock,         // reply once that thread has answered through a condition variable
+  kBlockOnLock,         // reply once that thread has answered through a gate
 };
 
 struct ProbeRequest {

@@ -278,6 +278,12 @@ GUEST ring_doorbell
   outl %eax, %dx
   outl %eax, %dx
   EXIT 0
+GUEST ring_and_loop
+  movl kVcpuIndex(%rdi), %eax
+  movl $kPortDoorbell, %edx
+  outl %eax, %dx
+1:
+  jmp 1b
 GUEST ring_unknown_doorbell
   movl $99, %eax
   movl $kPortDoorbell, %edx

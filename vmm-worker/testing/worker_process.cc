@@ -87,6 +87,7 @@ WorkerProcess::WorkerProcess(WorkerOptions options) : options_(std::move(options
   setup.set_arena_size(arena_size);
   setup.set_log_dirty_pages(options_.log_dirty_pages);
   setup.set_forward_doorbells(options_.forward_doorbells);
+  setup.set_cpu_seconds(options_.cpu_seconds);
   setup.set_warm_stride(options_.warm_stride);
   setup.set_warm_size(options_.warm_size);
   setup.set_warm_later_size(options_.warm_later_size);

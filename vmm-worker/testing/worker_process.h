@@ -31,6 +31,7 @@ struct WorkerOptions {
   uint64_t arena_size = 1 << 20;  // bytes before the program, which lies at the end
   bool log_dirty_pages = false;
   bool forward_doorbells = false;
+  uint32_t cpu_seconds = 0;
   uint64_t warm_stride = 0;  // bytes, from the arena's start
   uint64_t warm_size = 0;
   uint64_t warm_later_size = 0;
@@ -71,6 +72,7 @@ class WorkerProcess {
   std::span<std::byte> arena() const { return arena_.bytes(); }
   int doorbell(uint32_t lane) const { return doorbells_[lane].get(); }
   int wake(uint32_t lane) const { return wakes_[lane].get(); }
+  pid_t pid() const { return pid_; }  // until WaitForExit()
 
  private:
   [[noreturn]] void Exec(int control_in, int control_out, int kvm, int arena);

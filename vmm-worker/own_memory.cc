@@ -1,0 +1,53 @@
+#include "vmm-worker/own_memory.h"
+
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+#include "guest/abi/abi.h"
+
+// The linker's: where the data of the program begins.
+extern "C" char __data_start[];
+
+namespace hotcell::worker {
+namespace {
+
+constexpr size_t kMainStackSize = 256 << 10;
+// Reaches from the top of the stack into the gap that the kernel leaves below it, which is not less
+// than 128 MiB.
+constexpr uintptr_t kStackSpan = 16 << 20;
+
+// [begin, end) may have gaps: the kernel advises what is mapped and then says ENOMEM.
+Status HideFromDumps(uintptr_t begin, uintptr_t end) {
+  begin &= ~uintptr_t{abi::kPageSize - 1};
+  end = (end + abi::kPageSize - 1) & ~uintptr_t{abi::kPageSize - 1};
+  if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTDUMP) == 0 || errno == ENOMEM) {
+    return {};
+  }
+  return ErrnoError("madvise(MADV_DONTDUMP)");
+}
+
+}  // namespace
+
+[[gnu::noinline]] void ReserveMainStack() {
+  std::array<volatile std::byte, kMainStackSize> stack;
+  for (size_t at = 0; at < stack.size(); at += abi::kPageSize) stack[at] = std::byte{0};
+}
+
+Status HideOwnMemoryFromDumps() {
+  // The heap begins at a random distance from the data.
+  Status status = HideFromDumps(reinterpret_cast<uintptr_t>(__data_start),
+                                reinterpret_cast<uintptr_t>(sbrk(0)));
+  if (!status.ok()) return status;
+  // The program's name is what the kernel puts on the stack first, below one word of zeroes.
+  const uintptr_t name = getauxval(AT_EXECFN);
+  const uintptr_t top = name + std::strlen(reinterpret_cast<const char*>(name)) + 1 + sizeof(void*);
+  return HideFromDumps(top - kStackSpan, top);
+}
+
+}  // namespace hotcell::worker
