@@ -35,8 +35,9 @@ Status HideFromDumps(uintptr_t begin, uintptr_t end) {
 }  // namespace
 
 [[gnu::noinline]] void ReserveMainStack() {
+  // Its far end: the mapping grows down to there, with no page in between that is not used.
   std::array<volatile std::byte, kMainStackSize> stack;
-  for (size_t at = 0; at < stack.size(); at += abi::kPageSize) stack[at] = std::byte{0};
+  stack.front() = std::byte{0};
 }
 
 Status HideOwnMemoryFromDumps() {
