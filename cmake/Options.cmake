@@ -40,3 +40,15 @@ function(hotcell_program target)
     target_link_options(${target} PRIVATE -static)
   endif()
 endfunction()
+
+# A program whose address an intruder shall not know. Costs a hundred microseconds of relocations at
+# each start.
+include(CheckLinkerFlag)
+check_linker_flag(CXX -static-pie HOTCELL_HAS_STATIC_PIE)
+function(hotcell_randomized_program target)
+  if(HOTCELL_STATIC AND HOTCELL_HAS_STATIC_PIE)
+    target_link_options(${target} PRIVATE -static-pie)
+  else()
+    hotcell_program(${target})
+  endif()
+endfunction()

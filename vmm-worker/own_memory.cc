@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -11,15 +12,18 @@
 
 #include "guest/abi/abi.h"
 
-// The linker's: where the data of the program begins.
+// The linker's: where the data of the program begins and ends.
 extern "C" char __data_start[];
+extern "C" char _end[];
 
 namespace hotcell::worker {
 namespace {
 
 constexpr size_t kMainStackSize = 256 << 10;
-// Reaches from the top of the stack into the gap that the kernel leaves below it, which is not less
-// than 128 MiB.
+// Reach from the end of the heap and of the stack to beyond their beginning, which nothing says.
+// Below the heap is at most the program; below the stack the kernel leaves a gap of 128 MiB or
+// more.
+constexpr uintptr_t kHeapSpan = 1 << 30;
 constexpr uintptr_t kStackSpan = 16 << 20;
 
 // [begin, end) may have gaps: the kernel advises what is mapped and then says ENOMEM.
@@ -41,9 +45,11 @@ Status HideFromDumps(uintptr_t begin, uintptr_t end) {
 }
 
 Status HideOwnMemoryFromDumps() {
-  // The heap begins at a random distance from the data.
-  Status status = HideFromDumps(reinterpret_cast<uintptr_t>(__data_start),
-                                reinterpret_cast<uintptr_t>(sbrk(0)));
+  Status status =
+      HideFromDumps(reinterpret_cast<uintptr_t>(__data_start), reinterpret_cast<uintptr_t>(_end));
+  if (!status.ok()) return status;
+  const auto heap_end = reinterpret_cast<uintptr_t>(sbrk(0));
+  status = HideFromDumps(heap_end - std::min(heap_end, kHeapSpan), heap_end);
   if (!status.ok()) return status;
   // The program's name is what the kernel puts on the stack first, below one word of zeroes.
   const uintptr_t name = getauxval(AT_EXECFN);

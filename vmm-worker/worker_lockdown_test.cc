@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -142,6 +143,23 @@ TEST_F(WorkerLockdownTest, NoWritableMemoryIsDumped) {
     EXPECT_THAT(flags, HasSubstr(" dd")) << mapping;
   }
   EXPECT_GE(writable, 8);  // data, heap, three stacks, guest memory, arena, kvm_run
+}
+
+TEST_F(WorkerLockdownTest, EachWorkersCodeIsAtAPlaceOfItsOwn) {
+  int randomize = 0;
+  std::ifstream("/proc/sys/kernel/randomize_va_space") >> randomize;
+  if (randomize == 0) GTEST_SKIP() << "addresses are not randomised on this machine";
+  std::set<std::string> places;
+  for (int i = 0; i < 4; ++i) {
+    WorkerProcess worker(Options());
+    ASSERT_TRUE(worker.Read().has_value());
+    std::ifstream maps(Proc(worker, "maps"));
+    std::string line;
+    while (std::getline(maps, line) && line.find("r-xp") == std::string::npos) {
+    }
+    places.insert(line.substr(0, line.find('-')));
+  }
+  EXPECT_GT(places.size(), 1u);
 }
 
 TEST_F(WorkerLockdownTest, NoMemoryIsWritableAndExecutable) {
