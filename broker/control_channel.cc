@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "broker/posix_error.h"
 #include "guest/abi/abi.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
@@ -21,7 +22,9 @@ namespace {
 using From = v1::FromWorker;
 
 absl::Status Broken(absl::string_view what) {
-  return absl::InternalError(absl::StrCat("the worker broke the control protocol: ", what));
+  return WithFailureKind(
+      absl::InternalError(absl::StrCat("the worker broke the control protocol: ", what)),
+      FailureKind::kWorkerProtocol);
 }
 
 absl::string_view MessageName(From::MessageCase message) {

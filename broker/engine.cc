@@ -35,6 +35,7 @@
 #include "broker/worker_pool.h"
 #include "broker/worker_process.h"
 #include "guest/abi/abi.h"
+#include "hotcell/failure.h"
 #include "hotcell/text.h"
 
 namespace hotcell {
@@ -84,7 +85,9 @@ absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {
   } else if (error == EACCES || error == EPERM) {
     remedy = "let this user open it, usually by adding it to the group kvm";
   }
-  return absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path, " (", remedy, ")"));
+  return WithFailureKind(
+      absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path, " (", remedy, ")")),
+      FailureKind::kKvm);
 }
 
 uint32_t DefaultLanes() {
@@ -100,6 +103,11 @@ absl::Status CheckMemory(uint64_t size) {
   return absl::InvalidArgumentError(absl::StrCat("a guest has ", abi::kMinGuestMemory, " to ",
                                                  abi::kMaxGuestMemory,
                                                  " bytes of memory, in pages; not ", size));
+}
+
+absl::Status NoResult() {
+  return WithFailureKind(absl::InternalError("the guest reports success and no result"),
+                         FailureKind::kGuestContract);
 }
 
 broker::FileLimits FileLimitsOf(const Limits& limits) {
@@ -304,9 +312,7 @@ absl::StatusOr<ConvertReply> Engine::Impl::RunConvert(std::span<const WorkerShap
       !status.ok()) {
     return status;
   }
-  if (!report.has_convert()) {
-    return absl::InternalError("the guest reports success and no result");
-  }
+  if (!report.has_convert()) return NoResult();
   reply.result = report.convert();
   reply.warnings = broker::ReportedWarnings(report);
   return reply;
@@ -350,11 +356,14 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
       !status.ok()) {
     return status;
   }
-  if (!report.has_info()) return absl::InternalError("the guest reports success and no result");
+  if (!report.has_info()) return NoResult();
   reply.info = report.info();
   for (const v1::ImageInfo& image : report.backing_chain()) {
     const broker::JobFile* const file = files.Find(image.slot());
-    if (file == nullptr) return absl::InternalError("the guest describes a file it does not have");
+    if (file == nullptr) {
+      return WithFailureKind(absl::InternalError("the guest describes a file it does not have"),
+                             FailureKind::kGuestContract);
+    }
     reply.backing_chain.push_back({.info = image, .allocated_size = AllocatedBytes(file->fd)});
   }
   reply.warnings = broker::ReportedWarnings(report);
@@ -377,9 +386,7 @@ absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) cons
       !status.ok()) {
     return status;
   }
-  if (!report.has_compare()) {
-    return absl::InternalError("the guest reports success and no result");
-  }
+  if (!report.has_compare()) return NoResult();
   reply.result = report.compare();
   if (reply.result.has_failure()) {
     reply.failure = broker::ReportedError(reply.result.failure(), files.error());
@@ -403,7 +410,7 @@ absl::StatusOr<DigestReply> Engine::Digest(const DigestRequest& request) const {
   }
   constexpr size_t kSha256Size = 32;
   if (!report.has_digest() || report.digest().sha256().size() != kSha256Size) {
-    return absl::InternalError("the guest reports success and no result");
+    return NoResult();
   }
   reply.result = report.digest();
   reply.warnings = broker::ReportedWarnings(report);
@@ -422,7 +429,7 @@ absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
       !status.ok()) {
     return status;
   }
-  if (!report.has_check()) return absl::InternalError("the guest reports success and no result");
+  if (!report.has_check()) return NoResult();
   reply.report = report.check();
   reply.warnings = broker::ReportedWarnings(report);
   return reply;
@@ -441,9 +448,7 @@ absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) cons
       !status.ok()) {
     return status;
   }
-  if (!report.has_inspect()) {
-    return absl::InternalError("the guest reports success and no result");
-  }
+  if (!report.has_inspect()) return NoResult();
   reply.inspection = report.inspect();
   if (reply.inspection.has_failure()) {
     reply.failure = broker::ReportedError(reply.inspection.failure(), files.error());
@@ -471,7 +476,7 @@ absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
       !status.ok()) {
     return status;
   }
-  if (!report.has_map()) return absl::InternalError("the guest reports success and no result");
+  if (!report.has_map()) return NoResult();
   reply.warnings = broker::ReportedWarnings(report);
   const absl::Status status =
       broker::ReadMapRecords(records->get(), report.map().records(), files, request);
@@ -491,7 +496,7 @@ absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) cons
       !status.ok()) {
     return status;
   }
-  if (!report.has_measure()) return absl::InternalError("the guest reports success and no result");
+  if (!report.has_measure()) return NoResult();
   reply.result = report.measure();
   reply.warnings = broker::ReportedWarnings(report);
   return reply;

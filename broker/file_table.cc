@@ -244,7 +244,9 @@ void FileTable::RecordError(absl::Status error) {
 void FileTable::RecordIoError(int error_number, absl::string_view action) {
   const bool no_space = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
   const std::string message = std::string(PosixError(error_number, action).message());
-  RecordError(no_space ? absl::ResourceExhaustedError(message) : absl::UnavailableError(message));
+  RecordError(WithFailureKind(
+      no_space ? absl::ResourceExhaustedError(message) : absl::UnavailableError(message),
+      FailureKind::kHost));
 }
 
 absl::Status FileTable::error() const {

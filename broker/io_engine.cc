@@ -16,6 +16,7 @@
 #include "broker/blocked_signals.h"
 #include "broker/event_fd.h"
 #include "broker/posix_error.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
@@ -121,7 +122,9 @@ void IoEngine::WaitForDoorbell(Lane& lane) {
 void IoEngine::Fail(absl::Status error) {
   {
     const std::lock_guard lock(mutex_);
-    if (failure_.ok()) failure_ = std::move(error);
+    if (failure_.ok()) {
+      failure_ = WithFailureKind(std::move(error), FailureKind::kGuestContract);
+    }
   }
   SignalEventFd(failure_fd_.get());
 }

@@ -17,6 +17,7 @@
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
 #include "broker/worker_end.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
@@ -25,6 +26,10 @@ namespace {
 // word or to die before it is killed.
 constexpr absl::Duration kGrace = absl::Milliseconds(100);
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
+
+absl::Status BrokenRules(absl::string_view what) {
+  return WithFailureKind(absl::InternalError(what), FailureKind::kWorkerProtocol);
+}
 
 // The event loop of one job. The first thing that ends the job is what is told.
 class Supervisor {
@@ -50,9 +55,9 @@ class Supervisor {
       if (!status.ok()) return stop_cause_.ok() ? status : stop_cause_;
     }
     if (stop_cause_.ok()) return absl::OkStatus();
-    return absl::Status(stop_cause_.code(),
-                        absl::StrCat(stop_cause_.message(), "; the guest was at ",
-                                     DescribePlace(report_.finished.registers(), spec_.symbols)));
+    return Reworded(stop_cause_,
+                    absl::StrCat(stop_cause_.message(), "; the guest was at ",
+                                 DescribePlace(report_.finished.registers(), spec_.symbols)));
   }
 
   WorkerReport& report() { return report_; }
@@ -120,7 +125,7 @@ absl::Status Supervisor::CheckTime() {
   const absl::Duration now = MonotonicNow();
   const Limits& limits = options_.limits;
   if (now >= give_up_at_) {
-    return absl::InternalError("the worker closed its control pipe and went on");
+    return BrokenRules("the worker closed its control pipe and went on");
   }
   if (now >= next_progress_) {
     next_progress_ = now + kProgressInterval;
@@ -192,7 +197,7 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
       return worker_.SetReady(message.ready(), options_.required_layers);
     case v1::FromWorker::kOutput:
       if (!spec_.serial_output) {
-        return absl::InternalError("the guest has no console and wrote to one");
+        return BrokenRules("the guest has no console and wrote to one");
       }
       spec_.serial_output(message.output().serial());
       return absl::OkStatus();
@@ -200,6 +205,9 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
       if (spec_.trace) spec_.trace(message.trace().text());
       return absl::OkStatus();
     case v1::FromWorker::kFinished:
+      if (message.finished().reason() == v1::END_REASON_STOPPED && stop_cause_.ok()) {
+        return BrokenRules("the worker stopped the guest without being told");
+      }
       report_.times.finished = Elapsed();
       report_.finished = message.finished();
       finished_ = true;
@@ -211,7 +219,7 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
     case v1::FromWorker::MESSAGE_NOT_SET:
       break;
   }
-  return absl::InternalError("the worker sent an unknown message");
+  return BrokenRules("the worker sent an unknown message");
 }
 
 absl::Status Supervisor::HandleWorkerDeath() {

@@ -16,6 +16,7 @@
 #include "broker/monotonic_clock.h"
 #include "broker/reference_resolver.h"
 #include "broker/testing/fake_worker.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
@@ -86,7 +87,7 @@ TEST_F(JobRunnerTest, ARequiredLayerThatIsMissingRefusesTheJob) {
               HasSubstr("seccomp"));
   options_.required_layers = {v1::LAYER_NET_NAMESPACE};
   EXPECT_THAT(Error(FakeBehaviour::kFinishes, absl::StatusCode::kFailedPrecondition),
-              HasSubstr("net_namespace"));
+              HasSubstr("net-namespace: Operation not permitted (it takes "));
 }
 
 TEST_F(JobRunnerTest, AFailedLayerRefusesTheJobThoughNobodyRequiresIt) {
@@ -109,6 +110,25 @@ TEST_F(JobRunnerTest, TellsHowAWorkerDied) {
               HasSubstr("forbidden system call execve (59) during the run of the guest"));
   EXPECT_THAT(Error(FakeBehaviour::kFails, absl::StatusCode::kResourceExhausted),
               HasSubstr("failed to KVM_CREATE_VM: Cannot allocate memory"));
+}
+
+TEST_F(JobRunnerTest, TellsKindsOfFailuresApart) {
+  options_.limits.wall_time = absl::Milliseconds(300);
+  const auto kind = [&](FakeBehaviour behaviour) { return FailureKindOf(Run(behaviour).status()); };
+  EXPECT_EQ(kind(FakeBehaviour::kFinishes), FailureKind::kNone);
+  EXPECT_EQ(kind(FakeBehaviour::kNoSeccomp), FailureKind::kConfinement);
+  EXPECT_EQ(kind(FakeBehaviour::kFailedLayer), FailureKind::kConfinement);
+  EXPECT_EQ(kind(FakeBehaviour::kViolates), FailureKind::kViolation);
+  EXPECT_EQ(kind(FakeBehaviour::kExits), FailureKind::kWorkerDied);
+  EXPECT_EQ(kind(FakeBehaviour::kKillsItself), FailureKind::kWorkerDied);
+  EXPECT_EQ(kind(FakeBehaviour::kGarbage), FailureKind::kWorkerProtocol);
+  EXPECT_EQ(kind(FakeBehaviour::kReadyFirst), FailureKind::kWorkerProtocol);
+  EXPECT_EQ(kind(FakeBehaviour::kClosesPipe), FailureKind::kWorkerProtocol);
+  EXPECT_EQ(kind(FakeBehaviour::kFails), FailureKind::kKvm);
+  EXPECT_EQ(kind(FakeBehaviour::kBreaksRing), FailureKind::kGuestContract);
+  EXPECT_EQ(kind(FakeBehaviour::kAsksForSlot), FailureKind::kGuestContract);
+  EXPECT_EQ(kind(FakeBehaviour::kHangsRunning), FailureKind::kDeadline);
+  EXPECT_EQ(kind(FakeBehaviour::kStopsWhenTold), FailureKind::kDeadline);
 }
 
 TEST_F(JobRunnerTest, AWorkerThatClosesItsPipeAndStaysIsKilled) {

@@ -20,9 +20,12 @@ using abi::MapRecord;
 
 constexpr uint64_t kRecordsAtOnce = 4096;
 
+absl::Status Broken(absl::string_view what) {
+  return WithFailureKind(absl::InternalError(what), FailureKind::kGuestContract);
+}
+
 absl::Status Malformed(uint64_t index, absl::string_view what) {
-  return absl::InternalError(
-      absl::StrCat("the guest's map is malformed: record ", index, " ", what));
+  return Broken(absl::StrCat("the guest's map is malformed: record ", index, " ", what));
 }
 
 absl::Status ReadAll(int fd, uint64_t offset, std::vector<MapRecord>& records) {
@@ -32,7 +35,7 @@ absl::Status ReadAll(int fd, uint64_t offset, std::vector<MapRecord>& records) {
     const ssize_t count = pread(fd, data + done, size - done, static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return PosixError(errno, "read the map");
-    if (count == 0) return absl::InternalError("the guest's map ends before its last record");
+    if (count == 0) return Broken("the guest's map ends before its last record");
     done += static_cast<size_t>(count);
   }
   return absl::OkStatus();
@@ -77,7 +80,7 @@ absl::StatusOr<UniqueFd> MakeMapFile() {
 absl::Status ReadMapRecords(int fd, uint64_t count, const FileTable& files,
                             const MapRequest& request) {
   if (count > kMaxMapBytes / sizeof(MapRecord)) {
-    return absl::InternalError("the guest's map has more records than it may");
+    return Broken("the guest's map has more records than it may");
   }
   uint64_t expected = request.begin;
   uint64_t left = request.length;

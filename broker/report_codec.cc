@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/arena.h"
+#include "hotcell/failure.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -35,6 +36,26 @@ absl::StatusCode CodeOf(v1::ErrorCode code) {
       return absl::StatusCode::kNotFound;
     default:
       return absl::StatusCode::kInternal;
+  }
+}
+
+FailureKind KindOf(v1::ErrorCode code) {
+  switch (code) {
+    case v1::ERROR_CORRUPT_IMAGE:
+    case v1::ERROR_UNSUPPORTED:
+      return FailureKind::kImage;
+    case v1::ERROR_INVALID_ARGUMENT:
+    case v1::ERROR_NOT_FOUND:
+      return FailureKind::kRequest;
+    case v1::ERROR_LIMIT:
+    case v1::ERROR_OUT_OF_MEMORY:
+      return FailureKind::kLimit;
+    case v1::ERROR_IO:
+      return FailureKind::kHost;
+    case v1::ERROR_REFERENCE_REFUSED:
+      return FailureKind::kReference;
+    default:
+      return FailureKind::kGuestContract;
   }
 }
 
@@ -116,16 +137,19 @@ absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes) {
   input.SetRecursionLimit(kMaxNesting);
   v1::Report report;
   if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) {
-    return absl::InternalError("the guest left no well-formed report");
+    return WithFailureKind(absl::InternalError("the guest left no well-formed report"),
+                           FailureKind::kGuestContract);
   }
   MakeTextsPrintable(report);
   return report;
 }
 
 absl::Status ReportedError(const v1::Error& error, const absl::Status& recorded) {
-  if (!recorded.ok() && IsAboutFiles(error.code())) return recorded;
+  const FailureKind kind = KindOf(error.code());
+  if (!recorded.ok() && IsAboutFiles(error.code())) return WithFailureKind(recorded, kind);
   const std::string text = Escape(error.message(), kMaxShownMessage);
-  return absl::Status(CodeOf(error.code()), text.empty() ? "the guest gives no reason" : text);
+  return WithFailureKind(
+      absl::Status(CodeOf(error.code()), text.empty() ? "the guest gives no reason" : text), kind);
 }
 
 std::vector<std::string> ReportedWarnings(const v1::Report& report) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "broker/arena.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
@@ -84,6 +85,21 @@ TEST(ReportedErrorTest, MapsEachCode) {
   }
 }
 
+TEST(ReportedErrorTest, TellsWhoseFailureItIs) {
+  const auto kind = [](v1::ErrorCode code, const absl::Status& recorded = absl::OkStatus()) {
+    return FailureKindOf(ReportedError(Error(code, "x"), recorded));
+  };
+  EXPECT_EQ(kind(v1::ERROR_CORRUPT_IMAGE), FailureKind::kImage);
+  EXPECT_EQ(kind(v1::ERROR_UNSUPPORTED), FailureKind::kImage);
+  EXPECT_EQ(kind(v1::ERROR_LIMIT), FailureKind::kLimit);
+  EXPECT_EQ(kind(v1::ERROR_REFERENCE_REFUSED), FailureKind::kReference);
+  EXPECT_EQ(kind(static_cast<v1::ErrorCode>(99)), FailureKind::kGuestContract);
+  // The broker's mark is older.
+  const absl::Status full =
+      WithFailureKind(absl::ResourceExhaustedError("no space"), FailureKind::kHost);
+  EXPECT_EQ(kind(v1::ERROR_LIMIT, full), FailureKind::kHost);
+}
+
 TEST(ReportedErrorTest, EscapesWhatTheImageSays) {
   const absl::Status status =
       ReportedError(Error(v1::ERROR_CORRUPT_IMAGE, "name \x1b[31m\n"), absl::OkStatus());
@@ -96,8 +112,11 @@ TEST(ReportedErrorTest, EscapesWhatTheImageSays) {
 
 TEST(ReportedErrorTest, ThePreferredCauseIsTheBrokersOwn) {
   const absl::Status recorded = absl::ResourceExhaustedError("cannot write 'out': No space left");
-  EXPECT_EQ(ReportedError(Error(v1::ERROR_IO, "cannot write"), recorded), recorded);
-  EXPECT_EQ(ReportedError(Error(v1::ERROR_REFERENCE_REFUSED, "no"), recorded), recorded);
+  for (const v1::ErrorCode code : {v1::ERROR_IO, v1::ERROR_REFERENCE_REFUSED}) {
+    const absl::Status told = ReportedError(Error(code, "x"), recorded);
+    EXPECT_EQ(told.code(), recorded.code());
+    EXPECT_EQ(told.message(), recorded.message());
+  }
   // An error that no request caused stands by itself.
   EXPECT_EQ(ReportedError(Error(v1::ERROR_CORRUPT_IMAGE, "bad"), recorded).message(), "bad");
 }

@@ -1,9 +1,17 @@
-# Starting a worker. A library of its own, which libhotcell links.
+# Libraries of their own, which libhotcell links: what kind of failure an error is, and starting a
+# worker.
+add_library(hotcell_failure STATIC failure.cc)
+target_include_directories(hotcell_failure PUBLIC include PRIVATE ${SECCOMP_INCLUDE_DIR})
+target_link_libraries(hotcell_failure
+  PUBLIC hotcell_protos absl::status
+  PRIVATE hotcell_view_broker hotcell_host_options absl::strings absl::str_format absl::cord
+          ${SECCOMP_LIBRARY})
+
 add_library(hotcell_spawn STATIC spawn.cc)
 target_link_libraries(hotcell_spawn
-  PUBLIC hotcell_view_broker absl::status absl::statusor
+  PUBLIC hotcell_view_broker hotcell_failure absl::status absl::statusor
   PRIVATE hotcell_host_options absl::strings absl::cleanup)
-target_link_libraries(hotcell_broker PRIVATE hotcell_spawn)
+target_link_libraries(hotcell_broker PUBLIC hotcell_failure PRIVATE hotcell_spawn)
 
 add_executable(spawn_test spawn_test.cc)
 target_link_libraries(spawn_test PRIVATE

@@ -8,6 +8,7 @@
 #include "broker/event_fd.h"
 #include "broker/spawn.h"
 #include "broker/worker_end.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 
@@ -68,8 +69,9 @@ absl::Status Worker::ReadSetup() {
     }
     if (!status.ok()) return status;
   }
-  return control_.at_eof() ? absl::AbortedError("the worker ended before it had a job")
-                           : absl::OkStatus();
+  if (!control_.at_eof()) return absl::OkStatus();
+  return WithFailureKind(absl::AbortedError("the worker ended before it had a job"),
+                         FailureKind::kWorkerDied);
 }
 
 absl::Status Worker::SetReady(const v1::Ready& ready, std::span<const v1::Layer> also_required) {

@@ -1,23 +1,20 @@
 #include "broker/worker_end.h"
 
-#include <seccomp.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
-#include "broker/posix_error.h"
+#include "broker/violation_mark.h"
 #include "guest/abi/abi.h"
+#include "hotcell/failure.h"
+#include "hotcell/layers.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -49,19 +46,22 @@ absl::string_view VectorName(uint32_t vector) {
   return vector < kNames.size() ? kNames[vector] : "exception";
 }
 
+// "landlock: Function not implemented (it takes ...)".
+std::string DescribeMissing(v1::Layer layer, const v1::LayerResult* result) {
+  absl::string_view reason = "the worker does not tell of it";
+  if (result != nullptr) {
+    const char* const description = strerrordesc_np(result->error());
+    reason = result->error() == 0     ? "not there"
+             : description == nullptr ? "unknown error"
+                                      : description;
+  }
+  const std::string_view remedy = LayerRemedy(layer);
+  return absl::StrCat(LayerName(layer), ": ", reason, " (it takes ",
+                      absl::string_view(remedy.data(), remedy.size()), ")");
+}
+
 constexpr std::array kAlwaysRequired = {v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS,
                                         v1::LAYER_SECCOMP};
-
-std::string LayerName(v1::Layer layer) {
-  return absl::AsciiStrToLower(absl::StripPrefix(v1::Layer_Name(layer), "LAYER_"));
-}
-
-std::string SyscallName(int number) {
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, number), &std::free);
-  return name == nullptr ? absl::StrCat("number ", number)
-                         : absl::StrCat(name.get(), " (", number, ")");
-}
 
 std::string EscapeDetail(const std::string& detail) {
   return detail.empty() ? "" : absl::StrCat(" (", Escape(detail), ")");
@@ -80,26 +80,21 @@ absl::Status FaultStatus(const v1::Finished& finished, std::span<const Symbol> s
   return absl::InternalError(message);
 }
 
-}  // namespace
-
-std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols) {
-  return absl::StrFormat("0x%x:0x%x, %s", registers.cs(), registers.rip(),
-                         Symbolize(registers.rip(), symbols));
-}
-
-absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view panic_text,
-                            std::span<const Symbol> symbols) {
+absl::Status EndStatus(const v1::Finished& finished, absl::string_view panic_text,
+                       std::span<const Symbol> symbols) {
   const std::string detail = EscapeDetail(finished.detail());
   switch (finished.reason()) {
     case v1::END_REASON_EXITED:
       if (finished.exit_code() == abi::kExitOk) return absl::OkStatus();
       if (finished.exit_code() == abi::kExitPanic) {
         const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
-        return absl::InternalError(absl::StrCat("the guest gave up: ", text));
+        return WithFailureKind(absl::InternalError(absl::StrCat("the guest gave up: ", text)),
+                               FailureKind::kGuestPanic);
       }
       if (finished.exit_code() == abi::kExitOutOfMemory) {
         const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
-        return absl::ResourceExhaustedError(absl::StrCat(text, "; raise --memory"));
+        return WithFailureKind(absl::ResourceExhaustedError(absl::StrCat(text, "; raise --memory")),
+                               FailureKind::kLimit);
       }
       return absl::InternalError(
           absl::StrCat("the guest exited with code ", finished.exit_code(), detail));
@@ -125,30 +120,57 @@ absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view pani
   }
 }
 
+}  // namespace
+
+std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols) {
+  return absl::StrFormat("0x%x:0x%x, %s", registers.cs(), registers.rip(),
+                         Symbolize(registers.rip(), symbols));
+}
+
+absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view panic_text,
+                            std::span<const Symbol> symbols) {
+  // A payload that ends otherwise than it has to has broken its contract.
+  const FailureKind kind = FailureKindOf(finished);
+  return WithFailureKind(EndStatus(finished, panic_text, symbols),
+                         kind == FailureKind::kNone ? FailureKind::kGuestContract : kind);
+}
+
 absl::Status ViolationStatus(const v1::Violation& violation) {
-  return absl::InternalError(
-      absl::StrFormat("the worker made the forbidden system call %s during %s and was killed",
-                      SyscallName(violation.syscall()),
-                      violation.phase() == v1::PHASE_RUN ? "the run of the guest" : "its set-up"));
+  return WithViolation(
+      absl::InternalError(absl::StrCat("the worker made the forbidden system call ",
+                                       DescribeViolation(violation), " and was killed")),
+      violation);
 }
 
 absl::Status FailureStatus(const v1::Failure& failure) {
   const std::string action =
       absl::StrCat("the worker failed to ", Escape(failure.step()), EscapeDetail(failure.detail()));
-  if (failure.error() == 0) return absl::InternalError(action);
-  return absl::ErrnoToStatus(failure.error(), action);
+  return WithFailureKind(failure.error() == 0 ? absl::InternalError(action)
+                                              : absl::ErrnoToStatus(failure.error(), action),
+                         FailureKind::kKvm);
 }
 
 absl::Status WorkerDeathStatus(const siginfo_t& info) {
   if (info.si_code == CLD_EXITED) {
-    return absl::InternalError(
-        absl::StrCat("the worker exited with status ", info.si_status, " before its guest ended"));
+    return WithFailureKind(
+        absl::InternalError(absl::StrCat("the worker exited with status ", info.si_status,
+                                         " before its guest ended")),
+        FailureKind::kWorkerDied);
+  }
+  // Not the handler's doing: the filter kills at once for a call of another architecture.
+  if (info.si_status == SIGSYS) {
+    return WithFailureKind(
+        absl::InternalError("the worker was killed by SIGSYS: it made a system call of another "
+                            "architecture, which its filter forbids"),
+        FailureKind::kViolation);
   }
   const char* abbreviation = sigabbrev_np(info.si_status);
-  return absl::AbortedError(
-      absl::StrCat("the worker was killed by signal ", info.si_status, " (",
-                   abbreviation == nullptr ? "unknown" : absl::StrCat("SIG", abbreviation),
-                   ") before its guest ended"));
+  return WithFailureKind(
+      absl::AbortedError(
+          absl::StrCat("the worker was killed by signal ", info.si_status, " (",
+                       abbreviation == nullptr ? "unknown" : absl::StrCat("SIG", abbreviation),
+                       ") before its guest ended")),
+      FailureKind::kWorkerDied);
 }
 
 absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer> also_required) {
@@ -156,7 +178,9 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
   for (const v1::LayerResult& result : confined.layers()) {
     if (!v1::Layer_IsValid(result.layer()) || !v1::LayerState_IsValid(result.state()) ||
         !results.emplace(result.layer(), result).second) {
-      return absl::InternalError("the worker's report of its confinement makes no sense");
+      return WithFailureKind(
+          absl::InternalError("the worker's report of its confinement makes no sense"),
+          FailureKind::kWorkerProtocol);
     }
   }
   std::vector<v1::Layer> required(kAlwaysRequired.begin(), kAlwaysRequired.end());
@@ -172,16 +196,15 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
       const bool may_follow = std::ranges::find(kAlwaysRequired, layer) == kAlwaysRequired.end();
       if (found->second.state() == v1::LAYER_STATE_PENDING && may_follow) continue;
     }
-    std::string text = LayerName(layer);
-    if (found != results.end() && found->second.error() != 0) {
-      const char* description = strerrordesc_np(found->second.error());
-      absl::StrAppend(&text, ": ", description == nullptr ? "unknown error" : description);
-    }
+    const std::string text =
+        DescribeMissing(layer, found == results.end() ? nullptr : &found->second);
     if (std::find(missing.begin(), missing.end(), text) == missing.end()) missing.push_back(text);
   }
   if (missing.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("the worker could not be confined as required: ", absl::StrJoin(missing, "; ")));
+  return WithFailureKind(
+      absl::FailedPreconditionError(absl::StrCat("the worker could not be confined as required: ",
+                                                 absl::StrJoin(missing, "; "))),
+      FailureKind::kConfinement);
 }
 
 absl::Status AddSetupLayers(const v1::Ready& ready, v1::Confined& confined) {
@@ -191,7 +214,9 @@ absl::Status AddSetupLayers(const v1::Ready& ready, v1::Confined& confined) {
           return earlier.layer() == result.layer() && earlier.state() == v1::LAYER_STATE_PENDING;
         });
     if (pending == confined.mutable_layers()->end()) {
-      return absl::InternalError("the worker's report of its set-up makes no sense");
+      return WithFailureKind(
+          absl::InternalError("the worker's report of its set-up makes no sense"),
+          FailureKind::kWorkerProtocol);
     }
     *pending = result;
   }

@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "guest/abi/abi.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr Symbol kSymbols[] = {{0x200000, "_start"}, {0x201000, "hotcell::guest::Inflate()"}};
@@ -81,6 +83,7 @@ TEST(FailureStatusTest, TellsStepErrnoAndDetail) {
             "the worker failed to create the VM (again): Device or resource busy");
   failure.set_error(0);
   EXPECT_EQ(FailureStatus(failure).code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(FailureKindOf(FailureStatus(failure)), FailureKind::kKvm);
 }
 
 TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
@@ -91,6 +94,14 @@ TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
   info.si_code = CLD_EXITED;
   info.si_status = 159;
   EXPECT_THAT(MessageOf(WorkerDeathStatus(info)), HasSubstr("status 159"));
+  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(info)), FailureKind::kWorkerDied);
+}
+
+TEST(WorkerDeathStatusTest, KilledByItsFilterItHasViolatedIt) {
+  siginfo_t info{};
+  info.si_code = CLD_DUMPED;
+  info.si_status = SIGSYS;
+  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(info)), FailureKind::kViolation);
 }
 
 class CheckLayersTest : public testing::Test {
@@ -118,7 +129,8 @@ TEST_F(CheckLayersTest, AnUnavailableLayerMattersOnlyWhenRequired) {
   EXPECT_TRUE(CheckLayers(confined_, {}).ok());
   const std::vector<v1::Layer> required = {v1::LAYER_LANDLOCK};
   EXPECT_THAT(MessageOf(CheckLayers(confined_, required)),
-              HasSubstr("landlock: Function not implemented"));
+              HasSubstr("landlock: Function not implemented (it takes a kernel of 5.13"));
+  EXPECT_EQ(FailureKindOf(CheckLayers(confined_, required)), FailureKind::kConfinement);
 }
 
 TEST_F(CheckLayersTest, AFailedLayerAlwaysMatters) {
@@ -127,7 +139,9 @@ TEST_F(CheckLayersTest, AFailedLayerAlwaysMatters) {
 }
 
 TEST_F(CheckLayersTest, AnEmptyReportNamesAllThatIsMissing) {
-  EXPECT_THAT(MessageOf(CheckLayers({}, {})), HasSubstr("no_new_privs; closed_fds; seccomp"));
+  EXPECT_THAT(MessageOf(CheckLayers({}, {})),
+              AllOf(HasSubstr("no-new-privs: the worker does not tell of it (it takes "),
+                    HasSubstr("; closed-fds: "), HasSubstr("; seccomp: ")));
 }
 
 TEST_F(CheckLayersTest, RefusesNonsense) {

@@ -1,5 +1,6 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,16 +18,24 @@ namespace {
 
 static_assert(policy::kTrapSetup == v1::PHASE_SETUP && policy::kTrapRun == v1::PHASE_RUN);
 
+constexpr size_t kArguments = 6;
+
 // A FromWorker{violation} frame, built without the protobuf library: in a signal handler nothing
 // may allocate or lock.
 class ViolationFrame {
  public:
-  ViolationFrame(int32_t syscall_number, uint32_t arch, uint32_t phase) {
+  ViolationFrame(const siginfo_t& info, const mcontext_t& registers) {
     bytes_[kBodyLengthAt - 1] = kLengthDelimited | v1::FromWorker::kViolationFieldNumber << 3;
     // A negative int32 is encoded as the 64-bit number of the same value.
-    Put(v1::Violation::kSyscallFieldNumber, static_cast<uint64_t>(int64_t{syscall_number}));
-    Put(v1::Violation::kArchFieldNumber, arch);
-    Put(v1::Violation::kPhaseFieldNumber, phase);
+    Put(v1::Violation::kSyscallFieldNumber, static_cast<uint64_t>(int64_t{info.si_syscall}));
+    Put(v1::Violation::kArchFieldNumber, info.si_arch);
+    // The filter's SECCOMP_RET_DATA, which says the stage, arrives in si_errno.
+    Put(v1::Violation::kPhaseFieldNumber, static_cast<uint32_t>(info.si_errno));
+    for (const int argument : {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9}) {
+      Put(v1::Violation::kArgumentsFieldNumber, static_cast<uint64_t>(registers.gregs[argument]));
+    }
+    Put(v1::Violation::kInstructionPointerFieldNumber,
+        reinterpret_cast<uintptr_t>(info.si_call_addr));
     bytes_[kBodyLengthAt] = static_cast<uint8_t>(size_ - kBodyLengthAt - 1);
     bytes_[0] = static_cast<uint8_t>(size_ - sizeof(uint32_t));  // little-endian, below 256
   }
@@ -37,6 +46,9 @@ class ViolationFrame {
  private:
   static constexpr uint8_t kLengthDelimited = 2;
   static constexpr size_t kBodyLengthAt = 5;  // after the frame's length and the field's tag
+  static constexpr size_t kMaxField = 11;     // a tag, and 64 bits by sevens
+  static constexpr size_t kMaxBody = (4 + kArguments) * kMaxField;
+  static_assert(kMaxBody < 0x80, "its length is one byte");
 
   void Put(int field, uint64_t value) {
     bytes_[size_++] = static_cast<uint8_t>(field << 3);  // varint
@@ -44,14 +56,12 @@ class ViolationFrame {
     bytes_[size_++] = static_cast<uint8_t>(value);
   }
 
-  uint8_t bytes_[64] = {};
+  uint8_t bytes_[kBodyLengthAt + 1 + kMaxBody] = {};
   size_t size_ = kBodyLengthAt + 1;
 };
 
-// The filter's SECCOMP_RET_DATA, which says the stage, arrives in si_errno.
-void OnViolation(int, siginfo_t* info, void*) {
-  const ViolationFrame frame(info->si_syscall, info->si_arch,
-                             static_cast<uint32_t>(info->si_errno));
+void OnViolation(int, siginfo_t* info, void* context) {
+  const ViolationFrame frame(*info, static_cast<const ucontext_t*>(context)->uc_mcontext);
   const ssize_t written = write(abi::kFdControlOut, frame.data(), frame.size());
   static_cast<void>(written);  // a broker that is gone does not miss it
   _exit(kViolationExitStatus);

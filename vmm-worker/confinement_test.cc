@@ -110,6 +110,10 @@ class ViolationTest : public testing::TestWithParam<Attempt> {
     EXPECT_EQ(end.violation->syscall(), GetParam().number);
     EXPECT_EQ(end.violation->arch(), 0xc000003e);
     EXPECT_EQ(end.violation->phase(), phase);
+    EXPECT_NE(end.violation->instruction_pointer(), 0u);
+    std::vector<uint64_t> arguments(GetParam().arguments.begin(), GetParam().arguments.end());
+    arguments.resize(6);
+    EXPECT_THAT(end.violation->arguments(), testing::ElementsAreArray(arguments));
   }
   std::optional<Probe> probe_;
 };

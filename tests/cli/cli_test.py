@@ -342,7 +342,8 @@ def _hidden_kvm(directory):
     namespaces.enter()
     namespaces.hide_kvm(os.path.join(directory, "dev"))
     for arguments in (["info", image], ["convert", "-O", "raw", image, "out"]):
-        check_error(programs.hotcell(*arguments), "/dev/kvm", "No such file|does not exist")
+        check_error(programs.hotcell(*arguments), "/dev/kvm", "No such file|does not exist",
+                    status=126)
     harness.check(not os.path.exists("out"), "out was made")
     result = programs.hotcell("doctor")
     harness.check(result.returncode != 0 and b"/dev/kvm" in result.stdout + result.stderr,
@@ -357,7 +358,7 @@ def _not_kvm(directory):
     if not os.path.exists("/dev/kvm"):
         raise harness.Skip("/dev/kvm does not exist")
     programs.must(["mount", "--bind", "/dev/null", "/dev/kvm"])
-    check_error(programs.hotcell("info", image), "/dev/kvm|kvm")
+    check_error(programs.hotcell("info", image), "/dev/kvm|kvm", status=126)
     harness.check(programs.hotcell("doctor").returncode != 0, "doctor is content")
 
 
@@ -401,7 +402,7 @@ def _nobody_with_kvm_by_acl(directory):
 def _nobody_without_kvm(directory):
     hotcell = _for_nobody(directory, 0o600)
     check_error(programs.run([*hotcell, "info", "image.qcow2"]), "/dev/kvm", "Permission denied",
-                "group|usermod|setfacl")
+                "group|usermod|setfacl", status=126)
     harness.check(programs.run([*hotcell, "doctor"]).returncode != 0, "doctor is content")
 
 

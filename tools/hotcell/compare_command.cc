@@ -98,8 +98,8 @@ absl::Status Parse(int argc, char** argv, CompareOptions& options) {
 }
 
 int Fail(const absl::Status& status, const CompareOptions& options) {
-  (void)ReportError(kName, status, options.common.format);
-  return kExitCompareFailed;
+  const int failed = ReportError(kName, status, options.common.format);
+  return failed == kExitFailure ? kExitCompareFailed : failed;
 }
 
 // Returns the exit status.

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "hotcell/failure.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/json.h"
@@ -78,9 +79,9 @@ std::string CompareJson(const CompareRequest& request, const CompareReply& reply
 
 absl::Status CompareFailure(const CompareRequest& request, const CompareReply& reply) {
   const ImageSource& image = reply.result.failed_image() == 2 ? request.second : request.first;
-  return absl::Status(reply.failure.code(),
-                      Cat("'", Escape(image.name), "', from disk offset ", reply.result.offset(),
-                          " on: ", View(reply.failure.message())));
+  return Reworded(reply.failure,
+                  Cat("'", Escape(image.name), "', from disk offset ", reply.result.offset(),
+                      " on: ", View(reply.failure.message())));
 }
 
 int CompareExitStatus(const CompareResult& result) {

@@ -180,8 +180,8 @@ int CreateMain(int argc, char** argv) {
   const JobSignals signals(cancellation);
   const absl::Status created = Create(cancellation, options);
   if (created.ok()) return kExitOk;
-  (void)ReportError(kName, created, options.common.format);
-  return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+  const int failed = ReportError(kName, created, options.common.format);
+  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
 }
 
 }  // namespace hotcell::cli

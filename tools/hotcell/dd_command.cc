@@ -177,8 +177,8 @@ int DdMain(int argc, char** argv) {
   const JobSignals signals(cancellation);
   const absl::Status copied = Copy(cancellation, options);
   if (copied.ok()) return kExitOk;
-  (void)ReportError(kName, copied, options.common.format);
-  return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+  const int failed = ReportError(kName, copied, options.common.format);
+  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
 }
 
 }  // namespace hotcell::cli

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "hotcell/engine.h"
+#include "hotcell/failure.h"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/common_options.h"
@@ -154,15 +155,12 @@ int Digests(const DigestOptions& options) {
     if (!reply.ok()) {
       const absl::Status& why = reply.status();
       const bool named = options.paths.size() == 1;
-      (void)ReportError(
-          kName,
-          named ? why
-                : WithRemedy(
-                      absl::Status(why.code(), Cat("'", Escape(path), "': ", View(why.message()))),
-                      Remedy(why)),
+      const int failed = ReportError(
+          kName, named ? why : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))),
           OutputFormat::kHuman);
       if (signals.caught() != 0) return kExitSignalBase + signals.caught();
-      exit_status = kExitFailure;
+      // What says most of them all: that of a worker or guest that misbehaved.
+      if (exit_status == kExitOk || exit_status == kExitFailure) exit_status = failed;
       continue;
     }
     const std::string digest = absl::BytesToHexString(reply->result.sha256());

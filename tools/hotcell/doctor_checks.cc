@@ -14,9 +14,9 @@
 #include <cstring>
 #include <optional>
 
+#include "hotcell/layers.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/files.h"
-#include "tools/hotcell/layers.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/text.h"
 
@@ -82,25 +82,6 @@ std::string MissingCapabilities(int kvm) {
     Append(missing, missing.empty() ? "" : ", ", capability.name);
   }
   return missing;
-}
-
-std::string LayerRemedy(v1::Layer layer) {
-  switch (layer) {
-    case v1::LAYER_LANDLOCK:
-      return "a kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK and landlock among the "
-             "lsm= modules";
-    case v1::LAYER_USER_NAMESPACE:
-      return "see 'user namespaces' above; in a container, allow clone() with CLONE_NEWUSER";
-    case v1::LAYER_MOUNT_NAMESPACE:
-    case v1::LAYER_PID_NAMESPACE:
-    case v1::LAYER_NET_NAMESPACE:
-    case v1::LAYER_IPC_NAMESPACE:
-    case v1::LAYER_UTS_NAMESPACE:
-    case v1::LAYER_CGROUP_NAMESPACE:
-      return "comes with user namespaces, or when hotcell is started by root";
-    default:
-      return "a kernel and a caller that allow it";
-  }
 }
 
 }  // namespace

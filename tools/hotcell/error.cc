@@ -1,10 +1,14 @@
 #include "tools/hotcell/error.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_format.h"
+#include "hotcell/failure.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/invocation.h"
@@ -15,6 +19,23 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kRemedyUrl = "hotcell/remedy";
+constexpr int kArguments = 6;
+
+// Addresses and arguments are strings, in hex: JSON's numbers have 53 bits.
+Json ViolationJson(const v1::Violation& violation) {
+  Json arguments = Json::Array();
+  for (int i = 0; i < std::min(kArguments, violation.arguments_size()); ++i) {
+    arguments.AppendString(absl::StrFormat("0x%x", violation.arguments(i)));
+  }
+  Json json = Json::Object();
+  json.SetString("syscall", SyscallName(violation))
+      .SetInteger("number", violation.syscall())
+      .SetString("architecture", ArchitectureName(violation))
+      .SetString("phase", PhaseName(violation.phase()))
+      .Set("arguments", std::move(arguments))
+      .SetString("instruction_pointer", absl::StrFormat("0x%x", violation.instruction_pointer()));
+  return json;
+}
 
 }  // namespace
 
@@ -29,7 +50,8 @@ std::string Remedy(const absl::Status& status) {
 }
 
 absl::Status FileError(std::string_view action, std::string_view path, int error) {
-  return absl::ErrnoToStatus(error, Cat("cannot ", action, " '", path, "'"));
+  return WithFailureKind(absl::ErrnoToStatus(error, Cat("cannot ", action, " '", path, "'")),
+                         FailureKind::kHost);
 }
 
 std::string ErrorLine(std::string_view command, const absl::Status& status) {
@@ -52,9 +74,13 @@ std::string ErrorLine(std::string_view command, const absl::Status& status) {
 std::string ErrorJson(const absl::Status& status) {
   Json error = Json::Object();
   error.SetString("code", ErrorCodeName(status.code()))
+      .SetString("kind", FailureKindName(FailureKindOf(status)))
       .SetString("message", View(status.message()));
   const std::string remedy = Remedy(status);
   if (!remedy.empty()) error.SetString("remedy", remedy);
+  if (const std::optional<v1::Violation> violation = ViolationOf(status)) {
+    error.Set("violation", ViolationJson(*violation));
+  }
   Json document = Json::Object();
   document.Set("error", std::move(error));
   return document.Dump();
@@ -95,6 +121,26 @@ std::string_view ErrorCodeName(absl::StatusCode code) {
   }
 }
 
+int FailureExitStatus(const absl::Status& status) {
+  switch (FailureKindOf(status)) {
+    case FailureKind::kViolation:
+      return kExitViolation;
+    case FailureKind::kDeadline:
+      return kExitTimeout;
+    case FailureKind::kGuestFault:
+    case FailureKind::kGuestPanic:
+    case FailureKind::kGuestContract:
+      return kExitGuestFault;
+    case FailureKind::kKvm:
+      return kExitKvmError;
+    case FailureKind::kWorkerDied:
+    case FailureKind::kWorkerProtocol:
+      return kExitWorkerFailed;
+    default:
+      return kExitFailure;
+  }
+}
+
 int ReportError(std::string_view command, const absl::Status& status, OutputFormat format) {
   const std::string line = ErrorLine(command, status);
   (void)std::fflush(stdout);
@@ -103,7 +149,7 @@ int ReportError(std::string_view command, const absl::Status& status, OutputForm
     const std::string json = ErrorJson(status);
     (void)std::puts(json.c_str());
   }
-  return kExitFailure;
+  return ActsAsQemuImg() ? kExitFailure : FailureExitStatus(status);
 }
 
 }  // namespace hotcell::cli

@@ -20,7 +20,8 @@ absl::Status FileError(std::string_view action, std::string_view path, int error
 // (invocation.h): "qemu-img: MESSAGE\n", in its words.
 std::string ErrorLine(std::string_view command, const absl::Status& status);
 
-// {"error": {"code": ..., "message": ..., "remedy": ...}}; `remedy` only where there is one.
+// {"error": {"code": ..., "kind": ..., "message": ..., "remedy": ..., "violation": {...}}}; the
+// last two only where there is one. `kind` is a name of hotcell/failure.h.
 std::string ErrorJson(const absl::Status& status);
 
 // The word for a code in JSON. Part of the command's interface: "corrupt-image", "unsupported",
@@ -29,9 +30,11 @@ std::string_view ErrorCodeName(absl::StatusCode code);
 
 enum class OutputFormat { kHuman, kJson };
 
+// kExitFailure, or what exit_codes.h has for errors that are a worker's, a guest's or KVM's.
+int FailureExitStatus(const absl::Status& status);
+
 // Prints the error line on stderr and, when the user asked for JSON, the object on stdout, where
-// qemu-img prints none. Returns
-// kExitFailure (exit_codes.h).
+// qemu-img prints none. Returns FailureExitStatus(), or kExitFailure as qemu-img.
 int ReportError(std::string_view command, const absl::Status& status, OutputFormat format);
 
 }  // namespace hotcell::cli

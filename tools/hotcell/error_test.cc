@@ -28,12 +28,14 @@ TEST(ErrorJsonTest, HasCodeMessageAndRemedy) {
   const absl::Status status = WithRemedy(absl::DataLossError("bad L1"), "restore a copy");
   EXPECT_EQ(ErrorJson(status),
             "{\n    \"error\": {\n        \"code\": \"corrupt-image\",\n"
+            "        \"kind\": \"image\",\n"
             "        \"message\": \"bad L1\",\n        \"remedy\": \"restore a copy\"\n    }\n}");
 }
 
 TEST(ErrorJsonTest, LeavesOutARemedyThatIsNotThere) {
   EXPECT_EQ(ErrorJson(absl::InternalError("x")),
-            "{\n    \"error\": {\n        \"code\": \"internal\",\n        \"message\": \"x\"\n"
+            "{\n    \"error\": {\n        \"code\": \"internal\",\n"
+            "        \"kind\": \"other\",\n        \"message\": \"x\"\n"
             "    }\n}");
 }
 

@@ -21,18 +21,22 @@ inline constexpr int kExitCheckUnsupported = 63;  // the format has no check
 // `hotcell inspect`: the file was looked at and is not safe.
 inline constexpr int kExitUnsafe = 2;
 
+// A job that was ended for what its worker or its guest did, whichever command started it. As
+// qemu-img, kExitFailure.
+inline constexpr int kExitViolation = 119;   // the worker made a forbidden system call
+inline constexpr int kExitTimeout = 124;     // as timeout(1): out of wall or CPU time
+inline constexpr int kExitGuestFault = 125;  // or gave up, or broke its contract
+inline constexpr int kExitKvmError = 126;
+inline constexpr int kExitWorkerFailed = 127;  // died, or broke the protocol
+
 // Ended by a signal: this plus its number, as shells have it.
 inline constexpr int kExitSignalBase = 128;
 
-// `hotcell run` hands on the guest's own code; these say that there is none.
-inline constexpr int kExitNotStarted = 120;      // command line, files, KVM, worker: no guest ran
+// `hotcell run` hands on the guest's own code; these say that there is none, as do those above.
+inline constexpr int kExitNotStarted = 120;      // command line, files, confinement: no guest ran
 inline constexpr int kExitUnexpectedPort = 121;  // or any exit that is neither of the next two
 inline constexpr int kExitUnexpectedMmio = 122;
 inline constexpr int kExitTripleFault = 123;
-inline constexpr int kExitTimeout = 124;  // as timeout(1)
-inline constexpr int kExitGuestFault = 125;
-inline constexpr int kExitKvmError = 126;
-inline constexpr int kExitWorkerFailed = 127;  // died, broke its policy, or broke the protocol
 
 }  // namespace hotcell::cli
 

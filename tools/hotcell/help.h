@@ -47,8 +47,8 @@ Limits and confinement:
   --timeout SECONDS end the job after this time
   --limit NAME=VALUE  memory, wall-time, cpu-time, output-bytes, bytes-read, virtual-size,
                     report-bytes, references, chain-depth
-  --require LAYER,... refuse to run without these confinement layers ('hotcell doctor'
-                    lists them)
+  --require LAYER,... refuse to run without these confinement layers, or all of them
+                    ('all'); 'hotcell policy' lists them
 
 Other:
   --stats           print VM exits, doorbells, bytes, time and the job's steps, peak memory,
@@ -203,14 +203,15 @@ Ports (real and long mode): 0x3f8 serial data, 0x3fd serial line status, 0x01 ex
 0xeff result. VGA text memory is at 0xb8000.
 
 Exit status: the guest's own code, 0 after HLT; or
-  120  the guest was not started: command line, files, KVM or the worker's set-up
+  119  the worker made a forbidden system call
+  120  the guest was not started: command line, files or confinement
   121  a port that no device answers, or another unexpected exit
   122  memory access outside RAM and devices
   123  triple fault
   124  stopped by --timeout
-  125  guest fault (payload mode)
-  126  KVM cannot go on
-  127  the worker died or broke its rules
+  125  guest fault (payload mode), or a guest that broke its contract
+  126  KVM cannot be used, or cannot go on
+  127  the worker died or broke the protocol
   130, 143  cancelled by SIGINT, SIGTERM
 )";
 

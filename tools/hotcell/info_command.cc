@@ -147,8 +147,8 @@ int InfoMain(int argc, char** argv) {
   const JobSignals signals(cancellation);
   const absl::StatusOr<std::vector<InfoReport>> reports = Inspect(options, cancellation);
   if (!reports.ok()) {
-    (void)ReportError(kName, reports.status(), options.common.format);
-    return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+    const int failed = ReportError(kName, reports.status(), options.common.format);
+    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
   }
   PrintReports(*reports, options);
   return kExitOk;

@@ -31,6 +31,11 @@ Json& Json::SetNumber(std::string_view key, uint64_t value) {
   return *this;
 }
 
+Json& Json::SetInteger(std::string_view key, int64_t value) {
+  value_->json[std::string(key)] = value;
+  return *this;
+}
+
 Json& Json::SetReal(std::string_view key, double value) {
   value_->json[std::string(key)] = value;
   return *this;

@@ -25,6 +25,7 @@ class Json {
   // Of an object. Bytes that are not UTF-8 are printed as U+FFFD.
   Json& SetString(std::string_view key, std::string_view value);
   Json& SetNumber(std::string_view key, uint64_t value);
+  Json& SetInteger(std::string_view key, int64_t value);
   Json& SetReal(std::string_view key, double value);
   Json& SetBool(std::string_view key, bool value);
   Json& Set(std::string_view key, Json value);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "hotcell/layers.h"
 #include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/suggest.h"
@@ -11,6 +12,8 @@
 
 namespace hotcell::cli {
 namespace {
+
+constexpr std::string_view kAll = "all";
 
 std::string ErrorText(int error) {
   return error == 0 ? std::string("not there") : std::string(std::strerror(error));
@@ -39,17 +42,6 @@ std::string Listed(const std::vector<v1::LayerResult>& layers, v1::LayerState st
 
 }  // namespace
 
-std::string LayerName(v1::Layer layer) {
-  constexpr std::string_view kPrefix = "LAYER_";
-  if (!v1::Layer_IsValid(layer)) return Cat("layer-", static_cast<int>(layer));
-  std::string name = v1::Layer_Name(layer).substr(kPrefix.size());
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    if (c == '_') c = '-';
-  }
-  return name;
-}
-
 absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text) {
   const std::vector<v1::Layer> known = KnownLayers();
   std::vector<std::string> names;
@@ -59,6 +51,10 @@ absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text) {
   while (!text.empty()) {
     const std::string_view name = text.substr(0, text.find(','));
     text.remove_prefix(name.size() == text.size() ? name.size() : name.size() + 1);
+    if (name == kAll) {
+      layers.insert(layers.end(), known.begin(), known.end());
+      continue;
+    }
     std::optional<v1::Layer> found;
     for (size_t i = 0; i < known.size(); ++i) {
       if (names[i] == name) found = known[i];
@@ -66,10 +62,12 @@ absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text) {
     if (!found.has_value()) {
       absl::Status status =
           absl::InvalidArgumentError(Cat("unknown confinement layer '", Escape(name), "'"));
-      const std::vector<std::string_view> views(names.begin(), names.end());
+      std::vector<std::string_view> views(names.begin(), names.end());
+      views.push_back(kAll);
       const std::optional<std::string_view> nearest = Nearest(name, views);
-      if (!nearest.has_value()) return status;
-      return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
+      return WithRemedy(std::move(status), nearest.has_value()
+                                               ? Cat("did you mean '", *nearest, "'?")
+                                               : std::string("'hotcell policy' lists them"));
     }
     layers.push_back(*found);
   }

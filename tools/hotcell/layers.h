@@ -12,10 +12,8 @@
 
 namespace hotcell::cli {
 
-// "no-new-privs" for LAYER_NO_NEW_PRIVS; "layer-99" for a layer this program does not know.
-std::string LayerName(v1::Layer layer);
-
-// Layers by name, separated by commas. Errors name the unknown one and the nearest known one.
+// Layers by name, separated by commas; "all" is each of them. Errors name the unknown one and the
+// nearest known one.
 absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text);
 
 // "no-new-privs, seccomp; unavailable: landlock (Function not implemented)".

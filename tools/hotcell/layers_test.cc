@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "gtest/gtest.h"
+#include "hotcell/layers.h"
 #include "tools/hotcell/error.h"
 
 namespace hotcell::cli {
@@ -25,6 +26,18 @@ TEST(ParseLayersTest, TakesNamesSeparatedByCommas) {
   EXPECT_EQ(ParseLayers("seccomp,user-namespace").value(),
             (std::vector<v1::Layer>{v1::LAYER_SECCOMP, v1::LAYER_USER_NAMESPACE}));
   EXPECT_EQ(ParseLayers("").value(), std::vector<v1::Layer>{});
+}
+
+TEST(ParseLayersTest, AllIsEachThatThereIs) {
+  const std::vector<v1::Layer> all = ParseLayers("all").value();
+  EXPECT_EQ(all.size(), static_cast<size_t>(v1::Layer_MAX));
+  EXPECT_EQ(all.front(), v1::LAYER_NO_NEW_PRIVS);
+}
+
+TEST(ParseLayersTest, PointsToTheListWhenNothingIsNear) {
+  EXPECT_EQ(ErrorLine("", ParseLayers("a-moat-and-a-wall").status()),
+            "hotcell: unknown confinement layer 'a-moat-and-a-wall'; 'hotcell policy' lists "
+            "them\n");
 }
 
 TEST(ParseLayersTest, SuggestsTheNearestName) {

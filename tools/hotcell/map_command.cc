@@ -179,8 +179,8 @@ int MapMain(int argc, char** argv) {
   const JobSignals signals(cancellation);
   const absl::Status mapped = Run(cancellation, options);
   if (mapped.ok()) return kExitOk;
-  (void)ReportError(kName, mapped, options.common.format);
-  return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+  const int failed = ReportError(kName, mapped, options.common.format);
+  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
 }
 
 }  // namespace hotcell::cli

@@ -171,8 +171,8 @@ int MeasureMain(int argc, char** argv) {
   const JobSignals signals(cancellation);
   const absl::Status measured = Run(cancellation, options);
   if (measured.ok()) return kExitOk;
-  (void)ReportError(kName, measured, options.common.format);
-  return signals.caught() == 0 ? kExitFailure : kExitSignalBase + signals.caught();
+  const int failed = ReportError(kName, measured, options.common.format);
+  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
 }
 
 }  // namespace hotcell::cli

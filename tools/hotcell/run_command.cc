@@ -115,13 +115,7 @@ int Report(const RunOptions& options, const RunReply& reply, std::string_view se
   if (!reply.panic.empty()) {
     Tell(Cat("hotcell: run: the guest panicked: ", Escape(reply.panic), "\n"));
   }
-  if (finished.reason() == v1::END_REASON_STOPPED) {
-    Tell(
-        absl::StrFormat("hotcell: run: the guest did not end within %s and was stopped (vCPU %d, "
-                        "RIP 0x%x); --timeout gives it more\n",
-                        absl::FormatDuration(options.common.limits.wall_time), finished.vcpu(),
-                        finished.registers().rip()));
-  } else if (!EndedByItself(finished)) {
+  if (!EndedByItself(finished)) {
     Tell(Cat("hotcell: run: ", DescribeEnd(finished), "\n"));
   } else if (options.request.verbose) {
     Tell(Cat(DescribeEnd(finished), "\n"));
@@ -135,7 +129,7 @@ int Run(const RunOptions& options) {
     return Fail(status, kExitNotStarted);
   }
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return Fail(engine.status(), kExitNotStarted);
+  if (!engine.ok()) return Fail(engine.status(), RunExitStatus(engine.status()));
   std::optional<OutputFile> output;
   if (!options.output_path.empty()) {
     absl::StatusOr<OutputFile> created = OutputFile::Create(options.output_path);

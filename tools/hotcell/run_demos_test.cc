@@ -133,7 +133,11 @@ TEST_F(RunDemos, WhatCannotBeStartedEndsWith120) {
   EXPECT_EQ(Hotcell({"run", "--mode", "payload", Demo("real_hello.bin")}).status, 120);
   EXPECT_EQ(Hotcell({"run", "--mode", "payload", Demo("long_upper.elf")}).status, 120);
   EXPECT_EQ(Hotcell({"run", "--nonsense", Demo("real_hello.bin")}).status, 120);
-  EXPECT_EQ(Hotcell({"run", "--kvm", "/dev/null", Demo("real_hello.bin")}).status, 120);
+}
+
+TEST_F(RunDemos, WithoutKvmItEndsWith126) {
+  EXPECT_EQ(Hotcell({"run", "--kvm", "/dev/null", Demo("real_hello.bin")}).status, 126);
+  EXPECT_EQ(Hotcell({"run", "--kvm", "/dev/none", Demo("real_hello.bin")}).status, 126);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
+#include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/text.h"
@@ -96,8 +97,6 @@ int RunExitStatus(const v1::Finished& finished) {
       if (finished.kvm_exit_reason() == KVM_EXIT_MMIO) return kExitUnexpectedMmio;
       if (finished.kvm_exit_reason() == KVM_EXIT_SHUTDOWN) return kExitTripleFault;
       return kExitUnexpectedPort;
-    case v1::END_REASON_STOPPED:
-      return kExitTimeout;
     case v1::END_REASON_KVM_ERROR:
       return kExitKvmError;
     case v1::END_REASON_LOAD_ERROR:
@@ -108,14 +107,8 @@ int RunExitStatus(const v1::Finished& finished) {
 }
 
 int RunExitStatus(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kDeadlineExceeded:
-      return kExitTimeout;
-    case absl::StatusCode::kInternal:
-      return kExitWorkerFailed;
-    default:
-      return kExitNotStarted;
-  }
+  const int exit_status = FailureExitStatus(status);
+  return exit_status == kExitFailure ? kExitNotStarted : exit_status;
 }
 
 bool EndedByItself(const v1::Finished& finished) {
@@ -135,9 +128,6 @@ std::string DescribeEnd(const v1::Finished& finished) {
       break;
     case v1::END_REASON_UNEXPECTED_EXIT:
       text = has_detail ? Escape(finished.detail()) : DescribeUnexpected(finished);
-      break;
-    case v1::END_REASON_STOPPED:
-      text = "the guest was stopped";
       break;
     case v1::END_REASON_KVM_ERROR:
       text = "KVM cannot run the guest";

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::cli {
 namespace {
@@ -39,12 +40,12 @@ TEST(RunExitStatusTest, TellsEveryOtherEndApart) {
   EXPECT_EQ(RunExitStatus(Unexpected(KVM_EXIT_IO)), 121);
   EXPECT_EQ(RunExitStatus(Unexpected(KVM_EXIT_MMIO)), 122);
   EXPECT_EQ(RunExitStatus(Unexpected(KVM_EXIT_SHUTDOWN)), 123);
-  EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_STOPPED)), 124);
   EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_GUEST_FAULT)), 125);
   EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_KVM_ERROR)), 126);
   EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_UNSPECIFIED)), 127);
   EXPECT_EQ(RunExitStatus(absl::DeadlineExceededError("")), 124);
-  EXPECT_EQ(RunExitStatus(absl::InternalError("")), 127);
+  EXPECT_EQ(RunExitStatus(WithFailureKind(absl::InternalError(""), FailureKind::kViolation)), 119);
+  EXPECT_EQ(RunExitStatus(WithFailureKind(absl::InternalError(""), FailureKind::kWorkerDied)), 127);
   EXPECT_EQ(RunExitStatus(absl::UnavailableError("")), 120);
 }
 

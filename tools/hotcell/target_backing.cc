@@ -1,5 +1,6 @@
 #include "tools/hotcell/target_backing.h"
 
+#include "hotcell/failure.h"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/creation_text.h"
 #include "tools/hotcell/error.h"
@@ -61,8 +62,8 @@ absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::strin
   request.options = std::move(options);
   const absl::StatusOr<InfoReply> reply = engine.Info(request);
   if (!reply.ok()) {
-    return absl::Status(reply.status().code(),
-                        Cat("backing file '", path, "': ", View(reply.status().message())));
+    return Reworded(reply.status(),
+                    Cat("backing file '", path, "': ", View(reply.status().message())));
   }
   return TargetBase{
       .name = *backing.name, .format = *backing.format, .size = reply->info.virtual_size()};

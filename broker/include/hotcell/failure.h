@@ -1,0 +1,80 @@
+// Why a job failed, so that a service can tell a hostile image from a hostile worker, and both from
+// a host that cannot run either.
+//
+//   absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
+//   if (hotcell::FailureKindOf(reply.status()) == hotcell::FailureKind::kViolation) {
+//     Alarm(hotcell::DescribeViolation(*hotcell::ViolationOf(reply.status())));
+//   }
+//
+// The first cause wins: a worker that is killed because it broke the protocol has not died.
+#ifndef HOTCELL_FAILURE_H_
+#define HOTCELL_FAILURE_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "protos/control.pb.h"
+
+namespace hotcell {
+
+enum class FailureKind {
+  kNone,   // OK
+  kOther,  // a bug of ours
+
+  // The worker: assumed to be compromised from then on, and killed.
+  kViolation,       // made a system call that its filter forbids; ViolationOf() tells which
+  kWorkerDied,      // crashed, exited or was killed before its guest had ended
+  kWorkerProtocol,  // broke the rules of the control pipe
+
+  // The guest.
+  kGuestFault,     // an exception, a triple fault
+  kGuestPanic,     // found out itself that something is wrong with it, and gave up
+  kGuestContract,  // broke its rings, left no report, touched what is not there
+
+  // What the caller set.
+  kDeadline,   // Limits::wall_time or cpu_time
+  kLimit,      // another of the Limits, or the guest's memory
+  kCancelled,  // Cancellation
+  kRequest,    // the request makes no sense
+
+  // The host.
+  kConfinement,  // a layer that must be there is missing
+  kKvm,          // cannot be opened, has not made the VM, or could not run the guest
+  kHost,         // a file, memory, descriptors
+
+  // What the image holds, as an honest guest tells it.
+  kImage,      // damaged, or of a kind that is not read
+  kReference,  // names another file, which ReferencePolicy does not allow
+};
+
+// Of an error of Engine's.
+FailureKind FailureKindOf(const absl::Status& status);
+// How the guest of Engine::Run() ended. An exit code, whichever, is no failure.
+FailureKind FailureKindOf(const v1::Finished& finished);
+
+// "violation", "worker-died", ...: part of the interface, in JSON too.
+std::string_view FailureKindName(FailureKind kind);
+
+// The system call for which the status is of kViolation. Nothing when the worker could not tell:
+// the kernel kills at once for calls of another architecture.
+std::optional<v1::Violation> ViolationOf(const absl::Status& status);
+
+// "socket", or "" when no call of that architecture has the number.
+std::string SyscallName(const v1::Violation& violation);
+// "x86_64", "i386", "x32" (by the number's bit) or "architecture 0x40000028".
+std::string ArchitectureName(const v1::Violation& violation);
+// "set-up" or "run".
+std::string_view PhaseName(v1::Phase phase);
+// "socket (41) with 0x2, 0x1, 0x0, 0x0, 0x0, 0x0 at 0x401234 during the run of the guest"
+std::string DescribeViolation(const v1::Violation& violation);
+
+// Marks an error that has no mark yet. OK stays OK.
+absl::Status WithFailureKind(absl::Status status, FailureKind kind);
+// The same error in other words: its code and its marks stay.
+absl::Status Reworded(const absl::Status& status, std::string_view message);
+
+}  // namespace hotcell
+
+#endif  // HOTCELL_FAILURE_H_
