@@ -55,6 +55,9 @@ struct Rule {
   const char* caller;                    // who makes the call
   const char* reason;                    // why it must
   Condition conditions[kMaxConditions];  // on different arguments
+  // Where the call is made, when that is not on every host. tests/policy finds rules that nothing
+  // uses, and cannot find out about these.
+  const char* only_where = nullptr;
 };
 
 constexpr Condition Equals(uint32_t argument, uint64_t value) {

@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import content, files, harness, namespaces, programs
 
 MIB = 1 << 20
+_COMPLETIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                            "..", "..", "tools", "completions")
 _NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
 
 
@@ -40,7 +42,7 @@ def check_error(result, *patterns, status=1):
 def _help(_):
     for arguments in (["--help"], ["convert", "--help"], ["create", "--help"], ["dd", "--help"], ["map", "--help"],
                       ["measure", "--help"], ["info", "--help"], ["run", "--help"],
-                      ["doctor", "--help"]):
+                      ["policy", "--help"], ["doctor", "--help"]):
         text = programs.must_hotcell(*arguments).decode()
         harness.check("hotcell" in text and len(text.splitlines()) >= 5,
                       f"{arguments}: {text!r}")
@@ -49,6 +51,26 @@ def _help(_):
                    "--follow-references", "--backing"):
         harness.check(re.search(rf"(^|\W){re.escape(option)}\b", text),
                       f"convert --help does not mention {option}")
+
+
+def _policy(_):
+    text = programs.must_hotcell("policy").decode()
+    policy = json.loads(programs.must_hotcell("policy", "--output=json"))
+    for table in policy["tables"]:
+        harness.check(table["rules"], f"{table['name']} has no rule")
+        for rule in table["rules"]:
+            harness.check(rule["call"] in text and rule["caller"] and rule["reason"], f"{rule}")
+    for layer in policy["layers"]:
+        harness.check(f"  {layer['name']} " in text, f"{layer['name']} is not in the table")
+        for name in ("hotcell.bash", "_hotcell"):
+            with open(os.path.join(_COMPLETIONS, name), encoding="utf-8") as completion:
+                harness.check(re.search(rf"(?<![\w-]){layer['name']}(?![\w-])",
+                                        completion.read()),
+                              f"{name} does not complete {layer['name']}")
+    harness.check(max(map(len, text.splitlines())) <= 100, "wider than 100 columns")
+    check_error(programs.hotcell("policy", "--outptu=json"), "outptu", "--output")
+    check_error(programs.hotcell("policy", "--output=xml"), "xml", "human or json")
+    check_error(programs.hotcell("policy", "seccomp"), "unexpected operand", "seccomp")
 
 
 def _version(_):
@@ -482,6 +504,7 @@ WITHOUT_KVM = {
     "no-arguments": _no_arguments,
     "typos": _typos,
     "operands": _operands,
+    "policy": _policy,
     "kvm-hidden": _hidden_kvm,
     "worker-missing": _worker_missing,
 }

@@ -1,13 +1,14 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert create dd info compare check inspect digest map measure run doctor help"
+_hotcell_commands="convert create dd info compare check inspect digest map measure run policy doctor help"
 _hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
   report-bytes= references= chain-depth="
 _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-namespace
   pid-namespace net-namespace ipc-namespace uts-namespace cgroup-namespace rlimits undumpable
-  parent-death-signal seccomp landlock"
+  parent-death-signal seccomp landlock session-keyring bounding-set securebits speculation
+  deny-write-execute dontdump run-rlimits all"
 
 # The options of command $1.
 _hotcell_options() {
@@ -48,6 +49,7 @@ _hotcell_options() {
       echo "--mode --load --entry --mem --vcpus --serial-input --input --output
         --output-capacity --dirty-pages --registers --vga --verbose -v --stats $_hotcell_common"
       ;;
+    policy) echo "--output --help" ;;
     doctor) echo "--output $_hotcell_common" ;;
   esac
 }
@@ -89,7 +91,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure run doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure run policy doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.

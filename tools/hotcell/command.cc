@@ -35,6 +35,7 @@ constexpr Command kCommands[] = {
     {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
     {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
+    {"policy", "show what the worker may do", kPolicyHelp, PolicyMain, ConfigScope::kNone},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };
 

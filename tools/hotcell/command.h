@@ -34,6 +34,7 @@ int DigestMain(int argc, char** argv);
 int MapMain(int argc, char** argv);
 int MeasureMain(int argc, char** argv);
 int RunMain(int argc, char** argv);
+int PolicyMain(int argc, char** argv);
 int DoctorMain(int argc, char** argv);
 
 // `hotcell ARGUMENTS`: options of the program itself, then the command.

@@ -215,6 +215,18 @@ Exit status: the guest's own code, 0 after HLT; or
   130, 143  cancelled by SIGINT, SIGTERM
 )";
 
+inline constexpr std::string_view kPolicyHelp =
+    R"(usage: hotcell policy [OPTION]...
+
+Shows what the worker, which owns the guest, may ask of the kernel, and what else confines it:
+each system call that its filters allow, with the arguments it must have, who makes it and
+what for; each layer of confinement, and what it is against. It is what this program's worker
+was built with; 'hotcell doctor' tells which layers this machine gives.
+
+  --output FORMAT   human or json
+  -h, --help        this text
+)";
+
 inline constexpr std::string_view kDoctorHelp =
     R"(usage: hotcell doctor [OPTION]...
 
