@@ -146,7 +146,7 @@ class CallGenerator {
 };
 
 TEST_P(StageTest, FilterAndTablesAgreeAboutRandomCalls) {
-  constexpr int kCalls = 100'000;
+  constexpr int kCalls = 20'000;
   const uint32_t seed = stage().vcpus;
   CallGenerator generator(stage(), seed);
   int refused = 0;

@@ -77,6 +77,8 @@ std::ostream& operator<<(std::ostream& out, const Call& call) {
   return out << std::dec;
 }
 
+void PrintTo(const Stage& stage, std::ostream* out) { *out << stage.name; }
+
 Stage SetupStage() {
   Stage stage{.name = "Setup",
               .vcpus = abi::kMaxLanes,

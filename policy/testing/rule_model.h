@@ -34,6 +34,7 @@ struct Stage {
   uint32_t trapped = 0;  // SECCOMP_RET_TRAP and the stage's number
   std::span<const sock_filter> program;
 };
+void PrintTo(const Stage& stage, std::ostream* out);
 Stage SetupStage();
 Stage RunStage(uint32_t vcpus, RunExtra extra = RunExtra::kNothing);
 // The one for set-up, and those of the run for every number of vCPUs with every extra.

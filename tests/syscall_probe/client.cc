@@ -119,11 +119,11 @@ v1::Confined Probe::ApplyLayers() {
   return report;
 }
 
-bool Probe::LockDown(uint32_t vcpus) {
+bool Probe::LockDown(uint32_t vcpus, int64_t extra) {
   ApplyLayers();
   const auto setup = Do(ProbeRequestKind::kInstallSetupFilter);
   if (!setup || setup->result != 1) return false;
-  const auto run = Do(ProbeRequestKind::kInstallRunFilter, {vcpus});
+  const auto run = Do(ProbeRequestKind::kInstallRunFilter, {vcpus, extra});
   return run && run->result == 1;
 }
 

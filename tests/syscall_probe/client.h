@@ -52,8 +52,8 @@ class Probe {
   std::optional<ProbeReply> Do(ProbeRequestKind kind,
                                std::initializer_list<int64_t> arguments = {});
   v1::Confined ApplyLayers();
-  // Layers and both filters; false when one could not be installed.
-  bool LockDown(uint32_t vcpus);
+  // Layers and both filters; false when one could not be installed. `extra`: a policy::RunExtra.
+  bool LockDown(uint32_t vcpus, int64_t extra = 0);
 
   // Closes the control pipe and waits for the end.
   ProbeEnd End();

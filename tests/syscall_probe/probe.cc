@@ -1,9 +1,11 @@
 #include "tests/syscall_probe/probe.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "guest/abi/abi.h"
@@ -43,6 +45,39 @@ void Ask(Handover& handover) {
   handover.answered.WaitFor(1);
 }
 
+volatile sig_atomic_t signals_handled = 0;
+void OnSignal(int /*signal*/) { signals_handled = 1; }
+
+// What the probe needs for kReturnFromSignal, as long as it may ask.
+struct Self {
+  pid_t process = getpid();
+  pid_t thread = gettid();
+};
+
+Self PrepareForSignals() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGUSR1, &action, nullptr);
+  return {};
+}
+
+// The kernel restores all registers from the frame that it put on the stack before the handler: so
+// a call of rt_sigreturn is made by a signal, or it is a jump to nowhere.
+int64_t ReturnFromSignal(const Self& self) {
+  signals_handled = 0;
+  if (syscall(SYS_tgkill, self.process, self.thread, SIGUSR1) != 0) return -1;
+  return signals_handled;
+}
+
+int64_t Interrupt80(int64_t number) {
+  int64_t result = number;
+  asm volatile("int $0x80"
+               : "+a"(result)
+               : "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
+               : "r8", "r9", "r10", "r11", "memory");
+  return result;
+}
+
 int64_t MakeSystemCall(const ProbeRequest& request, ProbeReply& reply) {
   long arguments[6];
   std::memcpy(reply.scratch, request.scratch, kScratchSize);
@@ -56,7 +91,7 @@ int64_t MakeSystemCall(const ProbeRequest& request, ProbeReply& reply) {
 }
 
 int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** argv,
-              Handover& handover) {
+              const Self& self, Handover& handover) {
   switch (request.kind) {
     case ProbeRequestKind::kSystemCall:
       return MakeSystemCall(request, reply);
@@ -85,12 +120,17 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
     case ProbeRequestKind::kBlockOnLock:
       Ask(handover);
       return 0;
+    case ProbeRequestKind::kReturnFromSignal:
+      return ReturnFromSignal(self);
+    case ProbeRequestKind::kInterrupt80:
+      return Interrupt80(request.number);
   }
   return -1;
 }
 
 int Run(int argc, char** argv) {
   Handover handover;
+  const Self self = PrepareForSignals();
   ProbeRequest request;
   for (;;) {
     const ssize_t size = read(abi::kFdControlIn, &request, sizeof(request));
@@ -98,7 +138,7 @@ int Run(int argc, char** argv) {
     if (size != sizeof(request)) return 1;
     ProbeReply reply;
     errno = 0;
-    reply.result = Serve(request, reply, argc, argv, handover);
+    reply.result = Serve(request, reply, argc, argv, self, handover);
     reply.error = reply.result == -1 ? errno : 0;
     if (write(abi::kFdControlOut, &reply, sizeof(reply)) != sizeof(reply)) return 2;
   }

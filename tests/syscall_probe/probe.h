@@ -20,6 +20,9 @@ enum class ProbeRequestKind : uint32_t {
   kStartThread,         // reply: pthread_create()'s result; the thread waits for kBlockOnLock
   kDescribeStart,       // reply: argc * 1000 + environment's size; argv[0] in scratch
   kBlockOnLock,         // reply once that thread has answered through a gate
+  // reply once a handler of SIGUSR1, which the probe sent to itself, has run and returned: 1
+  kReturnFromSignal,
+  kInterrupt80,  // system call `number` by the entry of i386, int 0x80; reply: eax
 };
 
 struct ProbeRequest {
