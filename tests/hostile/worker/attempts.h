@@ -1,0 +1,37 @@
+// What an intruder in a worker would try first, by subject. Each is tried twice: under the whole
+// lock-down, where its first call ends the worker, and with seccomp left out of it, where the
+// other layers have to do.
+#ifndef HOTCELL_TESTS_HOSTILE_WORKER_ATTEMPTS_H_
+#define HOTCELL_TESTS_HOSTILE_WORKER_ATTEMPTS_H_
+
+#include <string>
+#include <vector>
+
+#include "protos/control.pb.h"
+#include "tests/hostile/worker/chain.h"
+
+namespace hotcell::tests {
+
+// The layer that stops an attempt which reaches the kernel, where it is not one of v1::Layer.
+inline constexpr v1::Layer kTheKernel =
+    v1::LAYER_UNSPECIFIED;  // it has no such thing, or no object
+// No layer stops it: that is what the filter is for. The attempt succeeds without.
+inline constexpr v1::Layer kOnlyTheFilter = v1::LAYER_SECCOMP;
+
+struct Attempt {
+  std::string name;
+  Chain chain;
+  v1::Layer stopped_by;
+  std::vector<int> errors;  // what the last step comes back with, without seccomp; 0: success
+};
+
+std::vector<Attempt> FileAttempts();
+std::vector<Attempt> NetworkAttempts();
+std::vector<Attempt> ProcessAttempts();
+std::vector<Attempt> MemoryAttempts();
+std::vector<Attempt> PrivilegeAttempts();
+std::vector<Attempt> KvmAttempts();
+
+}  // namespace hotcell::tests
+
+#endif  // HOTCELL_TESTS_HOSTILE_WORKER_ATTEMPTS_H_
