@@ -198,8 +198,7 @@ absl::Status ControlChannel::Advance(const v1::FromWorker& message) {
       allowed = alive && state_ != WorkerState::kSpawned;
       break;
     case From::kFinished:
-      allowed =
-          state_ == WorkerState::kRunning && v1::EndReason_IsValid(message.finished().reason());
+      allowed = state_ == WorkerState::kRunning;
       next = WorkerState::kFinished;
       break;
     case From::kViolation:
@@ -212,6 +211,10 @@ absl::Status ControlChannel::Advance(const v1::FromWorker& message) {
   }
   if (!allowed) {
     return Broken(absl::StrCat(MessageName(kind), " in state ", StateName(state_)));
+  }
+  if (kind == From::kFinished && !v1::EndReason_IsValid(message.finished().reason())) {
+    return Broken(absl::StrCat("Finished for the unknown reason ",
+                               static_cast<int>(message.finished().reason())));
   }
   state_ = next;
   return absl::OkStatus();

@@ -101,7 +101,7 @@ int Fallocate(const JobFile& file, int mode, uint64_t offset, uint64_t length) {
 }
 
 // The range lies within the file.
-int ZeroExisting(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
+int ZeroPiece(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
   for (const int mode :
        {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE}) {
     const int error = Fallocate(file, mode, offset, length);
@@ -113,6 +113,20 @@ int ZeroExisting(JobFile& file, uint64_t offset, uint64_t length, const std::ato
     if (!IsUnsupported(errno)) return errno;
   }
   return WriteZeroBytes(file, offset, length, stop);
+}
+
+// Likewise. In pieces: no call of the kernel's for one of them takes so long that a job's deadline
+// would have to wait for it.
+int ZeroExisting(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
+  constexpr uint64_t kAtOnce = 128 << 20;
+  while (length > 0) {
+    if (stop.load(std::memory_order_relaxed)) return ECANCELED;
+    const uint64_t piece = std::min(length, kAtOnce - offset % kAtOnce);
+    if (const int error = ZeroPiece(file, offset, piece, stop); error != 0) return error;
+    offset += piece;
+    length -= piece;
+  }
+  return 0;
 }
 
 // Memory of a thread that O_DIRECT can read into.

@@ -104,6 +104,27 @@ TEST_F(FileIoTest, ZeroesBeyondTheEndOnlyGrowTheFile) {
   EXPECT_EQ(file.size, 11 * kMiB);
 }
 
+TEST_F(FileIoTest, ManyZeroesReplaceDataWhereverTheKernelIsAskedInPieces) {
+  constexpr uint64_t kPiece = 128 * kMiB;
+  JobFile& file = Output("");
+  for (const uint64_t offset : {uint64_t{0}, kPiece - 2, 2 * kPiece - 2, 2 * kPiece + 100}) {
+    ASSERT_EQ(WriteAt(file, offset, Bytes("data")), 0);
+  }
+  EXPECT_EQ(WriteZeroesAt(file, 2, 2 * kPiece + 100, stop_), 0);
+  std::string ends(4, '?');
+  ASSERT_EQ(pread(file.fd, ends.data(), 2, 0), 2);
+  ASSERT_EQ(pread(file.fd, ends.data() + 2, 2, 2 * kPiece + 102), 2);
+  EXPECT_EQ(ends, "data");
+  EXPECT_LE(AllocatedBytes(), 64 << 10);
+}
+
+TEST_F(FileIoTest, ZeroesOfAJobThatEndsAreGivenUp) {
+  JobFile& file = Output(std::string(kMiB, 'x'));
+  stop_ = true;
+  EXPECT_EQ(WriteZeroesAt(file, 0, kMiB, stop_), ECANCELED);
+  EXPECT_EQ(dir_.Read("out"), std::string(kMiB, 'x'));
+}
+
 TEST_F(FileIoTest, SetSizeShrinksAndGrows) {
   JobFile& file = Output("0123456789");
   EXPECT_EQ(SetFileSize(file, 4), 0);

@@ -52,7 +52,8 @@ absl::StatusOr<std::unique_ptr<IoEngine>> IoEngine::Create(Worker& worker, FileT
 
 IoEngine::~IoEngine() { Stop(); }
 
-absl::Status IoEngine::Start() {
+absl::Status IoEngine::Start(bool has_job) {
+  has_job_ = has_job;
   const BlockedSignals blocked;
   int error = 0;
   for (const auto& lane : lanes_) {
@@ -64,8 +65,17 @@ absl::Status IoEngine::Start() {
   return error == 0 ? absl::OkStatus() : PosixError(error, "start an I/O thread");
 }
 
+void IoEngine::AnnounceJob() {
+  job_announced_ = true;
+  job_announced_.notify_one();
+}
+
 void* IoEngine::ThreadMain(void* lane_pointer) {
   Lane& lane = *static_cast<Lane*>(lane_pointer);
+  if (lane.engine->has_job_ && lane.index == 0) {
+    lane.engine->job_announced_.wait(false);
+    SignalEventFd(lane.wake);
+  }
   if (absl::Status status = lane.engine->ServeLane(lane); !status.ok()) {
     lane.engine->Fail(std::move(status));
   }
@@ -155,6 +165,7 @@ bool IoEngine::Join(Lane& lane) {
 
 void IoEngine::Stop() {
   stop_ = true;
+  AnnounceJob();
   // A worker about to die may still fill or drain them: this thread must not wait for that.
   for (const auto& lane : lanes_) {
     if (!lane->running) continue;

@@ -33,8 +33,12 @@ class IoEngine {
   IoEngine(const IoEngine&) = delete;
   IoEngine& operator=(const IoEngine&) = delete;
 
-  // Starts the threads. Call once.
-  absl::Status Start();
+  // Starts the threads. Call once. `has_job`: the guest waits for a job, and lane 0 is not served
+  // before AnnounceJob().
+  absl::Status Start(bool has_job);
+  // The job is in the arena: lane 0's thread wakes the guest. A worker that has filled the wake's
+  // counter holds up that thread and not the caller.
+  void AnnounceJob();
 
   // Readable once a lane's guest has broken the contract; failure() then says how.
   int failure_fd() const { return failure_fd_.get(); }
@@ -85,6 +89,8 @@ class IoEngine {
   void Fail(absl::Status error);
 
   std::atomic<bool> stop_ = false;
+  bool has_job_ = false;
+  std::atomic<bool> job_announced_ = false;
   RequestHandler handler_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   UniqueFd failure_fd_;

@@ -13,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "broker/control_channel.h"
-#include "broker/event_fd.h"
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
 #include "broker/worker_end.h"
@@ -22,9 +21,14 @@
 namespace hotcell::broker {
 namespace {
 
-// How long a worker that was told to stop, or that has closed its pipe, may take to say its last
-// word or to die before it is killed.
-constexpr absl::Duration kGrace = absl::Milliseconds(100);
+// How long a worker that was told to stop may take to say where its guest was before it is killed.
+// It takes a millisecond; a limit of time is kept within 100.
+constexpr absl::Duration kStopGrace = absl::Milliseconds(50);
+// How long one that has closed its pipe may take to die.
+constexpr absl::Duration kDeathGrace = absl::Milliseconds(100);
+// Of the pipe of a dead worker: as much as the largest holds. A process of the worker's that lives
+// on must not keep the broker.
+constexpr int kMaxLastReads = 256;
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
 
 absl::Status BrokenRules(absl::string_view what) {
@@ -157,7 +161,7 @@ absl::Status Supervisor::Stop(v1::StopReason reason, absl::Status cause) {
   stop_cause_ = std::move(cause);
   // Before the guest runs there is nothing to be learnt from an orderly stop.
   if (control().state() != WorkerState::kRunning) return stop_cause_;
-  give_up_at_ = MonotonicNow() + kGrace;
+  give_up_at_ = MonotonicNow() + kStopGrace;
   return control().SendStop(reason);
 }
 
@@ -169,7 +173,7 @@ absl::Status Supervisor::StartConfined() {
   if (!spec_.job.empty()) worker_.arena().SetJob(spec_.job);
   status = control().SendStart(spec_.start);
   // The built-in program may be running by now and wait for its job.
-  if (!spec_.job.empty()) SignalEventFd(worker_.events().front().wake.get());
+  if (!spec_.job.empty()) spec_.io->AnnounceJob();
   return status;
 }
 
@@ -182,7 +186,7 @@ absl::Status Supervisor::HandleControl() {
     if (absl::Status status = HandleMessage(**message); !status.ok()) return status;
   }
   if (control().at_eof() && !finished_)
-    give_up_at_ = std::min(give_up_at_, MonotonicNow() + kGrace);
+    give_up_at_ = std::min(give_up_at_, MonotonicNow() + kDeathGrace);
   return absl::OkStatus();
 }
 
@@ -224,7 +228,7 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
 
 absl::Status Supervisor::HandleWorkerDeath() {
   // Its last words may still be in the pipe.
-  while (!control().at_eof() && !finished_) {
+  for (int reads = 0; reads < kMaxLastReads && !control().at_eof() && !finished_; ++reads) {
     pollfd readable{.fd = control().read_fd(), .events = POLLIN};
     if (poll(&readable, 1, 0) != 1) break;
     if (absl::Status status = HandleControl(); !status.ok()) return status;
@@ -237,7 +241,7 @@ absl::Status Supervisor::HandleWorkerDeath() {
 absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying) {
   Supervisor supervisor(spec, worker);
   // While the worker sets itself up.
-  absl::Status status = spec.io->Start();
+  absl::Status status = spec.io->Start(/*has_job=*/!spec.job.empty());
   if (status.ok()) status = supervisor.Begin();
   if (status.ok()) status = supervisor.Loop();
 

@@ -177,6 +177,7 @@ absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer
   std::map<v1::Layer, v1::LayerResult> results;
   for (const v1::LayerResult& result : confined.layers()) {
     if (!v1::Layer_IsValid(result.layer()) || !v1::LayerState_IsValid(result.state()) ||
+        result.layer() == v1::LAYER_UNSPECIFIED || result.state() == v1::LAYER_STATE_UNSPECIFIED ||
         !results.emplace(result.layer(), result).second) {
       return WithFailureKind(
           absl::InternalError("the worker's report of its confinement makes no sense"),

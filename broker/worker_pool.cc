@@ -157,6 +157,8 @@ void WorkerPool::DropSpoilt() {
     }
     std::erase(shelf.ready, nullptr);
   }
+  // Else one that is spoilt as soon as it is ready would be started again and again.
+  if (!spoilt.empty()) retry_at_ = MonotonicNow() + kRetryInterval;
 }
 
 void WorkerPool::WaitForEvent() {
