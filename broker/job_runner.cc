@@ -23,7 +23,7 @@ namespace {
 
 // How long a worker that was told to stop may take to say where its guest was before it is killed.
 // It takes a millisecond; a limit of time is kept within 100.
-constexpr absl::Duration kStopGrace = absl::Milliseconds(50);
+constexpr absl::Duration kStopGrace = absl::Milliseconds(40);
 // How long one that has closed its pipe may take to die.
 constexpr absl::Duration kDeathGrace = absl::Milliseconds(100);
 // Of the pipe of a dead worker: as much as the largest holds. A process of the worker's that lives

@@ -170,7 +170,7 @@ auto HostileWorkerTest::Measure(const Job& job) {
   const absl::Time begin = absl::Now();
   auto result = job();
   elapsed_ = absl::Now() - begin;
-  EXPECT_LT(MemoryField("VmHWM:"), memory + kMaxGrowth);
+  EXPECT_LT(MemoryField("VmHWM:"), memory + max_growth_);
   EXPECT_LT(elapsed_, options_.limits.wall_time + kSlack);
   return result;
 }

@@ -55,9 +55,6 @@ class HostileWorkerTest : public testing::Test {
  protected:
   // Time that any job of a test may take more than it was given: for a machine under load.
   static constexpr absl::Duration kSlack = absl::Seconds(8);
-  // Memory that any job may take for a while, bytes. A megabyte is what threads and buffers take.
-  static constexpr uint64_t kMaxGrowth = 8 << 20;
-
   void SetUp() override;
   void TearDown() override;
 
@@ -75,6 +72,8 @@ class HostileWorkerTest : public testing::Test {
 
   std::unique_ptr<Engine> engine_;
   JobOptions options_;  // of the jobs; 20 s of wall time
+  // Memory that a job may take for a while, bytes. A megabyte is what threads and buffers take.
+  uint64_t max_growth_ = 8 << 20;
   std::string serial_input_;
   bool has_console_ = false;
   std::string console_;
