@@ -87,7 +87,8 @@ void HostileGuestTest::SetUp() {
   dir_.Write("beside/canary", "a file in a directory beside the input");
   dir_.Write("output.raw", "");
   SetScript("");
-  input_ = dir_.Open("input.raw", O_RDONLY);
+  // Writable, so that nothing but the broker stands before the input.
+  input_ = dir_.Open("input.raw", O_RDWR);
   output_ = dir_.Open("output.raw", O_RDWR);
   resources_ = Count();
 }

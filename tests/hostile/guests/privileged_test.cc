@@ -3,6 +3,7 @@
 #include <cpuid.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "tests/hostile/guests/fixture.h"
@@ -35,10 +36,10 @@ const End kUndefinedAfterIt = Fault(6);
 const End kHarmless = {absl::StatusCode::kInternal,
                        "^the guest exited with code 90$|^guest fault: .*\\(vector (6|13|14), "};
 
-GuestCase Instruction(const std::string& name, const End& end) { return {name, {name}, end}; }
+// Guests that have the name of their instruction.
 std::vector<GuestCase> Instructions(std::initializer_list<const char*> names, const End& end) {
   std::vector<GuestCase> cases;
-  for (const char* name : names) cases.push_back(Instruction(name, end));
+  for (const char* name : names) cases.push_back({name, {name}, end});
   return cases;
 }
 

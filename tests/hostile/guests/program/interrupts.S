@@ -1,4 +1,4 @@
-// `int n` for every n, and other code that no compiler makes.
+// `int n` for every n.
 
 .section .text.hostile_interrupts, "ax"
 
@@ -13,11 +13,5 @@ hostile_int_table:
   nop
   .set n, n + 1
 .endr
-
-// An instruction that begins within the program's text and ends after its last page is laid by the
-// test at run time; this one does nothing and returns, for jumps that are allowed.
-.globl hostile_return
-hostile_return:
-  ret
 
 .section .note.GNU-stack, "", @progbits
