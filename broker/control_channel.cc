@@ -1,6 +1,7 @@
 #include "broker/control_channel.h"
 
 #include <fcntl.h>
+#include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -169,6 +170,8 @@ absl::StatusOr<std::optional<v1::FromWorker>> ControlChannel::Next() {
     return std::nullopt;
   }
   v1::FromWorker message;
+  // A text that is not UTF-8 makes protobuf write a line to standard error by itself.
+  const google::protobuf::LogSilencer silencer;
   const bool parsed =
       message.ParseFromArray(incoming_.data() + sizeof(size), static_cast<int>(size));
   incoming_.erase(0, sizeof(size) + size);

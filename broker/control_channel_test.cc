@@ -170,6 +170,14 @@ TEST_F(ControlChannelTest, RefusesEmptyFramesAndGarbage) {
   EXPECT_FALSE(Receive(std::string("\x03\x00\x00\x00\xfa\x01\x00", 7)).ok());
 }
 
+TEST_F(ControlChannelTest, ATextThatIsNotUtf8IsRefusedAndNothingIsPrinted) {
+  BringTo(WorkerState::kConfined);
+  testing::internal::CaptureStderr();
+  const auto received = Receive(std::string("\x05\x00\x00\x00\x22\x03\x0a\x01\xff", 9));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(received.ok());
+}
+
 TEST_F(ControlChannelTest, RandomBytesNeverGetFartherThanAnError) {
   std::minstd_rand random(3);
   for (int round = 0; round < 500; ++round) {

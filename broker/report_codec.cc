@@ -1,6 +1,7 @@
 #include "broker/report_codec.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <cstdint>
 #include <utility>
@@ -105,7 +106,7 @@ void MakeTextsPrintable(v1::Inspection& inspection) {
   if (inspection.has_check()) Clean(inspection.mutable_check()->mutable_format());
 }
 
-// protobuf's lite run-time does not check that a `string` is UTF-8.
+// A `string` is UTF-8, which protobuf has checked, and may hold control characters.
 void MakeTextsPrintable(v1::Report& report) {
   if (report.has_convert()) Clean(report.mutable_convert()->mutable_source_format());
   if (report.has_compare()) {
@@ -136,6 +137,8 @@ absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes) {
                                                static_cast<int>(bytes.size()));
   input.SetRecursionLimit(kMaxNesting);
   v1::Report report;
+  // A string that is not UTF-8 makes protobuf write a line to standard error by itself.
+  const google::protobuf::LogSilencer silencer;
   if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) {
     return WithFailureKind(absl::InternalError("the guest left no well-formed report"),
                            FailureKind::kGuestContract);

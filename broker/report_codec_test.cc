@@ -46,6 +46,13 @@ TEST(DecodeReportTest, MakesTextsPrintable) {
   EXPECT_EQ(decoded->info().backing_file(), "\xff");
 }
 
+TEST(DecodeReportTest, RefusesAStringThatIsNotUtf8AndPrintsNothing) {
+  testing::internal::CaptureStderr();
+  const auto decoded = DecodeReport("\x1a\x03\x0a\x01\xff");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(decoded.ok());
+}
+
 TEST(DecodeReportTest, RefusesGarbage) {
   EXPECT_FALSE(DecodeReport("\xff\xff\xff").ok());
   EXPECT_FALSE(DecodeReport(std::string("\x0a\x7f", 2)).ok());  // longer than what is there

@@ -67,6 +67,17 @@ TEST_F(VerdictTest, RefusesWhatCannotBeOpened) {
   EXPECT_THAT(Reasons(), ElementsAre("cannot-open"));
 }
 
+TEST_F(VerdictTest, RefusesWhatNothingIsSaidOf) {
+  inspection().clear_info();
+  EXPECT_THAT(Reasons(), ElementsAre("cannot-open"));
+}
+
+TEST_F(VerdictTest, RefusesDamageWhoseNumbersAddUpToNothing) {
+  inspection().mutable_check()->set_corruptions(UINT64_MAX);
+  inspection().mutable_check()->set_check_errors(1);
+  EXPECT_THAT(Reasons(), ElementsAre("corrupt"));
+}
+
 TEST_F(VerdictTest, RefusesDamageAndNotesLostSpace) {
   v1::CheckReport& check = *inspection().mutable_check();
   check.set_leaks(2);
