@@ -23,6 +23,7 @@ TEST(EscapeTest, DisarmsBidirectionalOverridesAndInvisibles) {
   EXPECT_EQ(Escape("\xe2\x80\xae"
                    "gpj"),
             "\\u{202e}gpj");
+  EXPECT_EQ(Escape("\xd8\x9c"), "\\u{61c}");
   EXPECT_EQ(Escape("\xef\xbb\xbf"), "\\u{feff}");
 }
 
