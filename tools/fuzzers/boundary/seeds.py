@@ -204,9 +204,12 @@ def _kvm():
         yield payload + flipper + bytes([7, 1, 1, port, 1, 0, port % 8])
     for address in range(16):
         yield payload + flipper + bytes([10, address, 0, 0, 0, address % 8])
+    # One that is long: libFuzzer begins with inputs no longer than the longest it is given.
+    yield payload + flipper + (read + write + bytes([3, 0, 9, 14, 0])) * 20
     yield bytes([6, 0]) + b"\xb0\x2a\xe6\x01\xf4"  # mov al, 42; out 1, al; hlt
     yield bytes([6, 0]) + b"\xba\xf8\x03\0\0\xb0\x21\xee\xf4"  # a character to the serial port
     yield bytes([6, 0]) + b"\xeb\xfe"  # for ever
+    yield bytes([6, 0]) + b"\x90" * 300 + b"\xf4"
     yield bytes([7]) + b"\xb0\x2a\xe6\x01\xf4"
     yield bytes([7]) + b"\xcd\x10\xf4"
 
