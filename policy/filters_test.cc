@@ -365,9 +365,14 @@ TEST(SetupFilterTest, SignalMasksAreOfTheSizeThatTheKernelKnows) {
 TEST(SetupFilterTest, FilesOtherThanTheArenaAreNotMapped) {
   for (uint64_t fd = 0; fd < 128; ++fd) {
     const bool allowed = fd == abi::kFdArena || (fd >= abi::kFdVcpu && fd < abi::kFdVcpu + 16);
-    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, PROT_READ, MAP_SHARED, fd}}),
+    constexpr uint64_t kBoth = PROT_READ | PROT_WRITE;
+    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, kBoth, MAP_SHARED, fd}}),
               allowed ? SECCOMP_RET_ALLOW : kTrappedInSetup)
         << fd;
+    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, kBoth, MAP_PRIVATE, fd}}),
+              kTrappedInSetup);
+    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, PROT_READ, MAP_SHARED, fd}}),
+              kTrappedInSetup);
   }
 }
 

@@ -146,6 +146,13 @@ inline constexpr SpeculationSpec kSpeculation[] = {
     {PR_SPEC_INDIRECT_BRANCH, "indirect branch speculation"},
 };
 
+// Of PR_GET_SPECULATION_CTRL's answer: whether that speculation cannot happen any more, by our
+// doing or by that of others.
+constexpr bool IsOffForGood(int state) {
+  return state == PR_SPEC_NOT_AFFECTED || state == PR_SPEC_DISABLE ||  // for all processes
+         (state > 0 && (state & PR_SPEC_FORCE_DISABLE) != 0);
+}
+
 // ---- Landlock -----------------------------------------------------------------------------------
 
 // What each version of Landlock's ABI brought, as numbers of lowest bits: all are handled, and no

@@ -57,6 +57,25 @@ TEST(LayersTest, NoJobRunsWithoutThree) {
               ElementsAre(v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS, v1::LAYER_SECCOMP));
 }
 
+TEST(SpeculationTest, IsOffForGoodOnlyWhereNothingTurnsItOnAgain) {
+  EXPECT_TRUE(IsOffForGood(PR_SPEC_NOT_AFFECTED));
+  EXPECT_TRUE(IsOffForGood(PR_SPEC_DISABLE));
+  EXPECT_TRUE(IsOffForGood(PR_SPEC_PRCTL | PR_SPEC_FORCE_DISABLE));
+  EXPECT_FALSE(IsOffForGood(PR_SPEC_PRCTL | PR_SPEC_DISABLE));
+  EXPECT_FALSE(IsOffForGood(PR_SPEC_PRCTL | PR_SPEC_ENABLE));
+  EXPECT_FALSE(IsOffForGood(PR_SPEC_ENABLE));
+  EXPECT_FALSE(IsOffForGood(-1));
+}
+
+TEST(LandlockTest, EachVersionKeepsWhatTheOnesBeforeHave) {
+  for (size_t i = 1; i < std::size(kLandlock); ++i) {
+    EXPECT_GT(kLandlock[i].abi, kLandlock[i - 1].abi);
+    EXPECT_GE(kLandlock[i].fs_rights, kLandlock[i - 1].fs_rights);
+    EXPECT_GE(kLandlock[i].net_rights, kLandlock[i - 1].net_rights);
+    EXPECT_GE(kLandlock[i].scopes, kLandlock[i - 1].scopes);
+  }
+}
+
 TEST(LimitsTest, SetUpMayLowerWhatTheRunStageNeedsAndNoOtherLimit) {
   std::multiset<uint64_t> allowed;
   for (const Rule& rule : kSetupRules) {

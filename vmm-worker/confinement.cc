@@ -194,11 +194,9 @@ int DropCapabilities() {
   return ErrorOf(syscall(SYS_capset, &header, none));
 }
 
-// Whether the processor speculates is what counts, not whether it was us who stopped it.
-bool IsForcedOff(unsigned long control) {
-  const int state = prctl(PR_GET_SPECULATION_CTRL, control, 0, 0, 0);
-  return state == PR_SPEC_NOT_AFFECTED || (state > 0 && (state & PR_SPEC_FORCE_DISABLE) != 0) ||
-         state == PR_SPEC_DISABLE;  // for all processes, without PR_SPEC_PRCTL: no way back
+// What counts is whether the processor speculates, not whether it was us who stopped it.
+bool IsOffForGood(unsigned long control) {
+  return policy::IsOffForGood(prctl(PR_GET_SPECULATION_CTRL, control, 0, 0, 0));
 }
 
 int StopSpeculation() {
@@ -206,7 +204,7 @@ int StopSpeculation() {
   for (const policy::SpeculationSpec& one : policy::kSpeculation) {
     const int refusal =
         ErrorOf(prctl(PR_SET_SPECULATION_CTRL, one.control, PR_SPEC_FORCE_DISABLE, 0, 0));
-    if (!IsForcedOff(one.control) && error == 0) error = refusal != 0 ? refusal : EOPNOTSUPP;
+    if (!IsOffForGood(one.control) && error == 0) error = refusal != 0 ? refusal : EOPNOTSUPP;
   }
   return error;
 }

@@ -34,8 +34,13 @@ void* Answer(void* argument) {
 
 // A thread's start takes calls of its own as well, and so must be over before the run stage.
 int StartThread(Handover& handover) {
+  // Its own: glibc would change the protection of one that it maps, which set-up does not allow.
+  alignas(4096) static char stack[256 << 10];
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstack(&attributes, stack, sizeof(stack));
   pthread_t thread;
-  const int error = pthread_create(&thread, nullptr, Answer, &handover);
+  const int error = pthread_create(&thread, &attributes, Answer, &handover);
   if (error == 0) handover.started.WaitFor(1);
   return error;
 }
