@@ -119,6 +119,20 @@ TEST_F(EngineKvmTest, APayloadLeavesItsOutput) {
   EXPECT_EQ(reply->output, "Hello from CPL 3!\n");
 }
 
+TEST_F(EngineKvmTest, LayersOfSetUpCanBeRequiredAndAreReported) {
+  RunRequest request = Flat("long_hello.bin", v1::GUEST_MODE_LONG, 0x10000);
+  request.options.required_layers = {v1::LAYER_DONTDUMP, v1::LAYER_RUN_RLIMITS};
+  const auto reply = engine_->Run(request);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  std::set<int> achieved;
+  for (const v1::LayerResult& layer : reply->worker.layers) {
+    EXPECT_NE(layer.state(), v1::LAYER_STATE_PENDING) << v1::Layer_Name(layer.layer());
+    if (layer.state() == v1::LAYER_STATE_ACHIEVED) achieved.insert(layer.layer());
+  }
+  EXPECT_TRUE(achieved.contains(v1::LAYER_DONTDUMP));
+  EXPECT_TRUE(achieved.contains(v1::LAYER_RUN_RLIMITS));
+}
+
 TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsDeadline) {
   RunRequest request = Flat("long_endless_loop.bin", v1::GUEST_MODE_LONG, 0x10000);
   request.options.limits.wall_time = absl::Milliseconds(500);
@@ -128,6 +142,7 @@ TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsDeadline) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(5));
 }
 
+// The kernel's limit is for a worker that does not obey; one that does meets the broker's first.
 TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsCpuTime) {
   RunRequest request = Flat("long_endless_loop.bin", v1::GUEST_MODE_LONG, 0x10000);
   request.options.limits.cpu_time = absl::Milliseconds(300);
