@@ -78,6 +78,7 @@ def _control():
     output = bytes([7, 2, 3]) + b"out"
     yield confined + read + ready + read + start + output + trace + read + finished + read
     yield confined + start + ready + finished + read
+    yield confined + ready + start + (output + trace + read) * 80 + finished + read
     yield confined + violation + read
     yield confined + failure + read
     yield trace + read
