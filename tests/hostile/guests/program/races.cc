@@ -30,9 +30,10 @@ void Race(uint64_t rounds, const abi::Submission& request, Word word, T good, T 
     if (index == 1) {
       while (!done.load(std::memory_order_relaxed)) {
         flipping = true;
-        for (uint32_t i = 0; i < abi::kRingEntries; ++i) {
-          __atomic_store_n(word(lane.submission(i)), bad, __ATOMIC_RELAXED);
-          __atomic_store_n(word(lane.submission(i)), good, __ATOMIC_RELAXED);
+        for (const T value : {bad, good}) {
+          for (uint32_t i = 0; i < abi::kRingEntries; ++i) {
+            __atomic_store_n(word(lane.submission(i)), value, __ATOMIC_RELAXED);
+          }
         }
       }
     }
