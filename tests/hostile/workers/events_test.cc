@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -159,11 +158,29 @@ TEST_F(EventsTest, ARingThatIsBrokenWithTheFinishedFrameFailsTheJob) {
               HasSubstr("200 requests in a submission ring of 128"));
 }
 
+// Of a job with an image: one read is done, and the same stands in the whole ring.
+Script ReadAgain(uint32_t tail, uint32_t taken) {
+  return Script()
+      .Store(Place::kLane0, offsetof(abi::LaneControl, cq_head), Script::Bytes(taken))
+      .Store(Place::kLane0, offsetof(abi::LaneControl, sq_tail), Script::Bytes(tail))
+      .AddTo(abi::kFdDoorbell, 1);
+}
+
+TEST_F(EventsTest, AFullRingOfReadsIsServed) {
+  v1::FromWorker finished = Finished(v1::END_REASON_EXITED);
+  finished.mutable_finished()->set_exit_code(5);
+  EXPECT_THAT(InfoError(ReadAgain(129, 1).Sleep(50).Write(Frame(finished)), kInternal),
+              HasSubstr("the guest exited with code 5"));
+}
+
 TEST_F(EventsTest, ACompletionRingWithoutRoomIsRefused) {
-  Script script;
-  script.Store(Place::kLane0, offsetof(abi::LaneControl, cq_head), Script::Bytes(uint32_t{100}));
-  abi::Submission flush = {.opcode = static_cast<uint32_t>(abi::Opcode::kBlockStatus), .length = 1};
-  EXPECT_THAT(InfoError(Submit(script, 2, flush), kInternal), HasSubstr("broke the ring protocol"));
+  EXPECT_THAT(InfoError(ReadAgain(129, 0), kInternal),
+              HasSubstr("no room in a completion ring of 128 (cq_tail 128, cq_head 0)"));
+}
+
+TEST_F(EventsTest, CompletionsTakenBeforeTheyArePostedAreRefused) {
+  EXPECT_THAT(InfoError(ReadAgain(2, 100), kInternal),
+              HasSubstr("no room in a completion ring of 128 (cq_tail 1, cq_head 100)"));
 }
 
 TEST_F(EventsTest, ARequestThatChangesWhileItIsReadIsOneOrTheOther) {

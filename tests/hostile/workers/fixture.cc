@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <ostream>
 #include <set>
 #include <sstream>
 

@@ -76,13 +76,16 @@ void Confine() {
   Send(message);
 }
 
-// The first bytes of file 0, as a guest reads them. Called once.
+// The first bytes of file 0, as a guest reads them. Called once; leaves the request in the whole
+// ring.
 std::string_view ReadImage() {
-  auto* const request = reinterpret_cast<abi::Submission*>(reinterpret_cast<std::byte*>(&Lane0()) +
-                                                           abi::kSubmissionRingOffset);
-  *request = {.opcode = static_cast<uint32_t>(abi::Opcode::kRead),
-              .length = Header().buffer_size,
-              .buffer = Header().buffers_offset};
+  auto* const ring = reinterpret_cast<abi::Submission*>(reinterpret_cast<std::byte*>(&Lane0()) +
+                                                        abi::kSubmissionRingOffset);
+  for (uint32_t i = 0; i < abi::kRingEntries; ++i) {
+    ring[i] = {.opcode = static_cast<uint32_t>(abi::Opcode::kRead),
+               .length = Header().buffer_size,
+               .buffer = Header().buffers_offset};
+  }
   __atomic_store_n(&Lane0().sq_tail, 1, __ATOMIC_SEQ_CST);
   Signal(abi::kFdDoorbell, 1);
   while (__atomic_load_n(&Lane0().cq_tail, __ATOMIC_ACQUIRE) == 0) usleep(100);
