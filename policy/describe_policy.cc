@@ -54,7 +54,6 @@ Json Describe(const Rule& rule) {
                {"action", rule.action == Action::kAllow ? "allow" : "ENOSYS"},
                {"caller", rule.caller},
                {"reason", rule.reason}};
-  if (rule.only_where != nullptr) json["only_where"] = rule.only_where;
   json["conditions"] = Json::array();
   for (const Condition& condition : rule.conditions) {
     if (condition.match != Match::kNone) json["conditions"].push_back(Describe(rule, condition));
@@ -169,6 +168,14 @@ Json Speculation() {
   return json;
 }
 
+Json Landlock() {
+  Json json = Json::array();
+  for (const LandlockSpec& version : kLandlock) {
+    json.push_back({{"abi", version.abi}, {"denies", version.adds}});
+  }
+  return json;
+}
+
 Json Policy() {
   Json json;
   json["default"] = {{"call", "trap"}, {"architecture", "kill"}};
@@ -185,6 +192,7 @@ Json Policy() {
   json["capabilities"] = Capabilities();
   json["securebits"] = Securebits();
   json["speculation"] = Speculation();
+  json["landlock"] = Landlock();
   return json;
 }
 

@@ -291,9 +291,9 @@ TEST(SetupFilterTest, AllowsTheCallsOfTheRunStage) {
 TEST(SetupFilterTest, LetsNoOtherNumberThrough) {
   EXPECT_THAT(NumbersLetThrough(SetupRules()),
               ElementsAre(__NR_read, __NR_write, __NR_close, __NR_mmap, __NR_mprotect, __NR_munmap,
-                          __NR_brk, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn,
-                          __NR_ioctl, __NR_madvise, __NR_getpid, __NR_clone, __NR_gettid,
-                          __NR_futex, __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
+                          __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_ioctl,
+                          __NR_madvise, __NR_getpid, __NR_clone, __NR_gettid, __NR_futex,
+                          __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
                           __NR_prlimit64, __NR_seccomp, __NR_rseq, __NR_clone3));
 }
 

@@ -55,9 +55,6 @@ struct Rule {
   const char* caller;                    // who makes the call
   const char* reason;                    // why it must
   Condition conditions[kMaxConditions];  // on different arguments
-  // Where the call is made, when that is not on every host. tests/policy finds rules that nothing
-  // uses, and cannot find out about these.
-  const char* only_where = nullptr;
 };
 
 constexpr Condition Equals(uint32_t argument, uint64_t value) {
@@ -265,11 +262,11 @@ inline constexpr Rule kSetupRules[] = {
      "give up the doorbells, which KVM rings",
      {LaneFd(0, abi::kFdDoorbell)}},
 
-    // Memory: never executable.
+    // Memory: never executable. The heap has been made beforehand.
     {__NR_mmap,
      Action::kAllow,
      "kvm, glibc",
-     "guest RAM, heap, stacks",
+     "guest RAM, stacks",
      {Without(2, PROT_EXEC), With(3, MAP_ANONYMOUS)}},
     {__NR_mmap,
      Action::kAllow,
@@ -294,7 +291,6 @@ inline constexpr Rule kSetupRules[] = {
      "leave all memory out of dumps",
      {Equals(2, MADV_DONTDUMP)}},
     {__NR_munmap, Action::kAllow, "kvm", "what alignment leaves over of guest RAM", {}},
-    {__NR_brk, Action::kAllow, "glibc", "heap", {}},
 
     // Threads. clone3's flags lie in memory, where a filter cannot see them.
     {__NR_clone3, Action::kNoSuchCall, "pthread_create", "make it use clone", {}},

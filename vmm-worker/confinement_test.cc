@@ -73,6 +73,7 @@ const Attempt kForbidden[] = {
     {"process_vm_writev", SYS_process_vm_writev, {1, 0, 0, 0, 0, 0}},
     {"io_uring_setup", SYS_io_uring_setup, {1, 0}},
     {"unshare", SYS_unshare, {CLONE_NEWUSER}},
+    {"brk", SYS_brk, {0}},
     {"unknown_number", 1000, {}},
 };
 
@@ -83,7 +84,6 @@ const Attempt kForbiddenLater[] = {
     {"mmap", SYS_mmap, {0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
     {"munmap", SYS_munmap, {0, 4096}},
     {"mprotect", SYS_mprotect, {0, 4096, PROT_READ}},
-    {"brk", SYS_brk, {0}},
     {"close", SYS_close, {abi::kFdArena}},
     {"clone_thread", SYS_clone, {0x3d0f00, 0, 0, 0, 0}},
     {"clone3", SYS_clone3, {0, 0}},

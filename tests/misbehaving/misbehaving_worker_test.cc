@@ -99,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Stops", Misbehaviour::kStops, 127, "worker-protocol", "without being told"},
         Case{"Hangs", Misbehaviour::kHangs, 124, "deadline", "`wall_time` of 500ms"},
         Case{"Fails", Misbehaviour::kFails, 126, "kvm", "failed to create the VM"}),
-    [](const testing::TestParamInfo<Case>& info) { return info.param.name; });
+    [](const testing::TestParamInfo<Case>& each) { return each.param.name; });
 
 TEST_F(MisbehavingWorkerTest, JsonHasTheCallItsArgumentsAndThePhase) {
   const ordered_json setup =

@@ -10,7 +10,7 @@ import re
 # strace's -e raw=all gives the registers, whatever the call makes of them. A call that blocks comes
 # in two lines; all that matters is in the first.
 _LINE = re.compile(r"^(\d+) +(?:([a-z_0-9]+)\(|<\.\.\. ([a-z_0-9]+) resumed>)(.*)$")
-_RESULT = re.compile(r"\) += (-?\d+|\?)")
+_RESULT = re.compile(r"\) += (-?(?:0x[0-9a-f]+|\d+)|\?)")
 _SECCOMP_FILTER = 1  # SECCOMP_SET_MODE_FILTER
 
 
@@ -125,14 +125,11 @@ class Policy:
                 self._needed[allowed[0]] += 1
         return stray
 
-    def needs(self, table, index):
-        return self._needed[table, index]
-
     def unused(self):
-        """(table, rule) of each that no call needed, though it should on any host."""
+        """(table, rule) of each that no call needed."""
         return [(table, rule) for table, rules in self._tables.items()
                 for index, rule in enumerate(rules)
-                if not self._needed[table, index] and "only_where" not in rule]
+                if not self._needed[table, index]]
 
 
 def describe(table, rule):

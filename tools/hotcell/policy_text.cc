@@ -32,7 +32,6 @@ std::string Conditions(const Policy& rule) {
 std::string Purpose(const Policy& rule) {
   std::string text = Words(rule["reason"]);
   if (rule["action"] != "allow") Append(text, " (answered ", Words(rule["action"]), ")");
-  if (rule.contains("only_where")) Append(text, " (only ", Words(rule["only_where"]), ")");
   return text;
 }
 
@@ -112,6 +111,15 @@ std::string CapabilitiesText(const Policy& policy) {
   return table.text();
 }
 
+std::string LandlockText(const Policy& policy) {
+  TextTable table({6, 88});
+  table.AddRow({"ABI", "DENIES, WITH WHAT IS ABOVE"});
+  for (const Policy& version : policy["landlock"]) {
+    table.AddRow({Cat(version["abi"].get<uint64_t>()), Words(version["denies"])});
+  }
+  return table.text();
+}
+
 std::string Paragraph(std::string_view text) {
   std::string out;
   for (const std::string& line : WrapWords(text, kWidth)) Append(out, line, "\n");
@@ -126,17 +134,17 @@ std::string_view PolicyDescription() {
 
 std::string PolicyText(std::string_view description) {
   const Policy policy = Policy::parse(description);
-  return Cat(Paragraph(Cat(
-                 "What is not listed ends the worker: the kernel's filter raises SIGSYS, the "
-                 "worker reports the call, its arguments and the phase, and hotcell exits with ",
-                 kExitViolation, ". Calls of another architecture (i386, x32) kill it at once.")),
-             "\n", TablesText(policy), "Filters\n", FiltersText(policy),
-             "\nLayers of confinement (* no job runs without)\n", LayersText(policy),
-             "\nResource limits\n", LimitsText(policy),
-             "\nCapabilities, in its own user namespace, until it is confined\n",
-             CapabilitiesText(policy), "\n",
-             Paragraph(Cat("Secure bits: ", Listed(policy["securebits"]))), "\n",
-             Paragraph(Cat("Speculation that is off: ", Listed(policy["speculation"]))));
+  return Cat(
+      Paragraph(Cat("What is not listed ends the worker: the kernel's filter raises SIGSYS, the "
+                    "worker reports the call, its arguments and the phase, and hotcell exits with ",
+                    kExitViolation,
+                    ". Calls of another architecture (i386, x32) kill it at once.")),
+      "\n", TablesText(policy), "Filters\n", FiltersText(policy),
+      "\nLayers of confinement (* no job runs without)\n", LayersText(policy),
+      "\nResource limits\n", LimitsText(policy), "\nLandlock, as far as the kernel has it\n",
+      LandlockText(policy), "\nCapabilities, in its own user namespace, until it is confined\n",
+      CapabilitiesText(policy), "\n", Paragraph(Cat("Secure bits: ", Listed(policy["securebits"]))),
+      "\n", Paragraph(Cat("Speculation that is off: ", Listed(policy["speculation"]))));
 }
 
 std::string PolicyJson(std::string_view description) { return Policy::parse(description).dump(4); }
