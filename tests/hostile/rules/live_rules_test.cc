@@ -95,6 +95,7 @@ class LiveTest : public ::testing::Test {
     EXPECT_EQ(end.violation->syscall(), call.number) << call;
     EXPECT_EQ(end.violation->arch(), call.arch) << call;
     EXPECT_EQ(end.violation->phase(), live.phase) << call;
+    EXPECT_TRUE(std::ranges::equal(end.violation->arguments(), call.arguments)) << call;
   }
 
   bool IsRefused(const LiveStage& live, const Call& call) const {

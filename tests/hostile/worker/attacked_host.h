@@ -12,12 +12,17 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "hotcell/engine.h"
+#include "hotcell/failure.h"
 #include "tests/hostile/worker/chain.h"
 
 namespace hotcell::tests {
 
-// With the filters of the worker, or with filters that allow everything.
-enum class Confinement { kAll, kLayersAlone };
+// How much of the lock-down there is.
+enum class Confinement {
+  kAll,
+  kLayersAlone,          // filters that allow everything
+  kLayersWithoutLimits,  // and policy::kRunLimits left out
+};
 
 class AttackedHost : public ::testing::Test {
  protected:
@@ -44,7 +49,8 @@ class AttackedHost : public ::testing::Test {
 
   // The broker says that the worker was killed for this call while its guest ran, and soon.
   static void ExpectViolation(const Outcome& outcome, int64_t number);
-  static void ExpectDeathBySignal(const Outcome& outcome, int signal);
+  // It was killed by SIGSEGV.
+  static void ExpectCrash(const Outcome& outcome);
   // Whether the workers of this process have that layer; a test without it is skipped.
   static bool HasLayer(v1::Layer layer);
 };

@@ -1,6 +1,7 @@
-// What an intruder in a worker would try first, by subject. Each is tried twice: under the whole
-// lock-down, where its first call ends the worker, and with seccomp left out of it, where the
-// other layers have to do.
+// What an intruder in a worker would try first, by subject. Each is tried three times: under the
+// whole lock-down, where its first call ends the worker; with seccomp left out of it, where the
+// other layers have to do; and without the resource limits of the run either, which are the first
+// of these that most attempts meet.
 #ifndef HOTCELL_TESTS_HOSTILE_WORKER_ATTEMPTS_H_
 #define HOTCELL_TESTS_HOSTILE_WORKER_ATTEMPTS_H_
 
@@ -21,8 +22,11 @@ inline constexpr v1::Layer kOnlyTheFilter = v1::LAYER_SECCOMP;
 struct Attempt {
   std::string name;
   Chain chain;
+  // What stops it without seccomp and limits, and what the last step comes back with; 0: success.
   v1::Layer stopped_by;
-  std::vector<int> errors;  // what the last step comes back with, without seccomp; 0: success
+  std::vector<int> errors;
+  // The same with the limits, where they come first. Empty: they do not.
+  std::vector<int> errors_by_limits = {};
 };
 
 std::vector<Attempt> FileAttempts();

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+#include <initializer_list>
 #include <ostream>
 
 #include "tests/hostile/worker/attacked_host.h"
@@ -15,7 +18,27 @@ namespace {
 
 using ::testing::ValuesIn;
 
-class IntruderTest : public AttackedHost, public ::testing::WithParamInterface<Attempt> {};
+class IntruderTest : public AttackedHost, public ::testing::WithParamInterface<Attempt> {
+ protected:
+  static bool HasLayers(std::initializer_list<v1::Layer> layers) {
+    return std::ranges::all_of(
+        layers, [](v1::Layer layer) { return layer == kTheKernel || HasLayer(layer); });
+  }
+  // Of the last step.
+  static void ExpectErrors(const Outcome& outcome, const std::vector<int>& errors) {
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+    ASSERT_EQ(outcome.results.size(), GetParam().chain.attack().steps);
+    const StepResult& last = outcome.results.back();
+    EXPECT_THAT(errors, ::testing::Contains(last.error))
+        << strerrorname_np(static_cast<int>(last.error)) << ", result " << last.result;
+  }
+};
+
+// Without a pid namespace none of this is tried: it would meet the host's processes.
+#define SKIP_WITHOUT_LAYERS(...)                                    \
+  if (!HasLayers({v1::LAYER_PID_NAMESPACE, __VA_ARGS__})) {         \
+    GTEST_SKIP() << "this host has not got the layers to be tried"; \
+  }
 
 // Under the whole lock-down: the worker dies of the first call, and the job ends with its name.
 TEST_P(IntruderTest, DiesOfTheFirstCall) {
@@ -25,15 +48,15 @@ TEST_P(IntruderTest, DiesOfTheFirstCall) {
 
 // Without seccomp: nothing is gained by it all the same, or the table says what is.
 TEST_P(IntruderTest, GainsNothingWithoutTheFilterEither) {
-  for (const v1::Layer layer : {GetParam().stopped_by, v1::LAYER_PID_NAMESPACE}) {
-    if (layer != kTheKernel && !HasLayer(layer)) GTEST_SKIP() << v1::Layer_Name(layer);
-  }
-  const Outcome outcome = Run(GetParam().chain, Confinement::kLayersAlone);
-  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
-  ASSERT_EQ(outcome.results.size(), GetParam().chain.attack().steps);
-  EXPECT_THAT(GetParam().errors, ::testing::Contains(outcome.results.back().error))
-      << strerrorname_np(static_cast<int>(outcome.results.back().error)) << ", result "
-      << outcome.results.back().result;
+  SKIP_WITHOUT_LAYERS(GetParam().stopped_by, v1::LAYER_RUN_RLIMITS);
+  const std::vector<int>& limited = GetParam().errors_by_limits;
+  ExpectErrors(Run(GetParam().chain, Confinement::kLayersAlone),
+               limited.empty() ? GetParam().errors : limited);
+}
+
+TEST_P(IntruderTest, GainsNothingWithoutFilterAndLimits) {
+  SKIP_WITHOUT_LAYERS(GetParam().stopped_by, kTheKernel);
+  ExpectErrors(Run(GetParam().chain, Confinement::kLayersWithoutLimits), GetParam().errors);
 }
 
 std::string NameOf(const ::testing::TestParamInfo<Attempt>& attempt) { return attempt.param.name; }

@@ -36,34 +36,28 @@ class Intruder : public AttackedHost {};
 
 // ---- Code of his own ----------------------------------------------------------------------------
 
-TEST_F(Intruder, CannotWriteIntoTheWorkersText) {
-  ExpectDeathBySignal(Run(Chain().Store(TextAddress())), SIGSEGV);
-}
+TEST_F(Intruder, CannotWriteIntoTheWorkersText) { ExpectCrash(Run(Chain().Store(TextAddress()))); }
 
-TEST_F(Intruder, CannotExecuteTheArena) {
-  ExpectDeathBySignal(Run(Chain().Jump(Bytes("\xc3"))), SIGSEGV);
-}
+TEST_F(Intruder, CannotExecuteTheArena) { ExpectCrash(Run(Chain().Jump(Bytes("\xc3")))); }
 
-TEST_F(Intruder, CannotExecuteTheStack) {
-  ExpectDeathBySignal(Run(Chain().Jump(StackAddress())), SIGSEGV);
-}
+TEST_F(Intruder, CannotExecuteTheStack) { ExpectCrash(Run(Chain().Jump(StackAddress()))); }
 
-TEST_F(Intruder, CannotExecuteData) {
-  ExpectDeathBySignal(Run(Chain().Jump(DataAddress())), SIGSEGV);
-}
+TEST_F(Intruder, CannotExecuteData) { ExpectCrash(Run(Chain().Jump(DataAddress()))); }
 
+// Calls that the filter does not even look at: the kernel kills at once, and the broker says why.
 TEST_F(Intruder, DiesOfAnX32Call) {
   constexpr int64_t kX32 = 0x40000000;
-  ExpectDeathBySignal(Run(Chain().Call(kX32 | SYS_write, {abi::kFdControlOut, Bytes("x"), 1})),
-                      SIGSYS);
+  const Outcome outcome = Run(Chain().Call(kX32 | SYS_write, {abi::kFdControlOut, Bytes("x"), 1}));
+  EXPECT_EQ(FailureKindOf(outcome.status), FailureKind::kViolation) << outcome.status;
+  EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("another architecture"));
 }
 
 TEST_F(Intruder, DiesOfTheEntryOfI386) {
+  constexpr int kGetpid32 = 20;
+  const Outcome outcome = Run(Chain().Interrupt80(kGetpid32));
   // SIGSEGV: a kernel without it.
-  const Outcome outcome = Run(Chain().Interrupt80(20));
-  EXPECT_EQ(outcome.status.code(), absl::StatusCode::kAborted);
   EXPECT_THAT(std::string(outcome.status.message()),
-              ::testing::AnyOf(HasSubstr("SIGSYS"), HasSubstr("SIGSEGV")));
+              ::testing::AnyOf(HasSubstr("another architecture"), HasSubstr("SIGSEGV")));
 }
 
 // ---- What is left in its hands ------------------------------------------------------------------
@@ -166,7 +160,7 @@ class IntruderBesideAnotherJob : public AttackedHost {
   }
   void ExpectNothingGained(const Chain& chain, int64_t first_call, int error) {
     ExpectViolation(Run(chain), first_call);
-    const Outcome outcome = Run(chain, Confinement::kLayersAlone);
+    const Outcome outcome = Run(chain, Confinement::kLayersWithoutLimits);
     ASSERT_TRUE(outcome.status.ok()) << outcome.status;
     EXPECT_EQ(outcome.results.back().error, error);
   }
@@ -314,9 +308,9 @@ TEST_F(IntruderThatStays, IsEndedWhenItClosesTheControlPipe) {
   ExpectViolation(Run(chain), SYS_close);
   const Outcome outcome = Run(chain, Confinement::kLayersAlone);
   // Or its own control thread sees the end of the other pipe first.
-  EXPECT_THAT(std::string(outcome.status.message()),
-              ::testing::AnyOf(HasSubstr("closed its control pipe"),
-                               HasSubstr("exited with status 1")));
+  EXPECT_THAT(
+      std::string(outcome.status.message()),
+      ::testing::AnyOf(HasSubstr("closed its control pipe"), HasSubstr("exited with status 1")));
   EXPECT_LT(outcome.elapsed, absl::Seconds(5));
 }
 
