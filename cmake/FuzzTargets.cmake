@@ -24,7 +24,8 @@ function(hotcell_fuzz_target name description)
     _hotcell_fuzz_settings(${name})
   else()
     set(program replay_${name})
-    add_executable(${program} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tools/fuzzers/replay_main.cc)
+    add_executable(${program} ${ARG_SOURCES})
+    target_link_libraries(${program} PRIVATE hotcell_fuzz_replay)
     if(NOT ARG_LABELS)
       set(ARG_LABELS unit)
     endif()
@@ -36,6 +37,22 @@ function(hotcell_fuzz_target name description)
   endif()
   target_link_libraries(${program} PRIVATE ${ARG_LIBRARIES} hotcell_view_tools hotcell_host_options)
   target_compile_definitions(${program} PRIVATE ${ARG_DEFINITIONS})
+endfunction()
+
+# hotcell_standalone_fuzz_target(name "what it feeds to what" SOURCES file... LIBRARIES library...
+#                                TEST argument... [LABELS label...])
+#   A program that makes up its own inputs and has its own main(): fuzz_NAME in every build. tools/fuzz
+#   gives it --seconds=N and --seed=N. The test fuzz.NAME runs it with the arguments TEST.
+function(hotcell_standalone_fuzz_target name description)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES;TEST;LABELS" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_LIBRARIES} hotcell_view_tools hotcell_host_options)
+  file(WRITE ${CMAKE_BINARY_DIR}/fuzz_settings/${name} "standalone=yes\n")
+  if(NOT HOTCELL_SANITIZE)
+    add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${ARG_TEST})
+    set_tests_properties(fuzz.${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300
+      SKIP_RETURN_CODE 77)
+  endif()
 endfunction()
 
 # Leaves to tools/fuzz, as lines KEY=VALUE, what it must know to run the target.

@@ -26,19 +26,29 @@ _MOST_CRASHES = 20
 # Of the committed corpora: bytes of a file, and of all files of a target.
 _LARGEST_FILE = 64 << 10
 _LARGEST_CORPUS = 224 << 10
-_TARGET = re.compile(r'^\s*hotcell_\w*fuzz_target\(\s*(\w+)\s+"([^"]*)"', re.MULTILINE)
+_TARGET = re.compile(r'^\s*hotcell_(\w*?)_?fuzz_target\(\s*(\w+)\s+"([^"]*)"', re.MULTILINE)
 
 
 class FuzzError(Exception):
     """Why nothing can be run, in a line."""
 
 
+def _declarations():
+    """(kind, name, description) of all targets."""
+    for path in sorted(SOURCES.rglob("CMakeLists.txt")):
+        yield from _TARGET.findall(path.read_text())
+
+
 def targets():
     """{name: description} of all targets."""
-    found = {}
-    for path in sorted(SOURCES.rglob("CMakeLists.txt")):
-        found.update(_TARGET.findall(path.read_text()))
-    return dict(sorted(found.items()))
+    return {name: description
+            for _, name, description in sorted(_declarations(), key=lambda found: found[1])}
+
+
+def is_standalone(name):
+    """Whether the target has a main() and inputs of its own."""
+    check_target(name)
+    return any(kind == "standalone" and found == name for kind, found, _ in _declarations())
 
 
 def check_target(name):
@@ -74,6 +84,14 @@ def settings(name):
         key, value = line.split("=", 1)
         found.setdefault(key, []).append(value)
     return found
+
+
+def run_standalone(name, seconds):
+    """A target with its own main(), which prints the last line itself. Returns its exit status."""
+    build("fuzz", f"fuzz_{name}")
+    seed = time.time_ns() // 1000
+    return subprocess.run([BUILD / "bin" / f"fuzz_{name}", f"--seconds={seconds}",
+                           f"--seed={seed}"], check=False).returncode
 
 
 class Target:
@@ -168,6 +186,8 @@ def _stream(command, environment, tally):
 
 def fuzz(name, seconds, extra):
     """Runs a target for that long, over again after each crash. Returns the number of crashes."""
+    if is_standalone(name):
+        return run_standalone(name, seconds)
     target = Target(name)
     before = set(target.crashes.iterdir())
     tally = Tally()
@@ -229,7 +249,7 @@ def minimize(name):
 
 
 def replay(names):
-    names = names or list(targets())
+    names = names or [name for name in targets() if not is_standalone(name)]
     for name in names:
         check_target(name)
     build("release", *(f"replay_{name}" for name in names))
@@ -266,6 +286,8 @@ def main():
         parser.error("which target? --list names them")
     # A core file of a sanitized program is gigabytes of shadow.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if is_standalone(arguments.target) and arguments.minimize:
+        raise FuzzError(f"{arguments.target} makes up its inputs; there is nothing to minimize")
     if arguments.minimize:
         minimize(arguments.target)
         return 0
