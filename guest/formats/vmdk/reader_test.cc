@@ -152,6 +152,21 @@ TEST_F(VmdkReaderTest, WarnsOfWhatTheEmbeddedDescriptorHides) {
   EXPECT_THAT(opened_, IsEmpty());
 }
 
+// qemu writes a content id of fewer digits into the old text.
+TEST_F(VmdkReaderTest, LeftoverOfALongerContentIdIsNotHiddenText) {
+  SparseFile image;
+  const std::string text = DescriptorText("monolithicSparse", "");
+  image.descriptor = text + '\0' + text.substr(text.size() - 6);
+  const auto reader = Open(image.Bytes());
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  EXPECT_THAT((*reader)->Describe().warnings, IsEmpty());
+
+  image.descriptor = text + '\0' + text.substr(text.size() - 7);
+  const auto longer = Open(image.Bytes());
+  ASSERT_TRUE(longer.ok()) << longer.status().message();
+  EXPECT_THAT((*longer)->Describe().warnings, ElementsAre(HasSubstr("NUL")));
+}
+
 TEST_F(VmdkReaderTest, ExtentOfADiskIsNoDisk) {
   SparseFile image;
   image.descriptor.clear();
