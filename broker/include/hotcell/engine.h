@@ -334,7 +334,8 @@ struct PoolOptions {
   uint32_t info_workers = 0;     // for Info(), and for Convert() of images that are next to empty
   uint32_t convert_workers = 0;  // for Convert()
   uint32_t lanes = 0;            // of convert_workers; 0: as ConvertRequest::lanes
-  // guest_memory and report_bytes are those of the jobs to be served; the rest is not looked at.
+  // guest_memory, cpu_time and report_bytes are those of the jobs to be served; the rest is not
+  // looked at.
   Limits limits;
 };
 
