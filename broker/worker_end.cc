@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -145,9 +146,11 @@ absl::Status ViolationStatus(const v1::Violation& violation) {
 absl::Status FailureStatus(const v1::Failure& failure) {
   const std::string action =
       absl::StrCat("the worker failed to ", Escape(failure.step()), EscapeDetail(failure.detail()));
+  // Steps have the names of KVM's calls, or say what is done.
+  const bool is_kvm = absl::StartsWith(failure.step(), "KVM_");
   return WithFailureKind(failure.error() == 0 ? absl::InternalError(action)
                                               : absl::ErrnoToStatus(failure.error(), action),
-                         FailureKind::kKvm);
+                         is_kvm ? FailureKind::kKvm : FailureKind::kHost);
 }
 
 absl::Status WorkerDeathStatus(const siginfo_t& info) {

@@ -76,14 +76,21 @@ TEST(ViolationStatusTest, NamesTheSystemCallAndThePhase) {
 
 TEST(FailureStatusTest, TellsStepErrnoAndDetail) {
   v1::Failure failure;
-  failure.set_step("create the VM");
+  failure.set_step("KVM_CREATE_VM");
   failure.set_error(EBUSY);
   failure.set_detail("again");
   EXPECT_EQ(MessageOf(FailureStatus(failure)),
-            "the worker failed to create the VM (again): Device or resource busy");
+            "the worker failed to KVM_CREATE_VM (again): Device or resource busy");
   failure.set_error(0);
   EXPECT_EQ(FailureStatus(failure).code(), absl::StatusCode::kInternal);
+}
+
+TEST(FailureStatusTest, TellsKvmFromTheRestOfTheHost) {
+  v1::Failure failure;
+  failure.set_step("KVM_CREATE_VM");
   EXPECT_EQ(FailureKindOf(FailureStatus(failure)), FailureKind::kKvm);
+  failure.set_step("allocate guest memory");
+  EXPECT_EQ(FailureKindOf(FailureStatus(failure)), FailureKind::kHost);
 }
 
 TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
