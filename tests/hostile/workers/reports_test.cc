@@ -171,7 +171,7 @@ std::vector<WordsCase> WordsCases() {
   for (int i = 0; i < 900; ++i) escapes += "\x1b[2J";
   const auto phase = [](int value) { return static_cast<v1::Phase>(value); };
   return {
-      {"NoLayers", EmptyLayers(0), "no_new_privs", kRefused},
+      {"NoLayers", EmptyLayers(0), "no-new-privs", kRefused},
       {"TwoThousandEmptyLayers", EmptyLayers(2000), kNoSense},
       {"TenThousandEmptyLayers", EmptyLayers(10000), "a frame of 20004 bytes; 1 to 4092"},
       {"ALayerTwice", WithLayer(v1::LAYER_SECCOMP, v1::LAYER_STATE_ACHIEVED), kNoSense},
