@@ -53,6 +53,8 @@ class Suite:
 
     def cancelled_job(self, *arguments, lanes=1, run_filter="run"):
         """The same, ended by SIGINT while it runs."""
+        if os.path.exists(self.log):
+            os.remove(self.log)  # else that of the job before is taken for this one's
         with subprocess.Popen(self._command(arguments), stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as strace:
             try:
