@@ -18,7 +18,7 @@ enum class Misbehaviour : uint64_t {
   kHangs,           // does not even react to Stop
   kStops,           // Finished{STOPPED}, which nobody asked for
   kFaults,          // Finished with a page fault
-  kFails,           // Failure{create the VM}
+  kFails,           // Failure{KVM_CREATE_VM}
   kLeavesNoReport,  // Finished{EXITED}, without a report in the arena
   kLacksSeccomp,    // says that this kernel has none
   kLacksLandlock,   // likewise, and otherwise as kExits

@@ -15,7 +15,7 @@ _ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."
 sys.path.insert(0, os.path.join(_ROOT, "tests"))
 
 # pylint: disable=wrong-import-position
-from hostile.images.cases import CASES
+from hostile.images import cases
 
 _MAGIC = b"\x89HCI"
 _REFUSE, _SELF, _OTHERS = range(3)
@@ -81,7 +81,8 @@ def _format_of(case_name):
 
 
 def damaged(image_format, directory):
-    for name, make in CASES.items():
+    cases.load()
+    for name, make in cases.CASES.items():
         if image_format != _format_of(name):
             continue
         place = os.path.join(directory, name)
