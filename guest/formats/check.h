@@ -2,6 +2,7 @@
 #ifndef HOTCELL_GUEST_FORMATS_CHECK_H_
 #define HOTCELL_GUEST_FORMATS_CHECK_H_
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,7 +38,9 @@ struct CheckResult {
   uint64_t compressed_clusters = 0;
   uint64_t fragmented_clusters = 0;
 
-  void Add(CheckFinding::Kind kind, std::string text) {
+  // `text()` is called only while texts are kept, for findings of which there can be millions.
+  template <std::invocable Text>
+  void Add(CheckFinding::Kind kind, Text text) {
     switch (kind) {
       case CheckFinding::Kind::kLeak:
         ++leaks;
@@ -49,7 +52,10 @@ struct CheckResult {
         ++check_errors;
         break;
     }
-    if (findings.size() < kMaxFindings) findings.push_back({kind, std::move(text)});
+    if (findings.size() < kMaxFindings) findings.push_back({kind, text()});
+  }
+  void Add(CheckFinding::Kind kind, std::string text) {
+    Add(kind, [&] { return std::move(text); });
   }
 };
 

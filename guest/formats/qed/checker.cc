@@ -80,9 +80,10 @@ class Checker {
     const uint64_t begin = offset / layout_.cluster_size;
     for (uint64_t cluster = begin; cluster < begin + count; ++cluster) {
       if (used_[cluster]) {
-        result_.Add(Kind::kCorruption,
-                    StrCat("qed: the cluster at ", Hex(cluster * layout_.cluster_size), " of ",
-                           what, " is also claimed by another structure"));
+        result_.Add(Kind::kCorruption, [&] {
+          return StrCat("qed: the cluster at ", Hex(cluster * layout_.cluster_size), " of ", what,
+                        " is also claimed by another structure");
+        });
         free = false;
       }
       used_[cluster] = true;
@@ -123,8 +124,9 @@ class Checker {
     for (uint64_t cluster = layout_.header.size / layout_.cluster_size; cluster < clusters_;
          ++cluster) {
       if (used_[cluster]) continue;
-      result_.Add(Kind::kLeak, StrCat("qed: nothing claims the cluster at ",
-                                      Hex(cluster * layout_.cluster_size)));
+      result_.Add(Kind::kLeak, [&] {
+        return StrCat("qed: nothing claims the cluster at ", Hex(cluster * layout_.cluster_size));
+      });
     }
   }
 

@@ -168,7 +168,9 @@ void Checker::CheckSpace(uint64_t begin, uint64_t end) {
   const uint64_t size = layout_.metadata.block_size;
   for (uint64_t at = begin; at < end && end - at >= size && result_.leaks < kMaxLeaks; at += size) {
     if (FindOverlap(layout_.regions, at, size) != nullptr) continue;
-    result_.Add(Kind::kLeak, StrCat("vhdx: the space of a block at ", Hex(at), " is not in use"));
+    result_.Add(Kind::kLeak, [&] {
+      return StrCat("vhdx: the space of a block at ", Hex(at), " is not in use");
+    });
   }
 }
 

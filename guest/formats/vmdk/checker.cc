@@ -40,6 +40,11 @@ class ExtentChecker {
       first_pass_ = begin == 0;
       HOTCELL_RETURN_IF_ERROR(Pass(io));
       if (layout_.kind == SparseKind::kHosted) FindLeaks(sectors);
+      // A sparse file can be exabytes of nothing.
+      const uint64_t next = begin + kWindowSectors;
+      if (claimed_end_ > next) continue;
+      if (layout_.kind == SparseKind::kHosted && next < end) ReportLeak(next, end);
+      break;
     }
     return layout_.rgd_offset != 0 ? CompareDirectories(io) : OkStatus();
   }
@@ -49,6 +54,10 @@ class ExtentChecker {
     result_.Add(kind, InExtent(info_, CorruptImage(message)).message());
   }
   void Corruption(const std::string& message) { Report(CheckFinding::Kind::kCorruption, message); }
+  bool Claim(uint64_t sector, uint64_t count) {
+    claimed_end_ = std::max(claimed_end_, sector + count);
+    return sectors_->Claim(sector, count);
+  }
   // What every pass meets again is reported once.
   void CorruptionOnce(const Status& status) {
     if (first_pass_) Corruption(status.message());
@@ -58,10 +67,10 @@ class ExtentChecker {
     for (const Region& region : layout_.metadata) {
       // seSparse's tables claim this one by one.
       if (layout_.kind == SparseKind::kSeSparse && region.offset == layout_.tables.offset) continue;
-      sectors_->Claim(region.offset / kSectorSize, Sectors(region.size));
+      Claim(region.offset / kSectorSize, Sectors(region.size));
     }
     if (layout_.footer) {
-      sectors_->Claim(Sectors(layout_.file.size - sizeof(StreamEnd)), Sectors(sizeof(StreamEnd)));
+      Claim(Sectors(layout_.file.size - sizeof(StreamEnd)), Sectors(sizeof(StreamEnd)));
       ClaimMarkerBefore(layout_.gd_offset);
     }
     if (layout_.rgd_offset != 0) {
@@ -70,7 +79,7 @@ class ExtentChecker {
     return WalkDirectory(io, layout_.gd_offset, /*grains=*/true);
   }
 
-  void ClaimMarkerBefore(uint64_t metadata) { sectors_->Claim(metadata / kSectorSize - 1, 1); }
+  void ClaimMarkerBefore(uint64_t metadata) { Claim(metadata / kSectorSize - 1, 1); }
 
   Status WalkDirectory(IoChannel& io, uint64_t directory, bool grains) {
     std::array<uint64_t, GrainMap::kBatch> batch;
@@ -97,7 +106,7 @@ class ExtentChecker {
   bool ClaimTable(uint64_t index, uint64_t table) {
     if (table >= tables_end_) return false;
     if (layout_.footer) ClaimMarkerBefore(table);
-    if (sectors_->Claim(table / kSectorSize, Sectors(layout_.table_size()))) return true;
+    if (Claim(table / kSectorSize, Sectors(layout_.table_size()))) return true;
     Corruption(StrCat("vmdk: the grain table at ", Hex(table), " (grain directory entry ", index,
                       ") overlaps something else"));
     return false;
@@ -135,7 +144,7 @@ class ExtentChecker {
       if (!stream.ok()) return stream.status();
       size = *stream;
     }
-    if (!sectors_->Claim(grain->offset / kSectorSize, Sectors(size))) {
+    if (!Claim(grain->offset / kSectorSize, Sectors(size))) {
       Corruption(StrCat("vmdk: the grain of extent offset ", Hex(offset), " at ",
                         Hex(grain->offset), " (", size, " bytes) overlaps something else"));
     }
@@ -171,17 +180,16 @@ class ExtentChecker {
     return sizeof(GrainMarker) + marker.size;
   }
 
-  // Padding is smaller than a grain.
   void FindLeaks(const SectorMap& sectors) {
-    const uint64_t grain_sectors = layout_.grain_size / kSectorSize;
-    const uint64_t first = Sectors(layout_.overhead);
-    sectors.ForEachFree([&](uint64_t begin, uint64_t count) {
-      const uint64_t end = begin + count;
-      begin = std::max(begin, first);
-      if (begin >= end || end - begin < grain_sectors) return;
-      Report(CheckFinding::Kind::kLeak, StrCat("vmdk: nothing uses the ", end - begin,
-                                               " sectors at ", Hex(begin * kSectorSize)));
-    });
+    sectors.ForEachFree([&](uint64_t begin, uint64_t count) { ReportLeak(begin, begin + count); });
+  }
+
+  // Padding is smaller than a grain.
+  void ReportLeak(uint64_t begin, uint64_t end) {
+    begin = std::max(begin, Sectors(layout_.overhead));
+    if (begin >= end || end - begin < layout_.grain_size / kSectorSize) return;
+    Report(CheckFinding::Kind::kLeak, StrCat("vmdk: nothing uses the ", end - begin, " sectors at ",
+                                             Hex(begin * kSectorSize)));
   }
 
   // Both directories name tables for the same grains, whose entries are the same.
@@ -238,6 +246,7 @@ class ExtentChecker {
   CheckResult& result_;
   SectorMap* sectors_ = nullptr;  // of the pass
   bool first_pass_ = true;
+  uint64_t claimed_end_ = 0;          // sectors; in all of the file
   uint64_t tables_end_ = UINT64_MAX;  // those from here on are left out
 };
 

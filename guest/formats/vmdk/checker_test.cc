@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "guest/formats/check.h"
 #include "guest/formats/vmdk/sector_map.h"
 #include "guest/formats/vmdk/test_image.h"
@@ -11,8 +13,10 @@ namespace {
 
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 // "corruption: text" and so on.
 std::vector<std::string> Findings(const CheckResult& result) {
@@ -62,6 +66,29 @@ TEST_F(VmdkCheckTest, UnusedGrainIsALeak) {
 
   EXPECT_THAT(Check(), ElementsAre("leak: vmdk: nothing uses the 128 sectors at 0x10000",
                                    "leak: vmdk: nothing uses the 256 sectors at 0x30000"));
+}
+
+// Zeroes follow the image, more than anyone could look at.
+class HugeFile : public MemoryFile {
+ public:
+  static constexpr uint64_t kSize = uint64_t{1} << 60;
+
+  using MemoryFile::MemoryFile;
+  uint64_t size() override { return kSize; }
+  IoResult Read(uint64_t offset, std::span<std::byte> data) override {
+    std::ranges::fill(data, std::byte{0});
+    MemoryFile::Read(offset, data);
+    return {.value = data.size()};
+  }
+};
+
+TEST_F(VmdkCheckTest, EndsWhereNothingIsClaimedAnyMore) {
+  image_.SetGrain(3, image_.AppendGrain(1));
+
+  const std::vector<std::string> findings = CheckFile(std::make_unique<HugeFile>(image_.Bytes()));
+
+  ASSERT_THAT(findings, SizeIs(2));
+  EXPECT_THAT(findings[1], EndsWith("sectors at 0x1000000000"));
 }
 
 TEST_F(VmdkCheckTest, GrainClaimedTwiceIsCorrupt) {

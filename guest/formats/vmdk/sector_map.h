@@ -2,6 +2,7 @@
 #ifndef HOTCELL_GUEST_FORMATS_VMDK_SECTOR_MAP_H_
 #define HOTCELL_GUEST_FORMATS_VMDK_SECTOR_MAP_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -21,17 +22,19 @@ class SectorMap {
   void ForEachFree(Function found) const {
     for (uint64_t sector = begin_; sector < end_;) {
       const uint64_t begin = sector;
-      while (sector < end_ && !IsClaimed(sector)) ++sector;
+      while (sector < end_ && !IsClaimed(sector)) sector = Next(sector, 0);
+      sector = std::min(sector, end_);
       if (sector > begin) found(begin, sector - begin);
-      // Claimed ones are many.
-      while (sector < end_ && IsClaimed(sector)) {
-        const uint64_t bit = sector - begin_;
-        sector += bit % 64 == 0 && words_[bit / 64] == UINT64_MAX ? 64 : 1;
-      }
+      while (sector < end_ && IsClaimed(sector)) sector = Next(sector, UINT64_MAX);
     }
   }
 
  private:
+  // The sector after this one, or after the next 64 when their word says `alike` of all.
+  uint64_t Next(uint64_t sector, uint64_t alike) const {
+    const uint64_t bit = sector - begin_;
+    return sector + (bit % 64 == 0 && words_[bit / 64] == alike ? 64 : 1);
+  }
   bool IsClaimed(uint64_t sector) const {
     const uint64_t bit = sector - begin_;
     return (words_[bit / 64] >> bit % 64 & 1) != 0;

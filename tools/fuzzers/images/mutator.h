@@ -23,7 +23,7 @@ class ImageMutator {
 
   // A few changes, then right checksums, mostly.
   void Mutate(FuzzInput& input);
-  // What is in `other` goes into `input`.
+  // What is in `other` goes into `input`, now and then; otherwise as Mutate().
   void Cross(FuzzInput& input, const FuzzInput& other);
 
  private:
