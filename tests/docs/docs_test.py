@@ -1,0 +1,71 @@
+"""What the documents point at is there: files behind links, tests that are named as proof."""
+
+import fnmatch
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import harness, programs
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_CODE = re.compile(r"```.*?```", re.DOTALL)
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
+# A test's name as the text of a link to its source: [`policy.Rules*`](../policy/rules_test.cc).
+_TEST = re.compile(r"^`([^`]+)`$")
+_SOURCE = re.compile(r"(_test|_tests)\.(cc|py)$")
+
+
+def _documents():
+    for directory, subdirectories, names in os.walk(_ROOT):
+        subdirectories[:] = [name for name in subdirectories
+                             if name != "build" and not name.startswith(".")]
+        for name in names:
+            if name.endswith(".md"):
+                yield os.path.join(directory, name)
+
+
+def _links():
+    """Yields (document, text, path) for each link that leads to a file."""
+    for document in _documents():
+        with open(document, encoding="utf-8") as file:
+            text = _CODE.sub("", file.read())
+        for label, target in _LINK.findall(text):
+            if "://" not in target and not target.startswith("mailto:"):
+                yield document, label, os.path.join(os.path.dirname(document), target)
+
+
+def _links_lead_to_files(_):
+    links = list(_links())
+    harness.check(links, "no document has a link")
+    missing = [f"{os.path.relpath(document, _ROOT)}: [{label}]"
+               for document, label, path in links if not os.path.exists(path)]
+    harness.check(not missing, "links to files that are not there:\n" + "\n".join(missing))
+
+
+def _registered_tests():
+    build = os.path.dirname(os.path.dirname(programs.HOTCELL))
+    listing = programs.must(["ctest", "--test-dir", build, "-N"]).decode()
+    names = re.findall(r"^ *Test +#\d+: (.*)$", listing, re.MULTILINE)
+    # What was not built yet has this in place of its tests.
+    if any(name.endswith("_NOT_BUILT") for name in names):
+        raise harness.Skip("not all tests are built")
+    return names
+
+
+def _named_tests_exist(_):
+    tests = _registered_tests()
+    claims = [(document, match.group(1)) for document, label, path in _links()
+              if _SOURCE.search(path) and (match := _TEST.match(label))]
+    harness.check(claims, "no document names a test")
+    unknown = [f"{os.path.relpath(document, _ROOT)}: {pattern}" for document, pattern in claims
+               if not fnmatch.filter(tests, pattern)]
+    harness.check(not unknown, "tests that do not exist:\n" + "\n".join(unknown))
+
+
+harness.main({
+    "links-lead-to-files": _links_lead_to_files,
+    "named-tests-exist": _named_tests_exist,
+})
