@@ -10,6 +10,7 @@
 
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
+#include "tests/support/i386_entry.h"
 #include "vmm-worker/confinement.h"
 #include "vmm-worker/gate.h"
 
@@ -72,15 +73,6 @@ int64_t ReturnFromSignal(const Self& self) {
   signals_handled = 0;
   if (syscall(SYS_tgkill, self.process, self.thread, SIGUSR1) != 0) return -1;
   return signals_handled;
-}
-
-int64_t Interrupt80(int64_t number) {
-  int64_t result = number;
-  asm volatile("int $0x80"
-               : "+a"(result)
-               : "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
-               : "r8", "r9", "r10", "r11", "memory");
-  return result;
 }
 
 int64_t MakeSystemCall(const ProbeRequest& request, ProbeReply& reply) {

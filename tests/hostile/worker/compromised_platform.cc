@@ -11,6 +11,7 @@
 #include "guest/abi/abi.h"
 #include "tests/hostile/worker/attack.h"
 #include "tests/hostile/worker/stolen_arena.h"
+#include "tests/support/i386_entry.h"
 #include "vmm-worker/payload_platform.h"
 
 namespace hotcell::tests {
@@ -44,15 +45,6 @@ int64_t Resolve(const Attack& attack, const StepResult* results, const Step& ste
       return PageOf(reinterpret_cast<int64_t>(&data_of_the_worker));
   }
   return 0;
-}
-
-int64_t Interrupt80(int64_t number) {
-  int64_t result = number;
-  asm volatile("int $0x80"
-               : "+a"(result)
-               : "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
-               : "r8", "r9", "r10", "r11", "memory");
-  return result;
 }
 
 int64_t Call(int64_t number, const int64_t* arguments) {

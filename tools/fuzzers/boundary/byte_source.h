@@ -44,6 +44,21 @@ class ByteSource {
     return *std::next(std::begin(table), Choose(static_cast<uint32_t>(std::size(table))));
   }
 
+  // A small number, one around those of `edges`, where something begins or ends, or any.
+  template <typename Table>
+  uint64_t TakeNear(const Table& edges) {
+    switch (Choose(4)) {
+      case 0:
+        return Take<uint8_t>();
+      case 1:
+        return Take<uint16_t>();
+      case 2:
+        return Pick(edges) + static_cast<uint64_t>(int64_t{Take<int8_t>()});
+      default:
+        return Take<uint64_t>();
+    }
+  }
+
  private:
   std::string_view rest_;
 };

@@ -159,16 +159,7 @@ class Script {
   uint64_t TakeNumber() {
     static constexpr uint64_t kEdges[] = {0,        4096,       40000,     65536,      2 << 20,
                                           24 << 20, 1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX};
-    switch (input_.Choose(4)) {
-      case 0:
-        return input_.Take<uint8_t>();
-      case 1:
-        return input_.Take<uint16_t>();
-      case 2:
-        return input_.Pick(kEdges) + static_cast<uint64_t>(int64_t{input_.Take<int8_t>()});
-      default:
-        return input_.Take<uint64_t>();
-    }
+    return input_.TakeNear(kEdges);
   }
 
   uint64_t TakeAddress() {

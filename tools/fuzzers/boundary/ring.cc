@@ -84,16 +84,7 @@ class Game {
     static constexpr uint64_t kEdges[] = {0,          kInputSize, kBaseSize,   4096,
                                           1ull << 20, 2ull << 20, 16ull << 20, INT64_MAX,
                                           1ull << 63, 1ull << 32};
-    switch (input_.Choose(4)) {
-      case 0:
-        return input_.Take<uint8_t>();
-      case 1:
-        return input_.Take<uint16_t>();
-      case 2:
-        return input_.Pick(kEdges) + static_cast<uint64_t>(int64_t{input_.Take<int8_t>()});
-      default:
-        return input_.Take<uint64_t>();
-    }
+    return input_.TakeNear(kEdges);
   }
 
   uint64_t TakeBuffer(uint32_t lane) {

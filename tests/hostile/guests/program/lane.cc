@@ -41,6 +41,14 @@ abi::Completion Lane::Do(const abi::Submission& request) {
   return Await();
 }
 
+abi::Completion Lane::OpenReference(uint64_t length, uint32_t kind) {
+  return Do({.opcode = static_cast<uint32_t>(abi::Opcode::kOpenReference),
+             .slot = kInputSlot,
+             .length = length,
+             .buffer = buffers_,
+             .flags = kind});
+}
+
 void Lane::Submit(const abi::Submission& request) {
   Put(request);
   Publish();

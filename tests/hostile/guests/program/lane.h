@@ -33,6 +33,8 @@ class Lane {
   // The next completion; waits for it, awake.
   abi::Completion Await();
   abi::Completion Do(const abi::Submission& request);
+  // Asks for the file whose name are the first `length` bytes of the buffers.
+  abi::Completion OpenReference(uint64_t length, uint32_t kind);
   // Submits and leaves the completion to whom it may concern.
   void Submit(const abi::Submission& request);
 

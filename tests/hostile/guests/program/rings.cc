@@ -165,12 +165,7 @@ HOSTILE_GUEST(flood) {
 HOSTILE_GUEST(open_reference) {
   Lane lane(0);
   ReadScript(lane);
-  const abi::Completion completion =
-      lane.Do({.opcode = static_cast<uint32_t>(abi::Opcode::kOpenReference),
-               .slot = kInputSlot,
-               .length = p.first,
-               .buffer = lane.buffers(),
-               .flags = static_cast<uint32_t>(p.second)});
+  const abi::Completion completion = lane.OpenReference(p.first, static_cast<uint32_t>(p.second));
   if (completion.status == static_cast<uint32_t>(abi::IoStatus::kOk)) Tell(Describe(completion));
   // v1::Report{error {code, message "?"}} with ERROR_LIMIT, ERROR_REFERENCE_REFUSED,
   // ERROR_NOT_FOUND or ERROR_IO.
@@ -186,11 +181,7 @@ HOSTILE_GUEST(many_references) {
   ReadScript(lane);
   for (uint64_t i = 0; i < p.first; ++i) {
     const abi::Completion completion =
-        lane.Do({.opcode = static_cast<uint32_t>(abi::Opcode::kOpenReference),
-                 .slot = kInputSlot,
-                 .length = p.second,
-                 .buffer = lane.buffers(),
-                 .flags = static_cast<uint32_t>(abi::ReferenceKind::kExtent)});
+        lane.OpenReference(p.second, static_cast<uint32_t>(abi::ReferenceKind::kExtent));
     if (completion.status != 0) Tell(std::to_string(i) + " opened, " + Describe(completion));
   }
 }
