@@ -34,17 +34,17 @@ class ExtentChecker {
              StrCat("vmdk: the grain tables are damaged; what lies behind ", Hex(tables_end_),
                     " was not checked"));
     }
-    for (uint64_t begin = 0; begin < end; begin += kWindowSectors) {
-      SectorMap sectors(begin, std::min(kWindowSectors, end - begin));
+    for (uint64_t begin = 0; begin < end; begin = next_claim_) {
+      window_end_ = std::min(begin + kWindowSectors, end);
+      // A sparse file can be exabytes of nothing: on to what this pass meets beyond the window.
+      next_claim_ = end;
+      SectorMap sectors(begin, window_end_ - begin);
       sectors_ = &sectors;
       first_pass_ = begin == 0;
       HOTCELL_RETURN_IF_ERROR(Pass(io));
-      if (layout_.kind == SparseKind::kHosted) FindLeaks(sectors);
-      // A sparse file can be exabytes of nothing.
-      const uint64_t next = begin + kWindowSectors;
-      if (claimed_end_ > next) continue;
-      if (layout_.kind == SparseKind::kHosted && next < end) ReportLeak(next, end);
-      break;
+      if (layout_.kind != SparseKind::kHosted) continue;
+      FindLeaks(sectors);
+      ReportLeak(window_end_, next_claim_);
     }
     return layout_.rgd_offset != 0 ? CompareDirectories(io) : OkStatus();
   }
@@ -55,7 +55,9 @@ class ExtentChecker {
   }
   void Corruption(const std::string& message) { Report(CheckFinding::Kind::kCorruption, message); }
   bool Claim(uint64_t sector, uint64_t count) {
-    claimed_end_ = std::max(claimed_end_, sector + count);
+    if (sector + count > window_end_) {
+      next_claim_ = std::min(next_claim_, std::max(sector, window_end_));
+    }
     return sectors_->Claim(sector, count);
   }
   // What every pass meets again is reported once.
@@ -246,7 +248,8 @@ class ExtentChecker {
   CheckResult& result_;
   SectorMap* sectors_ = nullptr;  // of the pass
   bool first_pass_ = true;
-  uint64_t claimed_end_ = 0;          // sectors; in all of the file
+  uint64_t window_end_ = 0;           // sectors; of this pass
+  uint64_t next_claim_ = 0;           // sectors; the first one claimed behind the window
   uint64_t tables_end_ = UINT64_MAX;  // those from here on are left out
 };
 

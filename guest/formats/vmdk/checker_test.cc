@@ -91,6 +91,15 @@ TEST_F(VmdkCheckTest, EndsWhereNothingIsClaimedAnyMore) {
   EXPECT_THAT(findings[1], EndsWith("sectors at 0x1000000000"));
 }
 
+TEST_F(VmdkCheckTest, SkipsWhatNothingClaimsBetweenGrains) {
+  image_.SetGrain(3, 0xf0000000);
+
+  EXPECT_THAT(
+      CheckFile(std::make_unique<HugeFile>(image_.Bytes())),
+      ElementsAre(EndsWith("sectors at 0x10000"), EndsWith("sectors at 0x1000000000"),
+                  EndsWith("sectors at 0x1e000010000"), EndsWith("sectors at 0x1f000000000")));
+}
+
 TEST_F(VmdkCheckTest, GrainClaimedTwiceIsCorrupt) {
   const uint32_t grain = image_.AppendGrain(1);
   image_.SetGrain(3, grain);
