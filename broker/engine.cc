@@ -257,7 +257,7 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
 
   spec.io = io->get();
   spec.options = &options;
-  spec.symbols = broker::TranscoderSymbols();
+  spec.symbols = broker::BuiltinSymbols();
   absl::StatusOr<WorkerReport> ran = RunJob(transcoder, spec);
   if (!ran.ok()) return ran.status();
   worker_report = *std::move(ran);

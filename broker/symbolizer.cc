@@ -10,13 +10,13 @@ namespace {
 // Farther than this from a function's start is not in it: data, heap or stack.
 constexpr uint64_t kLongestFunction = 256 << 10;
 
-constexpr Symbol kTranscoderSymbols[] = {
-#include "transcoder_symbols.inc"
+constexpr Symbol kBuiltinSymbols[] = {
+#include "builtin_symbols.inc"
 };
 
 }  // namespace
 
-std::span<const Symbol> TranscoderSymbols() { return kTranscoderSymbols; }
+std::span<const Symbol> BuiltinSymbols() { return kBuiltinSymbols; }
 
 std::string Symbolize(uint64_t address, std::span<const Symbol> symbols) {
   const auto next =

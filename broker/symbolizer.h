@@ -13,7 +13,7 @@ struct Symbol {
 };
 
 // Functions of the built-in payload, sorted by address; made while building.
-std::span<const Symbol> TranscoderSymbols();
+std::span<const Symbol> BuiltinSymbols();
 
 // "function+0x12" when `address` may lie in one of `symbols`, else "0x200012".
 std::string Symbolize(uint64_t address, std::span<const Symbol> symbols);

@@ -7,6 +7,8 @@ function(hotcell_guest_library name)
   target_link_libraries(${name} PUBLIC hotcell_view_guest hotcell_guest_protos_native PRIVATE hotcell_host_options)
   add_library(${name}_guest STATIC ${ARG_SOURCES})
   target_link_libraries(${name}_guest PUBLIC hotcell_view_guest hotcell_guest_protos_guest PRIVATE hotcell_guest_options)
+  # Built for the programs that are.
+  set_target_properties(${name}_guest PROPERTIES EXCLUDE_FROM_ALL TRUE)
   foreach(dependency IN LISTS ARG_DEPENDS)
     target_link_libraries(${name} PUBLIC ${dependency})
     target_link_libraries(${name}_guest PUBLIC ${dependency}_guest)

@@ -265,7 +265,7 @@ class Talk {
     if (message.has_finished()) {
       const v1::Finished& finished = message.finished();
       const absl::Status status =
-          broker::GuestEndStatus(finished, finished.detail(), broker::TranscoderSymbols());
+          broker::GuestEndStatus(finished, finished.detail(), broker::BuiltinSymbols());
       const bool good = finished.reason() == v1::END_REASON_EXITED && finished.exit_code() == 0;
       Check(status.ok() == good, "a guest has done well only if it exited with 0");
       CheckError(status);

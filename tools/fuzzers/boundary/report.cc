@@ -190,10 +190,10 @@ void CheckMap(ByteSource input) {
 
 void CheckEnd(const v1::Finished& finished, std::string_view words) {
   const absl::Status status =
-      broker::GuestEndStatus(finished, {words.data(), words.size()}, broker::TranscoderSymbols());
+      broker::GuestEndStatus(finished, {words.data(), words.size()}, broker::BuiltinSymbols());
   CheckStatus(status);
   CheckClean(cli::DescribeEnd(finished), "the end of a guest");
-  CheckClean(broker::DescribePlace(finished.registers(), broker::TranscoderSymbols()), "a place");
+  CheckClean(broker::DescribePlace(finished.registers(), broker::BuiltinSymbols()), "a place");
   CheckLines(cli::RegistersText(finished.registers()), "registers");
   CheckLines(cli::DirtyPagesText(finished), "dirty pages");
   CheckLines(cli::VgaText(finished.vga_text()), "a screen");
