@@ -107,7 +107,7 @@ void Arena::Warm() const {
   if (warm_size_ == 0) return;
   for (uint32_t i = 0; i < header_.lane_count; ++i) {
     std::byte* const buffers =
-        mapping_.data() + header_.buffers_offset + i * kBuffersPerLane * kBufferSize;
+        mapping_.data() + header_.buffers_offset + uint64_t{i} * kBuffersPerLane * kBufferSize;
     // Linux 5.14; without it the pages come when they are used.
     [[maybe_unused]] const int error = madvise(buffers, warm_size_, MADV_POPULATE_WRITE);
   }

@@ -52,7 +52,7 @@ absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& pr
 }
 
 absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerPrograms& programs,
-                                                               std::vector<Kind> kinds,
+                                                               const std::vector<Kind>& kinds,
                                                                DyingWorkers& dying) {
   absl::StatusOr<UniqueFd> nudge = MakeEventFd(EFD_NONBLOCK);
   if (!nudge.ok()) return nudge.status();

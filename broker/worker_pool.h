@@ -50,7 +50,7 @@ class WorkerPool {
   // Starts the thread. `programs` and `dying` outlive the pool. The first workers are ready a few
   // milliseconds later.
   static absl::StatusOr<std::unique_ptr<WorkerPool>> Create(const WorkerPrograms& programs,
-                                                            std::vector<Kind> kinds,
+                                                            const std::vector<Kind>& kinds,
                                                             DyingWorkers& dying);
   // Ends the thread and the workers that have not been taken. Those that have must be gone: they
   // die with the thread.

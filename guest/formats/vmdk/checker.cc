@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -38,12 +39,11 @@ class ExtentChecker {
       window_end_ = std::min(begin + kWindowSectors, end);
       // A sparse file can be exabytes of nothing: on to what this pass meets beyond the window.
       next_claim_ = end;
-      SectorMap sectors(begin, window_end_ - begin);
-      sectors_ = &sectors;
+      sectors_.emplace(begin, window_end_ - begin);
       first_pass_ = begin == 0;
       HOTCELL_RETURN_IF_ERROR(Pass(io));
       if (layout_.kind != SparseKind::kHosted) continue;
-      FindLeaks(sectors);
+      FindLeaks();
       ReportLeak(window_end_, next_claim_);
     }
     return layout_.rgd_offset != 0 ? CompareDirectories(io) : OkStatus();
@@ -182,8 +182,9 @@ class ExtentChecker {
     return sizeof(GrainMarker) + marker.size;
   }
 
-  void FindLeaks(const SectorMap& sectors) {
-    sectors.ForEachFree([&](uint64_t begin, uint64_t count) { ReportLeak(begin, begin + count); });
+  void FindLeaks() {
+    sectors_->ForEachFree(
+        [&](uint64_t begin, uint64_t count) { ReportLeak(begin, begin + count); });
   }
 
   // Padding is smaller than a grain.
@@ -246,7 +247,7 @@ class ExtentChecker {
   GrainMap& map_;
   const SparseLayout& layout_;
   CheckResult& result_;
-  SectorMap* sectors_ = nullptr;  // of the pass
+  std::optional<SectorMap> sectors_;  // of the pass
   bool first_pass_ = true;
   uint64_t window_end_ = 0;           // sectors; of this pass
   uint64_t next_claim_ = 0;           // sectors; the first one claimed behind the window
