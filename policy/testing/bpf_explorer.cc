@@ -16,6 +16,7 @@ struct State {
   Word loaded = Word::kArgument;
   Range number;
   Range arch;
+  // NOLINTNEXTLINE(modernize-use-nullptr): a false alarm of clang-tidy 14.
   auto operator<=>(const State&) const = default;
 };
 

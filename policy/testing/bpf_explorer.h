@@ -14,6 +14,7 @@ namespace hotcell::policy::testing {
 struct Range {
   uint32_t first = 0;
   uint32_t last = UINT32_MAX;
+  // NOLINTNEXTLINE(modernize-use-nullptr): a false alarm of clang-tidy 14.
   auto operator<=>(const Range&) const = default;
 };
 
