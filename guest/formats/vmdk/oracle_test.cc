@@ -53,9 +53,9 @@ std::vector<Variant> Variants() {
        "qemu-img create -q -f vmdk image.vmdk 9G\n"
        "qemu-io -f vmdk -c 'write -P 5 5G 100k' -c 'write -P 6 9663610880 64k' "
        "image.vmdk >/dev/null"},
-      {"sparse_1900g",
-       "qemu-img create -q -f vmdk image.vmdk 1900G\n"
-       "qemu-io -f vmdk -c 'write -P 5 1800G 100k' image.vmdk >/dev/null"},
+      {"sparse_1100g",
+       "qemu-img create -q -f vmdk image.vmdk 1100G\n"
+       "qemu-io -f vmdk -c 'write -P 5 1090G 100k' image.vmdk >/dev/null"},
       {"two_sparse_extents",
        "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse image.vmdk 3G\n"
        "qemu-io -f vmdk -c 'write -P 5 2047M 2M' -c 'write -P 6 3221225000 472' "
