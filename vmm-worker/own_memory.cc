@@ -13,7 +13,7 @@
 #include "guest/abi/abi.h"
 
 // The linker's: where the data of the program begins and ends.
-extern "C" char __data_start[];
+extern "C" char __data_start[];  // NOLINT(bugprone-reserved-identifier)
 extern "C" char _end[];
 
 namespace hotcell::worker {
@@ -30,6 +30,7 @@ constexpr uintptr_t kStackSpan = 16 << 20;
 Status HideFromDumps(uintptr_t begin, uintptr_t end) {
   begin &= ~uintptr_t{abi::kPageSize - 1};
   end = (end + abi::kPageSize - 1) & ~uintptr_t{abi::kPageSize - 1};
+  // The kernel tells of memory in numbers. NOLINTNEXTLINE(performance-no-int-to-ptr)
   if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTDUMP) == 0 || errno == ENOMEM) {
     return {};
   }
@@ -53,6 +54,7 @@ Status HideOwnMemoryFromDumps() {
   if (!status.ok()) return status;
   // The program's name is what the kernel puts on the stack first, below one word of zeroes.
   const uintptr_t name = getauxval(AT_EXECFN);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
   const uintptr_t top = name + std::strlen(reinterpret_cast<const char*>(name)) + 1 + sizeof(void*);
   return HideFromDumps(top - kStackSpan, top);
 }

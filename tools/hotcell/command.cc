@@ -113,6 +113,7 @@ int RunConfigured(const Command& command, int argc, char** argv) {
   arguments.insert(arguments.end(), configured->begin(), configured->end());
   arguments.insert(arguments.end(), argv + 1, argv + argc);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   return command.run(static_cast<int>(arguments.size()), pointers.data());
