@@ -176,6 +176,7 @@ struct CheckResult;
 class MeasuredDisk;
 struct MeasureOptions;
 struct Measurement;
+class Survey;
 
 inline constexpr size_t kProbeTailSize = 512;
 
@@ -201,6 +202,10 @@ struct FormatDriver {
   int (*probe_tail)(std::span<const std::byte> tail) = nullptr;
   // The format is known only to be refused: `open` says why and what to do instead.
   bool refused = false;
+  // Looks at what a reader may pass over and others do not: header-level facts, whose cost does not
+  // grow with the disk. Called for `inspect`, after `open` succeeded. An error means that it could
+  // not look. nullptr: all readers of the format in use see what this one sees.
+  Status (*survey)(IoChannel& io, const FileHandle& file, Survey& survey) = nullptr;
 };
 
 // An error that names the limit when the disk is bigger than the job allows to be read.

@@ -105,6 +105,10 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
     return inspection;
   }
   inspection.info = (*reader)->Describe();
+  if (format.survey != nullptr) {
+    inspection.failure = format.survey(io, file, inspection.survey);
+    if (!inspection.failure.ok()) return inspection;
+  }
   if (inspect.check) LookDeeper(io, format, file, options, inspection);
   return inspection;
 }

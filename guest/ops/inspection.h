@@ -8,6 +8,7 @@
 
 #include "guest/formats/check.h"
 #include "guest/formats/format.h"
+#include "guest/formats/survey.h"
 #include "guest/ops/signatures.h"
 #include "guest/runtime/io.h"
 #include "guest/runtime/status.h"
@@ -22,6 +23,7 @@ struct Inspection {
   std::vector<FileSignature> signatures;
   Status failure;                        // of opening it
   std::optional<ImageDescription> info;  // nullopt: it could not be opened
+  Survey survey;
   std::optional<CheckResult> check;
   Status check_failure;
 };

@@ -72,6 +72,7 @@ class ReportMessage {
   std::deque<std::vector<hotcell_v1_ReferenceInfo>> references_;
   std::vector<hotcell_v1_CheckFinding> findings_;
   std::vector<hotcell_v1_Signature> signatures_;
+  std::vector<hotcell_v1_Concern> concerns_;
   hotcell_v1_ImageInfo inspected_ = hotcell_v1_ImageInfo_init_zero;
   hotcell_v1_CheckReport check_ = hotcell_v1_CheckReport_init_zero;
   std::vector<hotcell_v1_ImageInfo> chain_;
@@ -349,6 +350,13 @@ void ReportMessage::SetInspection(const Inspection& inspection) {
   }
   inspect.signatures_count = Counted(signatures_);
   inspect.signatures = signatures_.data();
+  for (const Concern& concern : inspection.survey.concerns()) {
+    concerns_.push_back(
+        {.kind = static_cast<hotcell_v1_ConcernKind>(concern.kind), .text = Bytes(concern.text)});
+  }
+  inspect.concerns_count = Counted(concerns_);
+  inspect.concerns = concerns_.data();
+  inspect.reader_memory = inspection.survey.reader_memory();
   inspect.has_failure = !inspection.failure.ok();
   if (inspect.has_failure) inspect.failure = MakeError(inspection.failure);
   if (inspection.info) {

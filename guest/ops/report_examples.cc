@@ -86,6 +86,18 @@ std::string EncodedRawInfo(size_t capacity) {
   return Encoded({.info = {ImageDescription{.format = "raw", .virtual_size = 512}}}, capacity);
 }
 
+std::string EncodedConcerns(size_t capacity) {
+  Inspection inspection = {.format = "vmdk"};
+  for (const ConcernKind kind :
+       {ConcernKind::kReadersDiffer, ConcernKind::kHiddenReference, ConcernKind::kNotUnderstood,
+        ConcernKind::kNestedImage, ConcernKind::kOddity}) {
+    inspection.survey.Add(kind, "hint \xff");
+  }
+  inspection.survey.AddReaderMemory(UINT64_MAX);
+  inspection.survey.AddReaderMemory(1);
+  return Encoded({.inspection = std::move(inspection)}, capacity);
+}
+
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity) {
   ImageDescription info = {.format = "qcow2"};
   info.snapshots.assign(count, {.id = "1"});

@@ -18,6 +18,8 @@ std::string EncodedConvert(size_t capacity);
 std::string EncodedRichInfo(size_t capacity);
 std::string EncodedChain(size_t capacity);
 std::string EncodedRawInfo(size_t capacity);
+// One concern of each kind, and more memory than there is.
+std::string EncodedConcerns(size_t capacity);
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity);
 
 // Runs RunJob() on one lane over an image of 4 MiB and returns the report's bytes.

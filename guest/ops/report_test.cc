@@ -123,6 +123,19 @@ TEST(Report, OfMoreSnapshotsThanItCanListSaysSo) {
   EXPECT_THAT(report.warnings(), ElementsAre("only the first 65535 of 70000 snapshots are listed"));
 }
 
+TEST(Report, CarriesEachKindOfConcern) {
+  const v1::Inspection inspection = Decoded(EncodedConcerns(kPlenty)).inspect();
+  std::vector<v1::ConcernKind> kinds;
+  for (const v1::Concern& concern : inspection.concerns()) {
+    kinds.push_back(concern.kind());
+    EXPECT_EQ(concern.text(), "hint \xff");
+  }
+  EXPECT_THAT(kinds, ElementsAre(v1::CONCERN_KIND_READERS_DIFFER, v1::CONCERN_KIND_HIDDEN_REFERENCE,
+                                 v1::CONCERN_KIND_NOT_UNDERSTOOD, v1::CONCERN_KIND_NESTED_IMAGE,
+                                 v1::CONCERN_KIND_ODDITY));
+  EXPECT_EQ(inspection.reader_memory(), UINT64_MAX);
+}
+
 v1::Job InfoJob() {
   v1::Job job;
   job.set_lanes(1);

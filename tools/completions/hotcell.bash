@@ -38,8 +38,8 @@ _hotcell_options() {
       ;;
     check) echo "-f -q -T -U --format --quiet --force-share --image-opts --output $_hotcell_common" ;;
     inspect)
-      echo "-f -q -U --format --quiet --force-share --allow-format --max-expansion
-        --max-virtual-size --no-check --output $_hotcell_common"
+      echo "-f -q -U --format --quiet --force-share --allow-format --max-reader-memory
+        --max-expansion --max-virtual-size --no-check --output $_hotcell_common"
       ;;
     digest)
       echo "-f -p -T -U --format --progress --force-share --backing --follow-references --lanes
@@ -75,7 +75,7 @@ _hotcell_values() {
     *:--limit) echo "$_hotcell_limits" ;;
     *:--require) echo "$_hotcell_layers" ;;
     *:-l | *:-m | *:-S | *:--snapshot | *:--backing | *:--lanes | *:--load | *:--entry | *:--mem | \
-      *:--vcpus | *:--output-capacity | *:--max-expansion | *:--max-virtual-size | *:--memory | *:--timeout)
+      *:--vcpus | *:--output-capacity | *:--max-expansion | *:--max-virtual-size | *:--max-reader-memory | *:--memory | *:--timeout)
       echo ""
       ;;
     *) return 1 ;;

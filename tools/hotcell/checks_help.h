@@ -97,6 +97,9 @@ is encrypted, damaged or too big. Nothing but FILE is opened.
                     only these formats are safe (default: all but qed)
   --max-virtual-size SIZE
                     a bigger disk is not safe (default: 64T)
+  --max-reader-memory SIZE
+                    nor is one that programs take more than SIZE of memory to open (default:
+                    256M)
   --max-expansion COUNT
                     nor is one more than COUNT times as big as the file (default: any)
   --no-check        do not look for damage in the image's tables, and in the first 64 MiB

@@ -25,6 +25,7 @@ constexpr uint64_t kMostExpansion = 1ull << 40;
 enum InspectOption : int {
   kAllowFormat = kFirstLongOption,
   kMaxExpansion,
+  kMaxReaderMemory,
   kMaxVirtualSize,
   kNoCheck,
   kOutput,
@@ -36,6 +37,7 @@ constexpr OptionSpec kOptions[] = {
     {'U', "force-share", false},
     {kAllowFormat, "allow-format", true},
     {kMaxExpansion, "max-expansion", true},
+    {kMaxReaderMemory, "max-reader-memory", true},
     {kMaxVirtualSize, "max-virtual-size", true},
     {kNoCheck, "no-check", false},
     {kOutput, "output", true},
@@ -73,6 +75,12 @@ absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options
           ParseCount(value, "disk bytes for each of the file", 1, kMostExpansion);
       if (!most.ok()) return most.status();
       options.policy.max_expansion = *most;
+      return absl::OkStatus();
+    }
+    case kMaxReaderMemory: {
+      const absl::StatusOr<uint64_t> size = ParseSize(value);
+      if (!size.ok()) return size.status();
+      options.policy.max_reader_memory = *size;
       return absl::OkStatus();
     }
     case kMaxVirtualSize: {

@@ -48,6 +48,7 @@ class Judgement {
     } else if (reply_.failure.ok()) {
       Against("cannot-open", "the guest says nothing of the image");
     }
+    JudgeConcerns();
     JudgeCheck();
     for (const std::string& warning : reply_.warnings) Note("warning", warning);
     return std::move(verdict_);
@@ -138,6 +139,34 @@ class Judgement {
       Against("expansion", absl::StrFormat("the disk is %.1f times as big as the file, more than "
                                            "the %d allowed",
                                            Expansion(reply_), policy_.max_expansion));
+    }
+  }
+
+  void JudgeConcerns() {
+    for (const v1::Concern& concern : inspection_.concerns()) {
+      std::string text = Escape(concern.text());
+      switch (concern.kind()) {
+        case v1::CONCERN_KIND_READERS_DIFFER:
+          Against("readers-differ", std::move(text));
+          break;
+        case v1::CONCERN_KIND_HIDDEN_REFERENCE:
+          Against("reference", std::move(text));
+          break;
+        case v1::CONCERN_KIND_NESTED_IMAGE:
+          Against("nested-image", std::move(text));
+          break;
+        case v1::CONCERN_KIND_ODDITY:
+          Note("oddity", std::move(text));
+          break;
+        default:
+          Against("not-understood", std::move(text));
+          break;
+      }
+    }
+    if (inspection_.reader_memory() > policy_.max_reader_memory) {
+      Against("reader-memory", Cat("programs take ", inspection_.reader_memory(),
+                                   " bytes of memory to open it, more than the ",
+                                   policy_.max_reader_memory, " allowed"));
     }
   }
 

@@ -18,6 +18,9 @@ struct VerdictPolicy {
   uint64_t max_virtual_size = 0;  // bytes; 0: no quota but Limits::virtual_size
   // How many times bigger than the file the disk may be; 0: any. A sparse image is mostly holes.
   uint64_t max_expansion = 0;
+  // Bytes that programs in use may have to take to open the image. OpenStack's services open images
+  // within an address space of 1 GiB, programs and libraries included.
+  uint64_t max_reader_memory = 256 << 20;
 };
 
 // Something that speaks against the file, or that one should know.

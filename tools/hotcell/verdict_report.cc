@@ -93,6 +93,7 @@ std::string InspectJson(const InspectReport& report) {
       .Set("other-formats", std::move(others))
       .Set("signatures", std::move(signatures))
       .SetNumber("file-size", report.reply.file_size);
+  if (inspection.has_info()) json.SetNumber("reader-memory", inspection.reader_memory());
   if (inspection.has_info()) json.Set("image", ImageJson(report.reply));
   if (inspection.has_check()) json.Set("check", CheckJson(inspection.check()));
   Json document = Json::Object();

@@ -152,6 +152,32 @@ TEST_F(VerdictTest, KnowsAFormatsOwnSignature) {
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
+TEST_F(VerdictTest, TellsConcernsApart) {
+  const auto add = [&](v1::ConcernKind kind) {
+    v1::Concern& concern = *inspection().add_concerns();
+    concern.set_kind(kind);
+    concern.set_text("text \x1b");
+  };
+  add(v1::CONCERN_KIND_ODDITY);
+  EXPECT_THAT(Reasons(), IsEmpty());
+  EXPECT_THAT(Anomalies(), ElementsAre("oddity"));
+  add(v1::CONCERN_KIND_READERS_DIFFER);
+  add(v1::CONCERN_KIND_HIDDEN_REFERENCE);
+  add(v1::CONCERN_KIND_NOT_UNDERSTOOD);
+  add(v1::CONCERN_KIND_NESTED_IMAGE);
+  add(static_cast<v1::ConcernKind>(99));
+  EXPECT_THAT(Reasons(), ElementsAre("readers-differ", "reference", "not-understood",
+                                     "nested-image", "not-understood"));
+  EXPECT_EQ(verdict_.reasons[0].text, "text \\x1b");
+}
+
+TEST_F(VerdictTest, HoldsReadersToTheirMemory) {
+  inspection().set_reader_memory(policy_.max_reader_memory);
+  EXPECT_THAT(Reasons(), IsEmpty());
+  inspection().set_reader_memory(policy_.max_reader_memory + 1);
+  EXPECT_THAT(Reasons(), ElementsAre("reader-memory"));
+}
+
 TEST_F(VerdictTest, RefusesEncryption) {
   info().set_encrypted(true);
   info().set_encryption("luks");
