@@ -12,6 +12,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "broker/posix_error.h"
 #include "hotcell/text.h"
@@ -89,6 +90,13 @@ absl::Status OpenDirect(JobFile& file) {
 
 bool IsSameFile(const JobFile& a, const JobFile& b) {
   return a.block_device == b.block_device && a.device == b.device && a.inode == b.inode;
+}
+
+FileIdentity Identity(const JobFile& file) { return {.device = file.device, .inode = file.inode}; }
+
+absl::Status RefersToReplaced(const JobFile& file) {
+  return absl::PermissionDeniedError(
+      absl::StrCat(file.name, " is read by the job, and its target is to take the file's place"));
 }
 
 std::string ShownName(absl::string_view name) { return Quote({name.data(), name.size()}); }
@@ -179,11 +187,25 @@ absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view 
     return absl::PermissionDeniedError(
         absl::StrCat(files_[referrer]->name, " refers to the job's own target ", file.name));
   }
+  if (!file.block_device && absl::c_linear_search(replaced_, Identity(file))) {
+    return RefersToReplaced(file);
+  }
   if (files_[referrer]->direct.valid()) {
     if (absl::Status status = OpenDirect(file); !status.ok()) return status;
   }
   ++references_;
   return Add(*std::move(described));
+}
+
+absl::Status FileTable::AddReplacedFile(const FileIdentity& file) {
+  const std::lock_guard lock(mutex_);
+  for (uint32_t slot = 0; slot < count_; ++slot) {
+    const JobFile& other = *files_[slot];
+    if (!other.referrer || other.block_device || Identity(other) != file) continue;
+    return RefersToReplaced(other);
+  }
+  replaced_.push_back(file);
+  return absl::OkStatus();
 }
 
 JobFile* FileTable::Find(uint32_t slot) const {
@@ -214,6 +236,9 @@ absl::StatusOr<uint32_t> FileTable::AddExtent(uint64_t number) {
   ++next_extent_;
   const absl::StatusOr<ExtentFile> file = open_extent_(static_cast<uint32_t>(number));
   if (!file.ok()) return file.status();
+  if (file->replaces) {
+    if (absl::Status status = AddReplacedFile(*file->replaces); !status.ok()) return status;
+  }
   return AddOutput(file->fd, file->name, extent_durability_, /*fresh=*/true, extent_access_);
 }
 

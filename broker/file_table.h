@@ -11,6 +11,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -91,6 +92,10 @@ class FileTable {
   absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
                                         abi::ReferenceKind kind);
 
+  // The job's target, or an extent of it, takes the place of this file, so that no reference may
+  // lead to it. Errors: one does already (kPermissionDenied).
+  absl::Status AddReplacedFile(const FileIdentity& file);
+
   // From now on the guest may have files made for extents of the target, which `open` does: it is
   // asked for each once and in order. They are written as the target is.
   void AllowExtents(ExtentOpener open, Durability durability, Access access);
@@ -127,6 +132,7 @@ class FileTable {
   const FileLimits limits_;
   mutable std::mutex mutex_;  // guards adding and error_
   uint32_t references_ = 0;
+  std::vector<FileIdentity> replaced_;
   absl::Status error_;
   std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
   std::atomic<uint32_t> count_ = 0;  // published after the file is in place

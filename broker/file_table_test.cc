@@ -140,6 +140,27 @@ TEST_F(FileTableTest, RefusesTheJobsOutputAsReference) {
   EXPECT_EQ(Refer("out", 0).status().code(), absl::StatusCode::kPermissionDenied);
 }
 
+TEST_F(FileTableTest, RefusesReferencesToWhatTheTargetReplaces) {
+  for (const char* name : {"a", "base", "other"}) dir_.Write(name, name);
+  AddInput("a");
+  struct stat base {};
+  ASSERT_EQ(stat(dir_.File("base").c_str(), &base), 0);
+  const FileIdentity replaced = {.device = base.st_dev, .inode = base.st_ino};
+  EXPECT_TRUE(files_.AddReplacedFile(replaced).ok());
+  EXPECT_EQ(Refer("base", 0).status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_TRUE(Refer("other", 0).ok());
+}
+
+TEST_F(FileTableTest, ReplacesNothingThatAReferenceLedTo) {
+  for (const char* name : {"a", "base"}) dir_.Write(name, name);
+  AddInput("a");
+  ASSERT_TRUE(Refer("base", 0).ok());
+  struct stat base {};
+  ASSERT_EQ(stat(dir_.File("base").c_str(), &base), 0);
+  EXPECT_EQ(files_.AddReplacedFile({.device = base.st_dev, .inode = base.st_ino}).code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
 TEST_F(FileTableTest, HasABoundedNumberOfSlots) {
   dir_.Write("a", "");
   const UniqueFd fd = dir_.Open("a", O_RDONLY);

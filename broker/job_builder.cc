@@ -89,6 +89,7 @@ struct Target {
   CacheMode cache = CacheMode::kUnsafe;
   bool existing = false;
   const ExtentOpener& open_extent;
+  std::optional<FileIdentity> replaces = {};
 };
 
 using Options = std::vector<std::pair<std::string, std::string>>;
@@ -128,6 +129,9 @@ absl::Status AddTarget(const Target& target, FileTable& files, v1::TargetImage& 
       files.AddOutput(target.fd, target.name, DurabilityOf(target.cache),
                       /*fresh=*/!target.existing, AccessOf(target.cache));
   if (!slot.ok()) return slot.status();
+  if (target.replaces) {
+    if (absl::Status status = files.AddReplacedFile(*target.replaces); !status.ok()) return status;
+  }
   if (target.open_extent) {
     files.AllowExtents(target.open_extent, DurabilityOf(target.cache), AccessOf(target.cache));
   }
@@ -176,7 +180,8 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
                         .backing = request.target_backing,
                         .cache = request.target_cache,
                         .existing = request.target_is_existing,
-                        .open_extent = request.open_extent},
+                        .open_extent = request.open_extent,
+                        .replaces = request.target_replaces},
                        files, *convert.mutable_target());
   }
   if (!status.ok()) return status;

@@ -1,19 +1,20 @@
 #include "hotcell/output_file.h"
 
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "broker/file_attributes.h"
 #include "broker/posix_error.h"
+#include "broker/target_path.h"
 #include "broker/unique_fd.h"
 #include "hotcell/text.h"
 
@@ -21,9 +22,12 @@ namespace hotcell {
 namespace {
 
 using broker::PosixError;
+using broker::TargetPath;
 using broker::UniqueFd;
 
 constexpr int kNameAttempts = 100;
+constexpr mode_t kNewFileMode = 0644;
+constexpr mode_t kPrivateMode = 0600;
 
 // Beside the target, so that a rename stays on its file system; hidden, and told from others'.
 std::string TemporaryName(const std::string& name, int attempt) {
@@ -34,140 +38,196 @@ std::string TemporaryName(const std::string& name, int attempt) {
                          static_cast<uint64_t>(now.tv_nsec) + static_cast<uint64_t>(attempt));
 }
 
-// Where a chain of symbolic links leads, the target itself when it is none. The user named the
-// link, and as with cp and qemu-img it is the file behind it that is written.
-absl::StatusOr<std::string> FollowLinks(std::string path) {
-  for (int i = 0; i < 40; ++i) {
-    std::array<char, PATH_MAX> link;
-    const ssize_t size = readlink(path.c_str(), link.data(), link.size());
-    if (size < 0) return path;  // no link, or nothing there yet
-    std::string next(link.data(), static_cast<size_t>(size));
-    if (!next.empty() && next.front() != '/') {
-      const size_t slash = path.rfind('/');
-      if (slash != std::string::npos) next = absl::StrCat(path.substr(0, slash + 1), next);
-    }
-    path = std::move(next);
+// umask(2) tells only by changing it, for all threads. Without /proc nobody else gets a right.
+mode_t ReadUmask() {
+  constexpr mode_t kAll = 077;
+  std::FILE* const status = std::fopen("/proc/thread-self/status", "re");
+  if (status == nullptr) return kAll;
+  mode_t mask = kAll;
+  char line[256];
+  while (std::fgets(line, sizeof(line), status) != nullptr) {
+    if (std::sscanf(line, "Umask: %o", &mask) == 1) break;
   }
-  return PosixError(ELOOP, absl::StrCat("follow ", Quote(path)));
+  (void)std::fclose(status);
+  return mask;
 }
+
+std::string PathOf(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
 // Gives an unnamed file a name. /proc/self/fd works without CAP_DAC_READ_SEARCH.
 int LinkUnnamed(int fd, int directory, const std::string& name) {
   if (linkat(fd, "", directory, name.c_str(), AT_EMPTY_PATH) == 0) return 0;
   if (errno == EEXIST) return EEXIST;
-  const std::string path = absl::StrCat("/proc/self/fd/", fd);
-  return linkat(AT_FDCWD, path.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0
-                                                                                         : errno;
+  return linkat(AT_FDCWD, PathOf(fd).c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0
+             ? 0
+             : errno;
+}
+
+absl::Status CheckType(const TargetPath& target, const std::string& shown) {
+  if (!target.old.valid() || S_ISREG(target.old_info.st_mode)) return absl::OkStatus();
+  if (S_ISFIFO(target.old_info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(shown, " is a pipe, and images are written in any order; name a file"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      shown,
+      " exists and is not a regular file; only regular files are replaced (-n writes into what is "
+      "there)"));
+}
+
+// A file that is mounted over its name, as containers are given files.
+bool IsMountPoint(int fd) {
+  struct statx info {};
+  return statx(fd, "", AT_EMPTY_PATH, 0, &info) == 0 &&
+         (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+// Whether the caller may put another file under the name of the old one.
+bool MayReplace(const TargetPath& target) {
+  if (faccessat(target.directory.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return false;
+  const bool sticky = (target.directory_info.st_mode & S_ISVTX) != 0;
+  const uid_t self = geteuid();
+  return !sticky || self == 0 || self == target.old_info.st_uid ||
+         self == target.directory_info.st_uid;
+}
+
+// fsync() of a directory that the caller may enter and not read is not to be had.
+int SyncDirectory(int directory, int file) {
+  const UniqueFd readable(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const int result = readable.valid() ? fsync(readable.get()) : syncfs(file);
+  return result == 0 ? 0 : errno;
 }
 
 }  // namespace
 
-absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path) {
-  absl::StatusOr<std::string> target = FollowLinks(path);
+absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path, Links links) {
+  absl::StatusOr<TargetPath> target = broker::ResolveTarget(
+      path, links == Links::kFollow ? broker::FinalLinks::kFollow : broker::FinalLinks::kRefuse);
   if (!target.ok()) return target.status();
   OutputFile output;
-  output.path_ = *std::move(target);
-  const size_t slash = output.path_.rfind('/');
-  output.name_ = slash == std::string::npos ? output.path_ : output.path_.substr(slash + 1);
-  const std::string directory =
-      slash == std::string::npos ? "." : output.path_.substr(0, slash + 1);
-  const std::string shown = Quote(path);
-  if (output.name_.empty() || output.name_ == "." || output.name_ == "..") {
-    return absl::InvalidArgumentError(absl::StrCat(shown, " is no name for a file"));
-  }
-  output.directory_fd_ = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (output.directory_fd_ < 0) {
-    return PosixError(errno, absl::StrCat("open the directory of ", shown));
-  }
-
-  struct stat old {};
-  const bool replaces =
-      fstatat(output.directory_fd_, output.name_.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
-  if (replaces && !S_ISREG(old.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        shown,
-        " exists and is not a regular file; only regular files are replaced (-n writes into "
-        "what is there)"));
-  }
-  // A file that its owner has protected from writing is not replaced either.
-  if (replaces && faccessat(output.directory_fd_, output.name_.c_str(), W_OK, AT_EACCESS) != 0) {
-    return PosixError(errno, absl::StrCat("replace ", shown));
-  }
-
-  output.fd_ = openat(output.directory_fd_, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
-  if (output.fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-    for (int i = 0; i < kNameAttempts && output.fd_ < 0; ++i) {
-      output.temporary_name_ = TemporaryName(output.name_, i);
-      output.fd_ = openat(output.directory_fd_, output.temporary_name_.c_str(),
-                          O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0666);
-      if (output.fd_ < 0 && errno != EEXIST) break;
-    }
-    if (output.fd_ < 0) output.temporary_name_.clear();
-  }
-  if (output.fd_ < 0) return PosixError(errno, absl::StrCat("create ", shown));
-  if (replaces) {
-    // Ownership first: a change of it clears set-id bits. Without the right to give files away the
-    // new file is the caller's, as with any other program that replaces files.
-    [[maybe_unused]] const int ignored = fchown(output.fd_, old.st_uid, old.st_gid);
-    if (fchmod(output.fd_, old.st_mode & 07777) != 0) {
-      return PosixError(errno, absl::StrCat("set the permissions of ", shown));
-    }
-  }
+  output.shown_ = Quote(path);
+  *output.target_ = *std::move(target);
+  if (absl::Status status = CheckType(*output.target_, output.shown_); !status.ok()) return status;
+  const TargetPath& found = *output.target_;
+  output.in_place_ = found.old.valid() &&
+                     (found.name.empty() || IsMountPoint(found.old.get()) || !MayReplace(found));
+  absl::Status status = output.in_place_ ? output.OpenOldFile() : output.OpenNewFile();
+  if (!status.ok()) return status;
   return output;
+}
+
+OutputFile::OutputFile() : target_(std::make_unique<TargetPath>()) {}
+
+absl::Status OutputFile::OpenOldFile() {
+  fd_ = target_->name.empty()
+            ? open(PathOf(target_->old.get()).c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY)
+            : openat(target_->directory.get(), target_->name.c_str(),
+                     O_RDWR | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+  if (fd_ < 0) return PosixError(errno, absl::StrCat("write ", shown_));
+  return absl::OkStatus();
+}
+
+absl::Status OutputFile::OpenNewFile() {
+  const int directory = target_->directory.get();
+  const bool replaces = target_->old.valid();
+  // A file that its owner has protected from writing is not replaced either.
+  if (replaces && faccessat(directory, target_->name.c_str(), W_OK, AT_EACCESS) != 0) {
+    return PosixError(errno, absl::StrCat("replace ", shown_));
+  }
+  // Nobody can open a file that has no name, so that the kernel may apply the umask, or the
+  // directory's default ACL, at once.
+  fd_ = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+               replaces ? kPrivateMode : kNewFileMode);
+  if (fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+    for (int i = 0; i < kNameAttempts && fd_ < 0; ++i) {
+      temporary_name_ = TemporaryName(target_->name, i);
+      fd_ = openat(directory, temporary_name_.c_str(),
+                   O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, kPrivateMode);
+      if (fd_ < 0 && errno != EEXIST) break;
+    }
+    if (fd_ < 0) temporary_name_.clear();
+  }
+  if (fd_ < 0) return PosixError(errno, absl::StrCat("create ", shown_));
+  return absl::OkStatus();
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
-      directory_fd_(std::exchange(other.directory_fd_, -1)),
-      path_(std::move(other.path_)),
-      name_(std::move(other.name_)),
+      in_place_(other.in_place_),
+      shown_(std::move(other.shown_)),
+      target_(std::move(other.target_)),
       temporary_name_(std::exchange(other.temporary_name_, {})) {}
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   if (this == &other) return *this;
   Discard();
   fd_ = std::exchange(other.fd_, -1);
-  directory_fd_ = std::exchange(other.directory_fd_, -1);
-  path_ = std::move(other.path_);
-  name_ = std::move(other.name_);
+  in_place_ = other.in_place_;
+  shown_ = std::move(other.shown_);
+  target_ = std::move(other.target_);
   temporary_name_ = std::exchange(other.temporary_name_, {});
   return *this;
 }
 
 OutputFile::~OutputFile() { Discard(); }
 
+std::optional<FileIdentity> OutputFile::old_file() const {
+  if (target_ == nullptr || !target_->old.valid()) return std::nullopt;
+  return FileIdentity{.device = target_->old_info.st_dev, .inode = target_->old_info.st_ino};
+}
+
 void OutputFile::Discard() {
   if (!temporary_name_.empty()) {
-    unlinkat(directory_fd_, temporary_name_.c_str(), 0);
+    unlinkat(target_->directory.get(), temporary_name_.c_str(), 0);
     temporary_name_.clear();
   }
   UniqueFd(std::exchange(fd_, -1)).reset();
-  UniqueFd(std::exchange(directory_fd_, -1)).reset();
+  target_.reset();
+}
+
+// The file has its content now, and others may be let in.
+absl::Status OutputFile::SetAttributes() {
+  int error = 0;
+  if (target_->old.valid()) {
+    error = broker::GiveAttributes(target_->old.get(), target_->old_info, fd_);
+  } else if (!temporary_name_.empty() && fchmod(fd_, kNewFileMode & ~ReadUmask()) != 0) {
+    error = errno;
+  }
+  if (error == 0) return absl::OkStatus();
+  return PosixError(error, absl::StrCat("set the permissions of ", shown_));
+}
+
+absl::Status OutputFile::Publish() {
+  const int directory = target_->directory.get();
+  if (temporary_name_.empty()) {
+    // Straight to its name where that is free: then there is no moment at which a second name of
+    // the file could be left behind.
+    int error = LinkUnnamed(fd_, directory, target_->name);
+    for (int i = 0; i < kNameAttempts && error == EEXIST; ++i) {
+      const std::string name = TemporaryName(target_->name, i);
+      error = LinkUnnamed(fd_, directory, name);
+      if (error == 0) temporary_name_ = name;
+    }
+    if (error != 0) return PosixError(error, absl::StrCat("name ", shown_));
+  }
+  if (temporary_name_.empty()) return absl::OkStatus();
+  if (renameat(directory, temporary_name_.c_str(), directory, target_->name.c_str()) != 0) {
+    return PosixError(errno, absl::StrCat("replace ", shown_));
+  }
+  temporary_name_.clear();
+  return absl::OkStatus();
 }
 
 absl::Status OutputFile::Commit(bool sync) {
   if (fd_ < 0) return absl::FailedPreconditionError("the output file was committed before");
-  const std::string shown = Quote(path_);
-  if (sync && fsync(fd_) != 0) return PosixError(errno, absl::StrCat("sync ", shown));
-  if (temporary_name_.empty()) {
-    // Straight to its name where that is free: then there is no moment at which a second name of
-    // the file could be left behind.
-    int error = LinkUnnamed(fd_, directory_fd_, name_);
-    for (int i = 0; i < kNameAttempts && error == EEXIST; ++i) {
-      const std::string name = TemporaryName(name_, i);
-      error = LinkUnnamed(fd_, directory_fd_, name);
-      if (error == 0) temporary_name_ = name;
-    }
-    if (error != 0) return PosixError(error, absl::StrCat("name ", shown));
+  if (!in_place_) {
+    if (absl::Status status = SetAttributes(); !status.ok()) return status;
   }
-  if (!temporary_name_.empty()) {
-    if (renameat(directory_fd_, temporary_name_.c_str(), directory_fd_, name_.c_str()) != 0) {
-      return PosixError(errno, absl::StrCat("replace ", shown));
-    }
-    temporary_name_.clear();
-  }
-  if (sync && fsync(directory_fd_) != 0) {
-    return PosixError(errno, absl::StrCat("sync the directory of ", shown));
+  if (sync && fsync(fd_) != 0) return PosixError(errno, absl::StrCat("sync ", shown_));
+  if (!in_place_) {
+    if (absl::Status status = Publish(); !status.ok()) return status;
+    const int error = sync ? SyncDirectory(target_->directory.get(), fd_) : 0;
+    if (error != 0) return PosixError(error, absl::StrCat("sync the directory of ", shown_));
   }
   Discard();
   return absl::OkStatus();

@@ -1,7 +1,9 @@
 #include "hotcell/output_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,12 +65,93 @@ TEST_F(OutputFileTest, ReplacesAnOldFileAndKeepsItsPermissions) {
 }
 
 TEST_F(OutputFileTest, ANewFileObeysTheUmask) {
-  const mode_t before = umask(027);
+  for (const auto& [mask, mode] : {std::pair{027u, 0640u}, {0u, 0644u}, {02u, 0644u}}) {
+    const mode_t before = umask(mask);
+    auto output = OutputFile::Create(dir_.File("out"));
+    umask(before);
+    ASSERT_TRUE(output.ok()) << output.status();
+    ASSERT_TRUE(output->Commit(false).ok());
+    EXPECT_EQ(ModeOf("out"), mode) << mask;
+    ASSERT_EQ(unlink(dir_.File("out").c_str()), 0);
+  }
+}
+
+TEST_F(OutputFileTest, IsTheCallersOwnUntilItReplacesTheOldFile) {
+  dir_.Write("out", "old");
+  ASSERT_EQ(chmod(dir_.File("out").c_str(), 0666), 0);
   auto output = OutputFile::Create(dir_.File("out"));
-  umask(before);
   ASSERT_TRUE(output.ok()) << output.status();
+  struct stat info {};
+  ASSERT_EQ(fstat(output->fd(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
   ASSERT_TRUE(output->Commit(false).ok());
-  EXPECT_EQ(ModeOf("out"), 0640u);
+  EXPECT_EQ(ModeOf("out"), 0666u);
+}
+
+TEST_F(OutputFileTest, WritesIntoWhatADescriptorStandsFor) {
+  const broker::UniqueFd memory(memfd_create("disk", MFD_CLOEXEC));
+  const broker::UniqueFd deleted = dir_.Open("deleted", O_CREAT | O_RDWR);
+  ASSERT_EQ(unlink(dir_.File("deleted").c_str()), 0);
+  for (const int fd : {memory.get(), deleted.get()}) {
+    auto output = OutputFile::Create("/dev/fd/" + std::to_string(fd));
+    ASSERT_TRUE(output.ok()) << output.status();
+    EXPECT_TRUE(output->in_place());
+    WriteTo(*output, "new");
+    ASSERT_TRUE(output->Commit(true).ok());
+    char text[4] = {};
+    EXPECT_EQ(pread(fd, text, 3, 0), 3);
+    EXPECT_STREQ(text, "new");
+  }
+  EXPECT_EQ(FilesInDirectory(), 0u);
+}
+
+TEST_F(OutputFileTest, RefusesAPipeBehindADescriptor) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const broker::UniqueFd reading(ends[0]);
+  const broker::UniqueFd writing(ends[1]);
+  EXPECT_THAT(OutputFile::Create("/dev/fd/" + std::to_string(writing.get())).status().ToString(),
+              HasSubstr("is a pipe"));
+}
+
+TEST_F(OutputFileTest, WritesInPlaceWhereTheDirectoryIsNotTheCallers) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  constexpr uid_t kUser = 12345;
+  dir_.Write("locked/out", "old");
+  ASSERT_EQ(chown(dir_.File("locked/out").c_str(), kUser, kUser), 0);
+  ASSERT_EQ(chmod(dir_.path().c_str(), 0755), 0);
+  ASSERT_EQ(chmod(dir_.File("locked").c_str(), 0755), 0);
+  ASSERT_EQ(seteuid(kUser), 0);
+  auto output = OutputFile::Create(dir_.File("locked/out"));
+  ASSERT_EQ(seteuid(0), 0);
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_TRUE(output->in_place());
+  EXPECT_TRUE(output->old_file().has_value());
+}
+
+TEST_F(OutputFileTest, NeedsNoRightToListTheDirectory) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  constexpr uid_t kUser = 12345;
+  std::filesystem::create_directory(dir_.File("drop"));
+  ASSERT_EQ(chmod(dir_.path().c_str(), 0755), 0);
+  ASSERT_EQ(chmod(dir_.File("drop").c_str(), 0733), 0);
+  ASSERT_EQ(seteuid(kUser), 0);
+  auto output = OutputFile::Create(dir_.File("drop/out"));
+  const absl::Status committed = output.ok() ? output->Commit(/*sync=*/true) : output.status();
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_TRUE(committed.ok()) << committed;
+  EXPECT_EQ(ModeOf("drop/out") & 0700u, 0600u);
+}
+
+TEST_F(OutputFileTest, RefusesALinkUnderANameThatNobodyTyped) {
+  dir_.Write("real", "old");
+  ASSERT_EQ(symlink("real", dir_.File("out-flat").c_str()), 0);
+  EXPECT_FALSE(OutputFile::Create(dir_.File("out-flat"), OutputFile::Links::kRefuse).ok());
+}
+
+TEST_F(OutputFileTest, RefusesANameThatIsTooLongBeforeTheWork) {
+  EXPECT_THAT(OutputFile::Create(dir_.File(std::string(256, 'n'))).status().ToString(),
+              HasSubstr("File name too long"));
 }
 
 TEST_F(OutputFileTest, LeavesNothingWithoutCommit) {

@@ -150,7 +150,7 @@ def _same_file(directory):
 
 
 def _target_kept_attributes(directory):
-    """A replaced target keeps its permissions; a new one gets 0666 less the umask."""
+    """A replaced target keeps its permissions; a new one gets 0644 less the umask."""
     programs.require_kvm()
     image = _image(directory)
     with open("old.raw", "wb"):

@@ -89,6 +89,18 @@ absl::Status SetLimit(std::string_view text, Limits& limits) {
   return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
 }
 
+// Of a program or a device. A shell that expands `*` makes arguments of the names of files, and
+// somebody else may have named one `--worker=.program`; but no such name has a slash in it.
+absl::Status SetPath(std::string_view option, std::string_view value, std::string& path) {
+  if (value.find('/') == std::string_view::npos) {
+    return WithRemedy(
+        absl::InvalidArgumentError(Cat(option, ": '", Escape(value), "' has no '/' in it")),
+        "for a file in this directory, begin with './'");
+  }
+  path = std::string(value);
+  return absl::OkStatus();
+}
+
 // NAME=FILE, where NAME is written as error messages print it.
 absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
   const size_t equals = text.find('=');
@@ -145,8 +157,7 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
       options.references.FollowBelow(std::string(value));
       return absl::OkStatus();
     case kKvm:
-      options.engine.kvm_path = std::string(value);
-      return absl::OkStatus();
+      return SetPath("--kvm", value, options.engine.kvm_path);
     case kLimit:
       return SetLimit(value, options.limits);
     case kMemory:
@@ -160,8 +171,7 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
     case kTimeout:
       return SetTime(value, options.limits.wall_time);
     case kWorker:
-      options.engine.worker_path = std::string(value);
-      return absl::OkStatus();
+      return SetPath("--worker", value, options.engine.worker_path);
     default:
       return absl::InternalError(Cat("option ", id, " has no meaning"));
   }

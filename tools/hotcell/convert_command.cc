@@ -109,7 +109,8 @@ int Convert(const ConvertOptions& options) {
     request.more_sources[i].fd = (*sources)[i + 1].fd();
   }
   request.target_fd = target->fd();
-  request.target_is_existing = target->in_place();
+  request.target_is_existing = target->is_existing();
+  request.target_replaces = target->replaces();
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
   request.options.progress = [&](uint64_t done, uint64_t total) {

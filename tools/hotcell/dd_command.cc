@@ -149,7 +149,8 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   ConvertRequest& request = options.request;
   request.source.fd = source->fd();
   request.target_fd = target->fd();
-  request.target_is_existing = target->in_place();
+  request.target_is_existing = target->is_existing();
+  request.target_replaces = target->replaces();
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);

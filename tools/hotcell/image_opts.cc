@@ -1,5 +1,7 @@
 #include "tools/hotcell/image_opts.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "nlohmann/json.hpp"
@@ -7,6 +9,7 @@
 #include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/formats.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -87,9 +90,15 @@ absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text) {
 
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts) {
   if (image_opts) return ParseImageOpts(operand);
-  // A file may be named so as well, but hardly with the brace at the end.
-  if (operand.starts_with("json:") && operand.ends_with('}')) return ParseJsonName(operand);
-  return ImageOpts{.path = std::string(operand), .format = {}};
+  ImageOpts file = {.path = std::string(operand), .format = {}};
+  // Whoever may choose the name of a file could have another one read. Scripts that were written
+  // for qemu-img say what they mean by such a name.
+  if (!ActsAsQemuImg() || !operand.starts_with("json:") || !operand.ends_with('}')) return file;
+  if (access(file.path.c_str(), F_OK) != 0) return ParseJsonName(operand);
+  return WithRemedy(
+      absl::InvalidArgumentError(
+          Cat("'", Escape(operand), "' describes an image, and it is the name of a file as well")),
+      "begin the name with './' to have the file read");
 }
 
 }  // namespace hotcell::cli

@@ -2,6 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tools/hotcell/invocation.h"
 
 namespace hotcell::cli {
 namespace {
@@ -32,7 +37,26 @@ TEST(ImageOptsTest, RefusesTheRestByName) {
   EXPECT_THAT(ParseImageOpts("driver=qcow2").status().ToString(), HasSubstr("file.filename"));
 }
 
+TEST(ImageOptsTest, TakesNoJsonUnderItsOwnName) {
+  constexpr std::string_view kName = R"(json:{"file.filename":"secret"})";
+  const auto file = ParseImageOperand(kName, /*image_opts=*/false);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->path, kName);
+}
+
+TEST(ImageOptsTest, TakesNoJsonThatIsAFileToo) {
+  constexpr char kName[] = R"(json:{"file.filename":"secret"})";
+  ASSERT_EQ(chdir(testing::TempDir().c_str()), 0);
+  std::ofstream(kName) << "x";
+  SetInvokedAs("qemu-img");
+  const absl::Status status = ParseImageOperand(kName, /*image_opts=*/false).status();
+  SetInvokedAs("hotcell");
+  EXPECT_EQ(unlink(kName), 0);
+  EXPECT_THAT(status.ToString(), HasSubstr("the name of a file as well"));
+}
+
 TEST(ImageOptsTest, TakesJson) {
+  SetInvokedAs("qemu-img");
   const auto nested = ParseImageOperand(
       R"(json:{"file": {"driver": "file", "filename": "a,b"}, "driver": "qcow2", "backing": null})",
       /*image_opts=*/false);
@@ -53,6 +77,7 @@ TEST(ImageOptsTest, TakesJson) {
   EXPECT_THAT(ParseJsonName("json:[]").status().ToString(), HasSubstr("not a JSON object"));
   EXPECT_EQ(ParseImageOperand("disk.json:x", false)->path, "disk.json:x");
   EXPECT_EQ(ParseImageOperand("json:{}.qcow2", false)->path, "json:{}.qcow2");
+  SetInvokedAs("hotcell");
 }
 
 }  // namespace

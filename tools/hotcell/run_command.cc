@@ -75,6 +75,7 @@ absl::Status ReadInputs(const RunOptions& options, RunRequest& request) {
 }
 
 absl::Status WriteOutput(OutputFile& file, const std::string& path, std::string_view bytes) {
+  if (file.in_place() && ftruncate(file.fd(), 0) != 0) return FileError("empty", path, errno);
   while (!bytes.empty()) {
     const ssize_t wrote = write(file.fd(), bytes.data(), bytes.size());
     if (wrote < 0 && errno == EINTR) continue;

@@ -10,6 +10,7 @@ namespace hotcell::cli {
 
 absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
   struct stat info = {};
+  // Whether there is something under the path that cannot be seen is for Create() to find out.
   const bool exists = stat(path.c_str(), &info) == 0;
   if (exists && S_ISDIR(info.st_mode)) {
     return absl::InvalidArgumentError(Cat("cannot write to '", path, "': it is a directory"));
@@ -28,6 +29,10 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
   return target;
 }
 
+std::optional<FileIdentity> Target::replaces() const {
+  return is_existing() ? std::nullopt : fresh_->old_file();
+}
+
 ExtentOpener Target::OpenExtents(const std::string& format, const TargetExtents::Options& options,
                                  TargetExtents::Check check) {
   extents_ = TargetExtents::Of(format, options, path_, std::move(check));
@@ -39,7 +44,7 @@ absl::Status Target::Commit(bool sync) {
   if (extents_) {
     if (absl::Status status = extents_->Commit(sync); !status.ok()) return status;
   }
-  return in_place() ? absl::OkStatus() : fresh_->Commit(sync);
+  return is_existing() ? absl::OkStatus() : fresh_->Commit(sync);
 }
 
 absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,

@@ -21,7 +21,12 @@ class Target {
   static absl::StatusOr<Target> Open(const std::string& path, bool in_place);
 
   int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
-  bool in_place() const { return in_place_.has_value(); }
+  // Whether the file keeps the size it has, and what is not written.
+  bool is_existing() const { return in_place_.has_value(); }
+  // Whether a job that fails leaves the file half-written.
+  bool in_place() const { return is_existing() || fresh_->in_place(); }
+  // The file that is written or that the new one takes the place of; nullopt: a device, or none.
+  std::optional<FileIdentity> replaces() const;
   // What makes the files beside the target, where its format and options say that there are any;
   // null: there are none. `check` may refuse to have an existing file replaced. The target outlives
   // its use.

@@ -37,10 +37,10 @@ std::string TargetExtents::Path(uint32_t number) const {
 absl::StatusOr<ExtentFile> TargetExtents::Open(uint32_t number) {
   const std::string path = Path(number);
   if (absl::Status status = check_(path); !status.ok()) return status;
-  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path, OutputFile::Links::kRefuse);
   if (!file.ok()) return file.status();
   files_.push_back(*std::move(file));
-  return ExtentFile{.fd = files_.back().fd(), .name = path};
+  return ExtentFile{.fd = files_.back().fd(), .name = path, .replaces = files_.back().old_file()};
 }
 
 absl::Status TargetExtents::Commit(bool sync) {

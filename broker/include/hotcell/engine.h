@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "hotcell/file_identity.h"
 #include "hotcell/limits.h"
 #include "hotcell/references.h"
 #include "protos/control.pb.h"
@@ -118,6 +119,7 @@ struct DiskWindow {
 struct ExtentFile {
   int fd = -1;
   std::string name;
+  std::optional<FileIdentity> replaces = {};  // as ConvertRequest::target_replaces
 };
 // Makes the file of extent `number`. Called once for each, from 0 on, on a thread of the job.
 using ExtentOpener = std::function<absl::StatusOr<ExtentFile>(uint32_t number)>;
@@ -131,6 +133,9 @@ struct ConvertRequest {
   // when it fails: callers that need all or nothing use OutputFile (output_file.h).
   int target_fd = -1;
   std::string target_name;  // for messages; never opened
+  // The file that target_fd is about to take the place of (OutputFile::old_file()). The images may
+  // not refer to it, as they may not refer to the target itself.
+  std::optional<FileIdentity> target_replaces;
   std::string target_format = "raw";
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   bool compress = false;
