@@ -44,7 +44,7 @@ class AreaAllocator {
 
 }  // namespace
 
-absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
+absl::StatusOr<Arena> Arena::Plan(const ArenaLayout& layout) {
   constexpr uint64_t kMaxArea = 16ull << 30;
   if (layout.lanes > abi::kMaxLanes) {
     return absl::InvalidArgumentError(absl::StrCat("at most ", abi::kMaxLanes, " lanes"));
@@ -83,9 +83,21 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   constexpr uint64_t kLaneSize = kBuffersPerLane * kBufferSize;
   arena.warm_size_ = std::min(layout.warm_size, kLaneSize);
   arena.warm_later_size_ = std::min(layout.warm_later_size, kLaneSize);
+  return arena;
+}
 
+uint64_t Arena::SizeOf(const ArenaLayout& layout) {
+  const absl::StatusOr<Arena> arena = Plan(layout);
+  return arena.ok() ? arena->header().arena_size : 0;
+}
+
+absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
+  absl::StatusOr<Arena> planned = Plan(layout);
+  if (!planned.ok()) return planned.status();
+  Arena& arena = *planned;
+  const abi::ArenaHeader& header = arena.header_;
   arena.fd_ = CreateSealableMemfd();
-  if (!arena.fd_.valid()) return PosixError(errno, "create the arena (memfd_create)");
+  if (!arena.fd_.valid()) return CallError(errno, "create the arena (memfd_create)");
   if (ftruncate(arena.fd(), static_cast<off_t>(header.arena_size)) != 0) {
     return PosixError(errno, "size the arena");
   }
@@ -97,10 +109,10 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   arena.mapping_ = Mapping(data, header.arena_size);
   // It holds bytes of images, which do not belong where crash dumps go.
   if (madvise(data, header.arena_size, MADV_DONTDUMP) != 0) {
-    return PosixError(errno, "leave the arena out of dumps");
+    return CallError(errno, "leave the arena out of dumps (madvise)");
   }
   std::memcpy(arena.mapping_.data(), &header, sizeof(header));
-  return arena;
+  return planned;
 }
 
 void Arena::Warm() const {

@@ -36,6 +36,8 @@ struct ArenaLayout {
 class Arena {
  public:
   static absl::StatusOr<Arena> Create(const ArenaLayout& layout);
+  // The size of its memfd, bytes; 0 for a layout of which there is none.
+  static uint64_t SizeOf(const ArenaLayout& layout);
 
   Arena(Arena&&) = default;
   Arena& operator=(Arena&&) = default;
@@ -78,6 +80,8 @@ class Arena {
 
  private:
   Arena() = default;
+  // One without its memory: what lies where.
+  static absl::StatusOr<Arena> Plan(const ArenaLayout& layout);
   abi::GuestStatus* status() const;
   std::string Copy(uint64_t offset, uint64_t size) const;
 

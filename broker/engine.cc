@@ -20,6 +20,7 @@
 #include "broker/arena.h"
 #include "broker/event_fd.h"
 #include "broker/file_table.h"
+#include "broker/host_limits.h"
 #include "broker/io_engine.h"
 #include "broker/job_builder.h"
 #include "broker/job_runner.h"
@@ -66,8 +67,14 @@ absl::StatusOr<UniqueFd> OpenWorker(const std::string& path) {
   std::string directory(self.data(), static_cast<size_t>(size));
   directory.erase(directory.rfind('/') + 1);
   for (const absl::string_view below : {"", "../libexec/hotcell/"}) {
-    UniqueFd fd(open(absl::StrCat(directory, below, kWorkerName).c_str(), O_PATH | O_CLOEXEC));
+    const std::string beside = absl::StrCat(directory, below, kWorkerName);
+    UniqueFd fd(open(beside.c_str(), O_PATH | O_CLOEXEC));
     if (fd.valid()) return fd;
+    // A directory that is not there is no reason to look no further; one that may not be searched
+    // is.
+    if (errno != ENOENT && errno != ENOTDIR) {
+      return PosixError(errno, absl::StrCat("open the worker ", Quote(beside)));
+    }
   }
   return absl::NotFoundError(
       absl::StrCat("cannot find ", kWorkerName, " in ", Quote(directory),
@@ -85,15 +92,26 @@ absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {
   } else if (error == EACCES || error == EPERM) {
     remedy = "let this user open it, usually by adding it to the group kvm";
   }
-  return WithFailureKind(
-      absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path, " (", remedy, ")")),
-      FailureKind::kKvm);
+  absl::Status status =
+      absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path, " (", remedy, ")"));
+  if (error == EMFILE) status = PosixError(error, absl::StrCat("open ", path));
+  return WithFailureKind(std::move(status), FailureKind::kKvm);
 }
 
-uint32_t DefaultLanes() {
+// One for each processor, and fewer where inherited limits leave room for no more: a conversion is
+// the same with any number.
+uint32_t DefaultLanes(const Limits& limits) {
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) return 1;
-  return std::clamp<uint32_t>(static_cast<uint32_t>(CPU_COUNT(&cpus)), 1, abi::kMaxLanes);
+  auto lanes = std::clamp<uint32_t>(static_cast<uint32_t>(CPU_COUNT(&cpus)), 1, abi::kMaxLanes);
+  const auto fit = [&limits](uint32_t count) {
+    const uint64_t arena = Arena::SizeOf({.lanes = count, .report_capacity = limits.report_bytes});
+    return broker::CheckHostLimits(
+               {.lanes = count, .arena = arena, .guest_memory = limits.guest_memory})
+        .ok();
+  };
+  while (lanes > 1 && !fit(lanes)) --lanes;
+  return lanes;
 }
 
 absl::Status CheckMemory(uint64_t size) {
@@ -160,7 +178,7 @@ WorkerShape InfoShape(const Limits& limits) {
 WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
   return {.guest_memory = limits.guest_memory,
           .report_bytes = limits.report_bytes,
-          .lanes = lanes == 0 ? DefaultLanes() : lanes,
+          .lanes = lanes == 0 ? DefaultLanes(limits) : lanes,
           .forward_doorbells = false,
           .cpu_seconds = broker::CpuSeconds(limits.cpu_time)};
 }

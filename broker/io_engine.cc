@@ -16,6 +16,7 @@
 #include "broker/blocked_signals.h"
 #include "broker/event_fd.h"
 #include "broker/posix_error.h"
+#include "broker/thread_attributes.h"
 #include "hotcell/failure.h"
 
 namespace hotcell::broker {
@@ -55,14 +56,15 @@ IoEngine::~IoEngine() { Stop(); }
 absl::Status IoEngine::Start(bool has_job) {
   has_job_ = has_job;
   const BlockedSignals blocked;
+  const ThreadAttributes attributes;
   int error = 0;
   for (const auto& lane : lanes_) {
-    error = pthread_create(&lane->thread, nullptr, &IoEngine::ThreadMain, lane.get());
+    error = pthread_create(&lane->thread, attributes.get(), &IoEngine::ThreadMain, lane.get());
     if (error != 0) break;
     lane->running = true;
     pthread_setname_np(lane->thread, absl::StrCat("hotcell-lane", lane->index).c_str());
   }
-  return error == 0 ? absl::OkStatus() : PosixError(error, "start an I/O thread");
+  return error == 0 ? absl::OkStatus() : TaskError(error, "start an I/O thread");
 }
 
 void IoEngine::AnnounceJob() {

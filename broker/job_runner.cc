@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "broker/control_channel.h"
+#include "broker/host_limits.h"
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
 #include "broker/worker_end.h"
@@ -29,6 +30,9 @@ constexpr absl::Duration kDeathGrace = absl::Milliseconds(100);
 // Of the pipe of a dead worker: as much as the largest holds. A process of the worker's that lives
 // on must not keep the broker.
 constexpr int kMaxLastReads = 256;
+// How much before the kernel ends a worker for an inherited limit of CPU time it is stopped: then
+// the error says where its guest was.
+constexpr absl::Duration kCpuMargin = absl::Milliseconds(50);
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
 
 absl::Status BrokenRules(absl::string_view what) {
@@ -83,6 +87,7 @@ class Supervisor {
   Worker& worker_;
   absl::Duration deadline_;
   absl::Duration next_progress_ = absl::InfiniteDuration();
+  const absl::Duration inherited_cpu_ = InheritedCpu().soft;
   absl::Duration next_cpu_check_;  // at once: sets itself
   absl::Duration give_up_at_ = absl::InfiniteDuration();
   absl::Status stop_cause_;  // the limit or the cancellation for which the guest was told to stop
@@ -144,9 +149,13 @@ absl::Status Supervisor::CheckTime() {
                                               absl::FormatDuration(limits.wall_time))));
   }
   if (now >= next_cpu_check_) {
-    const absl::Duration left = limits.cpu_time - worker_.process()->CpuTime();
+    const absl::Duration used = worker_.process()->CpuTime();
+    const absl::Duration left = std::min(limits.cpu_time, inherited_cpu_ - kCpuMargin) - used;
     if (left <= absl::ZeroDuration()) {
       next_cpu_check_ = absl::InfiniteDuration();
+      if (used < limits.cpu_time) {
+        return Stop(v1::STOP_REASON_DEADLINE, CpuUsedUp(inherited_cpu_));
+      }
       return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
                                                 "the job used more than its limit `cpu_time` of ",
                                                 absl::FormatDuration(limits.cpu_time))));
@@ -233,7 +242,8 @@ absl::Status Supervisor::HandleWorkerDeath() {
     if (poll(&readable, 1, 0) != 1) break;
     if (absl::Status status = HandleControl(); !status.ok()) return status;
   }
-  return finished_ ? absl::OkStatus() : WorkerDeathStatus(worker_.process()->KillAndReap());
+  return finished_ ? absl::OkStatus()
+                   : WorkerDeathStatus(worker_.process()->KillAndReap(), DeathScene::Read());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,6 +80,13 @@ struct Birth {
 
 // Moves everything out of the way first: a source may have the number that another one shall get.
 HOTCELL_IN_CHILD void PlaceDescriptors(Birth& birth) {
+  // The soft limit is for programs that know no numbers above 1023. The child's own: what it places
+  // has numbers that the parent need not be allowed. The worker lowers both limits at once.
+  rlimit64 open_files = {};
+  if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &open_files) == 0) {
+    open_files.rlim_cur = open_files.rlim_max;
+    syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &open_files, nullptr);
+  }
   const std::span placements(birth.placements.data(), birth.placement_count);
   for (Placement& placement : placements) {
     placement.from = fcntl(placement.from, F_DUPFD_CLOEXEC, kScratchFd);
@@ -121,8 +129,8 @@ struct SignalAction {
 };
 constexpr int kSignals = 64;
 
-// CLONE_CLEAR_SIGHAND has reset the handlers, so nothing of the parent's can run once signals are
-// let through; but signals that the parent ignores, the child would ignore too.
+// All signals are blocked since before the clone, so that no handler of the parent's can run; none
+// is there any more once they are let through, and no signal is ignored because the parent does so.
 HOTCELL_IN_CHILD void ResetSignals(Birth& birth) {
   const SignalAction reset = {};
   for (int number = 1; number <= kSignals; ++number) {
@@ -149,11 +157,17 @@ HOTCELL_IN_CHILD void ResetSignals(Birth& birth) {
   Fail(birth, Step::kExecute);
 }
 
-// clone3() with a stack of the child's own, on which it calls RunChild(birth). glibc offers no such
-// thing: its clone() cannot reset signal handlers.
-long CloneAndRun(clone_args& args, Birth& birth) {
-  long result = SYS_clone3;
+// A call of clone's family, with a stack of the child's own on which it calls RunChild(birth).
+// glibc offers no such thing: its clone() cannot reset signal handlers.
+struct CloneCall {
+  long number;
+  long arguments[5];
+};
+long CloneAndRun(const CloneCall& call, Birth& birth) {
+  long result = call.number;
   void (*const run)(Birth&) = RunChild;
+  register long fourth asm("r10") = call.arguments[3];
+  register long fifth asm("r8") = call.arguments[4];
   asm volatile(
       "syscall\n\t"
       "test %%rax, %%rax\n\t"
@@ -164,7 +178,8 @@ long CloneAndRun(clone_args& args, Birth& birth) {
       "ud2\n"
       "1:"
       : "+a"(result)
-      : "D"(&args), "S"(sizeof(args)), [run] "r"(run), [birth] "r"(&birth)
+      : "D"(call.arguments[0]), "S"(call.arguments[1]), "d"(call.arguments[2]), "r"(fourth),
+        "r"(fifth), [run] "r"(run), [birth] "r"(&birth)
       : "rcx", "r11", "memory");
   return result;
 }
@@ -175,25 +190,25 @@ absl::Status Explain(const Birth& birth) {
   switch (birth.failed_step) {
     case Step::kDuplicate:
       if (birth.error == EBADF) return PosixError(birth.error, "find the worker's descriptors");
-      return PosixError(birth.error,
-                        absl::StrCat("give the worker its descriptors: raise the limit "
-                                     "on open files (ulimit -n) above ",
-                                     kScratchFd + kMaxPlaced));
+      // One that cannot even be asked for is EINVAL.
+      return PosixError(EMFILE, "give the worker its descriptors");
     case Step::kPlace:
       return PosixError(birth.error, "place the worker's descriptors");
     case Step::kClose:
-      return PosixError(birth.error,
-                        "close the worker's other descriptors (close_range needs Linux 5.11)");
+      return CallError(birth.error,
+                       "close the worker's other descriptors (close_range needs Linux 5.11)");
     case Step::kSession:
-      return PosixError(birth.error, "give the worker a session of its own");
+      return CallError(birth.error, "give the worker a session of its own (setsid, chdir)");
     case Step::kSignals:
-      return PosixError(birth.error, "reset the worker's signals");
+      return CallError(birth.error, "reset the worker's signals (rt_sigaction, rt_sigprocmask)");
     case Step::kCapabilities:
-      return PosixError(birth.error, "pass the worker the capabilities of its user namespace");
+      return CallError(birth.error,
+                       "pass the worker the capabilities of its user namespace (capset, prctl)");
     case Step::kExecute:
-      return PosixError(birth.error,
-                        "execute the worker program: it must be an executable ELF file for this "
-                        "machine, on a file system without noexec; install hotcell-worker again");
+      return CallError(birth.error,
+                       "execute the worker program (execveat): it must be an executable ELF file "
+                       "for this machine, on a file system without noexec; install hotcell-worker "
+                       "again");
     case Step::kNone:
       break;
   }
@@ -208,31 +223,63 @@ bool IsRefusal(int error) {
   return error == EPERM || error == EINVAL || error == ENOSPC || error == EUSERS || error == EACCES;
 }
 
-absl::StatusOr<SpawnedWorker> Clone(Birth& birth, const Mapping& stack) {
-  long pid = -1;
-  int pidfd = -1;
-  int error = 0;
-  for (const uint64_t namespaces : kNamespaces) {
-    clone_args args = {};
-    // The parent's memory is lent, not copied: a service's may be large. It is held until the exec,
-    // so that a failure to execute is known when this returns.
-    args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | namespaces;
-    args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
-    args.stack = reinterpret_cast<uintptr_t>(stack.data());
-    args.stack_size = stack.size();
-    birth.user_namespace = (namespaces & CLONE_NEWUSER) != 0;
-    pid = CloneAndRun(args, birth);
-    error = pid < 0 ? static_cast<int>(-pid) : 0;
-    if (!IsRefusal(error)) break;
-  }
-  if (error == ENOSYS) return PosixError(error, "start a worker: clone3 needs Linux 5.5");
-  if (error != 0) {
-    return PosixError(error,
-                      "start a worker: check the limits on processes (ulimit -u, cgroup "
-                      "pids.max) and memory");
-  }
-  return SpawnedWorker{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+// The parent's memory is lent, not copied: a service's may be large. It is held until the exec, so
+// that a failure to execute is known when this returns.
+constexpr uint64_t kCloneFlags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+
+long Clone3(uint64_t namespaces, const Mapping& stack, int& pidfd, Birth& birth) {
+  clone_args args = {};
+  args.flags = kCloneFlags | CLONE_CLEAR_SIGHAND | namespaces;
+  args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
+  args.stack = reinterpret_cast<uintptr_t>(stack.data());
+  args.stack_size = stack.size();
+  return CloneAndRun({SYS_clone3, {reinterpret_cast<long>(&args), sizeof(args)}}, birth);
 }
+
+// For where clone3 is refused: containers' filters of system calls cannot look into its arguments.
+// Without CLONE_CLEAR_SIGHAND, which the child does not need: see ResetSignals().
+long Clone(uint64_t namespaces, const Mapping& stack, int& pidfd, Birth& birth) {
+  const auto top = reinterpret_cast<long>(stack.data() + stack.size());
+  return CloneAndRun(
+      {SYS_clone,
+       {static_cast<long>(kCloneFlags | namespaces), top, reinterpret_cast<long>(&pidfd)}},
+      birth);
+}
+
+absl::StatusOr<SpawnedWorker> CloneWorker(Birth& birth, const Mapping& stack) {
+  int error = 0;
+  for (const auto call : {&Clone3, &Clone}) {
+    for (const uint64_t namespaces : kNamespaces) {
+      int pidfd = -1;
+      birth.user_namespace = (namespaces & CLONE_NEWUSER) != 0;
+      const long pid = call(namespaces, stack, pidfd, birth);
+      if (pid >= 0) return SpawnedWorker{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+      error = static_cast<int>(-pid);
+      if (!IsRefusal(error)) break;
+    }
+    if (error != ENOSYS && error != EPERM) break;
+  }
+  const absl::Status status = TaskError(error, "start a worker (clone)");
+  return Reworded(status, absl::StrCat(status.message(), ExplainRefusal(error)));
+}
+
+// While it lives, this thread takes no signal at all. pthread_sigmask() would let through those
+// that glibc has for itself, whose handlers are no less the parent's.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    const uint64_t all = ~uint64_t{0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof(before_));
+  }
+  ~AllSignalsBlocked() {
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof(before_));
+  }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  uint64_t before_ = 0;
+};
 
 void Place(Birth& birth, int from, int to) {
   birth.placements[birth.placement_count++] = {from, to};
@@ -279,12 +326,10 @@ absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds
 
   // No handler of the caller's may run in the child before they are reset, nor a thread be
   // cancelled.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  absl::StatusOr<SpawnedWorker> worker = Clone(birth, stack);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  absl::StatusOr<SpawnedWorker> worker = [&] {
+    const AllSignalsBlocked blocked;
+    return CloneWorker(birth, stack);
+  }();
 
   if (worker.ok() && birth.failed_step != Step::kNone) {
     Reap(worker->pidfd);

@@ -1,6 +1,6 @@
 # Libraries of their own, which libhotcell links: what kind of failure an error is, and starting a
 # worker.
-add_library(hotcell_failure STATIC failure.cc)
+add_library(hotcell_failure STATIC control_group.cc failure.cc host_limits.cc)
 target_include_directories(hotcell_failure PUBLIC include PRIVATE ${SECCOMP_INCLUDE_DIR})
 target_link_libraries(hotcell_failure
   PUBLIC hotcell_protos absl::status

@@ -34,7 +34,8 @@ struct SpawnedWorker {
 // signal mask, root as working directory. Reap it with
 // waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL). Since exec makes every process an ordinary
 // child, a program that waits for any child, or ignores SIGCHLD, may have reaped it before: then
-// waitid() says ECHILD, how it ended is not known, and the pidfd is readable all the same.
+// waitid() says ECHILD, the pidfd is readable all the same, and only PIDFD_GET_INFO (Linux 6.15)
+// still knows how it ended.
 //
 // The worker asks to be killed when the thread that called SpawnWorker() ends: that thread must
 // outlive the job. Returns once the program has been executed. Any step that fails is an error that

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/event_fd.h"
+#include "broker/host_limits.h"
 #include "broker/spawn.h"
 #include "broker/worker_end.h"
 #include "hotcell/failure.h"
@@ -14,6 +15,9 @@ namespace hotcell::broker {
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& programs,
                                                       const ArenaLayout& layout, v1::Setup setup) {
+  absl::Status limits = CheckHostLimits(
+      {.lanes = layout.lanes, .arena = Arena::SizeOf(layout), .guest_memory = setup.memory_size()});
+  if (!limits.ok()) return limits;
   absl::StatusOr<Arena> arena = Arena::Create(layout);
   if (!arena.ok()) return arena.status();
   setup.set_arena_size(arena->header().arena_size);

@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -58,7 +62,8 @@ std::string DescribeMissing(v1::Layer layer, const v1::LayerResult* result) {
   }
   const std::string_view remedy = LayerRemedy(layer);
   return absl::StrCat(LayerName(layer), ": ", reason, " (it takes ",
-                      absl::string_view(remedy.data(), remedy.size()), ")");
+                      absl::string_view(remedy.data(), remedy.size()), ")",
+                      result == nullptr ? "" : ExplainRefusal(result->error()));
 }
 
 constexpr std::array kAlwaysRequired = {v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS,
@@ -121,6 +126,34 @@ absl::Status EndStatus(const v1::Finished& finished, absl::string_view panic_tex
   }
 }
 
+// The inherited limit of CPU time for which the kernel sent the signal, if that is why it came.
+std::optional<absl::Duration> ReachedCpuLimit(const WorkerDeath& death, const CpuAllowance& cpu) {
+  // The kernel counts in ticks of its clock, and what it says of the dead is scaled to another one.
+  constexpr absl::Duration kInaccuracy = absl::Milliseconds(500);
+  if (death.status == SIGXCPU) return cpu.soft;
+  if (death.status != SIGKILL || death.cpu_time + kInaccuracy < cpu.hard) return std::nullopt;
+  return cpu.hard;
+}
+
+// What the kernel kills a process for that is its surroundings' fault rather than its own; "" when
+// there is nothing of the kind.
+std::string PossibleCause(int signal, const DeathScene& scene) {
+  if (signal == SIGKILL && scene.groups.out_of_memory_kills > 0) {
+    const std::string limit =
+        scene.groups.memory.has_value()
+            ? absl::StrCat(", whose limit is ", *scene.groups.memory, " bytes")
+            : "";
+    return absl::StrCat("; out of memory? (the kernel has killed ",
+                        scene.groups.out_of_memory_kills,
+                        " of the processes of its control group for lack of memory", limit, ")");
+  }
+  const bool may_be_memory =
+      signal == SIGKILL || signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS;
+  return may_be_memory && !scene.memory_limits.empty()
+             ? absl::StrCat("; out of memory?", scene.memory_limits)
+             : "";
+}
+
 }  // namespace
 
 std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols) {
@@ -148,31 +181,50 @@ absl::Status FailureStatus(const v1::Failure& failure) {
       absl::StrCat("the worker failed to ", Escape(failure.step()), EscapeDetail(failure.detail()));
   // Steps have the names of KVM's calls, or say what is done.
   const bool is_kvm = absl::StartsWith(failure.step(), "KVM_");
-  return WithFailureKind(failure.error() == 0 ? absl::InternalError(action)
-                                              : absl::ErrnoToStatus(failure.error(), action),
-                         is_kvm ? FailureKind::kKvm : FailureKind::kHost);
+  absl::Status status = absl::InternalError(action);
+  if (failure.error() != 0) {
+    status = absl::ErrnoToStatus(failure.error(), action);
+    // The worker has this process's limits and filters. KVM starts a thread with the first run.
+    status = Reworded(status, absl::StrCat(status.message(), ExplainErrno(failure.error()),
+                                           is_kvm ? "" : ExplainRefusal(failure.error())));
+  }
+  return WithFailureKind(std::move(status), is_kvm ? FailureKind::kKvm : FailureKind::kHost);
 }
 
-absl::Status WorkerDeathStatus(const siginfo_t& info) {
-  if (info.si_code == CLD_EXITED) {
+DeathScene DeathScene::Read() {
+  return {
+      .cpu = InheritedCpu(), .groups = ReadControlGroups(), .memory_limits = ExplainErrno(ENOMEM)};
+}
+
+absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene) {
+  if (!death.known) {
     return WithFailureKind(
-        absl::InternalError(absl::StrCat("the worker exited with status ", info.si_status,
+        absl::AbortedError("the worker died before its guest ended; how is not known, because this "
+                           "process ignores SIGCHLD or waits for any child"),
+        FailureKind::kWorkerDied);
+  }
+  if (death.code == CLD_EXITED) {
+    return WithFailureKind(
+        absl::InternalError(absl::StrCat("the worker exited with status ", death.status,
                                          " before its guest ended")),
         FailureKind::kWorkerDied);
   }
+  if (const std::optional<absl::Duration> limit = ReachedCpuLimit(death, scene.cpu)) {
+    return CpuUsedUp(*limit);
+  }
   // Not the handler's doing: the filter kills at once for a call of another architecture.
-  if (info.si_status == SIGSYS) {
+  if (death.status == SIGSYS) {
     return WithFailureKind(
         absl::InternalError("the worker was killed by SIGSYS: it made a system call of another "
                             "architecture, which its filter forbids"),
         FailureKind::kViolation);
   }
-  const char* abbreviation = sigabbrev_np(info.si_status);
+  const char* abbreviation = sigabbrev_np(death.status);
   return WithFailureKind(
       absl::AbortedError(
-          absl::StrCat("the worker was killed by signal ", info.si_status, " (",
+          absl::StrCat("the worker was killed by signal ", death.status, " (",
                        abbreviation == nullptr ? "unknown" : absl::StrCat("SIG", abbreviation),
-                       ") before its guest ended")),
+                       ") before its guest ended", PossibleCause(death.status, scene))),
       FailureKind::kWorkerDied);
 }
 

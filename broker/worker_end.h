@@ -2,13 +2,15 @@
 #ifndef HOTCELL_BROKER_WORKER_END_H_
 #define HOTCELL_BROKER_WORKER_END_H_
 
-#include <csignal>
 #include <span>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "broker/control_group.h"
+#include "broker/host_limits.h"
 #include "broker/symbolizer.h"
+#include "broker/worker_process.h"
 #include "protos/control.pb.h"
 
 namespace hotcell::broker {
@@ -25,8 +27,19 @@ std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol
 absl::Status ViolationStatus(const v1::Violation& violation);
 absl::Status FailureStatus(const v1::Failure& failure);
 
-// A worker that died without a last message; `info` is waitid()'s.
-absl::Status WorkerDeathStatus(const siginfo_t& info);
+// What around a worker may have been its death.
+struct DeathScene {
+  CpuAllowance cpu;           // what it inherited
+  ControlGroupLimits groups;  // it is in the same ones
+  std::string memory_limits;  // as ExplainErrno(ENOMEM) tells them
+
+  // As this process has them.
+  static DeathScene Read();
+};
+
+// A worker that died without a last message. kLimit: it used up the CPU time of an inherited
+// RLIMIT_CPU.
+absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene);
 
 // OK when no layer FAILED and each of the required ones is ACHIEVED: no_new_privs, closed
 // descriptors, seccomp and `also_required`. kFailedPrecondition names the layers otherwise;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 #include <vector>
 
 #include "guest/abi/abi.h"
@@ -15,6 +16,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr Symbol kSymbols[] = {{0x200000, "_start"}, {0x201000, "hotcell::guest::Inflate()"}};
 
@@ -93,22 +95,56 @@ TEST(FailureStatusTest, TellsKvmFromTheRestOfTheHost) {
   EXPECT_EQ(FailureKindOf(FailureStatus(failure)), FailureKind::kHost);
 }
 
+WorkerDeath KilledBy(int signal, absl::Duration cpu_time = absl::ZeroDuration()) {
+  return {.known = true, .code = CLD_KILLED, .status = signal, .cpu_time = cpu_time};
+}
+
 TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
-  siginfo_t info{};
-  info.si_code = CLD_KILLED;
-  info.si_status = SIGKILL;
-  EXPECT_THAT(MessageOf(WorkerDeathStatus(info)), HasSubstr("signal 9 (SIGKILL)"));
-  info.si_code = CLD_EXITED;
-  info.si_status = 159;
-  EXPECT_THAT(MessageOf(WorkerDeathStatus(info)), HasSubstr("status 159"));
-  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(info)), FailureKind::kWorkerDied);
+  EXPECT_EQ(MessageOf(WorkerDeathStatus(KilledBy(SIGKILL), {})),
+            "the worker was killed by signal 9 (SIGKILL) before its guest ended");
+  const absl::Status exited =
+      WorkerDeathStatus({.known = true, .code = CLD_EXITED, .status = 159}, {});
+  EXPECT_THAT(MessageOf(exited), HasSubstr("status 159"));
+  EXPECT_EQ(FailureKindOf(exited), FailureKind::kWorkerDied);
 }
 
 TEST(WorkerDeathStatusTest, KilledByItsFilterItHasViolatedIt) {
-  siginfo_t info{};
-  info.si_code = CLD_DUMPED;
-  info.si_status = SIGSYS;
-  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(info)), FailureKind::kViolation);
+  const WorkerDeath death = {.known = true, .code = CLD_DUMPED, .status = SIGSYS};
+  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(death, {})), FailureKind::kViolation);
+}
+
+TEST(WorkerDeathStatusTest, SaysThatADeathIsNotKnown) {
+  const absl::Status status = WorkerDeathStatus({}, {});
+  EXPECT_THAT(MessageOf(status), HasSubstr("not known, because this process ignores SIGCHLD"));
+  EXPECT_EQ(FailureKindOf(status), FailureKind::kWorkerDied);
+}
+
+TEST(WorkerDeathStatusTest, NamesTheLimitOfCpuTimeThatTheKernelKeeps) {
+  const DeathScene scene = {.cpu = {.soft = absl::Seconds(2), .hard = absl::Seconds(3)}};
+  for (const WorkerDeath& death :
+       {KilledBy(SIGXCPU), KilledBy(SIGKILL, absl::Milliseconds(2900))}) {
+    const absl::Status status = WorkerDeathStatus(death, scene);
+    EXPECT_THAT(MessageOf(status), HasSubstr("RLIMIT_CPU is "));
+    EXPECT_EQ(FailureKindOf(status), FailureKind::kLimit);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  }
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGXCPU), scene)), HasSubstr("is 2 s"));
+  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Seconds(1)), scene)),
+            FailureKind::kWorkerDied);
+  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Hours(1)), {})),
+            FailureKind::kWorkerDied);
+}
+
+TEST(WorkerDeathStatusTest, AsksWhetherItWasForLackOfMemory) {
+  const DeathScene group = {
+      .groups = {.memory = 8 << 20, .tasks = std::nullopt, .out_of_memory_kills = 1}};
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGKILL), group)),
+              AllOf(HasSubstr("out of memory?"), HasSubstr("limit is 8388608 bytes")));
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGTERM), group)),
+              Not(HasSubstr("out of memory")));
+  const DeathScene limited = {.memory_limits = " (RLIMIT_AS is 1 bytes)"};
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGSEGV), limited)),
+              HasSubstr("out of memory? (RLIMIT_AS is 1 bytes)"));
 }
 
 class CheckLayersTest : public testing::Test {

@@ -12,6 +12,7 @@
 #include "broker/event_fd.h"
 #include "broker/monotonic_clock.h"
 #include "broker/posix_error.h"
+#include "broker/thread_attributes.h"
 
 namespace hotcell::broker {
 namespace {
@@ -59,10 +60,12 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerProgr
   auto pool = std::unique_ptr<WorkerPool>(new WorkerPool(programs, dying, *std::move(nudge)));
   for (const Kind& kind : kinds) pool->shelves_.push_back({.kind = kind, .ready = {}});
   const BlockedSignals blocked;
-  const int error = pthread_create(&pool->thread_, nullptr, &WorkerPool::ThreadMain, pool.get());
+  const ThreadAttributes attributes;
+  const int error =
+      pthread_create(&pool->thread_, attributes.get(), &WorkerPool::ThreadMain, pool.get());
   if (error == 0) return pool;
   pool->thread_ = {};
-  return PosixError(error, "start the thread of the pool of workers");
+  return TaskError(error, "start the thread of the pool of workers");
 }
 
 WorkerPool::~WorkerPool() {

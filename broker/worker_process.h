@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <csignal>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -13,6 +12,17 @@
 #include "broker/spawn.h"
 
 namespace hotcell::broker {
+
+// How a worker died.
+struct WorkerDeath {
+  // False where somebody else has waited for it and the kernel does not tell afterwards: the rest
+  // says nothing then.
+  bool known = false;
+  int code = 0;    // CLD_EXITED, CLD_KILLED or CLD_DUMPED
+  int status = 0;  // of its exit, or the signal
+  // CPU time of all its threads; zero where somebody else has waited for it.
+  absl::Duration cpu_time;
+};
 
 // A spawned worker: killed and reaped at the latest when this goes out of scope.
 class WorkerProcess {
@@ -33,15 +43,15 @@ class WorkerProcess {
   void Kill() const;
   // Whether it is dead, and then reaped. Never waits.
   bool TryReap();
-  // Kill() and waitid(). Idempotent; returns how it died.
-  const siginfo_t& KillAndReap();
+  // Kill() and waitid(). Idempotent.
+  const WorkerDeath& KillAndReap();
 
  private:
   bool Wait(int options);
 
   SpawnedWorker worker_;
   bool reaped_ = false;
-  siginfo_t death_{};
+  WorkerDeath death_;
 };
 
 // Workers that were killed and have yet to be waited for: the kernel takes up to 20 ms to destroy a

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -17,10 +16,10 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
-#include <span>
 
 #include "guest/abi/abi.h"
 #include "policy/layers.h"
+#include "vmm-worker/limits.h"
 
 namespace hotcell::worker {
 namespace {
@@ -180,12 +179,22 @@ int KeepNamedDescriptors() {
 // a caller that has none is held by no_new_privs to what it has: nothing.
 int EmptyBoundingSet() {
   int capability = 0;
-  while (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) ++capability;
+  // 1: it is there; 0: the caller has dropped it before, and nobody has to.
+  for (long there = 0; (there = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; ++capability) {
+    if (there != 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return errno;
+  }
   // EINVAL: beyond the last that the kernel knows.
   return errno == EINVAL && capability > 0 ? 0 : errno;
 }
 
-int LockSecurebits() { return ErrorOf(prctl(PR_SET_SECUREBITS, policy::kSecurebits, 0, 0, 0)); }
+// Bits that the caller has locked already stay, and need no capability to be found right.
+int LockSecurebits() {
+  const int inherited = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+  if (inherited < 0) return errno;
+  const unsigned wanted = static_cast<unsigned>(inherited) | policy::kSecurebits;
+  if (wanted == static_cast<unsigned>(inherited)) return 0;
+  return ErrorOf(prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0));
+}
 
 int DropCapabilities() {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return errno;
@@ -207,17 +216,6 @@ int StopSpeculation() {
     if (!IsOffForGood(one.control) && error == 0) error = refusal != 0 ? refusal : EOPNOTSUPP;
   }
   return error;
-}
-
-int LowerLimits(std::span<const policy::LimitSpec> limits, uint32_t cpu_seconds) {
-  for (const policy::LimitSpec& limit : limits) {
-    const bool fixed = limit.from == policy::LimitValue::kFixed;
-    if (!fixed && cpu_seconds == 0) continue;
-    const rlim_t value = fixed ? limit.value : cpu_seconds;
-    const rlimit both = {value, value};
-    if (setrlimit(static_cast<__rlimit_resource>(limit.resource), &both) < 0) return errno;
-  }
-  return 0;
 }
 
 // As of Landlock's ABI 6; older headers have less.
@@ -273,14 +271,12 @@ void ApplyLayers(v1::Confined& report) {
   const int open_files = KeepNamedDescriptors();
   Record(report, v1::LAYER_CLOSED_FDS,
          open_files == 0 ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_FAILED, open_files);
-  Record(report, v1::LAYER_RLIMITS, LowerLimits(policy::kConfinementLimits, 0));
+  Record(report, v1::LAYER_RLIMITS, LowerLimits(policy::kConfinementLimits).error);
   for (const policy::LayerSpec& layer : policy::kLayers) {
     if (layer.phase <= policy::LayerPhase::kConfinement) continue;
     Record(report, layer.layer, v1::LAYER_STATE_PENDING, 0);
   }
 }
-
-int ApplyRunLimits(uint32_t cpu_seconds) { return LowerLimits(policy::kRunLimits, cpu_seconds); }
 
 void ReportSetupLayers(v1::Ready& report) {
   for (const policy::LayerSpec& layer : policy::kLayers) {

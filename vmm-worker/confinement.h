@@ -1,10 +1,12 @@
 // How the worker gives up everything but its job. Three calls, in this order:
 //
 //   int main() {
+//     const rlimit cpu_limit = InheritedCpuLimit();
 //     v1::Confined confined;
 //     ApplyLayers(confined);                  // 1. single-threaded, first thing
 //     if (!InstallSetupFilter()) Fail(errno); // 2. before a byte of the broker's is read
 //     ...send Confined, read Setup, make VM, vCPUs, threads...
+//     LowerRunLimits(seconds, cpu_limit);         // vmm-worker/limits.h
 //     if (!InstallRunFilter(vcpus)) Fail(errno);  // 3. before a byte of the guest's is read
 //     ...send Ready, run the guest...
 //   }
@@ -46,14 +48,10 @@ bool InstallSetupFilter();
 // abi::kMaxLanes. ioctl is KVM_RUN on abi::kFdVcpu .. + vcpus - 1, and nothing else. Neither malloc
 // nor free may reach the kernel from here on, and no thread may end but with the process.
 // `extra` kDirtyLog allows KVM_GET_DIRTY_LOG on abi::kFdVm as well, kDoorbells write on the vCPUs'
-// doorbells; without them these descriptors serve nothing and should be closed before. Lowers the
-// limits of policy::kRunLimits first; `cpu_seconds`, of CPU time of the whole process since its
-// birth, is one of them unless 0. On failure returns false with errno set.
-bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra = policy::RunExtra::kNothing,
-                      uint32_t cpu_seconds = 0);
-
-// The limits alone, as a part of InstallRunFilter(). Returns 0 or an errno.
-int ApplyRunLimits(uint32_t cpu_seconds);
+// doorbells; without them these descriptors serve nothing and should be closed before. The limits
+// of the run are lowered before: the filter has no call for it. On failure returns false with errno
+// set.
+bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra = policy::RunExtra::kNothing);
 
 // Appends to `report` what ApplyLayers() called pending. To be called when the machine is set up
 // and InstallRunFilter() has succeeded: what fails on the way there ends the worker.

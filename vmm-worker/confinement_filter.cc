@@ -91,14 +91,10 @@ bool InstallSetupFilter() {
          Install(policy::SetupFilter(), getpid(), 0);
 }
 
-bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra, uint32_t cpu_seconds) {
+bool InstallRunFilter(uint32_t vcpus, policy::RunExtra extra) {
   const std::span<const sock_filter> filter = policy::RunFilter(vcpus, extra);
   if (filter.empty()) {
     errno = EINVAL;
-    return false;
-  }
-  if (const int error = ApplyRunLimits(cpu_seconds); error != 0) {
-    errno = error;
     return false;
   }
   return Install(filter, getpid(), SECCOMP_FILTER_FLAG_TSYNC);

@@ -21,6 +21,7 @@
 #include "vmm-worker/frames.h"
 #include "vmm-worker/gate.h"
 #include "vmm-worker/guest_memory.h"
+#include "vmm-worker/limits.h"
 #include "vmm-worker/machine.h"
 #include "vmm-worker/narration.h"
 #include "vmm-worker/own_memory.h"
@@ -44,6 +45,7 @@ class Job {
   explicit Job(std::span<const std::byte> builtin) : builtin_(builtin) {}
 
   [[noreturn]] void Run();
+  [[noreturn]] void Fail(const Error& error);
 
  private:
   struct VcpuThread {
@@ -54,7 +56,6 @@ class Job {
     ExitCounts counts;
   };
 
-  [[noreturn]] void Fail(const Error& error);
   // Reports the end of the guest, if none was reported yet; otherwise never returns either, since
   // the thread that did ends the process.
   [[noreturn]] void Finish(uint32_t vcpu, const GuestEnd& end);
@@ -228,6 +229,7 @@ void Job::Pause() {
 void Job::Run() {
   PayloadSeeds seeds;
   if (getrandom(&seeds, sizeof(seeds), 0) != sizeof(seeds)) Fail(ErrnoError("getrandom"));
+  const rlimit cpu_limit = InheritedCpuLimit();
   Confine();
 
   const v1::Setup setup = ReadMessage(v1::ToWorker::kSetup).setup();
@@ -242,7 +244,9 @@ void Job::Run() {
   const policy::RunExtra extra = setup.log_dirty_pages()     ? policy::RunExtra::kDirtyLog
                                  : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
                                                              : policy::RunExtra::kNothing;
-  if (!InstallRunFilter(machine_->vcpu_count(), extra, setup.cpu_seconds())) {
+  const LimitFailure limit = LowerRunLimits(setup.cpu_seconds(), cpu_limit);
+  if (limit.error != 0) Fail({StrCat("lower its limit `", limit.name, "`"), limit.error, {}});
+  if (!InstallRunFilter(machine_->vcpu_count(), extra)) {
     Fail(ErrnoError("install the run filter"));
   }
   v1::FromWorker ready;
@@ -261,8 +265,12 @@ void Job::Run() {
 
 void RunJob(std::span<const std::byte> builtin) {
   ReserveHeap(kHeapReserve);
-  ReserveMainStack();
-  Job(builtin).Run();
+  Result<Mapping> stack = MapMainStack();
+  if (!stack.ok()) Job(builtin).Fail({"map a stack", stack.error().error, {}});
+  SwitchStack(
+      stack->bytes(),
+      [](void* program) { Job(*static_cast<std::span<const std::byte>*>(program)).Run(); },
+      &builtin);
 }
 
 }  // namespace hotcell::worker

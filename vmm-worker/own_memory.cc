@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -39,10 +38,20 @@ Status HideFromDumps(uintptr_t begin, uintptr_t end) {
 
 }  // namespace
 
-[[gnu::noinline]] void ReserveMainStack() {
-  // Its far end: the mapping grows down to there, with no page in between that is not used.
-  std::array<volatile std::byte, kMainStackSize> stack;
-  stack.front() = std::byte{0};
+Result<Mapping> MapMainStack() { return Mapping::Stack(kMainStackSize); }
+
+void SwitchStack(std::span<std::byte> stack, void (*run)(void*), void* argument) {
+  // The end of a mapping: aligned as a call needs it.
+  std::byte* const top = stack.data() + stack.size();
+  asm volatile(
+      "mov %[top], %%rsp\n\t"
+      "xor %%ebp, %%ebp\n\t"  // end of the chain of frames
+      "call *%[run]\n\t"
+      "ud2"
+      :
+      : [top] "r"(top), [run] "r"(run), "D"(argument)
+      : "memory");
+  __builtin_unreachable();
 }
 
 Status HideOwnMemoryFromDumps() {

@@ -1,20 +1,26 @@
-// The memory that the worker's process has besides its mappings: data, heap and the main thread's
+// The memory that the worker's process has besides the guest's: data, heap and the main thread's
 // stack.
 #ifndef HOTCELL_VMM_WORKER_OWN_MEMORY_H_
 #define HOTCELL_VMM_WORKER_OWN_MEMORY_H_
 
 #include <cstddef>
+#include <span>
 
+#include "vmm-worker/guest_memory.h"
 #include "vmm-worker/result.h"
 
 namespace hotcell::worker {
 
-// Gives the main thread, which calls it, the stack it will need: once limits are lowered it cannot
-// grow any more.
-void ReserveMainStack();
+// A stack for the main thread. The one that the kernel gave it grows no further than the inherited
+// RLIMIT_STACK lets it, which may be a page or two, and no more at all once limits are lowered.
+Result<Mapping> MapMainStack();
 
-// Leaves data, heap and the main thread's stack out of core dumps. To be called by the main thread
-// when the heap has its final size.
+// Calls run(argument) on `stack`, which is MapMainStack()'s, with nothing to return to: `run` must
+// end the process.
+[[noreturn]] void SwitchStack(std::span<std::byte> stack, void (*run)(void*), void* argument);
+
+// Leaves data, heap and the stack that the kernel made out of core dumps. To be called by the main
+// thread when the heap has its final size.
 Status HideOwnMemoryFromDumps();
 
 }  // namespace hotcell::worker

@@ -13,6 +13,7 @@
 #include "protos/control.pb.h"
 #include "vmm-worker/confinement.h"
 #include "vmm-worker/frames.h"
+#include "vmm-worker/limits.h"
 
 namespace hotcell::tests {
 namespace {
@@ -32,7 +33,10 @@ class Worker {
     Confine(behaviour);
     if (behaviour == Misbehaviour::kViolatesInSetup) MakeSocket();
     if (behaviour == Misbehaviour::kFails) Fail();
-    if (!worker::InstallRunFilter(setup.setup().vcpus(), policy::RunExtra::kNothing)) Exit(3);
+    if (worker::LowerRunLimits(/*cpu_seconds=*/0, rlimit{}).error != 0 ||
+        !worker::InstallRunFilter(setup.setup().vcpus(), policy::RunExtra::kNothing)) {
+      Exit(3);
+    }
     v1::FromWorker ready;
     worker::ReportSetupLayers(*ready.mutable_ready());
     channel_.Write(ready);

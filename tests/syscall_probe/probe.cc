@@ -13,6 +13,7 @@
 #include "tests/support/i386_entry.h"
 #include "vmm-worker/confinement.h"
 #include "vmm-worker/gate.h"
+#include "vmm-worker/limits.h"
 
 namespace hotcell::tests {
 namespace {
@@ -54,10 +55,11 @@ void Ask(Handover& handover) {
 volatile sig_atomic_t signals_handled = 0;
 void OnSignal(int /*signal*/) { signals_handled = 1; }
 
-// What the probe needs for kReturnFromSignal, as long as it may ask.
+// What the probe needs later, as long as it may ask.
 struct Self {
   pid_t process = getpid();
   pid_t thread = gettid();
+  rlimit cpu_limit = worker::InheritedCpuLimit();
 };
 
 Self PrepareForSignals() {
@@ -87,6 +89,17 @@ int64_t MakeSystemCall(const ProbeRequest& request, ProbeReply& reply) {
                  arguments[4], arguments[5]);
 }
 
+bool LockDown(const ProbeRequest& request, const Self& self) {
+  const worker::LimitFailure failure =
+      worker::LowerRunLimits(static_cast<uint32_t>(request.arguments[2]), self.cpu_limit);
+  if (failure.error != 0) {
+    errno = failure.error;
+    return false;
+  }
+  return worker::InstallRunFilter(static_cast<uint32_t>(request.arguments[0]),
+                                  static_cast<policy::RunExtra>(request.arguments[1]));
+}
+
 int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** argv,
               const Self& self, Handover& handover) {
   switch (request.kind) {
@@ -101,11 +114,7 @@ int64_t Serve(const ProbeRequest& request, ProbeReply& reply, int argc, char** a
     case ProbeRequestKind::kInstallSetupFilter:
       return worker::InstallSetupFilter() ? 1 : 0;
     case ProbeRequestKind::kInstallRunFilter:
-      return worker::InstallRunFilter(static_cast<uint32_t>(request.arguments[0]),
-                                      static_cast<policy::RunExtra>(request.arguments[1]),
-                                      static_cast<uint32_t>(request.arguments[2]))
-                 ? 1
-                 : 0;
+      return LockDown(request, self) ? 1 : 0;
     case ProbeRequestKind::kStartThread:
       return StartThread(handover);
     case ProbeRequestKind::kDescribeStart: {

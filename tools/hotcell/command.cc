@@ -1,8 +1,5 @@
 #include "tools/hotcell/command.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <optional>
@@ -16,6 +13,7 @@
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/help.h"
+#include "tools/hotcell/inherited.h"
 #include "tools/hotcell/invocation.h"
 #include "tools/hotcell/suggest.h"
 #include "tools/hotcell/text.h"
@@ -93,16 +91,6 @@ absl::Status UnknownCommand(std::string_view name) {
                                                            : "see 'hotcell --help'");
 }
 
-// A standard descriptor that is closed would be the number of the first file opened, and messages
-// would go into it.
-void OpenStandardDescriptors() {
-  while (true) {
-    const int fd = open("/dev/null", O_RDWR | O_NOCTTY);
-    if (fd > STDERR_FILENO) (void)close(fd);
-    if (fd < 0 || fd > STDERR_FILENO) return;
-  }
-}
-
 // With the options of the machine's configuration before those of the command line.
 int RunConfigured(const Command& command, int argc, char** argv) {
   const absl::StatusOr<std::vector<std::string>> configured = ConfiguredArguments(command.scope);
@@ -149,8 +137,14 @@ const Command* FindCommand(std::string_view name) {
 }
 
 int Main(int argc, char** argv) {
-  OpenStandardDescriptors();
   SetInvokedAs(argc > 0 ? argv[0] : "");
+  if (!AdaptToInherited()) {
+    return ReportError("",
+                       absl::ErrnoToStatus(errno,
+                                           "cannot open /dev/null in the place of a "
+                                           "standard descriptor that is closed"),
+                       OutputFormat::kHuman);
+  }
   const int status = Dispatch(argc, argv);
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

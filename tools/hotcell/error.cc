@@ -1,6 +1,7 @@
 #include "tools/hotcell/error.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -9,10 +10,12 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_format.h"
 #include "hotcell/failure.h"
+#include "hotcell/host_limits.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/invocation.h"
 #include "tools/hotcell/json.h"
+#include "tools/hotcell/signals.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -37,6 +40,14 @@ Json ViolationJson(const v1::Violation& violation) {
   return json;
 }
 
+// For a cancellation that came of SIGXCPU.
+absl::Status OwnCpuTimeIsUp(uint64_t seconds) {
+  return WithFailureKind(absl::ResourceExhaustedError(Cat(
+                             "RLIMIT_CPU is ", seconds,
+                             " s, and this process has used them up (ulimit -t, prlimit --cpu)")),
+                         FailureKind::kLimit);
+}
+
 }  // namespace
 
 absl::Status WithRemedy(absl::Status status, std::string_view remedy) {
@@ -50,7 +61,8 @@ std::string Remedy(const absl::Status& status) {
 }
 
 absl::Status FileError(std::string_view action, std::string_view path, int error) {
-  return WithFailureKind(absl::ErrnoToStatus(error, Cat("cannot ", action, " '", path, "'")),
+  const absl::Status status = absl::ErrnoToStatus(error, Cat("cannot ", action, " '", path, "'"));
+  return WithFailureKind(Reworded(status, Cat(View(status.message()), ExplainErrno(error))),
                          FailureKind::kHost);
 }
 
@@ -141,7 +153,10 @@ int FailureExitStatus(const absl::Status& status) {
   }
 }
 
-int ReportError(std::string_view command, const absl::Status& status, OutputFormat format) {
+int ReportError(std::string_view command, const absl::Status& reported, OutputFormat format) {
+  const std::optional<uint64_t> cpu_seconds = UsedUpCpuSeconds();
+  const bool no_time = cpu_seconds.has_value() && absl::IsCancelled(reported);
+  const absl::Status status = no_time ? OwnCpuTimeIsUp(*cpu_seconds) : reported;
   const std::string line = ErrorLine(command, status);
   (void)std::fflush(stdout);
   (void)std::fwrite(line.data(), 1, line.size(), stderr);

@@ -1,20 +1,24 @@
 #include "tools/hotcell/signals.h"
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 
 #include "hotcell/engine.h"
 
 namespace hotcell::cli {
 namespace {
 
-constexpr int kCancelling[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kCancelling[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
 constexpr int kFailedWrites[] = {SIGPIPE, SIGXFSZ};
 
 std::atomic<Cancellation*> cancellation_of_job = nullptr;
 std::atomic<int> caught_signal = 0;
 std::atomic<bool> progress_requested = false;
+std::atomic<uint64_t> cpu_seconds = 0;  // of RLIMIT_CPU
 static_assert(std::atomic<Cancellation*>::is_always_lock_free &&
               std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
@@ -51,9 +55,31 @@ JobSignals::JobSignals(Cancellation& cancellation) {
   }
   Install(SIGUSR1, OnProgress, SA_RESTART);
   for (const int signal : kFailedWrites) Install(signal, OnFailedWrite, SA_RESTART);
+  WatchCpuLimit();
+}
+
+// At the hard limit the kernel kills without a word, also where the soft one is no lower, as
+// prlimit(1) sets them.
+void JobSignals::WatchCpuLimit() {
+  constexpr long kBefore = 200'000'000;  // ns: what it takes to give up, and more
+  rlimit limit;
+  if (getrlimit(RLIMIT_CPU, &limit) != 0) return;
+  cpu_seconds = limit.rlim_cur;  // now: with the signal, the kernel puts it up by one
+  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max == 0) return;
+  sigevent event = {};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGXCPU;
+  // Where there is no timer to be had, the process ends without a word.
+  if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &cpu_timer_) != 0) return;
+  has_cpu_timer_ = true;
+  itimerspec end = {};
+  end.it_value.tv_sec = static_cast<time_t>(limit.rlim_max - 1);
+  end.it_value.tv_nsec = 1'000'000'000 - kBefore;
+  (void)timer_settime(cpu_timer_, TIMER_ABSTIME, &end, nullptr);  // fails for invalid numbers only
 }
 
 JobSignals::~JobSignals() {
+  if (has_cpu_timer_) (void)timer_delete(cpu_timer_);
   for (const int signal : kCancelling) {
     struct sigaction current = {};
     if (sigaction(signal, nullptr, &current) == 0 && current.sa_handler == OnCancel) {
@@ -61,11 +87,16 @@ JobSignals::~JobSignals() {
     }
   }
   Install(SIGUSR1, SIG_DFL, 0);
-  for (const int signal : kFailedWrites) Install(signal, SIG_DFL, 0);
+  Install(SIGPIPE, SIG_DFL, 0);  // a write that is too long stays one that fails
   cancellation_of_job = nullptr;
 }
 
 int JobSignals::caught() const { return caught_signal; }
+
+std::optional<uint64_t> UsedUpCpuSeconds() {
+  if (caught_signal != SIGXCPU) return std::nullopt;
+  return cpu_seconds;
+}
 
 bool JobSignals::TakeProgressRequest() { return progress_requested.exchange(false); }
 

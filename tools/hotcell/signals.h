@@ -3,6 +3,10 @@
 #ifndef HOTCELL_TOOLS_HOTCELL_SIGNALS_H_
 #define HOTCELL_TOOLS_HOTCELL_SIGNALS_H_
 
+#include <cstdint>
+#include <ctime>
+#include <optional>
+
 namespace hotcell {
 class Cancellation;
 }
@@ -10,7 +14,8 @@ class Cancellation;
 namespace hotcell::cli {
 
 // While it lives, SIGINT, SIGTERM and SIGHUP cancel the job (a second one kills as usual), SIGUSR1
-// asks for progress, and SIGPIPE and SIGXFSZ are no more than failed writes. One at a time.
+// asks for progress, and SIGPIPE and SIGXFSZ are no more than failed writes. SIGXCPU cancels it
+// too, and comes before an inherited RLIMIT_CPU ends the process. One at a time.
 class JobSignals {
  public:
   // `cancellation` must outlive this object.
@@ -23,7 +28,16 @@ class JobSignals {
   int caught() const;
   // Whether progress was asked for since the last call.
   bool TakeProgressRequest();
+
+ private:
+  void WatchCpuLimit();
+
+  timer_t cpu_timer_{};
+  bool has_cpu_timer_ = false;
 };
+
+// The seconds of RLIMIT_CPU, if this process was told that they are used up.
+std::optional<uint64_t> UsedUpCpuSeconds();
 
 }  // namespace hotcell::cli
 

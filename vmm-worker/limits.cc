@@ -1,0 +1,62 @@
+#include "vmm-worker/limits.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace hotcell::worker {
+namespace {
+
+__rlimit_resource ResourceOf(const policy::LimitSpec& limit) {
+  return static_cast<__rlimit_resource>(limit.resource);
+}
+
+LimitFailure Set(const policy::LimitSpec& limit, const rlimit& value) {
+  return {limit.name, setrlimit(ResourceOf(limit), &value) == 0 ? 0 : errno};
+}
+
+// Nothing that is inherited is below zero, so that the filter need not let it be read.
+constexpr bool AreZeroUnlessOfCpuTime(std::span<const policy::LimitSpec> limits) {
+  return std::ranges::all_of(limits, [](const policy::LimitSpec& limit) {
+    return limit.from == policy::LimitValue::kFixed ? limit.value == 0
+                                                    : limit.resource == RLIMIT_CPU;
+  });
+}
+static_assert(AreZeroUnlessOfCpuTime(policy::kRunLimits));
+
+}  // namespace
+
+rlimit LowerOf(const rlimit& inherited, rlim_t value) {
+  // RLIM_INFINITY is the largest number.
+  return {std::min(inherited.rlim_cur, value), std::min(inherited.rlim_max, value)};
+}
+
+LimitFailure LowerLimits(std::span<const policy::LimitSpec> limits) {
+  for (const policy::LimitSpec& limit : limits) {
+    rlimit inherited;
+    if (getrlimit(ResourceOf(limit), &inherited) < 0) return {limit.name, errno};
+    const LimitFailure failure = Set(limit, LowerOf(inherited, limit.value));
+    if (failure.error != 0) return failure;
+  }
+  return {};
+}
+
+rlimit InheritedCpuLimit() {
+  rlimit inherited;
+  // A filter of somebody else's may refuse to tell. One that is lower than ours will then be found
+  // out by the kernel, which refuses to raise it.
+  if (getrlimit(RLIMIT_CPU, &inherited) < 0) return {RLIM_INFINITY, RLIM_INFINITY};
+  return inherited;
+}
+
+LimitFailure LowerRunLimits(uint32_t cpu_seconds, const rlimit& inherited_cpu) {
+  for (const policy::LimitSpec& limit : policy::kRunLimits) {
+    const bool fixed = limit.from == policy::LimitValue::kFixed;
+    if (!fixed && cpu_seconds == 0) continue;
+    const LimitFailure failure =
+        Set(limit, fixed ? rlimit{limit.value, limit.value} : LowerOf(inherited_cpu, cpu_seconds));
+    if (failure.error != 0) return failure;
+  }
+  return {};
+}
+
+}  // namespace hotcell::worker
