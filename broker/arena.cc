@@ -99,13 +99,13 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   arena.fd_ = CreateSealableMemfd();
   if (!arena.fd_.valid()) return CallError(errno, "create the arena (memfd_create)");
   if (ftruncate(arena.fd(), static_cast<off_t>(header.arena_size)) != 0) {
-    return PosixError(errno, "size the arena");
+    return CallError(errno, "size the arena (ftruncate)");
   }
   if (fcntl(arena.fd(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return PosixError(errno, "seal the arena");
+    return CallError(errno, "seal the arena (fcntl)");
   }
   void* data = mmap(nullptr, header.arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd(), 0);
-  if (data == MAP_FAILED) return PosixError(errno, "map the arena");
+  if (data == MAP_FAILED) return CallError(errno, "map the arena (mmap)");
   arena.mapping_ = Mapping(data, header.arena_size);
   // It holds bytes of images, which do not belong where crash dumps go.
   if (madvise(data, header.arena_size, MADV_DONTDUMP) != 0) {

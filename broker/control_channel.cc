@@ -68,7 +68,7 @@ absl::string_view StateName(WorkerState state) {
 
 absl::Status SetNonBlocking(int fd) {
   if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0) return absl::OkStatus();
-  return PosixError(errno, "make a control pipe non-blocking");
+  return CallError(errno, "make a control pipe non-blocking (fcntl)");
 }
 
 }  // namespace
@@ -77,10 +77,10 @@ absl::StatusOr<ControlChannel> ControlChannel::Create() {
   int to_worker[2];
   int from_worker[2];
   ControlChannel channel;
-  if (pipe2(to_worker, O_CLOEXEC) != 0) return PosixError(errno, "create a control pipe");
+  if (pipe2(to_worker, O_CLOEXEC) != 0) return CallError(errno, "create a control pipe");
   channel.worker_in_ = UniqueFd(to_worker[0]);
   channel.write_ = UniqueFd(to_worker[1]);
-  if (pipe2(from_worker, O_CLOEXEC) != 0) return PosixError(errno, "create a control pipe");
+  if (pipe2(from_worker, O_CLOEXEC) != 0) return CallError(errno, "create a control pipe");
   channel.read_ = UniqueFd(from_worker[0]);
   channel.worker_out_ = UniqueFd(from_worker[1]);
   // Only this side's ends: the worker blocks on its own, and cannot change these.

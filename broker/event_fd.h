@@ -16,7 +16,7 @@ namespace hotcell::broker {
 // `flags` besides EFD_CLOEXEC: EFD_NONBLOCK or 0.
 inline absl::StatusOr<UniqueFd> MakeEventFd(int flags) {
   UniqueFd fd(eventfd(0, EFD_CLOEXEC | flags));
-  if (!fd.valid()) return PosixError(errno, "create an eventfd");
+  if (!fd.valid()) return CallError(errno, "create an eventfd");
   return fd;
 }
 

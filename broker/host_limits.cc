@@ -21,6 +21,10 @@ namespace {
 // The program and the heap of a worker: less than it has.
 constexpr uint64_t kWorkerProgram = 4 << 20;
 
+// Processes and threads: this process, a worker, an I/O thread and a vCPU's for one lane, and the
+// thread that KVM starts for a virtual machine.
+constexpr int kLeastTasks = 5;
+
 struct LimitName {
   __rlimit_resource resource;
   absl::string_view name;    // "RLIMIT_AS"
@@ -31,6 +35,7 @@ constexpr LimitName kNofile = {RLIMIT_NOFILE, "RLIMIT_NOFILE", "", "ulimit -n"};
 constexpr LimitName kNproc = {RLIMIT_NPROC, "RLIMIT_NPROC", "", "ulimit -u"};
 constexpr LimitName kAs = {RLIMIT_AS, "RLIMIT_AS", " bytes", "ulimit -v"};
 constexpr LimitName kData = {RLIMIT_DATA, "RLIMIT_DATA", " bytes", "ulimit -d"};
+constexpr LimitName kStack = {RLIMIT_STACK, "RLIMIT_STACK", " bytes", "ulimit -s"};
 constexpr LimitName kFsize = {RLIMIT_FSIZE, "RLIMIT_FSIZE", " bytes", "ulimit -f"};
 
 // Infinite when the kernel, or a filter in its place, does not tell.
@@ -57,11 +62,13 @@ std::vector<std::string> FactsAboutTasks() {
   std::vector<std::string> facts;
   // The kernel does not count those of root.
   if (const auto nproc = geteuid() == 0 ? std::nullopt : Describe(kNproc); nproc.has_value()) {
-    facts.push_back(absl::StrCat(
-        *nproc, ", which all processes and threads of this user share, see ", kNproc.option));
+    facts.push_back(absl::StrCat(*nproc, "; ", kLeastTasks,
+                                 " are needed besides the user's other processes and threads, see ",
+                                 kNproc.option));
   }
   if (const auto tasks = ReadControlGroups().tasks; tasks.has_value()) {
-    facts.push_back(absl::StrCat("pids.max of its control group is ", *tasks));
+    facts.push_back(absl::StrCat("pids.max of its control group is ", *tasks, "; ", kLeastTasks,
+                                 " are needed besides the group's other processes and threads"));
   }
   return facts;
 }
@@ -70,6 +77,9 @@ std::vector<std::string> FactsAboutMemory() {
   std::vector<std::string> facts;
   Add(facts, kAs);
   Add(facts, kData);
+  // More is what no program asks for before its first line, and what comes then has its own stack.
+  constexpr rlim_t kLittleStack = 64 << 10;
+  if (Get(RLIMIT_STACK).rlim_cur < kLittleStack) Add(facts, kStack);
   if (const auto memory = ReadControlGroups().memory; memory.has_value()) {
     facts.push_back(absl::StrCat("the memory limit of its control group is ", *memory, " bytes"));
   }
@@ -151,8 +161,7 @@ std::string ExplainRefusal(int error) {
   if (error != EPERM && error != ENOSYS && error != EACCES) return "";
   // 0: there is no filter. A filter may forbid to ask.
   if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0) return "";
-  return " (a seccomp filter of whoever started this process, as containers have it, may refuse "
-         "the call)";
+  return " (an outer seccomp filter, such as a container's profile, may be refusing the call)";
 }
 
 CpuAllowance InheritedCpu() {

@@ -29,8 +29,8 @@ struct JobNeeds {
 // needed.
 absl::Status CheckHostLimits(const JobNeeds& needs);
 
-// "" or " (an outer ...)" for an errno of a call that the kernel refuses nobody: a filter of system
-// calls which this process has from whoever started it. Nothing for other errnos, or without one.
+// "" or " (an outer seccomp filter ... may be refusing the call)", for an errno of a call that the
+// kernel refuses nobody. Nothing for other errnos, or where this process has no such filter.
 std::string ExplainRefusal(int error);
 
 // How much CPU time this process may use, and each worker that it starts; infinite without a limit.

@@ -64,7 +64,7 @@ absl::Status IoEngine::Start(bool has_job) {
     lane->running = true;
     pthread_setname_np(lane->thread, absl::StrCat("hotcell-lane", lane->index).c_str());
   }
-  return error == 0 ? absl::OkStatus() : TaskError(error, "start an I/O thread");
+  return error == 0 ? absl::OkStatus() : TaskError(error, "start an I/O thread (clone3)");
 }
 
 void IoEngine::AnnounceJob() {

@@ -23,17 +23,17 @@ inline absl::Status PosixError(int error, absl::string_view action) {
       FailureKind::kHost);
 }
 
-// The same for a call that starts a process or a thread.
-inline absl::Status TaskError(int error, absl::string_view action) {
-  const absl::Status status = PosixError(error, action);
-  return error == EAGAIN ? Reworded(status, absl::StrCat(status.message(), ExplainErrno(error)))
-                         : status;
-}
-
 // The same for a call that needs no right, and that only a filter of somebody else's refuses.
 inline absl::Status CallError(int error, absl::string_view action) {
   const absl::Status status = PosixError(error, action);
   return Reworded(status, absl::StrCat(status.message(), ExplainRefusal(error)));
+}
+
+// The same for a call that starts a process or a thread.
+inline absl::Status TaskError(int error, absl::string_view action) {
+  const absl::Status status = CallError(error, action);
+  return error == EAGAIN ? Reworded(status, absl::StrCat(status.message(), ExplainErrno(error)))
+                         : status;
 }
 
 }  // namespace hotcell::broker

@@ -36,6 +36,7 @@ constexpr int kLanes = abi::kMaxLanes;
 constexpr int kScratchFd = abi::kFdVcpu + kLanes;
 constexpr int kMaxPlaced = 3 + 4 + 2 * kLanes;
 constexpr size_t kStackSize = 64 << 10;
+constexpr uint64_t kProgramStack = 64 << 10;
 
 struct Placement {
   int from;
@@ -78,15 +79,17 @@ struct Birth {
   __builtin_unreachable();
 }
 
+// Raises a soft limit of the child's to what it needs, as far as the hard one lets it: soft limits
+// are the caller's choice for itself. Where that is not enough, the step that needs it fails.
+HOTCELL_IN_CHILD void RaiseSoftLimit(int resource, uint64_t needed) {
+  rlimit64 limit = {};
+  if (syscall(SYS_prlimit64, 0, resource, nullptr, &limit) < 0 || limit.rlim_cur >= needed) return;
+  limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+  syscall(SYS_prlimit64, 0, resource, &limit, nullptr);
+}
+
 // Moves everything out of the way first: a source may have the number that another one shall get.
 HOTCELL_IN_CHILD void PlaceDescriptors(Birth& birth) {
-  // The soft limit is for programs that know no numbers above 1023. The child's own: what it places
-  // has numbers that the parent need not be allowed. The worker lowers both limits at once.
-  rlimit64 open_files = {};
-  if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &open_files) == 0) {
-    open_files.rlim_cur = open_files.rlim_max;
-    syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &open_files, nullptr);
-  }
   const std::span placements(birth.placements.data(), birth.placement_count);
   for (Placement& placement : placements) {
     placement.from = fcntl(placement.from, F_DUPFD_CLOEXEC, kScratchFd);
@@ -146,6 +149,10 @@ HOTCELL_IN_CHILD void ResetSignals(Birth& birth) {
 }
 
 [[noreturn]] HOTCELL_IN_CHILD void RunChild(Birth& birth) {
+  // The parent may have all numbers below taken. The worker lowers both limits at once.
+  RaiseSoftLimit(RLIMIT_NOFILE, RLIM64_INFINITY);
+  // What a program uses before its first line.
+  RaiseSoftLimit(RLIMIT_STACK, kProgramStack);
   PlaceDescriptors(birth);
   if (setsid() < 0 || chdir("/") < 0) Fail(birth, Step::kSession);
   personality(PER_LINUX);  // the caller may have switched off address randomisation
@@ -193,7 +200,7 @@ absl::Status Explain(const Birth& birth) {
       // One that cannot even be asked for is EINVAL.
       return PosixError(EMFILE, "give the worker its descriptors");
     case Step::kPlace:
-      return PosixError(birth.error, "place the worker's descriptors");
+      return CallError(birth.error, "place the worker's descriptors (dup3)");
     case Step::kClose:
       return CallError(birth.error,
                        "close the worker's other descriptors (close_range needs Linux 5.11)");
@@ -259,8 +266,7 @@ absl::StatusOr<SpawnedWorker> CloneWorker(Birth& birth, const Mapping& stack) {
     }
     if (error != ENOSYS && error != EPERM) break;
   }
-  const absl::Status status = TaskError(error, "start a worker (clone)");
-  return Reworded(status, absl::StrCat(status.message(), ExplainRefusal(error)));
+  return TaskError(error, "start a worker (clone)");
 }
 
 // While it lives, this thread takes no signal at all. pthread_sigmask() would let through those
@@ -321,7 +327,7 @@ absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds
 
   void* const memory = mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) return PosixError(errno, "map a stack for the worker's start");
+  if (memory == MAP_FAILED) return CallError(errno, "map a stack for the worker's start (mmap)");
   const Mapping stack(memory, kStackSize);
 
   // No handler of the caller's may run in the child before they are reset, nor a thread be

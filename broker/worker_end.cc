@@ -186,7 +186,7 @@ absl::Status FailureStatus(const v1::Failure& failure) {
     status = absl::ErrnoToStatus(failure.error(), action);
     // The worker has this process's limits and filters. KVM starts a thread with the first run.
     status = Reworded(status, absl::StrCat(status.message(), ExplainErrno(failure.error()),
-                                           is_kvm ? "" : ExplainRefusal(failure.error())));
+                                           ExplainRefusal(failure.error())));
   }
   return WithFailureKind(std::move(status), is_kvm ? FailureKind::kKvm : FailureKind::kHost);
 }

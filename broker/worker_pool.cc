@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerProgr
       pthread_create(&pool->thread_, attributes.get(), &WorkerPool::ThreadMain, pool.get());
   if (error == 0) return pool;
   pool->thread_ = {};
-  return TaskError(error, "start the thread of the pool of workers");
+  return TaskError(error, "start the thread of the pool of workers (clone3)");
 }
 
 WorkerPool::~WorkerPool() {

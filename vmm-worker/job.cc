@@ -168,7 +168,7 @@ void Job::StartThreads() {
                           kVcpuStackSize);
     pthread_t handle{};
     const int error = pthread_create(&handle, &attributes, &VcpuMain, thread.get());
-    if (error != 0) Fail({"pthread_create", error, {}});
+    if (error != 0) Fail({"start a thread (clone)", error, {}});
     threads_.push_back(std::move(thread));
   }
 }
@@ -245,7 +245,7 @@ void Job::Run() {
                                  : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
                                                              : policy::RunExtra::kNothing;
   const LimitFailure limit = LowerRunLimits(setup.cpu_seconds(), cpu_limit);
-  if (limit.error != 0) Fail({StrCat("lower its limit `", limit.name, "`"), limit.error, {}});
+  if (limit.error != 0) Fail({StrCat("lower ", limit.name, " (setrlimit)"), limit.error, {}});
   if (!InstallRunFilter(machine_->vcpu_count(), extra)) {
     Fail(ErrnoError("install the run filter"));
   }

@@ -1,7 +1,9 @@
 #include "vmm-worker/limits.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <utility>
 
 namespace hotcell::worker {
 namespace {
@@ -10,8 +12,16 @@ __rlimit_resource ResourceOf(const policy::LimitSpec& limit) {
   return static_cast<__rlimit_resource>(limit.resource);
 }
 
+LimitFailure Failed(const policy::LimitSpec& limit, int error) {
+  std::string name = "RLIMIT_";
+  for (const char* letter = limit.name; *letter != 0; ++letter) {
+    name += static_cast<char>(std::toupper(*letter));
+  }
+  return {std::move(name), error};
+}
+
 LimitFailure Set(const policy::LimitSpec& limit, const rlimit& value) {
-  return {limit.name, setrlimit(ResourceOf(limit), &value) == 0 ? 0 : errno};
+  return setrlimit(ResourceOf(limit), &value) == 0 ? LimitFailure() : Failed(limit, errno);
 }
 
 // Nothing that is inherited is below zero, so that the filter need not let it be read.
@@ -33,7 +43,7 @@ rlimit LowerOf(const rlimit& inherited, rlim_t value) {
 LimitFailure LowerLimits(std::span<const policy::LimitSpec> limits) {
   for (const policy::LimitSpec& limit : limits) {
     rlimit inherited;
-    if (getrlimit(ResourceOf(limit), &inherited) < 0) return {limit.name, errno};
+    if (getrlimit(ResourceOf(limit), &inherited) < 0) return Failed(limit, errno);
     const LimitFailure failure = Set(limit, LowerOf(inherited, limit.value));
     if (failure.error != 0) return failure;
   }

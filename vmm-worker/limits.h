@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "policy/layers.h"
 
@@ -18,8 +19,8 @@ rlimit LowerOf(const rlimit& inherited, rlim_t value);
 
 // A limit that could not be set; `error` is 0 when all could.
 struct LimitFailure {
-  const char* name = "";  // policy::LimitSpec's
-  int error = 0;          // errno
+  std::string name;  // "RLIMIT_NPROC"
+  int error = 0;     // errno
 };
 
 // Lowers each of `limits`, whose values are all fixed, to what LowerOf() says.
