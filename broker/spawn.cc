@@ -168,13 +168,11 @@ HOTCELL_IN_CHILD void ResetSignals(Birth& birth) {
 // glibc offers no such thing: its clone() cannot reset signal handlers.
 struct CloneCall {
   long number;
-  long arguments[5];
+  long arguments[3];  // it has more, which the flags given here do not use
 };
 long CloneAndRun(const CloneCall& call, Birth& birth) {
   long result = call.number;
   void (*const run)(Birth&) = RunChild;
-  register long fourth asm("r10") = call.arguments[3];
-  register long fifth asm("r8") = call.arguments[4];
   asm volatile(
       "syscall\n\t"
       "test %%rax, %%rax\n\t"
@@ -185,8 +183,8 @@ long CloneAndRun(const CloneCall& call, Birth& birth) {
       "ud2\n"
       "1:"
       : "+a"(result)
-      : "D"(call.arguments[0]), "S"(call.arguments[1]), "d"(call.arguments[2]), "r"(fourth),
-        "r"(fifth), [run] "r"(run), [birth] "r"(&birth)
+      : "D"(call.arguments[0]), "S"(call.arguments[1]),
+        "d"(call.arguments[2]), [run] "r"(run), [birth] "r"(&birth)
       : "rcx", "r11", "memory");
   return result;
 }
@@ -275,15 +273,18 @@ class AllSignalsBlocked {
  public:
   AllSignalsBlocked() {
     const uint64_t all = ~uint64_t{0};
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof(before_));
+    blocked_ = syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof(before_)) == 0;
   }
   ~AllSignalsBlocked() {
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof(before_));
+    if (blocked_) syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof(before_));
   }
   AllSignalsBlocked(const AllSignalsBlocked&) = delete;
   AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
 
+  bool blocked() const { return blocked_; }
+
  private:
+  bool blocked_ = false;
   uint64_t before_ = 0;
 };
 
@@ -332,8 +333,9 @@ absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds
 
   // No handler of the caller's may run in the child before they are reset, nor a thread be
   // cancelled.
-  absl::StatusOr<SpawnedWorker> worker = [&] {
-    const AllSignalsBlocked blocked;
+  absl::StatusOr<SpawnedWorker> worker = [&]() -> absl::StatusOr<SpawnedWorker> {
+    const AllSignalsBlocked signals;
+    if (!signals.blocked()) return CallError(errno, "block signals (rt_sigprocmask)");
     return CloneWorker(birth, stack);
   }();
 

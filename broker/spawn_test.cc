@@ -5,10 +5,13 @@
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,9 +22,12 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -217,6 +223,66 @@ TEST(SpawnTest, ManyThreadsMaySpawnAtOnce) {
   EXPECT_EQ(good, 40);
 }
 
+// ---- Under limits and filters of the caller's ---------------------------------------------------
+
+TEST(SpawnTest, ASoftLimitOfTheCallersIsNotTheWorkers) {
+  InChild([] {
+    rlimit files;
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+    const rlimit low = {40, files.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    const absl::StatusOr<Probe> probe = Probe::Start();
+    ASSERT_TRUE(probe.ok()) << probe.status();
+    rlimit of_worker;
+    ASSERT_EQ(prlimit(probe->pid(), RLIMIT_NOFILE, nullptr, &of_worker), 0);
+    EXPECT_EQ(of_worker.rlim_cur, files.rlim_max);
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+    EXPECT_EQ(files.rlim_cur, 40u) << "the caller's own";
+  });
+}
+
+// As a container's filter does; `error` is its answer to clone3.
+void RefuseClone3(uint32_t error) {
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {std::size(program), const_cast<sock_filter*>(program)};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0), 0);
+}
+
+class RefusedClone3Test : public testing::TestWithParam<uint32_t> {};
+
+TEST_P(RefusedClone3Test, TheWorkerStartsAsConfinedAndWithoutTheCallersSignals) {
+  InChild([] {
+    signal(SIGUSR2, [](int) { signals_taken = signals_taken + 1; });
+    signal(SIGTERM, SIG_IGN);
+    absl::StatusOr<Probe> usual = Probe::Start();
+    ASSERT_TRUE(usual.ok()) << usual.status();
+    RefuseClone3(GetParam());
+    absl::StatusOr<Probe> probe = Probe::Start();
+    ASSERT_TRUE(probe.ok()) << probe.status();
+    for (const int64_t number : {SIGUSR2, SIGTERM}) {
+      const ProbeReply action =
+          probe->Send({.in_scratch = 4, .number = SYS_rt_sigaction, .arguments = {number, 0, 0, 8}})
+              .value();
+      uint64_t handler = 1;
+      std::memcpy(&handler, action.scratch, sizeof(handler));
+      EXPECT_EQ(handler, 0u) << "SIG_DFL";
+    }
+    const v1::Confined expected = usual->ApplyLayers();
+    EXPECT_EQ(probe->ApplyLayers().SerializeAsString(), expected.SerializeAsString());
+    raise(SIGUSR2);
+    EXPECT_EQ(signals_taken, 1);
+    EXPECT_EQ(probe->End().status, 0);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Answers, RefusedClone3Test, testing::Values(ENOSYS, EPERM));
+
 // ---- Errors -------------------------------------------------------------------------------------
 
 struct Pipes {
@@ -265,7 +331,7 @@ TEST(SpawnErrorTest, ALowLimitOnOpenFilesIsNamedWithItsRemedy) {
     const rlimit low = {40, 40};
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
     const absl::Status status = Probe::Start({.program = program.get()}).status();
-    EXPECT_THAT(status.message(), HasSubstr("ulimit -n"));
+    EXPECT_THAT(status.message(), HasSubstr("RLIMIT_NOFILE is 40, see ulimit -n"));
     EXPECT_FALSE(HasChildren());
   });
 }

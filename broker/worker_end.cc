@@ -130,7 +130,7 @@ absl::Status EndStatus(const v1::Finished& finished, absl::string_view panic_tex
 std::optional<absl::Duration> ReachedCpuLimit(const WorkerDeath& death, const CpuAllowance& cpu) {
   // The kernel counts in ticks of its clock, and what it says of the dead is scaled to another one.
   constexpr absl::Duration kInaccuracy = absl::Milliseconds(500);
-  if (death.status == SIGXCPU) return cpu.soft;
+  if (death.status == SIGXCPU && cpu.soft != absl::InfiniteDuration()) return cpu.soft;
   if (death.status != SIGKILL || death.cpu_time + kInaccuracy < cpu.hard) return std::nullopt;
   return cpu.hard;
 }
@@ -147,6 +147,7 @@ std::string PossibleCause(int signal, const DeathScene& scene) {
                         scene.groups.out_of_memory_kills,
                         " of the processes of its control group for lack of memory", limit, ")");
   }
+  if (signal == SIGXCPU) return "; RLIMIT_RTTIME is used up (ulimit -R)";
   const bool may_be_memory =
       signal == SIGKILL || signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS;
   return may_be_memory && !scene.memory_limits.empty()

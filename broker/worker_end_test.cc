@@ -129,6 +129,7 @@ TEST(WorkerDeathStatusTest, NamesTheLimitOfCpuTimeThatTheKernelKeeps) {
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   }
   EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGXCPU), scene)), HasSubstr("is 2 s"));
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGXCPU), {})), HasSubstr("RLIMIT_RTTIME"));
   EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Seconds(1)), scene)),
             FailureKind::kWorkerDied);
   EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Hours(1)), {})),

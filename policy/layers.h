@@ -86,7 +86,8 @@ inline constexpr LayerSpec kLayers[] = {
      "nothing but the descriptors of guest/abi/abi.h is open, each of the kind it must be",
      "use files that the caller has open"},
     {v1::LAYER_RLIMITS, "rlimits", LayerPhase::kConfinement, false,
-     "resource limits that hold from here on, listed by themselves",
+     "resource limits that hold from here on, listed by themselves, or inherited ones that are "
+     "lower",
      "use up files, kernel memory or priority"},
     {v1::LAYER_SECCOMP, "seccomp", LayerPhase::kConfinement, true,
      "the system calls of the rules; from the run on, of those of the run only",
@@ -185,7 +186,8 @@ enum class LimitValue : uint8_t {
   kCpuSeconds,  // hotcell.v1.Setup's cpu_seconds; none where that is 0
 };
 
-// Soft and hard limit alike.
+// The most that is left, as soft and as hard limit. Where the worker inherits less, of one or of
+// both, that stays: no limit is ever raised.
 struct LimitSpec {
   int resource;  // RLIMIT_*
   const char* name;

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,6 +247,18 @@ def _processes(directory):
             harness.check(count >= 5, f"a job of {count} tasks")
 
 
+def _doctor(_):
+    programs.require_kvm()
+    report = programs.must(["prlimit", "--cpu=30", f"--as={_GIB}", "--", programs.HOTCELL,
+                            "doctor"]).decode()
+    harness.check(re.search(rf"^note +resource limits +RLIMIT_CPU is 30 s, RLIMIT_AS is {_GIB} bytes",
+                            report, re.MULTILINE), report)
+    result = programs.run(["prlimit", "--nofile=20", "--", programs.HOTCELL, "doctor"])
+    harness.check_equal(result.returncode, 1, "exit status where no job runs")
+    harness.check(re.search(r"^problem +guest +RLIMIT_NOFILE is 20; \d+ are needed.*\n +remedy: ",
+                            result.stdout.decode(), re.MULTILINE), f"{result.stdout!r}")
+
+
 # ---- CPU time -----------------------------------------------------------------------------------
 
 _USED_UP = r"RLIMIT_CPU is 1 s, and the worker has used them up"
@@ -359,6 +372,37 @@ def _rights(_):
     ]
     for options in rights:
         jobs.check_usual(" ".join(options), ["setpriv", *options], only=["info", "to raw", "run"])
+
+
+def _lost_rights(_):
+    """Without user namespaces the worker has the rights of the command, down to those it gave up."""
+    programs.require_kvm()
+    programs.require_root()
+    programs.require_program("setpriv")
+    Jobs()
+    locked = _LOCKED + ",keep_caps_locked"
+    for options, layer in ((["--securebits", "+" + locked.replace(",", ",+")], "securebits"),
+                           (["--bounding-set", "-all"], "bounding-set")):
+        result = programs.run(["setpriv", *options, programs.HOTCELL, "info", "disk.qcow2",
+                               f"--require={layer}"],
+                              preexec_fn=outer_filter.container(errno.ENOSYS))
+        harness.check_equal((result.returncode, result.stderr), (0, b""), f"{options}")
+
+
+def _worker_out_of_reach(directory):
+    programs.require_kvm()
+    programs.require_root()
+    installed = os.path.dirname(programs.HOTCELL)
+    os.makedirs("bin")
+    os.makedirs("libexec/hotcell")
+    shutil.copy(programs.HOTCELL, "bin/hotcell")
+    shutil.copy(os.path.join(installed, "hotcell-worker"), "libexec/hotcell/hotcell-worker")
+    os.chmod("libexec/hotcell", 0o700)
+    with open("disk.raw", "wb") as disk:
+        disk.truncate(_MIB)
+    result = programs.run([*_UNKNOWN_USER, os.path.join(directory, "bin", "hotcell"), "info",
+                           "disk.raw"])
+    _error("no right to the worker", result, "cannot open the worker", "Permission denied")
 
 
 # ---- Control groups -----------------------------------------------------------------------------
@@ -509,7 +553,7 @@ def _filters(_):
 
 
 def _container(_):
-    """Docker's default profile, but for which clone3 there is."""
+    """As Docker's default profile has it."""
     programs.require_kvm()
     jobs = Jobs()
     jobs.check_usual("a container's profile", preexec_fn=outer_filter.container(errno.ENOSYS))
@@ -527,6 +571,7 @@ harness.main({
     "memory": _memory,
     "lanes-that-fit": _lanes_that_fit,
     "processes": _processes,
+    "doctor": _doctor,
     "cpu-time-of-the-worker": _cpu_time_of_the_worker,
     "cpu-time-of-the-command": _cpu_time_of_the_command,
     "signals": _signals,
@@ -535,6 +580,8 @@ harness.main({
     "closed-descriptors": _closed_descriptors,
     "scheduling": _scheduling,
     "rights": _rights,
+    "lost-rights": _lost_rights,
+    "worker-out-of-reach": _worker_out_of_reach,
     "memory-group": _memory_group,
     "task-group": _task_group,
     "processor-group": _processor_group,

@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -241,6 +242,35 @@ Check CheckMemfdSealing() {
             "a kernel of 3.17 or later, and a container policy that allows memfd_create"};
   }
   return {"memfd sealing", CheckState::kOk, "works", ""};
+}
+
+Check CheckInheritedLimits() {
+  constexpr struct {
+    __rlimit_resource resource;
+    std::string_view name;
+    std::string_view unit;
+    rlim_t usual;  // this much is nothing to speak of
+  } kLimits[] = {
+      {RLIMIT_CPU, "RLIMIT_CPU", " s", RLIM_INFINITY},
+      {RLIMIT_AS, "RLIMIT_AS", " bytes", RLIM_INFINITY},
+      {RLIMIT_DATA, "RLIMIT_DATA", " bytes", RLIM_INFINITY},
+      {RLIMIT_FSIZE, "RLIMIT_FSIZE", " bytes", RLIM_INFINITY},
+      {RLIMIT_STACK, "RLIMIT_STACK", " bytes", 1 << 20},
+      {RLIMIT_NOFILE, "RLIMIT_NOFILE", "", 256},
+      {RLIMIT_NPROC, "RLIMIT_NPROC", "", 256},
+  };
+  Check check{"resource limits", CheckState::kOk, "leave room", ""};
+  std::string low;
+  for (const auto& limit : kLimits) {
+    rlimit value;
+    if (getrlimit(limit.resource, &value) != 0 || value.rlim_cur >= limit.usual) continue;
+    Append(low, low.empty() ? "" : ", ", limit.name, " is ", value.rlim_cur, limit.unit);
+  }
+  if (!low.empty()) {
+    check.state = CheckState::kNote;
+    check.finding = Cat(low, "; a job and its worker have no more");
+  }
+  return check;
 }
 
 std::vector<Check> CheckLayers(const std::vector<v1::LayerResult>& layers) {

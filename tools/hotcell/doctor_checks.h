@@ -41,6 +41,8 @@ Check CheckHugePages(const HostPaths& paths);
 Check CheckUserNamespaces(const HostPaths& paths);
 Check CheckMemory(const HostPaths& paths);
 Check CheckMemfdSealing();
+// Resource limits that this process has from whoever started it.
+Check CheckInheritedLimits();
 
 // One check for each layer that a worker reported.
 std::vector<Check> CheckLayers(const std::vector<v1::LayerResult>& layers);

@@ -61,6 +61,7 @@ Findings Examine(const CommonOptions& options) {
   findings.Add(CheckMemory(paths));
   findings.Add(CheckHugePages(paths));
   findings.Add(CheckMemfdSealing());
+  findings.Add(CheckInheritedLimits());
   findings.Add(CheckUserNamespaces(paths));
   for (Check& check : CheckGuests(options.engine, options.Job(), findings.layers)) {
     findings.Add(std::move(check));

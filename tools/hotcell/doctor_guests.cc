@@ -28,8 +28,11 @@ constexpr size_t kImageSize = 1 << 20;
 constexpr size_t kDataSize = 64 << 10;
 
 Check Problem(std::string name, const absl::Status& status) {
-  return {std::move(name), CheckState::kProblem, Escape(View(status.message())),
-          Escape(Remedy(status))};
+  std::string remedy = Escape(Remedy(status));
+  if (remedy.empty() && absl::IsResourceExhausted(status)) {
+    remedy = "start it with a higher limit: prlimit(1), ulimit, Limit...= of a systemd unit";
+  }
+  return {std::move(name), CheckState::kProblem, Escape(View(status.message())), remedy};
 }
 
 std::string Milliseconds(absl::Time start) {

@@ -94,7 +94,8 @@ JobSignals::~JobSignals() {
 int JobSignals::caught() const { return caught_signal; }
 
 std::optional<uint64_t> UsedUpCpuSeconds() {
-  if (caught_signal != SIGXCPU) return std::nullopt;
+  // Without a limit it came of RLIMIT_RTTIME, or from somebody.
+  if (caught_signal != SIGXCPU || cpu_seconds == RLIM_INFINITY) return std::nullopt;
   return cpu_seconds;
 }
 

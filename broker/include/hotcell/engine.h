@@ -8,6 +8,10 @@
 //   request.target_format = "raw";
 //   absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
 //
+// Resource limits of the process hold for its workers too. An RLIMIT_CPU that a worker uses up, or
+// another limit that leaves a job too little, is an error that names it. How a worker died that the
+// process itself has reaped, by waitpid(-1) or by ignoring SIGCHLD, is known since Linux 6.15 only.
+//
 // An Engine may be used by many threads at once. Each call runs one job in one new worker. When it
 // returns, no thread of the job is left and nothing touches its files any more; the worker has been
 // killed, but the kernel takes up to 20 ms to destroy its VM, and the call does not wait for that.

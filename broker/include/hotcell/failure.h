@@ -35,14 +35,14 @@ enum class FailureKind {
 
   // What the caller set.
   kDeadline,   // Limits::wall_time or cpu_time
-  kLimit,      // another of the Limits, or the guest's memory
+  kLimit,      // another of the Limits, the guest's memory, or an inherited RLIMIT_CPU
   kCancelled,  // Cancellation
   kRequest,    // the request makes no sense
 
   // The host.
   kConfinement,  // a layer that must be there is missing
   kKvm,          // cannot be opened, has not made the VM, or could not run the guest
-  kHost,         // a file, memory, descriptors
+  kHost,         // a file, memory, descriptors, a resource limit of this process
 
   // What the image holds, as an honest guest tells it.
   kImage,      // damaged, or of a kind that is not read
