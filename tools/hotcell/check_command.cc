@@ -114,7 +114,7 @@ int Check(const CheckOptions& options) {
     (void)fail(absl::UnimplementedError("This image format does not support checks"));
     return kExitCheckUnsupported;
   }
-  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  PrintWarnings(kName, reply->warnings);
   (void)std::fputs(CheckFindings(report).c_str(), stderr);
   if (format == OutputFormat::kJson) {
     Print(CheckJson(report, options.request.source.name) + "\n");

@@ -162,9 +162,14 @@ void PrintHelp(const Command& command) { Print(command.help); }
 
 void PrintWarning(std::string_view command, std::string_view text) {
   const std::string line = ActsAsQemuImg()
-                               ? Cat("qemu-img: warning: ", Escape(text), "\n")
+                               ? Cat("qemu-img: ", Escape(text), "\n")
                                : Cat("hotcell: ", command, ": warning: ", Escape(text), "\n");
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void PrintWarnings(std::string_view command, const std::vector<std::string>& warnings) {
+  if (ActsAsQemuImg()) return;
+  for (const std::string& warning : warnings) PrintWarning(command, warning);
 }
 
 }  // namespace hotcell::cli

@@ -4,7 +4,9 @@
 #define HOTCELL_TOOLS_HOTCELL_COMMAND_H_
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "tools/hotcell/config.h"
@@ -43,8 +45,11 @@ int Main(int argc, char** argv);
 // Writes to standard output; errors come out when Main() ends.
 void Print(std::string_view text);
 void PrintHelp(const Command& command);
-// "hotcell: convert: warning: ..." on stderr.
+// A warning that qemu-img gives too: "hotcell: dd: warning: ..." on stderr, or its "qemu-img: ...".
 void PrintWarning(std::string_view command, std::string_view text);
+// What the guest found odd about the images, a line each on stderr. Through the link qemu-img
+// nothing: that program has no such warnings, and services take any line there for a failure.
+void PrintWarnings(std::string_view command, const std::vector<std::string>& warnings);
 
 }  // namespace hotcell::cli
 

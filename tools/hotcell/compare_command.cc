@@ -138,9 +138,7 @@ int Compare(const CompareOptions& options) {
     (void)Fail(CompareFailure(options.request, *reply), options);
     return CompareExitStatus(reply->result);
   }
-  if (!options.quiet) {
-    for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
-  }
+  if (!options.quiet) PrintWarnings(kName, reply->warnings);
   if (format == OutputFormat::kJson) {
     Print(CompareJson(options.request, *reply) + "\n");
   } else if (!options.quiet) {

@@ -74,9 +74,7 @@ absl::Status CancelledBy(int signal, const ConvertOptions& options, bool in_plac
 }
 
 void PrintResult(const ConvertOptions& options, const ConvertReply& reply, const JobCost& cost) {
-  if (!options.quiet) {
-    for (const std::string& warning : reply.warnings) PrintWarning(kName, warning);
-  }
+  if (!options.quiet) PrintWarnings(kName, reply.warnings);
   if (options.common.format == OutputFormat::kJson) {
     Print(ConvertReplyJson(reply, cost, options.stats) + "\n");
   } else if (options.stats) {

@@ -158,7 +158,7 @@ absl::Status Create(const Cancellation& cancellation, Options& options) {
   if (absl::Status status = target->Commit(/*sync=*/false); !status.ok()) return status;
   if (options.quiet) return absl::OkStatus();
   Print(*text + "\n");
-  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  PrintWarnings(kName, reply->warnings);
   return absl::OkStatus();
 }
 

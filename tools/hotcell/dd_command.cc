@@ -160,7 +160,7 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   if (reply->result.virtual_size() == 0 && request.window->begin != 0) {
     PrintWarning(kName, Cat(options.source_path, ": cannot skip to specified offset"));
   }
-  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  PrintWarnings(kName, reply->warnings);
   return absl::OkStatus();
 }
 

@@ -164,7 +164,7 @@ int Digests(const DigestOptions& options) {
       continue;
     }
     const std::string digest = absl::BytesToHexString(reply->result.sha256());
-    for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+    PrintWarnings(kName, reply->warnings);
     if (options.common.format == OutputFormat::kJson) {
       digests.Append(DigestJson(*reply, digest, path));
     } else {

@@ -130,7 +130,7 @@ void PrintReports(const std::vector<InfoReport>& reports, const InfoOptions& opt
     if (&report != &reports.front()) Print("\n");
     Print(InfoText(report));
   }
-  for (const std::string& warning : reports.front().warnings) PrintWarning(kName, warning);
+  PrintWarnings(kName, reports.front().warnings);
 }
 
 }  // namespace

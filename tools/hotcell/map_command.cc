@@ -161,7 +161,7 @@ absl::Status Run(const Cancellation& cancellation, Options& options) {
   if (!reply.ok()) return reply.status();
   if (!printer) printer.emplace(options.common.format, request.begin);
   printer->Finish();
-  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  PrintWarnings(kName, reply->warnings);
   return absl::OkStatus();
 }
 

@@ -149,7 +149,7 @@ absl::Status Run(const Cancellation& cancellation, Options& options) {
   if (!reply.ok()) return reply.status();
   Print(options.common.format == OutputFormat::kJson ? MeasureJson(reply->result)
                                                      : MeasureText(reply->result));
-  for (const std::string& warning : reply->warnings) PrintWarning(kName, warning);
+  PrintWarnings(kName, reply->warnings);
   return absl::OkStatus();
 }
 
