@@ -1,7 +1,9 @@
 """The qemu-img command lines of programs that move images around, as their sources build them.
 
 Each stands for the code in `source` (repository, then file), with the names of its files replaced by
-those that make_inputs() makes. The programs of one entry run in order in one directory.
+those that make_inputs() makes. The programs of one entry run in order in one directory. `within` is what
+the service puts before the command line: the program that limits the time and the memory of qemu-img, or
+that makes it give way to others.
 """
 
 import dataclasses
@@ -20,6 +22,26 @@ class CommandLine:
     # What qemu-img has and hotcell refuses: a pattern of the error.
     refused: str | None = None
     needs_direct_io: bool = False
+    within: tuple = ()
+
+
+OSLO_LIMITER = "oslo_concurrency.prlimit"
+
+
+# As processutils.execute(prlimit=...) of oslo.concurrency starts a program.
+def _oslo_limits(*limits):
+    return ("/usr/bin/python3", "-m", OSLO_LIMITER, *limits, "--", "env", "LC_ALL=C", "LANG=C")
+
+
+_NOVA_INFO = _oslo_limits("--as=1073741824", "--cpu=30")
+_CINDER_INFO = _oslo_limits("--as=1073741824", "--cpu=60")
+_GLANCE_INFO = _oslo_limits("--as=1073741824", "--cpu=2")
+_IRONIC = _oslo_limits("--as=2147483648")
+_CDI_INFO = ("prlimit", "--as=1073741824")
+_VDSM_UNTRUSTED = ("prlimit", "--cpu=30", "--as=1073741824")
+_VDSM_OPERATION = ("nice", "-n", "19", "ionice", "-c", "3")
+_LXD_INFO = ("prlimit", "--cpu=2", "--as=1073741824")
+_LIBGUESTFS_INFO = ("prlimit", "--as=1000000000", "--cpu=10")
 
 
 def _one(name, source, *arguments, **fields):
@@ -29,9 +51,9 @@ def _one(name, source, *arguments, **fields):
 COMMAND_LINES = (
     # Nova, and Ironic, which took the code over.
     _one("nova-info", "openstack/nova nova/privsep/qemu.py",
-         "info", "src.qcow2", "--force-share", "--output=json", "-f", "qcow2"),
+         "info", "src.qcow2", "--force-share", "--output=json", "-f", "qcow2", within=_NOVA_INFO),
     _one("nova-info-probed", "openstack/nova nova/virt/images.py",
-         "info", "src.qcow2", "--force-share", "--output=json"),
+         "info", "src.qcow2", "--force-share", "--output=json", within=_NOVA_INFO),
     _one("nova-fetch-to-raw", "openstack/nova nova/privsep/qemu.py unprivileged_convert_image",
          "convert", "-t", "none", "-O", "raw", "-f", "qcow2", "src.qcow2", "dst.raw",
          outputs=("dst.raw",), needs_direct_io=True),
@@ -46,14 +68,17 @@ COMMAND_LINES = (
          "67108864", outputs=("dst.qcow2",)),
     # Glance
     _one("glance-info", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
-         "info", "-f", "qcow2", "--output=json", "src.qcow2"),
+         "info", "-f", "qcow2", "--output=json", "src.qcow2", within=_GLANCE_INFO),
     _one("glance-info-vmdk", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
-         "info", "-f", "vmdk", "--output=json", "stream.vmdk"),
+         "info", "-f", "vmdk", "--output=json", "stream.vmdk", within=_GLANCE_INFO),
     _one("glance-convert", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
          "convert", "-f", "qcow2", "-O", "raw", "src.qcow2", "dst.raw", outputs=("dst.raw",)),
     _one("glance-convert-vmdk", "openstack/glance glance/async_/flows/plugins/image_conversion.py",
          "convert", "-f", "raw", "-O", "vmdk", "src.raw", "dst.vmdk", outputs=("dst.vmdk",)),
     # Cinder
+    _one("cinder-info", "openstack/cinder cinder/image/image_utils.py qemu_img_info",
+         "info", "-f", "qcow2", "--output=json", "--force-share", "src.qcow2",
+         within=_CINDER_INFO),
     _one("cinder-upload-vhd", "openstack/cinder cinder/image/image_utils.py _get_qemu_convert_cmd",
          "convert", "-O", "vpc", "-o", "subformat=dynamic", "-f", "raw", "src.raw", "dst.vhd",
          outputs=("dst.vhd",)),
@@ -63,9 +88,16 @@ COMMAND_LINES = (
     _one("cinder-upload-compressed", "openstack/cinder cinder/image/image_utils.py",
          "convert", "-O", "qcow2", "-c", "-f", "raw", "src.raw", "dst.qcow2",
          outputs=("dst.qcow2",)),
+    # Ironic
+    _one("ironic-convert", "openstack/ironic ironic/common/qemu_img.py convert_image",
+         "convert", "-f", "qcow2", "-O", "raw", "src.qcow2", "dst.raw", outputs=("dst.raw",),
+         within=_IRONIC),
+    _one("ironic-populate", "openstack/ironic-lib ironic_lib/disk_utils.py populate_image",
+         "convert", "-O", "raw", "-S", "0", "src.qcow2", "dst.raw", outputs=("dst.raw",),
+         within=_IRONIC),
     # KubeVirt's Containerized Data Importer
     _one("cdi-info", "kubevirt/containerized-data-importer pkg/image/qemu.go Info",
-         "info", "--output=json", "src.qcow2"),
+         "info", "--output=json", "src.qcow2", within=_CDI_INFO),
     _one("cdi-convert", "kubevirt/containerized-data-importer pkg/image/qemu.go convertToRaw",
          "convert", "-t", "none", "-p", "-O", "raw", "src.qcow2", "dst.raw",
          outputs=("dst.raw",), needs_direct_io=True),
@@ -107,33 +139,43 @@ COMMAND_LINES = (
     # oVirt
     _one("vdsm-info", "oVirt/vdsm lib/vdsm/storage/qemuimg.py info",
          "info", "--output", "json", "-f", "qcow2", "-U", "src.qcow2"),
+    _one("vdsm-info-untrusted", "oVirt/vdsm lib/vdsm/storage/qemuimg.py info",
+         "info", "--output", "json", "-f", "qcow2", "src.qcow2", within=_VDSM_UNTRUSTED),
     _one("vdsm-measure", "oVirt/vdsm lib/vdsm/storage/qemuimg.py measure",
          "measure", "--output", "json", "-O", "qcow2",
          'json:{"file": {"driver": "file", "filename": "src.raw"}, "driver": "raw"}'),
     _one("vdsm-create", "oVirt/vdsm lib/vdsm/storage/qemuimg.py create",
          "create", "-f", "qcow2", "-o", "compat=1.1", "-b", "base.qcow2", "-F", "qcow2",
-         "dst.qcow2", outputs=("dst.qcow2",)),
+         "dst.qcow2", outputs=("dst.qcow2",), within=_VDSM_OPERATION),
     _one("vdsm-create-unsafe", "oVirt/vdsm lib/vdsm/storage/qemuimg.py create",
          "create", "-f", "qcow2", "-o", "compat=1.1", "-b", "not-there.qcow2", "-F", "qcow2",
-         "-u", "dst.qcow2", "67108864"),
+         "-u", "dst.qcow2", "67108864", within=_VDSM_OPERATION),
     _one("vdsm-check", "oVirt/vdsm lib/vdsm/storage/qemuimg.py check",
          "check", "--output", "json", "-f", "qcow2", "src.qcow2"),
     _one("vdsm-convert", "oVirt/vdsm lib/vdsm/storage/qemuimg.py convert",
          "convert", "-p", "-t", "none", "-T", "none", "-f", "raw", "-O", "qcow2", "-o",
-         "compat=1.1", "src.raw", "dst.qcow2", outputs=("dst.qcow2",), needs_direct_io=True),
+         "compat=1.1", "src.raw", "dst.qcow2", outputs=("dst.qcow2",), needs_direct_io=True,
+         within=_VDSM_OPERATION),
     _one("vdsm-convert-backed", "oVirt/vdsm lib/vdsm/storage/qemuimg.py convert",
          "convert", "-p", "-t", "none", "-T", "none", "-f", "qcow2", "-O", "qcow2", "-o",
          "compat=1.1,backing_file=base.qcow2,backing_fmt=qcow2", "-W", "overlay.qcow2",
-         "dst.qcow2", outputs=("dst.qcow2",), needs_direct_io=True),
+         "dst.qcow2", outputs=("dst.qcow2",), needs_direct_io=True, within=_VDSM_OPERATION),
     _one("vdsm-map", "oVirt/vdsm lib/vdsm/storage/qemuimg.py map",
          "map", "--output", "json", "overlay.qcow2"),
     _one("vdsm-compare", "oVirt/vdsm lib/vdsm/storage/qemuimg.py compare",
-         "compare", "-p", "-f", "qcow2", "-F", "raw", "src.qcow2", "src.raw"),
+         "compare", "-p", "-f", "qcow2", "-F", "raw", "src.qcow2", "src.raw",
+         within=_VDSM_OPERATION),
     _one("vdsm-bitmaps", "oVirt/vdsm lib/vdsm/storage/qemuimg.py convert",
          "convert", "-p", "-f", "qcow2", "-O", "qcow2", "--bitmaps", "src.qcow2", "dst.qcow2",
-         refused="bitmaps"),
+         refused="bitmaps", within=_VDSM_OPERATION),
     _one("vdsm-resize", "oVirt/vdsm lib/vdsm/storage/qemuimg.py resize",
          "resize", "-f", "qcow2", "src.qcow2", "134217728", refused="resize"),
+    # LXD, and Incus, which grew from it.
+    _one("lxd-info", "canonical/lxd lxd/storage/utils.go qemuImageInfo",
+         "info", "src.qcow2", "--output", "json", within=_LXD_INFO),
+    _one("lxd-convert", "canonical/lxd lxd/storage/utils.go ImageUnpack",
+         "convert", "-p", "-f", "qcow2", "-O", "raw", "-t", "writeback", "-T", "none", "src.qcow2",
+         "dst.raw", outputs=("dst.raw",), needs_direct_io=True, within=("nice", "-n19")),
     # Packer
     _one("packer-create", "hashicorp/packer-plugin-qemu builder/qemu/step_create_disk.go",
          "create", "-f", "qcow2", "dst.qcow2", "64M", outputs=("dst.qcow2",)),
@@ -157,7 +199,9 @@ COMMAND_LINES = (
          "convert", "-O", "vdi", "src.raw", "dst.vdi", outputs=("dst.vdi",)),
     _one("osbuild-vhdx", "osbuild/osbuild stages/org.osbuild.qemu",
          "convert", "-O", "vhdx", "src.raw", "dst.vhdx", outputs=("dst.vhdx",)),
-    # virt-v2v
+    # libguestfs and virt-v2v
+    _one("libguestfs-info", "libguestfs/libguestfs lib/info.c get_json_output",
+         "info", "-U", "--output", "json", "./src.qcow2", within=_LIBGUESTFS_INFO),
     CommandLine("virt-v2v-raw", "libguestfs/virt-v2v v2v/v2v.ml",
                 (("create", "-f", "raw", "-o", "preallocation=off", "dst.raw", "67108864"),
                  ("convert", "-p", "-n", "-f", "qcow2", "-O", "raw", "overlay.qcow2", "dst.raw")),

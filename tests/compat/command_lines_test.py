@@ -1,9 +1,11 @@
 """Runs command lines of known programs with qemu-img and with hotcell called qemu-img, and compares.
 
 Compared are exit status, standard output field by field, what standard error says at all, and of
-images that come out their contents and what qemu-img says of them.
+images that come out their contents and what qemu-img says of them. Both programs run within the limits
+that the known program sets.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -13,7 +15,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
-from compat.command_lines import COMMAND_LINES, make_inputs
+from compat.command_lines import COMMAND_LINES, OSLO_LIMITER, make_inputs
 from support import harness, programs
 
 # Of files that two programs lay out differently, or in another moment.
@@ -30,7 +32,7 @@ def _environment(directory):
 def _run(program, entry, directory):
     results = []
     for arguments in entry.commands:
-        results.append(programs.run([program, *arguments], cwd=directory,
+        results.append(programs.run([*entry.within, program, *arguments], cwd=directory,
                                     env=_environment(directory)))
     return results
 
@@ -84,6 +86,8 @@ def _check(entry, directory):
     programs.require_program("qemu-img")
     if entry.needs_direct_io and not _supports_direct_io(directory):
         raise harness.Skip("the file system has no O_DIRECT")
+    if OSLO_LIMITER in entry.within and importlib.util.find_spec("oslo_concurrency") is None:
+        raise harness.Skip("python3-oslo.concurrency is not installed")
     inputs, theirs, ours = (os.path.join(directory, name)
                             for name in ("inputs", "theirs", "ours"))
     os.mkdir(inputs)
