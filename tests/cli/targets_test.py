@@ -172,7 +172,7 @@ def _names_of_files(_):
     os.symlink(programs.HOTCELL, "qemu-img")
     result = programs.run(["./qemu-img", "info", name])
     harness.check_equal(result.returncode, 1, "both a file and a description: exit status")
-    harness.check(b"name of a file as well" in result.stderr, result.stderr)
+    harness.check(b"is the name of a file as well" in result.stderr, result.stderr)
     for option in ("--worker", "--kvm"):
         _check_refused("has no '/' in it", "info", f"{option}=.program", name)
 

@@ -6,7 +6,6 @@ that the known program sets.
 """
 
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -16,10 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from compat.command_lines import COMMAND_LINES, OSLO_LIMITER, make_inputs
-from support import harness, programs
-
-# Of files that two programs lay out differently, or in another moment.
-_LAYOUT = {"actual-size", "image-end-offset", "offset", "cid", "fragmented-clusters"}
+from support import harness, likeness, programs
 
 
 def _environment(directory):
@@ -35,39 +31,6 @@ def _run(program, entry, directory):
         results.append(programs.run([*entry.within, program, *arguments], cwd=directory,
                                     env=_environment(directory)))
     return results
-
-
-def _without_layout(value):
-    if isinstance(value, dict):
-        return {key: _without_layout(item) for key, item in value.items() if key not in _LAYOUT}
-    if isinstance(value, list):
-        return [_without_layout(item) for item in value]
-    return value
-
-
-def _fields(output):
-    """What a script takes from standard output."""
-    text = output.decode()
-    try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    # Of the progress, only its form and its end.
-    if re.search(r"\(\d+\.\d\d/100%\)\r", text):
-        return [text.endswith("    (100.00/100%)\r\n"), re.sub(r"[^\n]*\r", "", text)]
-    return text
-
-
-def _compare_image(name, theirs, ours, where):
-    image_format = {"qcow2": "qcow2", "raw": "raw", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi",
-                    "vhdx": "vhdx"}[name.rpartition(".")[2]]
-    compare = programs.run(["qemu-img", "compare", "-f", image_format, "-F", image_format,
-                            os.path.join(theirs, name), os.path.join(ours, name)])
-    harness.check_equal(compare.returncode, 0, f"{where}: contents of {name}: {compare.stdout!r}")
-    info = ["qemu-img", "info", "-f", image_format, "--output=json", name]
-    harness.check_equal(_without_layout(json.loads(programs.must(info, cwd=ours))),
-                        _without_layout(json.loads(programs.must(info, cwd=theirs))),
-                        f"{where}: what qemu-img says of {name}")
 
 
 def _supports_direct_io(directory):
@@ -109,10 +72,10 @@ def _check(entry, directory):
         harness.check_equal(got.returncode, expected.returncode, f"{where}: {got.stderr!r}")
         harness.check_equal(bool(got.stderr), bool(expected.stderr),
                             f"{where}: {got.stderr!r}, and qemu-img {expected.stderr!r}")
-        harness.check_equal(_without_layout(_fields(got.stdout)),
-                            _without_layout(_fields(expected.stdout)), where)
+        harness.check_equal(likeness.fields(got.stdout.decode()),
+                            likeness.fields(expected.stdout.decode()), where)
     for name in entry.outputs:
-        _compare_image(name, theirs, ours, entry.name)
+        likeness.check_same_image(name, theirs, ours, entry.name)
 
 
 CASES = {entry.name: (lambda directory, entry=entry: _check(entry, directory))

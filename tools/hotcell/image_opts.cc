@@ -90,15 +90,21 @@ absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text) {
 
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts) {
   if (image_opts) return ParseImageOpts(operand);
+  constexpr std::string_view kFile = "file:";
   ImageOpts file = {.path = std::string(operand), .format = {}};
+  const bool is_json = operand.starts_with("json:") && operand.ends_with('}');
   // Whoever may choose the name of a file could have another one read. Scripts that were written
   // for qemu-img say what they mean by such a name.
-  if (!ActsAsQemuImg() || !operand.starts_with("json:") || !operand.ends_with('}')) return file;
-  if (access(file.path.c_str(), F_OK) != 0) return ParseJsonName(operand);
-  return WithRemedy(
-      absl::InvalidArgumentError(
-          Cat("'", Escape(operand), "' describes an image, and it is the name of a file as well")),
-      "begin the name with './' to have the file read");
+  if (!ActsAsQemuImg() || (!is_json && !operand.starts_with(kFile))) return file;
+  if (access(file.path.c_str(), F_OK) == 0) {
+    return WithRemedy(
+        absl::InvalidArgumentError(
+            Cat("'", Escape(operand), "' describes an image, and is the name of a file as well")),
+        "begin the name with './' to have the file read");
+  }
+  if (is_json) return ParseJsonName(operand);
+  file.path.erase(0, kFile.size());
+  return file;
 }
 
 }  // namespace hotcell::cli

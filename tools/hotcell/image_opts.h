@@ -26,8 +26,9 @@ absl::StatusOr<ImageOpts> ParseImageOpts(std::string_view text);
 absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text);
 
 // What a command's operand names: keys with `image_opts`, else a path. Acting as qemu-img, what
-// begins with "json:" and ends with a brace is JSON, unless a file has that very name
-// (kInvalidArgument): under its own name hotcell opens no file but the one that is named.
+// begins with "json:" and ends with a brace is JSON, and "file:" may stand before a path, unless a
+// file has that very name (kInvalidArgument): under its own name hotcell opens no file but the one
+// that is named.
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts);
 
 }  // namespace hotcell::cli

@@ -52,7 +52,7 @@ TEST(ImageOptsTest, TakesNoJsonThatIsAFileToo) {
   const absl::Status status = ParseImageOperand(kName, /*image_opts=*/false).status();
   SetInvokedAs("hotcell");
   EXPECT_EQ(unlink(kName), 0);
-  EXPECT_THAT(status.ToString(), HasSubstr("the name of a file as well"));
+  EXPECT_THAT(status.ToString(), HasSubstr("is the name of a file as well"));
 }
 
 TEST(ImageOptsTest, TakesJson) {
@@ -77,6 +77,15 @@ TEST(ImageOptsTest, TakesJson) {
   EXPECT_THAT(ParseJsonName("json:[]").status().ToString(), HasSubstr("not a JSON object"));
   EXPECT_EQ(ParseImageOperand("disk.json:x", false)->path, "disk.json:x");
   EXPECT_EQ(ParseImageOperand("json:{}.qcow2", false)->path, "json:{}.qcow2");
+  SetInvokedAs("hotcell");
+}
+
+TEST(ImageOptsTest, TakesAPathWithItsProtocol) {
+  EXPECT_EQ(ParseImageOperand("file:x.qcow2", false)->path, "file:x.qcow2");
+  SetInvokedAs("qemu-img");
+  EXPECT_EQ(ParseImageOperand("file:x.qcow2", false)->path, "x.qcow2");
+  EXPECT_EQ(ParseImageOperand("file:///x.qcow2", false)->path, "///x.qcow2");
+  EXPECT_EQ(ParseImageOperand("./file:x.qcow2", false)->path, "./file:x.qcow2");
   SetInvokedAs("hotcell");
 }
 
