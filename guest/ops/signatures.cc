@@ -4,6 +4,8 @@
 #include <cstring>
 #include <span>
 
+#include "guest/formats/vmdk/descriptor_survey.h"
+
 namespace hotcell::guest {
 namespace {
 
@@ -102,6 +104,9 @@ bool HasMbr(std::span<const std::byte> head) {
 void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& found) {
   for (const Known& known : kKnown) {
     if (Matches(head, known.offset, known.bytes)) found.push_back({known.offset, known.name});
+  }
+  if (vmdk::LooksLikeDescriptor({reinterpret_cast<const char*>(head.data()), head.size()})) {
+    found.push_back({0, "VMDK descriptor"});
   }
   if (HasMbr(head)) found.push_back({510, "MBR partition table"});
   for (uint64_t sector = kSectorSize; sector < head.size(); sector += kSectorSize) {

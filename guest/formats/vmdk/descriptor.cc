@@ -167,6 +167,18 @@ Result<Descriptor> ParseDescriptor(std::string_view text) {
   return parser.Take();
 }
 
+size_t FindHiddenText(std::string_view text) {
+  constexpr size_t kMaxLeftover = 6;  // "%x" of 32 bits has 1 to 8 digits
+  const size_t nul = text.find('\0');
+  const size_t last = text.find_last_not_of('\0');
+  if (nul == std::string_view::npos || last == std::string_view::npos || last < nul) {
+    return std::string_view::npos;
+  }
+  const std::string_view rest = text.substr(nul + 1, last - nul);
+  const bool leftover = rest.size() <= kMaxLeftover && text.substr(0, nul).ends_with(rest);
+  return leftover ? std::string_view::npos : nul;
+}
+
 std::string CidText(uint32_t cid) {
   char digits[8];
   const auto end = std::to_chars(digits, digits + sizeof(digits), cid, 16).ptr;

@@ -36,6 +36,11 @@ inline constexpr size_t kMaxExtents = 240;
 // `text` ends at its first NUL. Lines that are not known are skipped, as are comments.
 Result<Descriptor> ParseDescriptor(std::string_view text);
 
+// Where the text ends at a NUL byte and something else than NULs follows; npos: nowhere. qemu
+// writes a new content id into the old text: when it has fewer digits, the last bytes of the old
+// text stay behind the NUL, and repeat those before it.
+size_t FindHiddenText(std::string_view text);
+
 // A content ID as descriptors have it: eight hexadecimal digits.
 std::string CidText(uint32_t cid);
 

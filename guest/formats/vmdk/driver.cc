@@ -31,7 +31,11 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kVmdkFormat = {
-    .name = "vmdk", .probe = Probe, .open = OpenVmdk, .create = CreateVmdk, .check = CheckVmdk};
+constinit const FormatDriver kVmdkFormat = {.name = "vmdk",
+                                            .probe = Probe,
+                                            .open = OpenVmdk,
+                                            .create = CreateVmdk,
+                                            .check = CheckVmdk,
+                                            .survey = SurveyVmdk};
 
 }  // namespace hotcell::guest

@@ -35,21 +35,6 @@ Result<std::string> ReadText(IoChannel& io, const FileHandle& file, uint64_t off
   return text;
 }
 
-// Where the text ends at a NUL byte and something else than NULs follows; npos: nowhere. qemu
-// writes a new content id into the old text: when it has fewer digits, the last bytes of the old
-// text stay behind the NUL, and repeat those before it.
-size_t FindHiddenText(std::string_view text) {
-  constexpr size_t kMaxLeftover = 6;  // "%x" of 32 bits has 1 to 8 digits
-  const size_t nul = text.find('\0');
-  const size_t last = text.find_last_not_of('\0');
-  if (nul == std::string_view::npos || last == std::string_view::npos || last < nul) {
-    return std::string_view::npos;
-  }
-  const std::string_view rest = text.substr(nul + 1, last - nul);
-  const bool leftover = rest.size() <= kMaxLeftover && text.substr(0, nul).ends_with(rest);
-  return leftover ? std::string_view::npos : nul;
-}
-
 Status CheckDescriptor(const Descriptor& descriptor) {
   if (!descriptor.cid || !descriptor.parent_cid) {
     return CorruptImage(StrCat("vmdk: the descriptor has no ", descriptor.cid ? "parentCID" : "CID",
@@ -112,6 +97,17 @@ Result<ImageParts> OpenOwnExtent(SparseLayout layout, Descriptor descriptor,
   }
   parts.extents.push_back(std::move(extent));
   return parts;
+}
+
+// A header without sectors is that of an empty disk only if nothing else says that there is more.
+Status CheckEmpty(IoChannel& io, const SparseLayout& layout, const Descriptor& descriptor) {
+  if (!descriptor.extents.empty()) {
+    return CorruptImage(
+        StrCat("vmdk: the header says that the disk has no sectors, the descriptor "
+               "that it has an extent of ",
+               descriptor.extents[0].sectors, "; the header is damaged"));
+  }
+  return layout.footer ? vmdk::CheckFooter(io, layout.file) : OkStatus();
 }
 
 // ---- Several files ------------------------------------------------------------------------------
@@ -277,12 +273,13 @@ Result<ImageParts> OpenSparseFile(IoChannel& io, const FileHandle& file,
   }
   auto descriptor = vmdk::ParseDescriptor(*text);
   if (!descriptor.ok()) return descriptor.status();
-  const bool hidden = FindHiddenText(*text) != std::string::npos;
+  const bool hidden = vmdk::FindHiddenText(*text) != std::string::npos;
   const std::string& type = descriptor->create_type;
   if (layout->capacity == 0 && type != "monolithicSparse" && type != "streamOptimized") {
     return OpenExtents(io, file, std::move(*descriptor), options);
   }
   HOTCELL_RETURN_IF_ERROR(CheckDescriptor(*descriptor));
+  if (layout->capacity == 0) HOTCELL_RETURN_IF_ERROR(CheckEmpty(io, *layout, *descriptor));
   auto parts = OpenOwnExtent(std::move(*layout), std::move(*descriptor), options);
   if (parts.ok() && hidden) {
     parts->warnings.emplace_back("vmdk: the descriptor goes on behind a NUL byte that ends it");
@@ -300,7 +297,7 @@ Result<ImageParts> OpenDescriptorFile(IoChannel& io, const FileHandle& file,
   }
   auto text = ReadText(io, file, 0, file.size);
   if (!text.ok()) return text.status();
-  if (const size_t nul = FindHiddenText(*text); nul != std::string::npos) {
+  if (const size_t nul = vmdk::FindHiddenText(*text); nul != std::string::npos) {
     return CorruptImage(StrCat("vmdk: the file is no descriptor: it has a NUL byte at ", nul,
                                " and goes on behind it"));
   }

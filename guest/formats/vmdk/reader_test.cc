@@ -108,9 +108,29 @@ TEST_F(VmdkReaderTest, HoleOfManyTablesIsOneExtent) {
 TEST_F(VmdkReaderTest, DiskOfNoSectorsIsEmpty) {
   SparseFile image;
   image.header.capacity = 0;
+  image.descriptor = DescriptorText("monolithicSparse", "");
   const auto reader = Open(image.Bytes());
   ASSERT_TRUE(reader.ok()) << reader.status().message();
   EXPECT_EQ((*reader)->virtual_size(), 0u);
+}
+
+TEST_F(VmdkReaderTest, ADescriptorWithSectorsRefutesAHeaderWithout) {
+  SparseFile image;
+  image.header.capacity = 0;
+  EXPECT_THAT(ErrorOf(image.Bytes()), HasSubstr("an extent of 2048"));
+  EXPECT_THAT(ErrorOf(image.Bytes(), {.describe_only = true}), HasSubstr("an extent of 2048"));
+}
+
+TEST_F(VmdkReaderTest, AFooterWithSectorsRefutesAHeaderWithout) {
+  SparseFile image;
+  image.descriptor = DescriptorText("streamOptimized", "");
+  StreamEnd end = {};
+  end.footer_marker.type = kMarkerFooter;
+  end.footer = image.header;
+  image.file.Put(image.file.size(), end);
+  image.header.capacity = 0;
+  image.header.gdOffset = kGdAtEnd;
+  EXPECT_THAT(ErrorOf(image.Bytes()), HasSubstr("describe different images"));
 }
 
 TEST_F(VmdkReaderTest, LastGrainNeedOnlyReachTheDisksEnd) {

@@ -170,7 +170,10 @@ Result<SparseLayout> ReadHostedLayout(IoChannel& io, const FileHandle& file) {
   layout.metadata.push_back({.offset = 0, .size = kSectorSize, .what = "the header"});
   HOTCELL_RETURN_IF_ERROR(CheckFields(*header));
   HOTCELL_RETURN_IF_ERROR(PlaceDescriptor(*header, layout));
-  if (header->capacity == 0 && layout.descriptor_size != 0) return layout;
+  if (header->capacity == 0 && layout.descriptor_size != 0) {
+    layout.footer = header->gdOffset == kGdAtEnd;
+    return layout;
+  }
   if (header->gdOffset == kGdAtEnd) {
     auto footer = ReadFooter(io, file, *header);
     if (!footer.ok()) return footer.status();
@@ -197,6 +200,16 @@ Result<SparseLayout> ReadHostedLayout(IoChannel& io, const FileHandle& file) {
   HOTCELL_RETURN_IF_ERROR(CheckOverlaps(layout.metadata));
   return layout;
 }
+
+}  // namespace
+
+Status CheckFooter(IoChannel& io, const FileHandle& file) {
+  auto header = ReadStruct<SparseExtentHeader>(io, file, 0, "vmdk: the header");
+  if (!header.ok()) return header.status();
+  return ReadFooter(io, file, *header).status();
+}
+
+namespace {
 
 // ---- ESX Server sparse extents ------------------------------------------------------------------
 

@@ -61,8 +61,11 @@ struct SparseLayout {
 };
 
 // Of a file that begins with kSparseMagic or kCowdMagic. capacity 0: the file only holds a
-// descriptor.
+// descriptor, and a footer, if `footer` says so, has not been read.
 Result<SparseLayout> ReadSparseLayout(IoChannel& io, const FileHandle& file);
+// An error when the file does not end with a footer that says of the disk what its header says.
+// Precondition: ReadSparseLayout() found a footer to be promised.
+Status CheckFooter(IoChannel& io, const FileHandle& file);
 Result<SparseLayout> ReadSeSparseLayout(IoChannel& io, const FileHandle& file);
 
 }  // namespace hotcell::guest::vmdk

@@ -17,6 +17,10 @@ Result<std::unique_ptr<ImageReader>> OpenVmdk(IoChannel& io, const FileHandle& f
 // Looks at all tables of all extents, which must be allowed to be opened.
 Result<CheckResult> CheckVmdk(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 
+// Looks for what other programs find in the header, the footer and the descriptor, or around them.
+// Precondition: OpenVmdk() opens the file.
+Status SurveyVmdk(IoChannel& io, const FileHandle& file, Survey& survey);
+
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kVmdkFormat;
 

@@ -94,6 +94,9 @@ header_case("gt-entries-1", same(), gt_entries=1)
 for _capacity in (1 << 54, 1 << 55, (1 << 63) - 1, (1 << 64) - 1):
     header_case(f"capacity-{_capacity:x}", refused("capacity|grain directory|past the end"),
                 capacity=_capacity)
+header_case("capacity-0", refused("no sectors"), info="no sectors", capacity=0)
+header_case("capacity-0-of-a-stream", refused("no sectors"), info="no sectors", stream=True,
+            capacity=0)
 header_case("capacity-of-a-petabyte", refused("past the end"), capacity=1 << 41)
 header_case("capacity-beyond-gd", refused("claim|past the end|overlaps"), capacity=512 * 128 * 200)
 header_case("gd-at-0", refused("overlaps"), gd_offset=0)
@@ -238,6 +241,15 @@ def footer_case(name, verdict, **fields):
 
 
 footer_case("capacity-differs", refused("footer"), capacity=1 << 40)
+
+
+@case("footer-capacity-alone", refused("footer"), info="footer", stream=True, footer=True)
+def _footer_alone(image):
+    image.footer["capacity"] = image.header["capacity"]
+    image.header["capacity"] = 0
+    image.descriptor = v.descriptor(b"streamOptimized", b"")
+
+
 footer_case("grain-size-differs", refused("footer"), grain_size=8)
 footer_case("uncompressed", refused("footer|compressed"), compression=0)
 footer_case("gd-at-end-again", refused("footer"), gd_offset=v.AT_END)
