@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "guest/formats/parallels/on_disk.h"
+#include "guest/formats/parallels/test_image.h"
 #include "guest/runtime/native_channel.h"
 
 namespace hotcell::guest::parallels {
@@ -17,43 +18,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using Kind = Extent::Kind;
-
-// Not a power of two, as in images by old versions of Parallels.
-constexpr uint32_t kTracks = 63;
-constexpr uint64_t kCluster = kTracks * kSectorSize;
-
-// An image of four clusters, none of which is allocated; the file has room for all.
-struct TestImage {
-  explicit TestImage(std::string_view magic = kMagicExtended) {
-    SetMagic(magic);
-    header.version = kVersion;
-    header.tracks = kTracks;
-    header.nb_bat_entries = 4u;
-    header.nb_sectors = uint64_t{4 * kTracks};
-    header.data_off = kTracks;
-  }
-
-  void SetMagic(std::string_view magic) { std::copy(magic.begin(), magic.end(), header.magic); }
-
-  std::unique_ptr<MemoryFile> MakeFile() const {
-    std::vector<std::byte> bytes(file_size);
-    const auto place = [&](uint64_t offset, std::span<const std::byte> part) {
-      const size_t size = std::min(part.size(), bytes.size() - std::min(bytes.size(), offset));
-      std::copy_n(part.begin(), size, bytes.begin() + static_cast<ptrdiff_t>(offset));
-    };
-    place(0, std::as_bytes(std::span(&header, 1)));
-    place(sizeof(header), std::as_bytes(std::span(bat)));
-    if (!extension.empty()) {
-      place(header.ext_off * kSectorSize, std::as_bytes(std::span(extension)));
-    }
-    return std::make_unique<MemoryFile>(std::move(bytes));
-  }
-
-  Header header = {};
-  std::vector<uint32_t> bat = {0, 0, 0, 0};
-  std::vector<uint64_t> extension;
-  uint64_t file_size = 5 * kCluster;
-};
 
 class ParallelsTest : public testing::Test {
  protected:
