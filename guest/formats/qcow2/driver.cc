@@ -22,6 +22,7 @@ constinit const FormatDriver kQcow2Format = {.name = "qcow2",
                                              .open = OpenQcow2,
                                              .create = CreateQcow2,
                                              .check = CheckQcow2,
-                                             .measure = MeasureQcow2};
+                                             .measure = MeasureQcow2,
+                                             .survey = SurveyQcow2};
 
 }  // namespace hotcell::guest

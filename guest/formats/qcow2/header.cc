@@ -9,8 +9,8 @@
 namespace hotcell::guest::qcow2 {
 namespace {
 
-// Header extensions end here even where the cluster is bigger.
-constexpr uint64_t kHeaderAreaSize = 64 << 10;
+// What is read of the first cluster before it is known where its extensions end.
+constexpr uint64_t kFirstRead = 64 << 10;
 
 // "Feature name table": the first number of its entries.
 constexpr uint8_t kIncompatible = 0;
@@ -99,7 +99,7 @@ Result<Compression> ChooseCompression(uint8_t type, uint64_t incompatible) {
 }
 
 Status ReadBackingName(IoChannel& io, const FileHandle& file, const Header& raw,
-                       uint32_t header_length, ImageHeader& header) {
+                       ImageHeader& header) {
   const uint64_t offset = raw.backing_file_offset;
   const uint32_t size = raw.backing_file_size;
   if (offset == 0 || size == 0) return OkStatus();
@@ -107,7 +107,7 @@ Status ReadBackingName(IoChannel& io, const FileHandle& file, const Header& raw,
     return CorruptImage(StrCat("qcow2: the backing file name has ", size, " bytes, more than the ",
                                kMaxBackingFileName, " allowed"));
   }
-  if (offset < header_length || offset > header.cluster_size ||
+  if (offset < header.header_length || offset > header.cluster_size ||
       size > header.cluster_size - offset) {
     return CorruptImage(StrCat("qcow2: the backing file name at ", Hex(offset), " (", size,
                                " bytes) is not within the first cluster (", header.cluster_size,
@@ -144,8 +144,10 @@ Result<ImageHeader> FromRaw(const Header& raw) {
   header.snapshot_count = raw.nb_snapshots;
   header.snapshots_offset = raw.snapshots_offset;
   header.refcount_bits = 16;
+  header.header_length = kHeaderLengthV2;
   if (header.version >= 3) {
     HOTCELL_RETURN_IF_ERROR(CheckVersion3Fields(raw, header.cluster_size));
+    header.header_length = raw.header_length;
     header.incompatible = raw.incompatible_features;
     header.compatible = raw.compatible_features;
     header.autoclear = raw.autoclear_features;
@@ -187,6 +189,30 @@ Status CheckFields(const ImageHeader& header) {
   return CheckL1Table(header, header.l1_offset, header.l1_size, header.size, "the L1 table");
 }
 
+// Where extensions end that no marker ends: at the backing file name, or else with the cluster.
+uint64_t ExtensionsLimit(const Header& raw, const ImageHeader& header, uint64_t file_size) {
+  const uint64_t cluster_end = std::min(header.cluster_size, file_size);
+  return raw.backing_file_offset != 0 ? std::min<uint64_t>(raw.backing_file_offset, cluster_end)
+                                      : cluster_end;
+}
+
+// What of `area`, the start of the file, may hold extensions.
+std::span<const std::byte> ExtensionArea(const Header& raw, const ImageHeader& header,
+                                         std::span<const std::byte> area) {
+  const uint64_t end = ExtensionsLimit(raw, header, area.size());
+  return area.first(end).subspan(std::min<uint64_t>(header.header_length, end));
+}
+
+// Clusters have up to 2 MiB, and a reader goes through all of it where nothing stops it.
+Status ReadRestOfExtensions(IoChannel& io, const FileHandle& file, const Header& raw,
+                            const ImageHeader& header, std::vector<std::byte>& area) {
+  const uint64_t done = area.size();
+  const uint64_t end = ExtensionsLimit(raw, header, file.size);
+  if (end <= done || ExtensionsEnd(ExtensionArea(raw, header, area))) return OkStatus();
+  area.resize(end);
+  return ReadExact(io, file, done, std::span(area).subspan(done), "qcow2: the header extensions");
+}
+
 }  // namespace
 
 Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
@@ -194,7 +220,7 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
     return CorruptImage(StrCat("qcow2: the file has ", file.size, " bytes, a header has at least ",
                                kHeaderLengthV2, "; the file is truncated or not qcow2"));
   }
-  std::vector<std::byte> area(std::min<uint64_t>(file.size, kHeaderAreaSize));
+  std::vector<std::byte> area(std::min<uint64_t>(file.size, kFirstRead));
   HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, area, "qcow2: the header"));
 
   Header raw{};
@@ -208,23 +234,12 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
   }
   auto header = FromRaw(raw);
   if (!header.ok()) return header.status();
-
-  const uint32_t header_length =
-      header->version >= 3 ? uint32_t{raw.header_length} : kHeaderLengthV2;
-  const uint64_t area_end = std::min<uint64_t>(header->cluster_size, area.size());
-  const uint64_t extensions_end = raw.backing_file_offset != 0
-                                      ? std::min<uint64_t>(raw.backing_file_offset, area_end)
-                                      : area_end;
-  if (header_length > area_end) {
-    return CorruptImage(StrCat("qcow2: header_length is ", header_length,
-                               ", past the end of the "
-                               "file (",
-                               file.size, " bytes)"));
+  if (header->header_length > file.size) {
+    return CorruptImage(StrCat("qcow2: header_length is ", header->header_length,
+                               ", past the end of the file (", file.size, " bytes)"));
   }
-  const std::span<const std::byte> extensions =
-      std::span(area)
-          .first(extensions_end)
-          .subspan(std::min<uint64_t>(header_length, extensions_end));
+  HOTCELL_RETURN_IF_ERROR(ReadRestOfExtensions(io, file, raw, *header, area));
+  const std::span<const std::byte> extensions = ExtensionArea(raw, *header, area);
   // Before the extensions are judged: with an unknown feature they may mean something else.
   const std::vector<FeatureName> names = FindFeatureNames(extensions);
   HOTCELL_RETURN_IF_ERROR(CheckIncompatibleFeatures(header->incompatible, names));
@@ -234,14 +249,14 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
   ListFeatures("autoclear", kAutoclear, header->autoclear, names, header->features);
 
   const uint8_t compression_type =
-      header_length > kCompressionTypeOffset ? raw.compression_type : kCompressionZlib;
+      header->header_length > kCompressionTypeOffset ? raw.compression_type : kCompressionZlib;
   auto compression = ChooseCompression(compression_type, header->incompatible);
   if (!compression.ok()) return compression.status();
   header->compression = *compression;
 
   HOTCELL_RETURN_IF_ERROR(CheckFields(*header));
-  HOTCELL_RETURN_IF_ERROR(ReadBackingName(io, file, raw, header_length, *header));
-  HOTCELL_RETURN_IF_ERROR(ParseExtensions(extensions, header_length, *header));
+  HOTCELL_RETURN_IF_ERROR(ReadBackingName(io, file, raw, *header));
+  HOTCELL_RETURN_IF_ERROR(ParseExtensions(extensions, header->header_length, *header));
   return header;
 }
 

@@ -56,6 +56,11 @@ struct ImageHeader {
   std::optional<std::string> data_file;
   std::optional<BitmapDirectory> bitmaps;
   std::optional<Region> encryption_header;
+  uint32_t header_length = 0;  // bytes
+  // Of all header extensions, those of which nothing is known too; bytes.
+  uint64_t extensions_size = 0;
+  // As the extension names it, whether there is a backing file or not.
+  std::optional<std::string> backing_format;
   std::vector<std::string> features;  // one for each bit that is set, as for ImageDescription
 
   bool dirty() const { return (incompatible & kIncompatibleDirty) != 0; }
@@ -76,7 +81,7 @@ struct ImageHeader {
   }
 };
 
-// Reads the file's first cluster, as far as it is used.
+// Reads the file's first cluster, as far as there are extensions in it.
 Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file);
 
 // An L1 table of `entries` entries at `offset`, for a disk of `virtual_size` bytes: aligned, not

@@ -1,6 +1,7 @@
 #include "guest/formats/qcow2/header_extensions.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "guest/runtime/text.h"
@@ -23,9 +24,13 @@ class ExtensionCursor {
 
   // No value at the end marker, at the area's end, and after an extension that does not fit.
   std::optional<Extension> Next() {
-    if (area_.size() - position_ < sizeof(ExtensionHeader)) return std::nullopt;
+    const std::span<const std::byte> rest = area_.subspan(position_);
+    if (rest.size() < sizeof(ExtensionHeader)) return TakeRemainder(rest);
     const auto raw = LoadStruct<ExtensionHeader>(area_, position_);
-    if (raw.type == kExtensionEnd) return std::nullopt;
+    if (raw.type == kExtensionEnd) {
+      at_marker_ = true;
+      return std::nullopt;
+    }
     Extension extension{.offset = position_, .type = raw.type, .length = raw.length, .data = {}};
     position_ += sizeof(ExtensionHeader);
     if (extension.length > area_.size() - position_) {
@@ -39,9 +44,26 @@ class ExtensionCursor {
     return extension;
   }
 
+  // Next() ended at the marker.
+  bool at_marker() const { return at_marker_; }
+
  private:
+  // Other programs read an extension's header even where it reaches past the area's end.
+  std::optional<Extension> TakeRemainder(std::span<const std::byte> rest) {
+    const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+    if (std::all_of(rest.begin(), rest.end(), is_zero)) return std::nullopt;
+    std::array<std::byte, sizeof(ExtensionHeader)> padded = {};
+    std::copy(rest.begin(), rest.end(), padded.begin());
+    const auto raw = LoadStruct<ExtensionHeader>(padded);
+    Extension extension{
+        .offset = position_, .type = raw.type, .length = raw.length, .data = {}, .fits = false};
+    position_ = area_.size();
+    return extension;
+  }
+
   const std::span<const std::byte> area_;
   size_t position_ = 0;
+  bool at_marker_ = false;
 };
 
 std::string ToString(std::span<const std::byte> bytes) {
@@ -94,7 +116,8 @@ Status ParseBackingFormat(const Extension& extension, ImageHeader& header) {
     return CorruptImage(StrCat("qcow2: the backing format name has ", extension.length,
                                " bytes, more than the ", kMaxBackingFormat, " allowed"));
   }
-  if (header.backing) header.backing->format = ToString(extension.data);
+  header.backing_format = ToString(extension.data);
+  if (header.backing) header.backing->format = *header.backing_format;
   return OkStatus();
 }
 
@@ -130,6 +153,7 @@ Status ParseExtensions(std::span<const std::byte> area, uint64_t area_offset, Im
                                  Hex(area_offset + extension->offset), " claims ",
                                  extension->length, " bytes, more than the header has"));
     }
+    header.extensions_size += sizeof(ExtensionHeader) + extension->length;
     if (IsKnown(extension->type)) {
       if (std::find(seen.begin(), seen.end(), extension->type) != seen.end()) {
         return CorruptImage(StrCat("qcow2: the header extension ", Hex(extension->type),
@@ -141,6 +165,13 @@ Status ParseExtensions(std::span<const std::byte> area, uint64_t area_offset, Im
     HOTCELL_RETURN_IF_ERROR(ParseOne(*extension, header));
   }
   return OkStatus();
+}
+
+bool ExtensionsEnd(std::span<const std::byte> part) {
+  ExtensionCursor cursor(part);
+  while (cursor.Next()) {
+  }
+  return cursor.at_marker();
 }
 
 std::vector<FeatureName> FindFeatureNames(std::span<const std::byte> area) {

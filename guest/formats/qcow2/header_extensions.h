@@ -16,6 +16,10 @@ namespace hotcell::guest::qcow2 {
 // whose others are set; unknown extensions are skipped.
 Status ParseExtensions(std::span<const std::byte> area, uint64_t area_offset, ImageHeader& header);
 
+// Whether the extensions come to an end in the first part of their area, so that what follows it
+// need not be read.
+bool ExtensionsEnd(std::span<const std::byte> part);
+
 // The feature name table, as far as it can be found; for error messages.
 std::vector<FeatureName> FindFeatureNames(std::span<const std::byte> area);
 

@@ -13,6 +13,9 @@ namespace hotcell::guest {
 Result<std::unique_ptr<ImageReader>> OpenQcow2(IoChannel& io, const FileHandle& file,
                                                const OpenOptions& options);
 
+// What of the header other programs take otherwise, and what they load of the tables that it names.
+Status SurveyQcow2(IoChannel& io, const FileHandle& file, Survey& survey);
+
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kQcow2Format;
 

@@ -81,6 +81,7 @@ Result<Bitmap> TakeBitmap(StreamReader& stream) {
   if ((entry->flags & kBitmapAuto) != 0) bitmap.info.flags.emplace_back("auto");
   bitmap.table_offset = entry->bitmap_table_offset;
   bitmap.table_size = entry->bitmap_table_size;
+  bitmap.in_use = (entry->flags & kBitmapInUse) != 0;
   return bitmap;
 }
 

@@ -30,6 +30,7 @@ struct Bitmap {
   BitmapInfo info;
   uint64_t table_offset = 0;
   uint32_t table_size = 0;  // entries
+  bool in_use = false;
 };
 
 // kLimit when the table's strings need more memory than the guest grants them.
