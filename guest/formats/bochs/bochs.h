@@ -16,6 +16,9 @@ Result<std::unique_ptr<ImageReader>> OpenBochs(IoChannel& io, const FileHandle& 
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kBochsFormat;
 
+// What is loaded of the catalog, and which of it the disk does not need.
+Status SurveyBochs(IoChannel& io, const FileHandle& file, Survey& survey);
+
 }  // namespace hotcell::guest
 
 #endif  // HOTCELL_GUEST_FORMATS_BOCHS_BOCHS_H_

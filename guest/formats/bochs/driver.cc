@@ -12,6 +12,7 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kBochsFormat = {.name = "bochs", .probe = Probe, .open = OpenBochs};
+constinit const FormatDriver kBochsFormat = {
+    .name = "bochs", .probe = Probe, .open = OpenBochs, .survey = SurveyBochs};
 
 }  // namespace hotcell::guest

@@ -14,6 +14,7 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kCloopFormat = {.name = "cloop", .probe = Probe, .open = OpenCloop};
+constinit const FormatDriver kCloopFormat = {
+    .name = "cloop", .probe = Probe, .open = OpenCloop, .survey = SurveyCloop};
 
 }  // namespace hotcell::guest

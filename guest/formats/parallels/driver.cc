@@ -20,6 +20,7 @@ constinit const FormatDriver kParallelsFormat = {.name = "parallels",
                                                  .probe = Probe,
                                                  .open = OpenParallels,
                                                  .create = CreateParallels,
-                                                 .check = CheckParallels};
+                                                 .check = CheckParallels,
+                                                 .survey = SurveyParallels};
 
 }  // namespace hotcell::guest

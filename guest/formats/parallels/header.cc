@@ -36,7 +36,19 @@ void PlaceData(const Header& header, const FileHandle& file, ImageHeader& image)
   const bool unsaid = declared == 0 && !image.extended;
   image.data_offset_right =
       unsaid || (declared >= least && declared <= RoundUp(file.size, kSectorSize));
+  image.first_data_offset = least;
   image.data_offset = unsaid || !image.data_offset_right ? least : declared;
+}
+
+Status ReadDirtyBitmap(StreamReader& stream, uint64_t data_size, ImageHeader& image) {
+  if (data_size < sizeof(DirtyBitmapFeature)) {
+    image.bitmap_granularities.push_back(0);
+    return stream.Skip(RoundUp(data_size, 8));
+  }
+  const auto bitmap = stream.TakeStruct<DirtyBitmapFeature>();
+  if (!bitmap.ok()) return bitmap.status();
+  image.bitmap_granularities.push_back(bitmap->granularity);
+  return stream.Skip(RoundUp(data_size, 8) - sizeof(DirtyBitmapFeature));
 }
 
 Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) {
@@ -54,12 +66,14 @@ Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) 
     if (feature->magic == kFeatureEnd) return OkStatus();
     if (feature->magic == kFeatureDirtyBitmap) {
       image.extension_features.emplace_back("dirty bitmap");
-    } else if ((feature->flags & kFeatureNecessary) != 0) {
+      HOTCELL_RETURN_IF_ERROR(ReadDirtyBitmap(stream, feature->data_size, image));
+      continue;
+    }
+    if ((feature->flags & kFeatureNecessary) != 0) {
       return Unsupported(
           StrCat("parallels: the image needs the unknown format extension ", Hex(feature->magic)));
-    } else {
-      image.extension_features.push_back(StrCat("unknown extension ", Hex(feature->magic)));
     }
+    image.extension_features.push_back(StrCat("unknown extension ", Hex(feature->magic)));
     HOTCELL_RETURN_IF_ERROR(stream.Skip(RoundUp(feature->data_size, 8)));
   }
   return LimitExceeded(

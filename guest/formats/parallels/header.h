@@ -19,12 +19,15 @@ struct ImageHeader {
   uint64_t virtual_size = 0;  // bytes
   uint64_t cluster_size = 0;  // bytes, any number of sectors
   uint32_t bat_entries = 0;
-  uint64_t entry_unit = 0;        // bytes: what BAT entries count
-  uint64_t data_offset = 0;       // where clusters can start
-  bool data_offset_right = true;  // false: data_offset is not what the header says
-  uint64_t extension_offset = 0;  // 0: none
+  uint64_t entry_unit = 0;         // bytes: what BAT entries count
+  uint64_t data_offset = 0;        // where clusters can start
+  uint64_t first_data_offset = 0;  // where they could at the earliest
+  bool data_offset_right = true;   // false: data_offset is not what the header says
+  uint64_t extension_offset = 0;   // 0: none
   // Of the extension, "dirty bitmap" and such.
   std::vector<std::string> extension_features;
+  // Of each dirty bitmap, the sectors that a bit stands for.
+  std::vector<uint32_t> bitmap_granularities;
 
   uint64_t bat_end() const { return sizeof(Header) + bat_entries * sizeof(uint32_t); }
 };

@@ -52,6 +52,14 @@ struct FeatureHeader {
 static_assert(sizeof(FeatureHeader) == 24);
 inline constexpr uint64_t kFeatureEnd = 0;
 inline constexpr uint64_t kFeatureDirtyBitmap = 0x20385fae252cb34a;
+// What a dirty bitmap's data starts with; its L1 table follows.
+struct DirtyBitmapFeature {
+  Le64 size;  // of the disk, sectors
+  uint8_t id[16];
+  Le32 granularity;  // sectors
+  Le32 l1_size;      // entries
+};
+static_assert(sizeof(DirtyBitmapFeature) == 32);
 inline constexpr uint64_t kFeatureNecessary = 1u << 0;
 
 // Limits: QEMU's, where the specification sets none.

@@ -17,6 +17,9 @@ Result<CheckResult> CheckParallels(IoChannel& io, const FileHandle& file,
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kParallelsFormat;
 
+// A data area that programs place differently, and the bitmaps that QEMU loads.
+Status SurveyParallels(IoChannel& io, const FileHandle& file, Survey& survey);
+
 }  // namespace hotcell::guest
 
 #endif  // HOTCELL_GUEST_FORMATS_PARALLELS_PARALLELS_H_

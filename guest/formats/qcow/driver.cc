@@ -15,6 +15,6 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 }  // namespace
 
 constinit const FormatDriver kQcowFormat = {
-    .name = "qcow", .probe = Probe, .open = OpenQcow, .create = CreateQcow};
+    .name = "qcow", .probe = Probe, .open = OpenQcow, .create = CreateQcow, .survey = SurveyQcow};
 
 }  // namespace hotcell::guest

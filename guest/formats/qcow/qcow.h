@@ -15,6 +15,9 @@ extern constinit const FormatDriver kQcowFormat;
 Result<std::unique_ptr<ImageReader>> OpenQcow(IoChannel& io, const FileHandle& file,
                                               const OpenOptions& options);
 
+// A size that programs round differently, and what is loaded of the tables.
+Status SurveyQcow(IoChannel& io, const FileHandle& file, Survey& survey);
+
 }  // namespace hotcell::guest
 
 #endif  // HOTCELL_GUEST_FORMATS_QCOW_QCOW_H_

@@ -12,7 +12,11 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kQedFormat = {
-    .name = "qed", .probe = Probe, .open = OpenQed, .create = CreateQed, .check = CheckQed};
+constinit const FormatDriver kQedFormat = {.name = "qed",
+                                           .probe = Probe,
+                                           .open = OpenQed,
+                                           .create = CreateQed,
+                                           .check = CheckQed,
+                                           .survey = SurveyQed};
 
 }  // namespace hotcell::guest

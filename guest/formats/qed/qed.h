@@ -15,6 +15,9 @@ Result<std::unique_ptr<ImageReader>> OpenQed(IoChannel& io, const FileHandle& fi
 // Finds clusters that are claimed twice, that lie outside of the file, and that nothing claims.
 Result<CheckResult> CheckQed(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 
+// Feature bits and places that programs may not mind, and what is loaded of the tables.
+Status SurveyQed(IoChannel& io, const FileHandle& file, Survey& survey);
+
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kQedFormat;
 

@@ -12,7 +12,11 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kVdiFormat = {
-    .name = "vdi", .probe = Probe, .open = OpenVdi, .create = CreateVdi, .check = CheckVdi};
+constinit const FormatDriver kVdiFormat = {.name = "vdi",
+                                           .probe = Probe,
+                                           .open = OpenVdi,
+                                           .create = CreateVdi,
+                                           .check = CheckVdi,
+                                           .survey = SurveyVdi};
 
 }  // namespace hotcell::guest

@@ -14,6 +14,9 @@ Result<std::unique_ptr<ImageReader>> OpenVdi(IoChannel& io, const FileHandle& fi
                                              const OpenOptions& options);
 Result<CheckResult> CheckVdi(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 
+// Sizes and header lengths that programs take differently, and what is loaded of the block map.
+Status SurveyVdi(IoChannel& io, const FileHandle& file, Survey& survey);
+
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kVdiFormat;
 

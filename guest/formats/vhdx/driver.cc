@@ -25,7 +25,11 @@ Result<std::unique_ptr<ImageReader>> OpenVhdx(IoChannel& io, const FileHandle& f
   return std::unique_ptr<ImageReader>(std::make_unique<vhdx::Reader>(std::move(*layout)));
 }
 
-constinit const FormatDriver kVhdxFormat = {
-    .name = "vhdx", .probe = Probe, .open = OpenVhdx, .create = CreateVhdx, .check = CheckVhdx};
+constinit const FormatDriver kVhdxFormat = {.name = "vhdx",
+                                            .probe = Probe,
+                                            .open = OpenVhdx,
+                                            .create = CreateVhdx,
+                                            .check = CheckVhdx,
+                                            .survey = SurveyVhdx};
 
 }  // namespace hotcell::guest

@@ -46,6 +46,13 @@ Status CheckHeader(const Header& header, const FileHandle& file) {
   return OkStatus();
 }
 
+// What a writer has no reason to change from one header to the next; identifiers and the sequence
+// number it changes.
+bool AgreeOnPlaces(const Header& a, const Header& b) {
+  return a.Version == b.Version && a.LogVersion == b.LogVersion && a.LogOffset == b.LogOffset &&
+         a.LogLength == b.LogLength;
+}
+
 class RegionTable {
  public:
   // A table that is not valid has no entries.
@@ -101,6 +108,8 @@ Status TakeRegion(const RegionTableEntry& entry, Regions& regions) {
     Region& region = is_bat ? regions.bat : regions.metadata;
     if (region.offset != 0) return CorruptImage(StrCat(where, " is there twice"));
     region = {.offset = offset, .size = size};
+  } else {
+    regions.unknown.push_back({.offset = offset, .size = size, .what = what});
   }
   if (size > 0) regions.all.push_back({.offset = offset, .size = size, .what = what});
   return OkStatus();
@@ -134,6 +143,10 @@ Result<CurrentHeader> ReadCurrentHeader(IoChannel& io, const FileHandle& file) {
   if (!both) {
     out.warnings.push_back(StrCat("vhdx: the header at ", Hex(kHeaderOffsets[1 - current]),
                                   " is damaged; the other one is used"));
+    out.differences.push_back(
+        StrCat("the header at ", Hex(kHeaderOffsets[1 - current]), " is damaged"));
+  } else if (!AgreeOnPlaces(headers[0], headers[1])) {
+    out.differences.emplace_back("the two headers are of different versions or logs");
   }
   HOTCELL_RETURN_IF_ERROR(CheckHeader(out.header, file));
   return out;
@@ -155,9 +168,12 @@ Result<Regions> ReadRegions(IoChannel& io, LoggedFile& file) {
     regions.warnings.push_back(StrCat("vhdx: the region table at ",
                                       Hex(kRegionTableOffsets[1 - current]),
                                       " is damaged; the other one is used"));
+    regions.differences.push_back(
+        StrCat("the region table at ", Hex(kRegionTableOffsets[1 - current]), " is damaged"));
   } else if (!tables[0].SaysTheSameAs(tables[1])) {
     regions.warnings.emplace_back(
         "vhdx: the two region tables differ; the first is used, other programs may use the second");
+    regions.differences.emplace_back("the two region tables differ");
   }
   for (uint32_t i = 0; i < tables[current].count(); ++i) {
     HOTCELL_RETURN_IF_ERROR(TakeRegion(tables[current].entry(i), regions));

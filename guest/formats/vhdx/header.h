@@ -19,6 +19,8 @@ namespace hotcell::guest::vhdx {
 struct CurrentHeader {
   Header header;
   std::vector<std::string> warnings;  // of the other one
+  // How the two differ where they should not, a clause each: programs may use either.
+  std::vector<std::string> differences;
 };
 // 2.2.2: the valid one of the higher sequence number. Version and place of the log are right.
 Result<CurrentHeader> ReadCurrentHeader(IoChannel& io, const FileHandle& file);
@@ -30,8 +32,10 @@ struct Region {
 struct Regions {
   Region bat;
   Region metadata;
-  std::vector<FileRegion> all;        // those of which nothing is known too
-  std::vector<std::string> warnings;  // of the other table
+  std::vector<FileRegion> all;           // those of which nothing is known too
+  std::vector<FileRegion> unknown;       // of `all`
+  std::vector<std::string> warnings;     // of the other table
+  std::vector<std::string> differences;  // as in CurrentHeader
 };
 // 2.2.3: as it is after the log was replayed.
 Result<Regions> ReadRegions(IoChannel& io, LoggedFile& file);

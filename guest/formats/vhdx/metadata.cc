@@ -42,6 +42,8 @@ class MetadataReader {
     return CorruptImage(StrCat("vhdx: the metadata lacks ", kKnownItems[item].what));
   }
   Result<std::vector<std::byte>> ReadParentLocator();
+  bool Has(Item item) const { return entries_[item].has_value(); }
+  uint32_t unknown_items() const { return unknown_items_; }
 
  private:
   Status TakeEntry(const MetadataTableEntry& entry);
@@ -54,6 +56,7 @@ class MetadataReader {
   LoggedFile& file_;
   const Region region_;
   std::optional<MetadataTableEntry> entries_[kItemCount];
+  uint32_t unknown_items_ = 0;
 };
 
 Status MetadataReader::CheckEntry(const MetadataTableEntry& entry, const KnownItem& known) const {
@@ -77,6 +80,7 @@ Status MetadataReader::TakeEntry(const MetadataTableEntry& entry) {
   const auto known = std::find_if(std::begin(kKnownItems), std::end(kKnownItems),
                                   [&](const KnownItem& item) { return item.id == entry.ItemId; });
   if (known == std::end(kKnownItems)) {
+    ++unknown_items_;
     if ((entry.Flags & kItemIsRequired) == 0) return OkStatus();
     return Unsupported(StrCat("vhdx: the image cannot be read without understanding its metadata ",
                               FormatGuid(entry.ItemId), ", which is unknown"));
@@ -162,7 +166,10 @@ Result<Metadata> ReadMetadata(IoChannel& io, LoggedFile& file, const Region& reg
                        .virtual_size = size,
                        .logical_sector_size = logical,
                        .physical_sector_size = physical,
-                       .parent = {}};
+                       .parent = {},
+                       .flags = parameters.Flags,
+                       .has_parent_locator = reader.Has(kParent),
+                       .unknown_items = reader.unknown_items()};
   HOTCELL_RETURN_IF_ERROR(CheckValues(metadata));
   if ((parameters.Flags & kHasParent) == 0) return metadata;
   const auto item = reader.ReadParentLocator();

@@ -20,6 +20,10 @@ struct Metadata {
   uint64_t logical_sector_size = 0;
   uint64_t physical_sector_size = 0;
   std::optional<Reference> parent;
+  uint32_t flags = 0;  // of the file parameters
+  // The parent locator is there, whether the disk is a differencing one or not.
+  bool has_parent_locator = false;
+  uint32_t unknown_items = 0;
 };
 
 // All values are within the specification's limits.

@@ -16,6 +16,9 @@ Result<std::unique_ptr<ImageReader>> OpenVhdx(IoChannel& io, const FileHandle& f
 
 Result<CheckResult> CheckVhdx(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 
+// Copies of headers and region tables that differ, a log, and what is loaded of the tables.
+Status SurveyVhdx(IoChannel& io, const FileHandle& file, Survey& survey);
+
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kVhdxFormat;
 
