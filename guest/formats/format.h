@@ -179,12 +179,16 @@ struct Measurement;
 class Survey;
 
 inline constexpr size_t kProbeTailSize = 512;
+// QEMU fills up the last sector of a file with zeroes before it probes and opens it, so that a
+// header that is cut short is one to it. No format shows in more than this.
+inline constexpr size_t kMinProbeSize = 4096;
 
 // A format has one in `<name>/<name>.h`, as `extern constinit const FormatDriver k<Name>Format`.
 struct FormatDriver {
   std::string_view name;  // as in -f and -O
   // How sure the format is that the file is one of its own, from the first bytes of it (up to 64
-  // KiB, fewer when the file is shorter): 0 no, 1 to 100 as in QEMU.
+  // KiB; at least kMinProbeSize, zeroes after the end of a shorter file): 0 no, 1 to 100 as in
+  // QEMU.
   int (*probe)(std::span<const std::byte> head, uint64_t file_size);
   Result<std::unique_ptr<ImageReader>> (*open)(IoChannel& io, const FileHandle& file,
                                                const OpenOptions& options);
@@ -197,14 +201,17 @@ struct FormatDriver {
                                const OpenOptions& options) = nullptr;
   // How large an image of the disk would be, without making it. nullptr: the format does not say.
   Result<Measurement> (*measure)(MeasuredDisk& disk, const MeasureOptions& options) = nullptr;
-  // As `probe`, from the last bytes of the file (kProbeTailSize, fewer when the file is shorter),
-  // for a format that shows only there; the higher of the two scores counts. nullptr: it does not.
-  int (*probe_tail)(std::span<const std::byte> tail) = nullptr;
+  // As `probe`, from the last kProbeTailSize bytes of a file that has so many, for a format that
+  // shows only there; the higher of the two scores counts. The last sector of a disk is its user's
+  // to write, so that a trailer scores only where it accounts for the whole file. nullptr: the
+  // format has none.
+  int (*probe_tail)(std::span<const std::byte> tail, uint64_t file_size) = nullptr;
   // The format is known only to be refused: `open` says why and what to do instead.
   bool refused = false;
   // Looks at what a reader may pass over and others do not: header-level facts, whose cost does not
-  // grow with the disk. Called for `inspect`, after `open` succeeded. An error means that it could
-  // not look. nullptr: all readers of the format in use see what this one sees.
+  // grow with the disk, and with Survey::thorough() what takes reading the disk's tables. Called
+  // for `inspect`, after `open` succeeded. An error means that it could not look. nullptr: all
+  // readers of the format in use see what this one sees.
   Status (*survey)(IoChannel& io, const FileHandle& file, Survey& survey) = nullptr;
 };
 
@@ -218,7 +225,7 @@ const FormatDriver* FindFormat(std::string_view name);
 // The format that probes surest; raw when none does.
 Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
 // The formats that the file could be, surest first. Raw is one of them always, and the last unless
-// the file starts with a partition table.
+// the file starts with a partition table: then it comes before those that show only at the end.
 Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file);
 
 }  // namespace hotcell::guest

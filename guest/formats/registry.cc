@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "guest/formats/format.h"
+#include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/runtime/text.h"
 
@@ -11,6 +12,17 @@ namespace hotcell::guest {
 namespace {
 
 constexpr size_t kProbeSize = 64 << 10;
+// Less than raw then scores: what a disk ends with is no reason to see another one in it.
+constexpr int kTrailerBehindPartitions = 2;
+
+int Score(const FormatDriver& format, std::span<const std::byte> head,
+          std::span<const std::byte> tail, uint64_t file_size) {
+  const int score = format.probe(head, file_size);
+  if (format.probe_tail == nullptr || tail.size() < kProbeTailSize) return score;
+  const int by_tail = format.probe_tail(tail, file_size);
+  const bool has_partitions = HasPartitionTable(head) || HasGpt(head);
+  return std::max(score, has_partitions ? std::min(by_tail, kTrailerBehindPartitions) : by_tail);
+}
 
 }  // namespace
 
@@ -30,15 +42,15 @@ Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const Fi
       ReadExact(io, file, file.size - tail.size(), tail, "the end of the image"));
   const size_t size = std::min<uint64_t>(kProbeSize, file.size);
   const ScopedBuffer buffer(io);
-  const std::span<std::byte> head = buffer.span().first(size);
+  const std::span<std::byte> head = buffer.span().first(std::max(size, kMinProbeSize));
   if (size > 0) {
-    const IoResult read = io.Wait(io.SubmitRead(file.slot, 0, head));
+    const IoResult read = io.Wait(io.SubmitRead(file.slot, 0, head.first(size)));
     if (!read.ok()) return IoError(read, "read the start of the image");
   }
+  std::fill(head.begin() + static_cast<ptrdiff_t>(size), head.end(), std::byte{0});
   std::vector<std::pair<int, const FormatDriver*>> scores;
   for (const FormatDriver* format : Formats()) {
-    int score = format->probe(head, file.size);
-    if (format->probe_tail != nullptr) score = std::max(score, format->probe_tail(tail));
+    const int score = Score(*format, head, tail, file.size);
     if (score > 0) scores.emplace_back(score, format);
   }
   std::stable_sort(scores.begin(), scores.end(),

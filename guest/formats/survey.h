@@ -30,6 +30,10 @@ inline constexpr size_t kMaxConcerns = 64;
 
 class Survey {
  public:
+  // Whether to look at what grows with the disk as well; false: at headers only.
+  bool thorough() const { return thorough_; }
+  void set_thorough(bool thorough) { thorough_ = thorough; }
+
   void Add(ConcernKind kind, std::string text) {
     if (concerns_.size() < kMaxConcerns) concerns_.push_back({kind, std::move(text)});
   }
@@ -42,6 +46,7 @@ class Survey {
   uint64_t reader_memory() const { return reader_memory_; }
 
  private:
+  bool thorough_ = false;
   std::vector<Concern> concerns_;
   uint64_t reader_memory_ = 0;
 };

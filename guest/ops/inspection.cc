@@ -106,6 +106,7 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
   }
   inspection.info = (*reader)->Describe();
   if (format.survey != nullptr) {
+    inspection.survey.set_thorough(inspect.check);
     inspection.failure = format.survey(io, file, inspection.survey);
     if (!inspection.failure.ok()) return inspection;
   }

@@ -41,6 +41,9 @@ constexpr Known kKnown[] = {
     {0, "7z\xbc\xaf\x27\x1c"sv, "7z archive"},
     {0, "Rar!\x1a\x07"sv, "RAR archive"},
     {0, "%PDF-"sv, "PDF document"},
+    // VirtualBox takes either for a disk image of macOS.
+    {0, "koly"sv, "DMG trailer"},
+    {0, "xar!"sv, "xar archive"},
     {0, "EVF\x09\x0d\x0a\xff\x00"sv, "EWF (E01) image"},
     {0, "hsqs"sv, "squashfs file system"},
     {0, "XFSB"sv, "XFS file system"},
@@ -76,12 +79,15 @@ constexpr Known kNested[] = {
     {0, "LUKS\xba\xbe"sv, "LUKS encryption"},
 };
 
-// In the last sector.
+// In the last 512 bytes.
 constexpr Known kTail[] = {
     {0, "conectix"sv, "VHD footer"},
-    {0, "koly"sv, "DMG trailer"},
     {0, "EFI PART"sv, "GPT backup table"},
 };
+constexpr std::string_view kVhdCookie = "conectix";
+// QEMU looks for it anywhere in this area, whose end is that of the last sector.
+constexpr std::string_view kDmgSignature = "koly";
+constexpr uint64_t kDmgTrailerArea = 1023;
 
 bool Matches(std::span<const std::byte> bytes, uint64_t offset, std::string_view wanted) {
   return offset + wanted.size() <= bytes.size() &&
@@ -116,6 +122,29 @@ void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& fou
   }
 }
 
+// Readers look for trailers in the last 512 bytes, QEMU in the last sector, which it fills up with
+// zeroes, and for that of a DMG in a sector before it too.
+Status FindInTail(IoChannel& io, const FileHandle& file, std::vector<FileSignature>& found) {
+  if (file.size < kSectorSize) return OkStatus();
+  const uint64_t last = (file.size - 1) / kSectorSize * kSectorSize;  // sector
+  const uint64_t area = last + kSectorSize - std::min(kDmgTrailerArea, last + kSectorSize);
+  const uint64_t begin = std::min(area, file.size - kSectorSize);
+  std::vector<std::byte> bytes(file.size - begin);
+  HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, begin, bytes, "the end of the file"));
+  const auto tail = std::span(bytes).last(kSectorSize);
+  for (const Known& known : kTail) {
+    if (!Matches(tail, known.offset, known.bytes)) continue;
+    found.push_back({file.size - kSectorSize, known.name});
+  }
+  if (last != file.size - kSectorSize && Matches(bytes, last - begin, kVhdCookie)) {
+    found.push_back({last, "VHD footer"});
+  }
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const size_t trailer = text.find(kDmgSignature, area - begin);
+  if (trailer != std::string_view::npos) found.push_back({begin + trailer, "DMG trailer"});
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandle& file) {
@@ -123,14 +152,7 @@ Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandl
   HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, head, "the start of the file"));
   std::vector<FileSignature> found;
   FindInHead(head, found);
-  if (file.size >= kSectorSize) {
-    std::vector<std::byte> tail(kSectorSize);
-    const uint64_t offset = file.size - kSectorSize;
-    HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, offset, tail, "the end of the file"));
-    for (const Known& known : kTail) {
-      if (Matches(tail, known.offset, known.bytes)) found.push_back({offset, known.name});
-    }
-  }
+  HOTCELL_RETURN_IF_ERROR(FindInTail(io, file, found));
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.offset < b.offset; });
   return found;

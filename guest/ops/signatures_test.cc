@@ -70,6 +70,27 @@ TEST_F(SignaturesTest, LooksAtTheLastSector) {
   EXPECT_THAT(Find(), ElementsAre("VHD footer 204288"));
 }
 
+TEST_F(SignaturesTest, LooksForTrailersWhereverReadersDo) {
+  const uint64_t size = bytes_.size();
+  // A file that ends within a sector: its last 512 bytes, and its last sector.
+  bytes_.resize(size + 511);
+  Put(size, "conectix");
+  EXPECT_THAT(Find(), ElementsAre("VHD footer 204800"));
+  bytes_.assign(size + 100, {});
+  Put(size + 100 - 512, "conectix");
+  EXPECT_THAT(Find(), ElementsAre("VHD footer 204388"));
+  for (const uint64_t before : {4, 512, 513, 1023}) {
+    bytes_.assign(size, {});
+    Put(size - before, "koly");
+    EXPECT_THAT(Find(), ElementsAre("DMG trailer " + std::to_string(size - before)));
+  }
+  bytes_.assign(size, {});
+  Put(size - 1024, "koly");
+  EXPECT_THAT(Find(), IsEmpty());
+  Put(0, "koly");
+  EXPECT_THAT(Find(), ElementsAre("DMG trailer 0"));
+}
+
 // The two bytes at 510 alone are no partition table.
 TEST_F(SignaturesTest, WantsPartitionsInAnMbr) {
   Put(510, "\x55\xaa");

@@ -26,6 +26,11 @@ bool IsOwnSignature(const v1::Inspection& inspection, std::string_view name) {
          (format == "vmdk" && name.starts_with("VMDK")) || (format == "cloop" && name == "script");
 }
 
+// What a DMG begins with when its first chunk is compressed so.
+bool IsFirstChunk(const v1::Inspection& inspection, std::string_view name) {
+  return inspection.format() == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
+}
+
 // Of a disk, what is on one; others are files of another kind.
 bool IsOnDisks(std::string_view name) {
   return name.ends_with("partition table") || name.ends_with("file system") ||
@@ -72,6 +77,7 @@ class Judgement {
       Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
     }
     for (const std::string& other : inspection_.other_formats()) {
+      if (IsFirstChunk(inspection_, other)) continue;
       Against("ambiguous-format", Cat("the file could also be taken for ", other));
     }
   }
@@ -84,7 +90,7 @@ class Judgement {
       const std::string& name = signature.name();
       gpt |= name == "GPT partition table";
       mbr |= name == "MBR partition table";
-      if (IsOwnSignature(inspection_, name)) continue;
+      if (IsOwnSignature(inspection_, name) || IsFirstChunk(inspection_, name)) continue;
       const std::string what =
           Cat("there is the mark of a ", name, " at offset ", signature.offset());
       if (begins_with_disk && IsOnDisks(name)) continue;

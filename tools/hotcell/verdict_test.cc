@@ -61,6 +61,39 @@ TEST_F(VerdictTest, RefusesWhatCouldBeAnotherFormat) {
   EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
 }
 
+// The first chunk of a disk image of macOS lies at the start of the file.
+TEST_F(VerdictTest, DmgMayBeginWithACompressedChunk) {
+  inspection().set_format("dmg");
+  inspection().add_other_formats("bzip2");
+  AddSignature("bzip2 stream", 0);
+  AddSignature("DMG trailer", 4096);
+  EXPECT_TRUE(Judged().safe());
+  inspection().add_other_formats("xz");
+  AddSignature("xz stream", 0);
+  EXPECT_TRUE(Judged().safe());
+  inspection().set_format("vmdk");
+  EXPECT_FALSE(Judged().safe());
+}
+
+TEST_F(VerdictTest, DmgMayNotBeginWithAnArchive) {
+  inspection().set_format("dmg");
+  inspection().add_other_formats("zip");
+  EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
+}
+
+TEST_F(VerdictTest, TrailerOfAnotherFormatIsAReason) {
+  for (const char* const format : {"raw", "qcow2", "dmg"}) {
+    inspection().set_format(format);
+    inspection().clear_signatures();
+    AddSignature("VHD footer", 4096);
+    EXPECT_THAT(Reasons(), ElementsAre("foreign-signature")) << format;
+  }
+  inspection().set_format("raw");
+  inspection().clear_signatures();
+  AddSignature("DMG trailer", 4096);
+  EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
+}
+
 TEST_F(VerdictTest, RefusesWhatCannotBeOpened) {
   inspection().clear_info();
   reply_.failure = absl::DataLossError("qcow2: bad");

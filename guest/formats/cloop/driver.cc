@@ -8,7 +8,6 @@ namespace {
 
 // Barely surer than raw, as in QEMU: the file is a shell script as well.
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < sizeof(cloop::Header)) return 0;
   return std::memcmp(head.data(), cloop::kScript.data(), cloop::kScript.size()) == 0 ? 2 : 0;
 }
 

@@ -21,6 +21,7 @@ struct Chunk {
   uint32_t type = 0;
 
   uint64_t end() const { return sector + sectors; }
+  bool operator==(const Chunk&) const = default;
 };
 
 // Takes block tables byte by byte as they are decoded.

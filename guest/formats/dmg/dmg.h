@@ -6,12 +6,16 @@
 #include <memory>
 
 #include "guest/formats/format.h"
+#include "guest/formats/survey.h"
 
 namespace hotcell::guest {
 
 // Chunks whose compression is not known can be described, not read.
 Result<std::unique_ptr<ImageReader>> OpenDmg(IoChannel& io, const FileHandle& file,
                                              const OpenOptions& options);
+
+// Compares what describes the disk where there is more than one thing that does.
+Status SurveyDmg(IoChannel& io, const FileHandle& file, Survey& survey);
 
 // The check does not know constinit. NOLINTNEXTLINE(bugprone-dynamic-static-initializers)
 extern constinit const FormatDriver kDmgFormat;

@@ -1,5 +1,6 @@
 #include "guest/formats/dmg/dmg.h"
 #include "guest/formats/dmg/on_disk.h"
+#include "guest/formats/dmg/trailer.h"
 
 namespace hotcell::guest {
 namespace {
@@ -9,19 +10,18 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
   return text.starts_with(dmg::kEncryptedMagic) ? 100 : 0;
 }
 
-// Less sure than a magic number at the start: the last sector of a disk can hold anything.
-int ProbeTail(std::span<const std::byte> tail) {
-  if (tail.size() < sizeof(dmg::Trailer)) return 0;
+// Less sure than a magic number at the start, and more than what the first chunk looks like on its
+// own, which may be a bzip2 stream.
+int ProbeTail(std::span<const std::byte> tail, uint64_t file_size) {
   const auto trailer = LoadStruct<dmg::Trailer>(tail);
   const bool is_trailer =
       trailer.signature == dmg::kTrailerSignature && trailer.header_size == sizeof(dmg::Trailer);
-  // More than what its first chunk looks like on its own, which may be a bzip2 stream.
-  return is_trailer ? 60 : 0;
+  return is_trailer && dmg::ReachesTrailer(trailer, file_size - sizeof(trailer)) ? 60 : 0;
 }
 
 }  // namespace
 
 constinit const FormatDriver kDmgFormat = {
-    .name = "dmg", .probe = Probe, .open = OpenDmg, .probe_tail = ProbeTail};
+    .name = "dmg", .probe = Probe, .open = OpenDmg, .probe_tail = ProbeTail, .survey = SurveyDmg};
 
 }  // namespace hotcell::guest

@@ -35,7 +35,10 @@ struct Trailer {
   Checksum data_checksum;
   Be64 xml_offset;  // a property list
   Be64 xml_length;
-  uint8_t reserved1[120];
+  uint8_t reserved1[64];
+  Be64 code_signature_offset;
+  Be64 code_signature_length;
+  uint8_t reserved3[40];
   Checksum checksum;
   Be32 image_variant;
   Be64 sector_count;  // of the disk
@@ -43,6 +46,7 @@ struct Trailer {
 };
 static_assert(sizeof(Trailer) == 512);
 static_assert(offsetof(Trailer, xml_offset) == 0xd8);
+static_assert(offsetof(Trailer, code_signature_offset) == 0x128);
 static_assert(offsetof(Trailer, sector_count) == 0x1ec);
 inline constexpr uint32_t kTrailerSignature = 0x6b6f6c79;  // "koly"
 inline constexpr uint32_t kTrailerVersion = 4;

@@ -25,6 +25,15 @@ bool IsSpace(char symbol) {
   return symbol == ' ' || symbol == '\t' || symbol == '\n' || symbol == '\r';
 }
 
+// `tag` may be cut.
+bool IsOdd(std::string_view tag) {
+  if (tag.starts_with('!')) return !tag.starts_with("!DOCTYPE plist P");
+  for (const std::string_view name : {"key", "data", "array", "/array"}) {
+    if (tag.size() > name.size() && tag.starts_with(name) && IsSpace(tag[name.size()])) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Status PropertyListScanner::TakeBase64(char symbol) {
@@ -34,7 +43,9 @@ Status PropertyListScanner::TakeBase64(char symbol) {
     padded_ = true;
     return OkStatus();
   }
-  if (value == kNoSymbol || padded_) {
+  if (scope_ == Scope::kEvery) {
+    if (value == kNoSymbol) return OkStatus();  // as in QEMU
+  } else if (value == kNoSymbol || padded_) {
     return CorruptImage("dmg: a block table in the property list is not valid base64");
   }
   bits_ = bits_ << 6 | static_cast<uint32_t>(value);
@@ -47,6 +58,7 @@ Status PropertyListScanner::TakeBase64(char symbol) {
 
 Status PropertyListScanner::EndTag() {
   state_ = State::kText;
+  has_odd_markup_ = has_odd_markup_ || IsOdd(tag_);
   in_key_ = tag_ == "key";
   if (in_key_) {
     key_.clear();
@@ -55,7 +67,7 @@ Status PropertyListScanner::EndTag() {
   } else if (tag_ == "/array" && arrays_ > 0) {
     --arrays_;
     key_.clear();
-  } else if (tag_ == "data" && arrays_ > 0 && key_ == "Data") {
+  } else if (tag_ == "data" && (scope_ == Scope::kEvery || (arrays_ > 0 && key_ == "Data"))) {
     state_ = State::kData;
     bits_ = bit_count_ = 0;
     padded_ = false;

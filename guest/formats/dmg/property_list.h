@@ -17,11 +17,20 @@ namespace hotcell::guest::dmg {
 // neither comments nor CDATA sections there.
 class PropertyListScanner {
  public:
-  explicit PropertyListScanner(ChunkTable& table) : table_(table) {}
+  enum class Scope : uint8_t {
+    kBlkx,   // what is documented to be a block table
+    kEvery,  // every <data> element, in which QEMU looks for one
+  };
+  explicit PropertyListScanner(ChunkTable& table, Scope scope = Scope::kBlkx)
+      : table_(table), scope_(scope) {}
 
   Status Feed(std::span<const std::byte> bytes);
   // Errors if the document ends within a table.
   Status Finish();
+
+  // Whether there was something that means nothing here and much to an XML parser, or the reverse:
+  // comments, CDATA sections, entities, attributes of the tags that matter.
+  bool has_odd_markup() const { return has_odd_markup_; }
 
  private:
   enum class State : uint8_t { kText, kTag, kData };
@@ -33,6 +42,8 @@ class PropertyListScanner {
   static constexpr size_t kMaxName = 16;
 
   ChunkTable& table_;
+  const Scope scope_;
+  bool has_odd_markup_ = false;
   State state_ = State::kText;
   std::string tag_;      // under way
   std::string key_;      // the last one

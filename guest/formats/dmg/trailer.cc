@@ -39,6 +39,20 @@ Status CheckDescription(std::string_view what, uint64_t offset, uint64_t length,
 
 }  // namespace
 
+bool ReachesTrailer(const Trailer& trailer, uint64_t end) {
+  const struct {
+    uint64_t offset;
+    uint64_t length;
+  } parts[] = {{trailer.data_fork_offset, trailer.data_fork_length},
+               {trailer.rsrc_fork_offset, trailer.rsrc_fork_length},
+               {trailer.xml_offset, trailer.xml_length},
+               {trailer.code_signature_offset, trailer.code_signature_length}};
+  return std::any_of(std::begin(parts), std::end(parts), [end](const auto& part) {
+    return part.length > 0 && part.offset <= end && part.length <= end - part.offset &&
+           end - part.offset - part.length < kSectorSize;
+  });
+}
+
 Result<ImageTrailer> ReadTrailer(IoChannel& io, const FileHandle& file) {
   HOTCELL_RETURN_IF_ERROR(RefuseEncrypted(io, file));
   Trailer trailer;

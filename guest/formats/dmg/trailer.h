@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "guest/formats/dmg/on_disk.h"
 #include "guest/runtime/io.h"
 #include "guest/runtime/status.h"
 
@@ -19,6 +20,10 @@ struct ImageTrailer {
   uint64_t xml_offset = 0;
   uint64_t xml_length = 0;
 };
+
+// Whether one of the parts that the trailer names ends where the trailer is, at `end` in the file;
+// fewer bytes than a sector may lie between them.
+bool ReachesTrailer(const Trailer& trailer, uint64_t end);
 
 // Whatever the trailer says, the parts it names lie before it.
 Result<ImageTrailer> ReadTrailer(IoChannel& io, const FileHandle& file);

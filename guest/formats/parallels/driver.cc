@@ -7,7 +7,6 @@ namespace {
 
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
   using parallels::Header;
-  if (head.size() < sizeof(Header)) return 0;
   const auto header = LoadStruct<Header>(head);
   const std::string_view magic(header.magic, sizeof(header.magic));
   const bool known = magic == parallels::kMagic || magic == parallels::kMagicExtended;

@@ -7,7 +7,6 @@ namespace {
 
 // The magic is shared with qcow2.
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < sizeof(qcow::Header)) return 0;
   const auto header = LoadStruct<qcow::Header>(head);
   return header.magic == qcow::kMagic && header.version == qcow::kVersion ? 100 : 0;
 }

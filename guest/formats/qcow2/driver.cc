@@ -9,7 +9,6 @@ namespace {
 
 // The magic is shared with qcow version 1, another format.
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < 2 * sizeof(Be32)) return 0;
   const auto magic = LoadStruct<Be32>(head);
   const auto version = LoadStruct<Be32>(head, sizeof(Be32));
   return magic == qcow2::kMagic && version >= 2 ? 100 : 0;

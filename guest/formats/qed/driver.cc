@@ -6,7 +6,6 @@ namespace hotcell::guest {
 namespace {
 
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < sizeof(qed::Header)) return 0;
   return LoadStruct<qed::Header>(head).magic == qed::kMagic ? 100 : 0;
 }
 

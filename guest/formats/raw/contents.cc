@@ -14,8 +14,6 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-// All signatures lie in here, the last of them just after the first 64 KiB.
-constexpr uint64_t kAreaSize = 68 << 10;
 constexpr uint64_t kSectorSize = 512;
 
 struct Signature {
@@ -24,7 +22,8 @@ struct Signature {
   std::string_view what;
 };
 
-// Signatures of two bytes are checked further, below.
+// All lie in kDiskContentsArea, the last of them just after the first 64 KiB. Signatures of two
+// bytes are checked further, below.
 constexpr Signature kSignatures[] = {
     {512, "EFI PART"sv, "GPT partition table"},
     {4096, "EFI PART"sv, "GPT partition table for sectors of 4096 bytes"},
@@ -143,8 +142,12 @@ bool HasPartitionTable(std::span<const std::byte> head) {
   return has_partition;
 }
 
-Result<std::vector<std::string>> FindContents(IoChannel& io, const FileHandle& file) {
-  std::vector<std::byte> area(std::min(kAreaSize, file.size));
+bool HasGpt(std::span<const std::byte> head) {
+  return Has(head, 512, "EFI PART"sv) || Has(head, 4096, "EFI PART"sv);
+}
+
+Result<std::vector<std::string>> FindDiskContents(IoChannel& io, const FileHandle& file) {
+  std::vector<std::byte> area(std::min(kDiskContentsArea, file.size));
   HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, area, "the start of the image"));
   std::vector<std::string> found;
   FindPartitionTable(area, found);
@@ -154,7 +157,13 @@ Result<std::vector<std::string>> FindContents(IoChannel& io, const FileHandle& f
   }
   FindExt(area, found);
   FindLvm(area, found);
-  HOTCELL_RETURN_IF_ERROR(FindFormats(io, file, found));
+  return found;
+}
+
+Result<std::vector<std::string>> FindContents(IoChannel& io, const FileHandle& file) {
+  auto found = FindDiskContents(io, file);
+  if (!found.ok()) return found;
+  HOTCELL_RETURN_IF_ERROR(FindFormats(io, file, *found));
   return found;
 }
 

@@ -3,6 +3,7 @@
 #define HOTCELL_GUEST_FORMATS_RAW_CONTENTS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,8 +17,15 @@ namespace hotcell::guest {
 // sector of a file system, which ends with the same two bytes, has none.
 bool HasPartitionTable(std::span<const std::byte> head);
 
-// Every partition table, file system, volume and file format whose signature is where it belongs,
-// in words; what else starts in the middle of something is not looked for.
+// Whether there is the header of a GPT in the second sector, of 512 or of 4096 bytes.
+bool HasGpt(std::span<const std::byte> head);
+
+// Where what FindDiskContents() knows shows, bytes.
+inline constexpr uint64_t kDiskContentsArea = 68 << 10;
+// Every partition table, file system and volume whose signature is where it belongs, in words; what
+// else starts in the middle of something is not looked for.
+Result<std::vector<std::string>> FindDiskContents(IoChannel& io, const FileHandle& file);
+// The same and the disk image formats that the file could be.
 Result<std::vector<std::string>> FindContents(IoChannel& io, const FileHandle& file);
 
 }  // namespace hotcell::guest

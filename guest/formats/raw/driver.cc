@@ -7,9 +7,10 @@ namespace hotcell::guest {
 namespace {
 
 // Anything can be raw. A partition table is what a disk starts with, and tells more than bytes
-// elsewhere that look like a file of another kind.
+// elsewhere that look like a file of another kind. The header of a GPT has no protective MBR before
+// it in some cases.
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  return HasPartitionTable(head) ? 5 : 1;
+  return HasPartitionTable(head) || HasGpt(head) ? 5 : 1;
 }
 
 }  // namespace

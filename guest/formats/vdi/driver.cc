@@ -6,7 +6,6 @@ namespace hotcell::guest {
 namespace {
 
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < sizeof(vdi::Header)) return 0;
   return LoadStruct<Le32>(head, vdi::kSignatureOffset) == vdi::kSignature ? 100 : 0;
 }
 

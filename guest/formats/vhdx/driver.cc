@@ -10,7 +10,6 @@ namespace hotcell::guest {
 namespace {
 
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < sizeof(vhdx::FileTypeIdentifier)) return 0;
   const auto identifier = LoadStruct<vhdx::FileTypeIdentifier>(head);
   return vhdx::HasSignature(identifier.Signature, vhdx::kFileSignature) ? 100 : 0;
 }

@@ -12,19 +12,17 @@ namespace hotcell::guest {
 namespace {
 
 int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
-  if (head.size() < sizeof(vpc::Footer)) return 0;
   return vpc::HasCookie(LoadStruct<vpc::Footer>(head)) ? 100 : 0;
 }
 
 // qemu-img takes a fixed disk for a raw one unless it is told the format. A right checksum is more
-// than chance.
-int ProbeTail(std::span<const std::byte> tail) {
-  if (tail.size() < sizeof(vpc::Footer)) return 0;
+// than chance; a disk of another size than what is before the footer is no fixed disk's.
+int ProbeTail(std::span<const std::byte> tail, uint64_t file_size) {
   const auto footer = LoadStruct<vpc::Footer>(tail);
-  return vpc::HasCookie(footer) && footer.disk_type == vpc::kTypeFixed &&
-                 vpc::HasRightChecksum(footer)
-             ? 90
-             : 0;
+  const bool is_footer = vpc::HasCookie(footer) && footer.disk_type == vpc::kTypeFixed &&
+                         footer.current_size == file_size - sizeof(footer) &&
+                         vpc::HasRightChecksum(footer);
+  return is_footer ? 90 : 0;
 }
 
 }  // namespace
@@ -50,6 +48,7 @@ constinit const FormatDriver kVpcFormat = {.name = "vpc",
                                            .open = OpenVpc,
                                            .create = CreateVpc,
                                            .check = CheckVpc,
-                                           .probe_tail = ProbeTail};
+                                           .probe_tail = ProbeTail,
+                                           .survey = SurveyVpc};
 
 }  // namespace hotcell::guest

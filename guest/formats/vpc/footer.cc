@@ -1,6 +1,7 @@
 #include "guest/formats/vpc/footer.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <numeric>
 #include <string_view>
@@ -17,7 +18,20 @@ Result<std::optional<Footer>> ReadFooter(IoChannel& io, const FileHandle& file, 
   return HasCookie(footer) ? std::optional(footer) : std::nullopt;
 }
 
-// But for what a program in the middle of its work may have changed in one only.
+// The footer that begins in the last sector of a file that ends within it: the rest is zero, as in
+// QEMU.
+Result<std::optional<Footer>> ReadShortFooter(IoChannel& io, const FileHandle& file) {
+  Footer footer = {};
+  const uint64_t size = file.size % kSectorSize;
+  if (size <= offsetof(Footer, saved_state)) return std::optional<Footer>();
+  const auto bytes = std::as_writable_bytes(std::span(&footer, 1));
+  HOTCELL_RETURN_IF_ERROR(
+      ReadExact(io, file, file.size - size, bytes.first(size), "vpc: the footer"));
+  return HasCookie(footer) ? std::optional(footer) : std::nullopt;
+}
+
+}  // namespace
+
 bool SameDisk(Footer a, Footer b) {
   for (Footer* const footer : {&a, &b}) {
     footer->saved_state = 0;
@@ -26,8 +40,6 @@ bool SameDisk(Footer a, Footer b) {
   }
   return std::memcmp(&a, &b, sizeof(Footer)) == 0;
 }
-
-}  // namespace
 
 uint32_t Checksum(std::span<const std::byte> bytes) {
   return ~std::accumulate(bytes.begin(), bytes.end(), uint32_t{0}, [](uint32_t sum, std::byte b) {
@@ -53,7 +65,11 @@ Result<Footers> ReadFooters(IoChannel& io, const FileHandle& file) {
   if (!last.ok()) return last.status();
   // A file of one sector is nothing but a footer.
   if (file.size == sizeof(Footer)) first->reset();
-  return Footers{.first = *first, .last = *last};
+  if (*last) return Footers{.first = *first, .last = *last, .end = file.size - sizeof(Footer)};
+  last = ReadShortFooter(io, file);
+  if (!last.ok()) return last.status();
+  const uint64_t end = *last ? file.size - file.size % kSectorSize : file.size;
+  return Footers{.first = *first, .last = *last, .end = end};
 }
 
 Result<ChosenFooter> ChooseFooter(const Footers& footers) {
@@ -98,8 +114,12 @@ Result<ChosenFooter> ChooseFooter(const Footers& footers) {
   return chosen;
 }
 
+Geometry GeometryOf(const Footer& footer) {
+  return {footer.cylinders, footer.heads, footer.sectors_per_cylinder};
+}
+
 uint64_t VirtualSize(const Footer& footer) {
-  const Geometry geometry = {footer.cylinders, footer.heads, footer.sectors_per_cylinder};
+  const Geometry geometry = GeometryOf(footer);
   const std::string_view creator(footer.creator_application, sizeof(footer.creator_application));
   const bool by_geometry = (creator == "vpc " || creator == "qemu") &&
                            geometry.sectors() != kMaxGeometrySectors && geometry.sectors() != 0;

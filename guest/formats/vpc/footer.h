@@ -21,8 +21,15 @@ bool HasRightChecksum(const Footer& footer);
 struct Footers {
   std::optional<Footer> first;  // the copy, of disks that are not fixed
   std::optional<Footer> last;
+  // Where the last one begins; without one, where the file ends. It has less than a sector where
+  // Virtual PC before 2004 wrote it: 511 bytes.
+  uint64_t end = 0;
 };
 Result<Footers> ReadFooters(IoChannel& io, const FileHandle& file);
+
+// Whether both describe the same disk, but for what a program in the middle of its work may have
+// changed in one only.
+bool SameDisk(Footer a, Footer b);
 
 struct ChosenFooter {
   Footer footer;
@@ -46,6 +53,7 @@ struct Geometry {
 inline constexpr Geometry kMaxGeometry = {65535, 16, 255};
 static_assert(kMaxGeometry.cylinders * uint64_t{16} * 255 == kMaxGeometrySectors);
 Geometry CalculateGeometry(uint64_t sectors);
+Geometry GeometryOf(const Footer& footer);
 // The smallest geometry of at least so many sectors; the maximum one when there is none.
 Geometry GeometryToHold(uint64_t sectors);
 

@@ -29,8 +29,7 @@ Status CheckFooter(const Footer& footer, uint64_t virtual_size) {
   return OkStatus();
 }
 
-Status CheckFixed(const Layout& layout) {
-  const uint64_t in_file = layout.file.size - sizeof(Footer);
+Status CheckFixed(const Layout& layout, uint64_t in_file) {
   if (layout.virtual_size <= in_file) return OkStatus();
   return CorruptImage(StrCat("vpc: the fixed disk has ", layout.virtual_size,
                              " bytes, but the file holds only ", in_file,
@@ -71,6 +70,7 @@ Status TakeHeader(const DynamicHeader& header, uint64_t header_offset, Layout& l
   layout.table_entries =
       layout.virtual_size / block_size + (layout.virtual_size % block_size != 0 ? 1 : 0);
   const uint64_t max_entries = header.max_table_entries;
+  layout.max_table_entries = max_entries;
   if (max_entries < layout.table_entries) {
     return CorruptImage(StrCat("vpc: the block allocation table is too small: ", max_entries,
                                " entries of ", block_size, " bytes for a disk of ",
@@ -125,11 +125,11 @@ Result<Layout> ReadLayout(IoChannel& io, const FileHandle& file, const Footers& 
           "vpc: the disk is a fixed one, but its footer is not at the end of the file; it is "
           "truncated or damaged");
     }
-    HOTCELL_RETURN_IF_ERROR(CheckFixed(layout));
+    HOTCELL_RETURN_IF_ERROR(CheckFixed(layout, footers.end));
     return layout;
   }
 
-  layout.blocks_end = file.size - (footers.last ? sizeof(Footer) : 0);
+  layout.blocks_end = footers.end;
   if (footers.first) {
     layout.regions.push_back(
         {.offset = 0, .size = sizeof(Footer), .what = "the copy of the footer"});

@@ -27,6 +27,7 @@ struct Layout {
   uint64_t bitmap_size = 0;  // bytes before each block
   uint64_t table_offset = 0;
   uint64_t table_entries = 0;       // those that the disk needs
+  uint64_t max_table_entries = 0;   // those that the header says there are
   uint64_t blocks_end = 0;          // of the part of the file that blocks may lie in
   std::vector<FileRegion> regions;  // of the file, claimed by metadata
   std::optional<Reference> parent;

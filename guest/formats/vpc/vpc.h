@@ -6,12 +6,16 @@
 
 #include "guest/formats/check.h"
 #include "guest/formats/format.h"
+#include "guest/formats/survey.h"
 
 namespace hotcell::guest {
 
 // Opens a fixed, dynamic or differencing disk; the parent of the last is the reader's backing().
 Result<std::unique_ptr<ImageReader>> OpenVpc(IoChannel& io, const FileHandle& file,
                                              const OpenOptions& options);
+
+// Compares the footers, the two sizes and, if it is thorough, the blocks' bitmaps with their data.
+Status SurveyVpc(IoChannel& io, const FileHandle& file, Survey& survey);
 
 Result<CheckResult> CheckVpc(IoChannel& io, const FileHandle& file, const OpenOptions& options);
 

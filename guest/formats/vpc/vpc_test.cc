@@ -211,13 +211,28 @@ TEST_F(VpcTest, FixedDiskIsTheFile) {
   ASSERT_TRUE(reader.ok()) << reader.status().message();
 
   const auto extent = (*reader)->Map(io_, 5, 2043);
-  const auto format = ProbeFormat(io_, file);
 
   EXPECT_EQ((*reader)->virtual_size(), 2048u);
   EXPECT_EQ(extent->kind, Kind::kData);
   EXPECT_EQ(extent->offset, 5u);
   EXPECT_EQ(extent->length, 2043u);
-  EXPECT_EQ((*format)->name, "vpc");
+}
+
+// As Virtual PC wrote it before 2004.
+TEST_F(VpcTest, FooterOf511BytesIsRead) {
+  TestImage image;
+  image.footer().disk_type = kTypeFixed;
+  image.footer().current_size = TestImage::kBlocks;
+  image.first_footer = false;
+  std::vector<std::byte> bytes = image.Bytes();
+  bytes.pop_back();
+  const auto file = files_.Add(std::make_unique<MemoryFile>(bytes));
+  const auto reader = OpenVpc(io_, file, {});
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+
+  EXPECT_EQ((*reader)->virtual_size(), TestImage::kBlocks);
+  // As in QEMU, one has to say what it is.
+  EXPECT_EQ((*ProbeFormat(io_, file))->name, "raw");
 }
 
 struct Damage {

@@ -1,0 +1,23 @@
+// Where the block tables of a disk image come from: a property list or a resource fork.
+#ifndef HOTCELL_GUEST_FORMATS_DMG_DESCRIPTION_H_
+#define HOTCELL_GUEST_FORMATS_DMG_DESCRIPTION_H_
+
+#include "guest/formats/dmg/chunk_table.h"
+#include "guest/formats/dmg/property_list.h"
+#include "guest/formats/dmg/trailer.h"
+#include "guest/runtime/io.h"
+#include "guest/runtime/status.h"
+
+namespace hotcell::guest::dmg {
+
+Status ReadPropertyList(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer,
+                        PropertyListScanner& scanner);
+
+// All resources of the fork; the map that would tell their types is not looked at, as block tables
+// show what they are.
+Status ReadResourceFork(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer,
+                        ChunkTable& table);
+
+}  // namespace hotcell::guest::dmg
+
+#endif  // HOTCELL_GUEST_FORMATS_DMG_DESCRIPTION_H_
