@@ -178,6 +178,8 @@ struct MeasureOptions;
 struct Measurement;
 class Survey;
 
+// What probes look at, bytes.
+inline constexpr size_t kProbeHeadSize = 64 << 10;
 inline constexpr size_t kProbeTailSize = 512;
 // QEMU fills up the last sector of a file with zeroes before it probes and opens it, so that a
 // header that is cut short is one to it. No format shows in more than this.
@@ -227,6 +229,10 @@ Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
 // The formats that the file could be, surest first. Raw is one of them always, and the last unless
 // the file starts with a partition table: then it comes before those that show only at the end.
 Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file);
+// The same of a file of `size` bytes that begins with `head` and ends with `tail`: kProbeHeadSize
+// and kProbeTailSize bytes, or all that there are. A shorter `head` is filled up with zeroes.
+std::vector<const FormatDriver*> ProbeBytes(std::span<const std::byte> head,
+                                            std::span<const std::byte> tail, uint64_t size);
 
 }  // namespace hotcell::guest
 

@@ -11,7 +11,6 @@
 namespace hotcell::guest {
 namespace {
 
-constexpr size_t kProbeSize = 64 << 10;
 // Less than raw then scores: what a disk ends with is no reason to see another one in it.
 constexpr int kTrailerBehindPartitions = 2;
 
@@ -40,17 +39,26 @@ Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const Fi
   const auto tail = std::span(last).first(std::min<uint64_t>(kProbeTailSize, file.size));
   HOTCELL_RETURN_IF_ERROR(
       ReadExact(io, file, file.size - tail.size(), tail, "the end of the image"));
-  const size_t size = std::min<uint64_t>(kProbeSize, file.size);
+  const size_t size = std::min<uint64_t>(kProbeHeadSize, file.size);
   const ScopedBuffer buffer(io);
-  const std::span<std::byte> head = buffer.span().first(std::max(size, kMinProbeSize));
+  const std::span<std::byte> head = buffer.span().first(size);
   if (size > 0) {
-    const IoResult read = io.Wait(io.SubmitRead(file.slot, 0, head.first(size)));
+    const IoResult read = io.Wait(io.SubmitRead(file.slot, 0, head));
     if (!read.ok()) return IoError(read, "read the start of the image");
   }
-  std::fill(head.begin() + static_cast<ptrdiff_t>(size), head.end(), std::byte{0});
+  return ProbeBytes(head, tail, file.size);
+}
+
+std::vector<const FormatDriver*> ProbeBytes(std::span<const std::byte> head,
+                                            std::span<const std::byte> tail, uint64_t size) {
+  std::array<std::byte, kMinProbeSize> padded = {};
+  if (head.size() < padded.size()) {
+    std::copy(head.begin(), head.end(), padded.begin());
+    head = padded;
+  }
   std::vector<std::pair<int, const FormatDriver*>> scores;
   for (const FormatDriver* format : Formats()) {
-    const int score = Score(*format, head, tail, file.size);
+    const int score = Score(*format, head, tail, size);
     if (score > 0) scores.emplace_back(score, format);
   }
   std::stable_sort(scores.begin(), scores.end(),

@@ -100,6 +100,8 @@ struct WriterTraits {
   bool encodes = false;
   // Bytes that Encode may add to a cluster that does not shrink.
   uint64_t cluster_growth = 0;
+  // The disk's first bytes are the file's, so that whoever probes the file sees them.
+  bool begins_with_disk = false;
 };
 
 // State of one lane for Encode: codecs and their memory, allocated once.

@@ -9,6 +9,7 @@
 #include "guest/formats/writer.h"
 #include "guest/ops/convert_lane.h"
 #include "guest/ops/convert_source.h"
+#include "guest/ops/nested_image.h"
 #include "guest/ops/run_workers.h"
 #include "guest/runtime/text.h"
 
@@ -69,6 +70,20 @@ uint64_t ChooseUnit(const WriterTraits& traits, bool has_backing, uint64_t spars
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }
 
+// The target would be taken for another image. What cannot be read here fails the conversion
+// itself.
+void AddNestedImages(IoChannel& io, ConvertSource& source, std::string_view format,
+                     std::vector<std::string>& warnings) {
+  if (source.size() == 0) return;
+  const auto map = [&](uint64_t offset, uint64_t length) { return source.Map(io, offset, length); };
+  const auto nested = FindNestedImages(io, map, source.size());
+  if (!nested.ok()) return;
+  for (const NestedImage& image : *nested) {
+    warnings.push_back(
+        StrCat(Describe(image), "; open the result only with its format named (-f ", format, ")"));
+  }
+}
+
 }  // namespace
 
 Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
@@ -120,6 +135,9 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
     workers.push_back(std::make_unique<ConvertLane>(plan, std::move(encoder)));
   }
 
+  std::vector<std::string> warnings = source->warnings();
+  if (traits.begins_with_disk) AddNestedImages(io, *source, convert.target.format, warnings);
+
   lanes.SetTotal(virtual_size);
   RunWorkers(lanes, workers);
   if (scheduler.failed()) return scheduler.status();
@@ -130,7 +148,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
 
   ConvertSummary summary = {.virtual_size = virtual_size,
                             .source_format = std::string(source->format()),
-                            .warnings = source->warnings()};
+                            .warnings = std::move(warnings)};
   for (const std::unique_ptr<ConvertLane>& worker : workers) {
     const ConvertLane::Totals totals = worker->totals();
     summary.bytes_read += totals.bytes_read;

@@ -69,6 +69,26 @@ TEST_F(ConvertTest, RoundsRawSizesUpToWholeSectors) {
   }
 }
 
+TEST_F(ConvertTest, WarnsOfAResultThatWouldBeTakenForAnotherImage) {
+  WriteFile(source_, std::string("QFI\xfb\0\0\0\3", 8) + std::string(1 << 20, '\0'));
+  TestConversion conversion = ToRaw();
+  const auto raw = RunConversion(conversion);
+  ASSERT_TRUE(raw.ok());
+  EXPECT_THAT(raw->warnings, testing::ElementsAre(
+                                 "the disk begins as a qcow2 image does; open the result only with "
+                                 "its format named (-f raw)"));
+
+  conversion.target_format = "vpc";
+  conversion.options = {{"subformat", "fixed"}};
+  const auto fixed = RunConversion(conversion);
+  ASSERT_TRUE(fixed.ok());
+  EXPECT_THAT(fixed->warnings, testing::ElementsAre(HasSubstr("(-f vpc)")));
+
+  const auto qcow2 = RunConversion(ToQcow2());
+  ASSERT_TRUE(qcow2.ok());
+  EXPECT_THAT(qcow2->warnings, testing::IsEmpty());
+}
+
 TEST_F(ConvertTest, LeavesZeroesOutOfRawUnlessToldToWriteThem) {
   WriteFile(source_, std::string(3 << 20, '\0') + std::string(1 << 20, 'x'));
   TestConversion conversion = ToRaw();

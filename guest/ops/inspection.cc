@@ -1,11 +1,15 @@
 #include "guest/ops/inspection.h"
 
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "guest/formats/chain.h"
+#include "guest/formats/raw/raw.h"
 #include "guest/ops/chunk_reader.h"
+#include "guest/ops/nested_image.h"
+#include "guest/runtime/text.h"
 
 namespace hotcell::guest {
 namespace {
@@ -14,6 +18,8 @@ namespace {
 constexpr uint32_t kMaxExtents = 1 << 20;
 // Unpacking all of a big disk is the business of who reads it.
 constexpr uint64_t kMaxUnpacked = 64 << 20;
+// Each has tables of its own.
+constexpr size_t kMaxSnapshots = 64;
 
 // Finds streams that are damaged, as far as the first kMaxUnpacked bytes of a disk go.
 class StreamCheck {
@@ -54,14 +60,59 @@ Status WalkExtents(IoChannel& io, const FileHandle& file, ImageReader& reader) {
   return OkStatus();
 }
 
+// Whether the disk that the reader serves would be taken for an image; `which` says whose disk it
+// is.
+Status LookForNestedImages(IoChannel& io, ImageReader& reader, std::string_view which,
+                           Survey& survey) {
+  const auto map = [&](uint64_t offset, uint64_t length) { return reader.Map(io, offset, length); };
+  const auto nested = FindNestedImages(io, map, reader.virtual_size());
+  if (!nested.ok()) return nested.status();
+  for (const NestedImage& image : *nested) {
+    survey.Add(ConcernKind::kNestedImage,
+               StrCat(which, Describe(image), ", at its offset ", image.offset,
+                      ": a raw copy of it would be opened as one"));
+  }
+  return OkStatus();
+}
+
+// The disks of the internal snapshots, which can be written out as well. The reader serves another
+// disk afterwards.
+Status LookAtSnapshots(IoChannel& io, ImageReader& reader, Survey& survey) {
+  const std::vector<SnapshotInfo> snapshots = reader.Describe().snapshots;
+  for (size_t i = 0; i < snapshots.size() && i < kMaxSnapshots; ++i) {
+    HOTCELL_RETURN_IF_ERROR(reader.SelectSnapshot(io, snapshots[i].id));
+    HOTCELL_RETURN_IF_ERROR(
+        LookForNestedImages(io, reader, StrCat("snapshot '", snapshots[i].name, "': "), survey));
+  }
+  if (snapshots.size() > kMaxSnapshots) {
+    survey.Add(ConcernKind::kOddity, StrCat("only the first ", kMaxSnapshots,
+                                            " snapshots were searched for images within"));
+  }
+  return OkStatus();
+}
+
+// What the bytes of the disk say, and with `check` all tables that lead to them.
+Status LookAtDisk(IoChannel& io, const FormatDriver& format, const FileHandle& file,
+                  const OpenOptions& options, bool check, Inspection& inspection) {
+  const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
+  if (!reader.ok()) return reader.status();
+  HOTCELL_RETURN_IF_ERROR(DropMarksOfDisk(io, file, **reader, inspection.signatures));
+  // A raw disk is the file, which was probed.
+  const bool is_file = &format == &kRawFormat;
+  if (!is_file) HOTCELL_RETURN_IF_ERROR(LookForNestedImages(io, **reader, "", inspection.survey));
+  if (!check) return OkStatus();
+  HOTCELL_RETURN_IF_ERROR(WalkExtents(io, file, **reader));
+  return LookAtSnapshots(io, **reader, inspection.survey);
+}
+
 void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& file,
-                const OpenOptions& options, Inspection& inspection) {
+                const OpenOptions& options, bool check, Inspection& inspection) {
   OpenOptions all = options;
   all.describe_only = false;
   // Tables grow with the disk.
-  inspection.check_failure = CheckVirtualSize(format.name, inspection.info->virtual_size, all);
-  if (!inspection.check_failure.ok()) return;
-  if (format.check != nullptr) {
+  Status status = CheckVirtualSize(format.name, inspection.info->virtual_size, all);
+  if (!status.ok() && !check) return;
+  if (status.ok() && check && format.check != nullptr) {
     Result<CheckResult> result = format.check(io, file, all);
     if (result.ok()) {
       inspection.check = std::move(*result);
@@ -70,10 +121,8 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
     }
   }
   // Files that it names are not opened, so that what needs them cannot be.
-  if (!inspection.info->references.empty() || inspection.info->encrypted) return;
-  const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, all);
-  Status status = reader.ok() ? OkStatus() : reader.status();
-  if (reader.ok()) status = WalkExtents(io, file, **reader);
+  const bool is_whole = inspection.info->references.empty() && !inspection.info->encrypted;
+  if (status.ok() && is_whole) status = LookAtDisk(io, format, file, all, check, inspection);
   if (inspection.check_failure.ok()) inspection.check_failure = std::move(status);
 }
 
@@ -110,7 +159,7 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
     inspection.failure = format.survey(io, file, inspection.survey);
     if (!inspection.failure.ok()) return inspection;
   }
-  if (inspect.check) LookDeeper(io, format, file, options, inspection);
+  LookDeeper(io, format, file, options, inspect.check, inspection);
   return inspection;
 }
 

@@ -25,11 +25,12 @@ struct Inspection {
   std::optional<ImageDescription> info;  // nullopt: it could not be opened
   Survey survey;
   std::optional<CheckResult> check;
-  Status check_failure;
+  Status check_failure;  // of looking at its tables, as far as they were looked at
 };
 
 // Finds out all it can, whatever fails. With job.operation.inspect.check it looks at all of the
-// image's tables, with the format's check where there is one. Opens no file that the image refers
+// image's tables, with the format's check where there is one; without, at those that lead to the
+// start and the end of the disk. Opens no file that the image refers
 // to. An error means that the file could not be read. Precondition: job.which_operation is inspect.
 Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <span>
 
+#include "guest/formats/endian.h"
 #include "guest/formats/vmdk/descriptor_survey.h"
 
 namespace hotcell::guest {
@@ -13,6 +14,8 @@ using namespace std::string_view_literals;
 
 constexpr uint64_t kSectorSize = 512;
 constexpr uint64_t kHeadSize = 72 << 10;
+// Of a disk that has more, the marks in the rest of the file stay.
+constexpr uint32_t kMaxExtents = 1 << 20;
 
 struct Known {
   uint64_t offset;
@@ -55,7 +58,6 @@ constexpr Known kKnown[] = {
     {512, "EFI PART"sv, "GPT partition table"},
     {512, "LABELONE"sv, "LVM physical volume"},
     {4096, "EFI PART"sv, "GPT partition table"},
-    {1080, "\x53\xef"sv, "ext file system"},
     {32769, "CD001"sv, "ISO 9660 file system"},
     {32769, "BEA01"sv, "UDF file system"},
     {32769, "NSR02"sv, "UDF file system"},
@@ -107,6 +109,18 @@ bool HasMbr(std::span<const std::byte> head) {
   return used;
 }
 
+// Two bytes are found anywhere; with them go a block size of at most 64 KiB and a revision of 0
+// or 1.
+bool HasExt(std::span<const std::byte> head) {
+  constexpr uint64_t kSuperblock = 1024;
+  if (!Matches(head, kSuperblock + 0x38, "\x53\xef"sv) || head.size() < kSuperblock + 0x50) {
+    return false;
+  }
+  constexpr uint32_t kMaxLogBlockSize = 6;
+  return LoadStruct<Le32>(head, kSuperblock + 0x18) <= kMaxLogBlockSize &&
+         LoadStruct<Le32>(head, kSuperblock + 0x4c) <= 1;
+}
+
 void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& found) {
   for (const Known& known : kKnown) {
     if (Matches(head, known.offset, known.bytes)) found.push_back({known.offset, known.name});
@@ -114,10 +128,13 @@ void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& fou
   if (vmdk::LooksLikeDescriptor({reinterpret_cast<const char*>(head.data()), head.size()})) {
     found.push_back({0, "VMDK descriptor"});
   }
+  if (HasExt(head)) found.push_back({1080, "ext file system"});
   if (HasMbr(head)) found.push_back({510, "MBR partition table"});
   for (uint64_t sector = kSectorSize; sector < head.size(); sector += kSectorSize) {
     for (const Known& known : kNested) {
-      if (Matches(head, sector + known.offset, known.bytes)) found.push_back({sector, known.name});
+      if (Matches(head, sector + known.offset, known.bytes)) {
+        found.push_back({.offset = sector, .name = known.name, .unprobed = true});
+      }
     }
   }
 }
@@ -156,6 +173,27 @@ Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandl
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.offset < b.offset; });
   return found;
+}
+
+Status DropMarksOfDisk(IoChannel& io, const FileHandle& file, ImageReader& reader,
+                       std::vector<FileSignature>& signatures) {
+  const auto unprobed = [](const FileSignature& signature) { return signature.unprobed; };
+  const uint64_t size = reader.virtual_size();
+  uint64_t offset = 0;
+  for (uint32_t i = 0; i < kMaxExtents && offset < size; ++i) {
+    if (std::none_of(signatures.begin(), signatures.end(), unprobed)) return OkStatus();
+    const Result<Extent> extent = reader.Map(io, offset, size - offset);
+    if (!extent.ok()) return extent.status();
+    offset += extent->length;
+    const bool compressed = extent->kind == Extent::Kind::kCompressed;
+    if (extent->slot != file.slot || (!compressed && extent->kind != Extent::Kind::kData)) continue;
+    const uint64_t length = compressed ? extent->compressed_size : extent->length;
+    std::erase_if(signatures, [&](const FileSignature& signature) {
+      return signature.unprobed && signature.offset >= extent->offset &&
+             signature.offset - extent->offset < length;
+    });
+  }
+  return OkStatus();
 }
 
 }  // namespace hotcell::guest

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guest/formats/format.h"
 #include "guest/runtime/io.h"
 #include "guest/runtime/status.h"
 
@@ -15,10 +16,18 @@ namespace hotcell::guest {
 struct FileSignature {
   uint64_t offset = 0;    // in the file, bytes
   std::string_view name;  // static
+  // It was found by looking at every sector, and programs do not look there.
+  bool unprobed = false;
 };
 
 // By offset. Reads the first 72 KiB and the last 512 bytes of the file.
 Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandle& file);
+
+// Takes out what nobody probes for where it is and what is no more than bytes of the disk that
+// `reader` has open: a partition's LUKS header, an image that is copied to a partition. Its cost
+// does not grow with the disk unless there are such marks.
+Status DropMarksOfDisk(IoChannel& io, const FileHandle& file, ImageReader& reader,
+                       std::vector<FileSignature>& signatures);
 
 }  // namespace hotcell::guest
 

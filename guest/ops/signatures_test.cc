@@ -91,6 +91,63 @@ TEST_F(SignaturesTest, LooksForTrailersWhereverReadersDo) {
   EXPECT_THAT(Find(), ElementsAre("DMG trailer 0"));
 }
 
+TEST_F(SignaturesTest, WantsMoreThanTwoBytesOfAnExtSuperblock) {
+  Put(1080, "\x53\xef");
+  EXPECT_THAT(Find(), ElementsAre("ext file system 1080"));
+  Put(1024 + 0x18, "\x07");
+  EXPECT_THAT(Find(), IsEmpty());
+}
+
+// A disk of which 64 KiB from `begin` on are in the file from `offset` on, in one way or another.
+class OneExtentReader : public ImageReader {
+ public:
+  explicit OneExtentReader(const Extent& extent) : extent_(extent) {}
+  uint64_t virtual_size() const override { return extent_.length; }
+  Result<Extent> Map(IoChannel& /*io*/, uint64_t /*offset*/, uint64_t /*length*/) override {
+    return extent_;
+  }
+  ImageDescription Describe() const override { return {}; }
+
+ private:
+  Extent extent_;
+};
+
+std::vector<FileSignature> Kept(const Extent& extent, std::vector<FileSignature> signatures) {
+  NativeFiles files;
+  const FileHandle file = files.Add(std::make_unique<MemoryFile>());
+  NativeChannel io(files);
+  OneExtentReader reader(extent);
+  EXPECT_TRUE(DropMarksOfDisk(io, file, reader, signatures).ok());
+  return signatures;
+}
+
+TEST(DropMarksOfDiskTest, DropsWhatIsDataOfTheDiskAndNothingElse) {
+  const FileSignature in_header = {.offset = 512, .name = "VMDK image", .unprobed = true};
+  const FileSignature in_data = {.offset = 4096, .name = "QCOW image", .unprobed = true};
+  const FileSignature probed = {.offset = 32769, .name = "ISO 9660 file system"};
+  const std::vector<FileSignature> all = {in_header, in_data, probed};
+  const auto names = [](const std::vector<FileSignature>& signatures) {
+    std::vector<std::string_view> found;
+    for (const FileSignature& signature : signatures) found.push_back(signature.name);
+    return found;
+  };
+  const Extent data = {.kind = Extent::Kind::kData, .length = 64 << 10, .offset = 4096};
+
+  EXPECT_THAT(names(Kept(data, all)), ElementsAre("VMDK image", "ISO 9660 file system"));
+
+  Extent compressed = data;
+  compressed.kind = Extent::Kind::kCompressed;
+  compressed.compressed_size = 512;
+  EXPECT_THAT(names(Kept(compressed, all)), ElementsAre("VMDK image", "ISO 9660 file system"));
+
+  Extent elsewhere = data;
+  elsewhere.slot = 1;
+  EXPECT_EQ(Kept(elsewhere, all).size(), 3u);
+  Extent reserved = data;
+  reserved.kind = Extent::Kind::kZero;
+  EXPECT_EQ(Kept(reserved, all).size(), 3u);
+}
+
 // The two bytes at 510 alone are no partition table.
 TEST_F(SignaturesTest, WantsPartitionsInAnMbr) {
   Put(510, "\x55\xaa");

@@ -122,6 +122,99 @@ def _disk_signatures(_):
                   f"{verdict['reasons']}")
 
 
+def _gpt(disk):
+    entry = b"\0\0\2\0\xee\xff\xff\xff\1\0\0\0\xff\xff\0\0"
+    _patch(disk, 446, entry.ljust(64, b"\0") + b"\x55\xaaEFI PART\0\0\1\0")
+    _patch(disk, os.path.getsize(disk) - 512, b"EFI PART\0\0\1\0")
+
+
+def _luks(disk, offset=0):
+    _patch(disk, offset, b"LUKS\xba\xbe\0\2")
+
+
+# What a disk may hold, by what is done to one of zeroes.
+_DISKS = {
+    "gpt": _gpt,
+    "luks": _luks,
+    "luks-at-34": lambda disk: (_gpt(disk), _luks(disk, 34 * 512)),
+    "luks-at-63": lambda disk: (_gpt(disk), _luks(disk, 63 * 512)),
+    "image-in-a-partition": lambda disk: (_gpt(disk), _patch(disk, 63 * 512, b"QFI\xfb\0\0\0\3")),
+    "hybrid-disc": lambda disk: (_gpt(disk), _patch(disk, 32768, b"\1CD001\1")),
+}
+
+_IMAGES = (("qcow2", []), ("qcow2", ["-o", "cluster_size=512"]),
+           ("qcow2", ["-o", "cluster_size=4096"]), ("qcow2", ["-c"]),
+           ("qcow2", ["-o", "preallocation=full"]), ("qcow", []), ("vdi", []),
+           ("vdi", ["-o", "static=on"]), ("vhdx", []), ("vhdx", ["-o", "subformat=fixed"]),
+           ("vpc", []), ("vmdk", []), ("vmdk", ["-o", "subformat=streamOptimized"]),
+           ("parallels", []))
+
+
+def _disk(name, mark):
+    with open(name, "wb") as disk:
+        disk.write(b"data" * (MIB >> 2))
+        disk.truncate(2 * MIB)
+    mark(name)
+
+
+def _honest_disks(_):
+    """What is inside the disk is no mark of the file, wherever a format puts it."""
+    programs.require_program("qemu-img")
+    for name, mark in _DISKS.items():
+        _disk("disk.raw", mark)
+        if name != "luks":
+            _check_safe("disk.raw")
+        for image, options in _IMAGES:
+            programs.qemu_img("convert", "-f", "raw", "-O", image, *options, "disk.raw", "image")
+            verdict = _inspect("image", *(["--no-check"] if name == "gpt" else []))
+            harness.check(verdict["safe"], f"{name}, {image} {options}: {verdict['reasons']}")
+    _disk("disk.raw", _DISKS["gpt"])
+    for image in ("qcow2", "vdi", "vhdx", "vmdk", "vpc", "parallels"):
+        programs.must_hotcell("convert", "-f", "raw", "-O", image, "disk.raw", "own")
+        _check_safe("own")
+
+
+def _foreign_marks_on_raw_disks(_):
+    """What a reader looks for where it is stays a reason, whatever else the disk holds."""
+    for mark in (_luks, lambda disk: _patch(disk, 0, b"PK\3\4")):
+        _disk("disk.raw", _DISKS["gpt"])
+        mark("disk.raw")
+        _check_unsafe("disk.raw", "foreign-signature")
+    _disk("disc.iso", lambda disk: _patch(disk, 32768, b"\1CD001\1"))
+    _check_unsafe("disc.iso", "cannot-open")
+    _check_unsafe("disc.iso", "ambiguous-format", "-f", "raw")
+
+
+def _nested_images(_):
+    """A disk whose raw copy would be opened as an image."""
+    programs.require_program("qemu-img")
+    for inner in ("qcow2", "qcow", "vdi", "vhdx", "vmdk", "parallels", "vpc"):
+        programs.qemu_img("create", "-q", "-f", inner, "disk.raw", "1M")
+        os.truncate("disk.raw", 4 * MIB)
+        for image, options in _IMAGES if inner == "qcow2" else _IMAGES[3:4]:
+            programs.qemu_img("convert", "-f", "raw", "-O", image, *options, "disk.raw", "image")
+            for check in ([], ["--no-check"]):
+                verdict = _check_unsafe("image", "nested-image", *check)
+                texts = [reason["text"] for reason in verdict["reasons"]]
+                harness.check(any(f"as a {inner} image does" in text for text in texts),
+                              f"{inner} in {image}: {texts}")
+    programs.qemu_img("create", "-q", "-f", "vpc", "-o", "subformat=fixed", "disk.raw", "2M")
+    programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", "disk.raw", "image")
+    verdict = _check_unsafe("image", "nested-image")
+    harness.check("ends as a vpc image does" in str(verdict["reasons"]), verdict["reasons"])
+
+
+def _nested_images_in_snapshots(_):
+    programs.require_program("qemu-img")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "disk.raw", "1M")
+    programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", "disk.raw", "image")
+    programs.qemu_img("snapshot", "-c", "before", "image")
+    programs.qemu_io("image", "write -z 0 64k")
+    verdict = _check_unsafe("image", "nested-image")
+    harness.check_equal([reason["text"].split(": the disk")[0] for reason in verdict["reasons"]],
+                        ["snapshot 'before'"], "whose disk")
+
+
 def _damage(_):
     programs.require_program("qemu-img")
     programs.qemu_img("create", "-q", "-f", "qcow2", "image.qcow2", "1M")
@@ -186,5 +279,8 @@ def _errors(_):
 if __name__ == "__main__":
     harness.main({"sound": _sound, "references": _references, "two-formats": _two_formats,
                   "foreign-signatures": _foreign_signatures, "disk-signatures": _disk_signatures,
-                  "damage": _damage, "unknown-features": _unknown_features,
+                  "honest-disks": _honest_disks,
+                  "foreign-marks-on-raw-disks": _foreign_marks_on_raw_disks,
+                  "nested-images": _nested_images,
+                  "nested-images-in-snapshots": _nested_images_in_snapshots, "damage": _damage, "unknown-features": _unknown_features,
                   "encrypted": _encrypted, "policy": _policy, "human": _human, "errors": _errors})

@@ -31,10 +31,19 @@ bool IsFirstChunk(const v1::Inspection& inspection, std::string_view name) {
   return inspection.format() == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
 }
 
+// A disc that starts computers from a stick as well: one reader finds partitions and another a file
+// system, and the bytes are the same.
+bool IsHybridDisc(const v1::Inspection& inspection, std::string_view other) {
+  if (inspection.format() != "raw" || other != "iso9660") return false;
+  return std::any_of(
+      inspection.signatures().begin(), inspection.signatures().end(),
+      [](const v1::Signature& signature) { return signature.name() == "MBR partition table"; });
+}
+
 // Of a disk, what is on one; others are files of another kind.
 bool IsOnDisks(std::string_view name) {
   return name.ends_with("partition table") || name.ends_with("file system") ||
-         name.ends_with("backup table") || name.ends_with("physical volume");
+         name.ends_with("physical volume");
 }
 
 class Judgement {
@@ -77,7 +86,7 @@ class Judgement {
       Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
     }
     for (const std::string& other : inspection_.other_formats()) {
-      if (IsFirstChunk(inspection_, other)) continue;
+      if (IsFirstChunk(inspection_, other) || IsHybridDisc(inspection_, other)) continue;
       Against("ambiguous-format", Cat("the file could also be taken for ", other));
     }
   }
@@ -94,6 +103,8 @@ class Judgement {
       const std::string what =
           Cat("there is the mark of a ", name, " at offset ", signature.offset());
       if (begins_with_disk && IsOnDisks(name)) continue;
+      // It is the disk's last sector where that is the file's: nobody looks for it in an image.
+      if (name == "GPT backup table") continue;
       // Two bytes are no proof: a boot sector may begin with them.
       if (begins_with_disk && (name == "DOS or Windows program" || name == "script")) {
         Note("signature", what);

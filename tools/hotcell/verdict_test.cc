@@ -179,6 +179,22 @@ TEST_F(VerdictTest, MindsSignaturesInImagesAndNotOnDisks) {
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
 }
 
+TEST_F(VerdictTest, DoesNotMindTheBackupTableInTheLastSector) {
+  AddSignature("GPT backup table", 1 << 20);
+  EXPECT_THAT(Reasons(), IsEmpty());
+}
+
+TEST_F(VerdictTest, TakesAHybridDiscAndNoOther) {
+  inspection().set_format("raw");
+  inspection().add_other_formats("iso9660");
+  AddSignature("ISO 9660 file system", 32769);
+  EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
+  AddSignature("MBR partition table", 510);
+  EXPECT_THAT(Reasons(), IsEmpty());
+  inspection().set_format("qcow2");
+  EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format", "foreign-signature", "foreign-signature"));
+}
+
 TEST_F(VerdictTest, KnowsAFormatsOwnSignature) {
   inspection().set_format("vpc");
   AddSignature("VHD footer", 4096);

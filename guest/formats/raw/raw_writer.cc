@@ -12,7 +12,7 @@ class RawWriter : public ImageWriter {
       : zeroes_as_data_(zeroes_as_data), write_zeroes_(write_zeroes) {}
 
   WriterTraits traits() const override {
-    return {.ordered = false, .zeroes_as_data = zeroes_as_data_};
+    return {.ordered = false, .zeroes_as_data = zeroes_as_data_, .begins_with_disk = true};
   }
 
   Status Place(IoChannel& /*io*/, Chunk& chunk) override {

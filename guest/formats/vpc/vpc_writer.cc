@@ -68,7 +68,7 @@ class FixedWriter : public ImageWriter {
   FixedWriter(uint32_t slot, uint64_t size, const Footer& footer)
       : slot_(slot), size_(size), footer_(footer) {}
 
-  WriterTraits traits() const override { return {.ordered = false}; }
+  WriterTraits traits() const override { return {.ordered = false, .begins_with_disk = true}; }
 
   Status Place(IoChannel& /*io*/, Chunk& chunk) override {
     for (const Run& run : chunk.runs) {

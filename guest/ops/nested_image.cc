@@ -1,0 +1,76 @@
+#include "guest/ops/nested_image.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "guest/ops/chunk_reader.h"
+#include "guest/runtime/text.h"
+
+namespace hotcell::guest {
+namespace {
+
+// Bytes of a disk, of one piece after the other.
+class DiskBytes {
+ public:
+  DiskBytes(IoChannel& io, const MapDisk& map) : io_(io), map_(map) {}
+
+  // Fills `out` from `offset` on. What a file ends before reads as zeroes.
+  Status Read(uint64_t offset, std::span<std::byte> out) {
+    std::fill(out.begin(), out.end(), std::byte{0});
+    for (uint64_t done = 0; done < out.size();) {
+      const Result<Extent> extent = map_(offset + done, out.size() - done);
+      if (!extent.ok()) return extent.status();
+      const auto piece = out.subspan(done, extent->length);
+      HOTCELL_RETURN_IF_ERROR(ReadExtent(*extent, piece));
+      done += extent->length;
+    }
+    return OkStatus();
+  }
+
+ private:
+  Status ReadExtent(const Extent& extent, std::span<std::byte> out) {
+    const bool compressed = extent.kind == Extent::Kind::kCompressed;
+    if (!compressed && extent.kind != Extent::Kind::kData) return OkStatus();
+    const ScopedBuffer buffer(io_);
+    const uint64_t wanted = compressed ? extent.compressed_size : extent.length;
+    // No stream of a cluster that anybody reads is longer than a buffer.
+    const auto bytes = buffer.span().first(std::min<uint64_t>(wanted, io_.buffer_size()));
+    const IoResult read = io_.Wait(io_.SubmitRead(extent.slot, extent.offset, bytes));
+    if (!read.ok()) return IoError(read, StrCat("read the image at offset ", extent.offset));
+    const auto got = bytes.first(std::min<uint64_t>(read.value, bytes.size()));
+    if (compressed) return unpacker_.Unpack(extent, got, out);
+    std::copy(got.begin(), got.end(), out.begin());
+    return OkStatus();
+  }
+
+  IoChannel& io_;
+  const MapDisk& map_;
+  Unpacker unpacker_;
+};
+
+}  // namespace
+
+Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& map,
+                                                  uint64_t size) {
+  DiskBytes disk(io, map);
+  const auto head_size = std::min<uint64_t>(kProbeHeadSize, size);
+  std::vector<std::byte> head(std::max<uint64_t>(head_size, kMinProbeSize));
+  HOTCELL_RETURN_IF_ERROR(disk.Read(0, std::span(head).first(head_size)));
+  std::vector<std::byte> tail(std::min<uint64_t>(kProbeTailSize, size));
+  HOTCELL_RETURN_IF_ERROR(disk.Read(size - tail.size(), tail));
+  std::vector<NestedImage> found;
+  for (const FormatDriver* const format : ProbeBytes(head, tail, size)) {
+    if (format->refused || format->name == "raw") continue;
+    const bool at_start = format->probe(head, size) > 0;
+    found.push_back({.format = format->name, .offset = at_start ? 0 : size - tail.size()});
+  }
+  return found;
+}
+
+std::string Describe(const NestedImage& nested) {
+  return StrCat("the disk ", nested.offset == 0 ? "begins" : "ends", " as a ", nested.format,
+                " image does");
+}
+
+}  // namespace hotcell::guest
