@@ -60,8 +60,11 @@ void Add(std::vector<std::string>& facts, const LimitName& limit) {
 
 std::vector<std::string> FactsAboutTasks() {
   std::vector<std::string> facts;
-  // The kernel does not count those of root.
-  if (const auto nproc = geteuid() == 0 ? std::nullopt : Describe(kNproc); nproc.has_value()) {
+  // The kernel does not count those of root, but of a container's, who is no root of the host: then
+  // a low limit may be it.
+  constexpr rlim_t kLow = 1024;
+  const bool counts = geteuid() != 0 || Get(RLIMIT_NPROC).rlim_cur < kLow;
+  if (const auto nproc = counts ? Describe(kNproc) : std::nullopt; nproc.has_value()) {
     facts.push_back(absl::StrCat(*nproc, "; ", kLeastTasks,
                                  " are needed besides the user's other processes and threads, see ",
                                  kNproc.option));
@@ -92,11 +95,6 @@ absl::Status Check(const LimitName& limit, rlim_t value, uint64_t needed, absl::
       absl::ResourceExhaustedError(absl::StrCat(limit.name, " is ", value, limit.unit, "; ", needed,
                                                 " are needed ", what, " (", limit.option, ")")),
       FailureKind::kHost);
-}
-
-absl::Duration SecondsOf(rlim_t seconds) {
-  return seconds == RLIM_INFINITY ? absl::InfiniteDuration()
-                                  : absl::Seconds(static_cast<int64_t>(seconds));
 }
 
 }  // namespace
@@ -164,9 +162,10 @@ std::string ExplainRefusal(int error) {
   return " (an outer seccomp filter, such as a container's profile, may be refusing the call)";
 }
 
-CpuAllowance InheritedCpu() {
-  const rlimit limit = Get(RLIMIT_CPU);
-  return {.soft = SecondsOf(limit.rlim_cur), .hard = SecondsOf(limit.rlim_max)};
+absl::Duration InheritedCpu() {
+  const rlim_t seconds = Get(RLIMIT_CPU).rlim_cur;
+  return seconds == RLIM_INFINITY ? absl::InfiniteDuration()
+                                  : absl::Seconds(static_cast<int64_t>(seconds));
 }
 
 absl::Status CpuUsedUp(absl::Duration limit) {

@@ -33,12 +33,9 @@ absl::Status CheckHostLimits(const JobNeeds& needs);
 // kernel refuses nobody. Nothing for other errnos, or where this process has no such filter.
 std::string ExplainRefusal(int error);
 
-// How much CPU time this process may use, and each worker that it starts; infinite without a limit.
-struct CpuAllowance {
-  absl::Duration soft = absl::InfiniteDuration();  // SIGXCPU
-  absl::Duration hard = absl::InfiniteDuration();  // SIGKILL
-};
-CpuAllowance InheritedCpu();
+// How much CPU time each worker that this process starts may use: its own soft limit. Infinite
+// without one.
+absl::Duration InheritedCpu();
 
 // "RLIMIT_CPU is 2 s, which the worker has used up (ulimit -t, prlimit --cpu)"; kResourceExhausted.
 absl::Status CpuUsedUp(absl::Duration limit);

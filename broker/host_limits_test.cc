@@ -86,7 +86,7 @@ TEST(ExplainErrnoTest, NamesNoLimitWhereThereIsNone) {
 TEST(InheritedCpuTest, IsInfiniteWithoutALimit) {
   const SoftLimit cpu(RLIMIT_CPU, 3600);
   ASSERT_TRUE(cpu.is_set());
-  EXPECT_EQ(InheritedCpu().soft, absl::Seconds(3600));
+  EXPECT_EQ(InheritedCpu(), absl::Seconds(3600));
   EXPECT_THAT(MessageOf(CpuUsedUp(absl::Seconds(2))), HasSubstr("RLIMIT_CPU is 2 s"));
   EXPECT_EQ(FailureKindOf(CpuUsedUp(absl::Seconds(2))), FailureKind::kLimit);
 }

@@ -87,7 +87,7 @@ class Supervisor {
   Worker& worker_;
   absl::Duration deadline_;
   absl::Duration next_progress_ = absl::InfiniteDuration();
-  const absl::Duration inherited_cpu_ = InheritedCpu().soft;
+  const absl::Duration inherited_cpu_ = InheritedCpu();
   absl::Duration next_cpu_check_;  // at once: sets itself
   absl::Duration give_up_at_ = absl::InfiniteDuration();
   absl::Status stop_cause_;  // the limit or the cancellation for which the guest was told to stop

@@ -3,7 +3,7 @@
 add_library(hotcell_failure STATIC control_group.cc failure.cc host_limits.cc)
 target_include_directories(hotcell_failure PUBLIC include PRIVATE ${SECCOMP_INCLUDE_DIR})
 target_link_libraries(hotcell_failure
-  PUBLIC hotcell_protos absl::status
+  PUBLIC hotcell_protos absl::status absl::time
   PRIVATE hotcell_view_broker hotcell_host_options absl::strings absl::str_format absl::cord
           ${SECCOMP_LIBRARY})
 

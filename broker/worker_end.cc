@@ -127,12 +127,14 @@ absl::Status EndStatus(const v1::Finished& finished, absl::string_view panic_tex
 }
 
 // The inherited limit of CPU time for which the kernel sent the signal, if that is why it came.
-std::optional<absl::Duration> ReachedCpuLimit(const WorkerDeath& death, const CpuAllowance& cpu) {
+std::optional<absl::Duration> ReachedCpuLimit(const WorkerDeath& death, absl::Duration limit) {
   // The kernel counts in ticks of its clock, and what it says of the dead is scaled to another one.
   constexpr absl::Duration kInaccuracy = absl::Milliseconds(500);
-  if (death.status == SIGXCPU && cpu.soft != absl::InfiniteDuration()) return cpu.soft;
-  if (death.status != SIGKILL || death.cpu_time + kInaccuracy < cpu.hard) return std::nullopt;
-  return cpu.hard;
+  if (limit == absl::InfiniteDuration()) return std::nullopt;
+  if (death.status == SIGXCPU) return limit;
+  // A worker's hard limit is as low as its soft one.
+  if (death.status != SIGKILL || death.cpu_time + kInaccuracy < limit) return std::nullopt;
+  return limit;
 }
 
 // What the kernel kills a process for that is its surroundings' fault rather than its own; "" when
@@ -193,8 +195,9 @@ absl::Status FailureStatus(const v1::Failure& failure) {
 }
 
 DeathScene DeathScene::Read() {
-  return {
-      .cpu = InheritedCpu(), .groups = ReadControlGroups(), .memory_limits = ExplainErrno(ENOMEM)};
+  return {.inherited_cpu = InheritedCpu(),
+          .groups = ReadControlGroups(),
+          .memory_limits = ExplainErrno(ENOMEM)};
 }
 
 absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene) {
@@ -210,7 +213,7 @@ absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene
                                          " before its guest ended")),
         FailureKind::kWorkerDied);
   }
-  if (const std::optional<absl::Duration> limit = ReachedCpuLimit(death, scene.cpu)) {
+  if (const std::optional<absl::Duration> limit = ReachedCpuLimit(death, scene.inherited_cpu)) {
     return CpuUsedUp(*limit);
   }
   // Not the handler's doing: the filter kills at once for a call of another architecture.

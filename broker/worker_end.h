@@ -29,7 +29,7 @@ absl::Status FailureStatus(const v1::Failure& failure);
 
 // What around a worker may have been its death.
 struct DeathScene {
-  CpuAllowance cpu;           // what it inherited
+  absl::Duration inherited_cpu = absl::InfiniteDuration();
   ControlGroupLimits groups;  // it is in the same ones
   std::string memory_limits;  // as ExplainErrno(ENOMEM) tells them
 

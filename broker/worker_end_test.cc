@@ -120,9 +120,9 @@ TEST(WorkerDeathStatusTest, SaysThatADeathIsNotKnown) {
 }
 
 TEST(WorkerDeathStatusTest, NamesTheLimitOfCpuTimeThatTheKernelKeeps) {
-  const DeathScene scene = {.cpu = {.soft = absl::Seconds(2), .hard = absl::Seconds(3)}};
+  const DeathScene scene = {.inherited_cpu = absl::Seconds(2)};
   for (const WorkerDeath& death :
-       {KilledBy(SIGXCPU), KilledBy(SIGKILL, absl::Milliseconds(2900))}) {
+       {KilledBy(SIGXCPU), KilledBy(SIGKILL, absl::Milliseconds(1900))}) {
     const absl::Status status = WorkerDeathStatus(death, scene);
     EXPECT_THAT(MessageOf(status), HasSubstr("RLIMIT_CPU is "));
     EXPECT_EQ(FailureKindOf(status), FailureKind::kLimit);

@@ -59,11 +59,15 @@ rlimit InheritedCpuLimit() {
 }
 
 LimitFailure LowerRunLimits(uint32_t cpu_seconds, const rlimit& inherited_cpu) {
+  const rlim_t ours = cpu_seconds == 0 ? RLIM_INFINITY : cpu_seconds;
+  // The first process of a pid namespace gets no SIGXCPU, which the soft limit would send; it gets
+  // the hard one's SIGKILL.
+  const rlim_t cpu = LowerOf(inherited_cpu, ours).rlim_cur;
   for (const policy::LimitSpec& limit : policy::kRunLimits) {
     const bool fixed = limit.from == policy::LimitValue::kFixed;
-    if (!fixed && cpu_seconds == 0) continue;
-    const LimitFailure failure =
-        Set(limit, fixed ? rlimit{limit.value, limit.value} : LowerOf(inherited_cpu, cpu_seconds));
+    const rlim_t value = fixed ? limit.value : cpu;
+    if (value == RLIM_INFINITY) continue;
+    const LimitFailure failure = Set(limit, {value, value});
     if (failure.error != 0) return failure;
   }
   return {};

@@ -31,7 +31,7 @@ LimitFailure LowerLimits(std::span<const policy::LimitSpec> limits);
 rlimit InheritedCpuLimit();
 
 // Lowers policy::kRunLimits. `cpu_seconds` is CPU time of the whole process since its birth, 0: no
-// limit of ours; `inherited_cpu` is InheritedCpuLimit()'s.
+// limit of ours; `inherited_cpu` is InheritedCpuLimit()'s, whose soft limit becomes the hard one.
 LimitFailure LowerRunLimits(uint32_t cpu_seconds, const rlimit& inherited_cpu);
 
 }  // namespace hotcell::worker

@@ -71,16 +71,16 @@ TEST(InheritedLimitsTest, AHardLimitOfCpuTimeBelowOursStays) {
   ExpectAfterInheriting({RLIMIT_CPU, {30, 30}}, 77, {30, 30});
 }
 
-TEST(InheritedLimitsTest, ASoftLimitOfCpuTimeBelowOursStays) {
-  ExpectAfterInheriting({RLIMIT_CPU, {30, RLIM_INFINITY}}, 77, {30, 77});
+TEST(InheritedLimitsTest, ASoftLimitOfCpuTimeBelowOursIsTheHardOneToo) {
+  ExpectAfterInheriting({RLIMIT_CPU, {30, RLIM_INFINITY}}, 77, {30, 30});
 }
 
 TEST(InheritedLimitsTest, OneAboveOursIsLowered) {
   ExpectAfterInheriting({RLIMIT_CPU, {500, 600}}, 77, {77, 77});
 }
 
-TEST(InheritedLimitsTest, OneThatWeDoNotSetStays) {
-  ExpectAfterInheriting({RLIMIT_CPU, {500, 600}}, 0, {500, 600});
+TEST(InheritedLimitsTest, OneOfCpuTimeHoldsForAJobWithout) {
+  ExpectAfterInheriting({RLIMIT_CPU, {500, 600}}, 0, {500, 500});
 }
 
 }  // namespace

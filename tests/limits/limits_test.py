@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -274,6 +275,48 @@ def _cpu_time_of_the_worker(_):
     result = programs.run(["prlimit", "--cpu=20", "--", programs.HOTCELL, "run", "--mode", "long",
                            "--limit", "cpu-time=0.2", "endless.bin"])
     _error("a lower limit of our own", result, "`cpu_time`", status=124)
+
+
+def _worker_of(command):
+    """The process id of its only child, once there is one."""
+    deadline = time.monotonic() + programs.TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        with open(f"/proc/{command.pid}/task/{command.pid}/children", encoding="ascii") as children:
+            numbers = children.read().split()
+        if numbers:
+            return int(numbers[0])
+        time.sleep(0.005)
+    raise harness.Failure("no worker was started")
+
+
+def _wait_until_dead(process):
+    deadline = time.monotonic() + programs.TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        with open(f"/proc/{process}/stat", encoding="ascii") as stat:
+            if stat.read().rpartition(")")[2].split()[0] == "Z":
+                return
+        time.sleep(0.01)
+    raise harness.Failure("the kernel did not end the worker")
+
+
+def _cpu_time_that_the_kernel_ends(_):
+    """A command that cannot stop its worker in time learns from the kernel why it died."""
+    programs.require_kvm()
+    Jobs()
+    for limit in ("--cpu=1", "--cpu=1:unlimited"):
+        with subprocess.Popen(["prlimit", limit, "--", programs.HOTCELL, "run", "--mode", "long",
+                               "endless.bin"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as command:
+            worker = _worker_of(command)
+            time.sleep(0.1)
+            command.send_signal(signal.SIGSTOP)
+            try:
+                _wait_until_dead(worker)
+            finally:
+                command.send_signal(signal.SIGCONT)
+            _, text = command.communicate(timeout=programs.TIMEOUT_SECONDS)
+            _error(limit, subprocess.CompletedProcess([], command.returncode, b"", text), _USED_UP,
+                   status=120)
 
 
 def _cpu_time_of_the_command(_):
@@ -585,6 +628,7 @@ harness.main({
     "processes": _processes,
     "doctor": _doctor,
     "cpu-time-of-the-worker": _cpu_time_of_the_worker,
+    "cpu-time-that-the-kernel-ends": _cpu_time_that_the_kernel_ends,
     "cpu-time-of-the-command": _cpu_time_of_the_command,
     "signals": _signals,
     "death-with-children-ignored": _death_with_children_ignored,

@@ -33,7 +33,7 @@ class Worker {
     Confine(behaviour);
     if (behaviour == Misbehaviour::kViolatesInSetup) MakeSocket();
     if (behaviour == Misbehaviour::kFails) Fail();
-    if (worker::LowerRunLimits(/*cpu_seconds=*/0, rlimit{}).error != 0 ||
+    if (worker::LowerRunLimits(/*cpu_seconds=*/0, {RLIM_INFINITY, RLIM_INFINITY}).error != 0 ||
         !worker::InstallRunFilter(setup.setup().vcpus(), policy::RunExtra::kNothing)) {
       Exit(3);
     }
