@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 
 namespace hotcell::cli {
 namespace {
@@ -18,8 +20,11 @@ bool OpenStandardDescriptors() {
   while (true) {
     const int fd = open("/dev/null", O_RDWR | O_NOCTTY);
     if (fd < 0) {
+      const int error = errno;
       for (int standard = 0; standard <= STDERR_FILENO; ++standard) {
-        if (fcntl(standard, F_GETFD) < 0) return false;
+        if (fcntl(standard, F_GETFD) >= 0) continue;
+        errno = error;
+        return false;
       }
       return true;
     }
