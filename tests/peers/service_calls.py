@@ -1,4 +1,7 @@
-"""The calls of services' own functions that are compared: those of calls/PROGRAM_calls.py, by name."""
+"""The calls of services' own functions that are compared: those of calls/PROGRAM_calls.py, by name.
+
+A case of the suite is a few calls of one program, which takes longer to load than to run.
+"""
 
 import dataclasses
 
@@ -23,16 +26,18 @@ _VHD = {"outputs": ("dst.vhd",)}
 _VMDK = {"outputs": ("dst.vmdk",)}
 
 # What needs nothing but Debian's python3-oslo.concurrency.
-SAMPLE = _calls(
-    "oslo",
-    ("info_within_nova_limits", {}),
-    ("info_within_glance_limits", {}),
-    ("convert", _RAW),
-    ("convert_dirty", _RAW),
-)
+SAMPLE = {
+    "oslo": _calls(
+        "oslo",
+        ("info_within_nova_limits", {}),
+        ("info_within_glance_limits", {}),
+        ("convert", _RAW),
+        ("convert_dirty", _RAW),
+    ),
+}
 
-CALLS = [
-    *_calls(
+CALLS = {
+    "nova.info": _calls(
         "nova",
         ("unprivileged_qemu_img_info", {}),
         ("privileged_qemu_img_info", {}),
@@ -43,26 +48,38 @@ CALLS = [
         ("qemu_img_info_none", {"raises": "DiskNotFound"}),
         ("get_disk_size", {}),
         ("get_disk_backing_file", {}),
+    ),
+    "nova.convert": _calls(
+        "nova",
         ("convert_image", _RAW),
         ("convert_image_as_root", _RAW),
         ("convert_image_compressed", _QCOW2),
         ("convert_image_unsafe", _RAW),
         ("convert_image_other_format", {"raises": "ImageUnacceptable"}),
+    ),
+    "nova.fetch": _calls(
+        "nova",
         ("fetch_to_raw_qcow2", _RAW),
         ("fetch_to_raw_vmdk", _RAW),
         ("fetch_to_raw_raw", _RAW),
         ("fetch_to_raw_dirty", _RAW),
         ("fetch_to_raw_backed", {"raises": "ImageUnacceptable"}),
         ("fetch_to_raw_backed_uninspected", {"raises": "ImageUnacceptable"}),
+    ),
+    "nova.create": _calls(
+        "nova",
         ("create_image", _QCOW2),
         ("create_image_raw", _RAW),
         ("create_image_backed", _QCOW2),
         ("create_image_backed_by_raw", _QCOW2),
+    ),
+    "nova.refused": _calls(
+        "nova",
         ("extend_raw", {"refused": "resize"}),
         ("extend_qcow2", {"refused": "resize"}),
         ("rebase", {"refused": "rebase"}),
     ),
-    *_calls(
+    "cinder.info": _calls(
         "cinder",
         ("get_qemu_img_version", {}),
         ("check_qemu_img_version", {}),
@@ -71,6 +88,10 @@ CALLS = [
         ("qemu_img_info_shared", {}),
         ("qemu_img_info_raw", {}),
         ("qemu_img_info_backed", {}),
+        ("remotefs_qemu_img_info", {}),
+    ),
+    "cinder.convert": _calls(
+        "cinder",
         ("convert_image_to_raw", _RAW),
         ("convert_image_dirty", _RAW),
         ("convert_image_from_vmdk", _RAW),
@@ -78,6 +99,9 @@ CALLS = [
         ("convert_image_to_fixed_vhd", _VHD),
         ("convert_image_compressed", _QCOW2),
         ("convert_image_other_format", {"raises": "ImageUnacceptable"}),
+    ),
+    "cinder.fetch": _calls(
+        "cinder",
         ("fetch_verify_image", _QCOW2),
         ("fetch_to_raw_qcow2", _RAW),
         ("fetch_to_raw_vmdk", _RAW),
@@ -85,16 +109,22 @@ CALLS = [
         ("fetch_to_raw_backed", {"raises": "Invalid"}),
         ("fetch_to_raw_too_large", {"raises": "ImageUnacceptable"}),
         ("fetch_to_vhd", _VHD),
+    ),
+    "cinder.upload": _calls(
+        "cinder",
         ("upload_volume_qcow2", _QCOW2),
         ("upload_volume_vmdk", _VMDK),
-        ("upload_volume_vhd", _VHD),
-        ("remotefs_qemu_img_info", {}),
+        # Cinder asks for "-f vhd" here, a name that no qemu-img has.
+        ("upload_volume_vhd", {"raises": "ProcessExecutionError"}),
         ("remotefs_create_qcow2_file", _QCOW2),
+    ),
+    "cinder.refused": _calls(
+        "cinder",
         ("remotefs_rebase", {"refused": "rebase"}),
         ("remotefs_commit", {"refused": "commit"}),
         ("resize_image", {"refused": "resize"}),
     ),
-    *_calls(
+    "glance.import": _calls(
         "glance",
         ("import_qcow2_as_raw", _RAW),
         ("import_raw_as_qcow2", _QCOW2),
@@ -103,13 +133,24 @@ CALLS = [
         ("import_dirty_qcow2_as_raw", _RAW),
         ("import_backed_qcow2_as_raw", {"raises": "RuntimeError"}),
         ("import_raw_called_qcow2", {"raises": "RuntimeError"}),
+    ),
+    "glance.tasks": _calls(
+        "glance",
         ("introspect_qcow2", {}),
         ("introspect_vmdk", {}),
         ("introspect_dirty_qcow2", {}),
         ("convert_qcow2", _RAW),
         ("convert_dirty_qcow2", _RAW),
     ),
-    *_calls(
+    "ironic": _calls(
+        "ironic",
+        ("convert_image", _RAW),
+        ("convert_image_vmdk", _RAW),
+        ("image_to_raw_qcow2", _RAW),
+        ("image_to_raw_dirty", _RAW),
+        ("image_to_raw_backed", {"raises": "InvalidImage"}),
+    ),
+    "ironic.lib": _calls(
         "ironic",
         ("lib_qemu_img_info", {}),
         ("lib_qemu_img_info_vmdk", {}),
@@ -117,10 +158,5 @@ CALLS = [
         ("lib_convert_image", _RAW),
         ("lib_convert_image_direct", _RAW),
         ("lib_populate_image", _RAW),
-        ("convert_image", _RAW),
-        ("convert_image_vmdk", _RAW),
-        ("image_to_raw_qcow2", _RAW),
-        ("image_to_raw_dirty", _RAW),
-        ("image_to_raw_backed", {"raises": "InvalidImage"}),
     ),
-]
+}

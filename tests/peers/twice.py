@@ -3,7 +3,6 @@
 Both runs see the same files at the same paths, so that what they say can be compared as it is.
 """
 
-import dataclasses
 import os
 import shutil
 
@@ -14,29 +13,35 @@ _QCOW2_INCOMPATIBLE_FEATURES = 72  # offset in the header; big-endian, 8 bytes
 _DIRTY = 1
 
 
-@dataclasses.dataclass
 class Twice:
-    """Directories of the one case. `work` is where the runs see their files, in turn; what they left
-    is moved to `theirs` and `ours`."""
+    """`work` is where both runs have a directory of each call's name, with the inputs in it. What they
+    left is moved to `theirs` and `ours`."""
 
-    directory: str
-
-    def __post_init__(self):
+    def __init__(self, directory, calls):
+        self.directory = directory
+        self._calls = calls
         self.work, self.theirs, self.ours, self._inputs = (
-            os.path.join(self.directory, name) for name in ("work", "theirs", "ours", "inputs"))
+            os.path.join(directory, name) for name in ("work", "theirs", "ours", "inputs"))
         os.mkdir(self._inputs)
         _make_inputs(self._inputs)
         # Images that stand on others in the directory are what the machine allows.
-        self._policy = os.path.join(self.directory, "hotcell.conf")
+        self._policy = os.path.join(directory, "hotcell.conf")
         with open(self._policy, "w", encoding="utf-8") as config:
             config.write(f"follow-references={self.work}\n")
+
+    def _fill_work(self):
+        os.mkdir(self.work)
+        for call in self._calls:
+            programs.must(["cp", "--recursive", "--sparse=always", self._inputs,
+                           os.path.join(self.work, call)])
 
     def _run(self, name, qemu_img, kept, function):
         bin_directory = os.path.join(self.directory, name)
         os.mkdir(bin_directory)
         os.symlink(qemu_img, os.path.join(bin_directory, "qemu-img"))
-        shutil.copytree(self._inputs, self.work)
+        self._fill_work()
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "HOTCELL_CONFIG": self._policy,
+                       "TMPDIR": self.directory,
                        "PATH": os.pathsep.join([bin_directory, "/usr/sbin", "/usr/bin", "/sbin",
                                                 "/bin"])}
         result = function(environment)
@@ -44,12 +49,12 @@ class Twice:
         return result
 
     def run(self, function):
-        """Calls function(environment) for each program, in `work` with fresh inputs. Returns what it
-        returned with qemu-img and with hotcell."""
+        """Calls function(environment) for each program. Returns what it returned with qemu-img and with
+        hotcell."""
         theirs = self._run("bin-qemu-img", shutil.which("qemu-img"), self.theirs, function)
         ours = self._run("bin-hotcell", programs.HOTCELL, self.ours, function)
         # Images that came out may name files by their full paths.
-        shutil.copytree(self._inputs, self.work)
+        self._fill_work()
         return theirs, ours
 
 

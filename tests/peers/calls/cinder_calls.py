@@ -2,20 +2,26 @@
 
 import shutil
 
+from cinder import objects
 from cinder import service  # pylint: disable=unused-import  (registers options)
 from cinder import utils
 from cinder.image import image_utils
-from cinder.volume.drivers import remotefs
 from oslo_config import cfg
 
 import recorder
 import services
 
+objects.register_all()
+from cinder.volume.drivers import remotefs  # pylint: disable=wrong-import-position
+
 CONF = cfg.CONF
 CONF([], project="cinder", default_config_files=[])
-CONF.set_override("image_conversion_dir", services.place("conversion"))
 
 _MIB = 1 << 20
+
+
+def _prepare():
+    CONF.set_override("image_conversion_dir", services.place("conversion"))
 
 
 class _Glance:
@@ -116,7 +122,7 @@ recorder.main({
     "upload_volume_vmdk": lambda: _upload("src.raw", "raw", "vmdk", "dst.vmdk"),
     "upload_volume_vhd": lambda: _upload("src.raw", "raw", "vhd", "dst.vhd"),
     "remotefs_qemu_img_info": lambda: _FileSystemDriver()._qemu_img_info_base(
-        services.place("overlay.qcow2"), "base", services.HERE),
+        services.place("overlay.qcow2"), "base", services.place()),
     "remotefs_create_qcow2_file": lambda: _FileSystemDriver()._create_qcow2_file(
         services.place("dst.qcow2"), 1),
     "remotefs_rebase": lambda: _FileSystemDriver()._rebase_img(
@@ -124,4 +130,4 @@ recorder.main({
     "remotefs_commit": lambda: _FileSystemDriver()._img_commit(services.place("overlay.qcow2")),
     "resize_image": lambda: image_utils.resize_image(services.place("src.raw"), 1,
                                                      file_format="raw"),
-})
+}, _prepare)

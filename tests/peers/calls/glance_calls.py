@@ -15,7 +15,10 @@ import services
 
 CONF = cfg.CONF
 config.parse_args(args=[], default_config_files=[])
-CONF.set_override("work_dir", services.HERE, group="task")
+
+
+def _prepare():
+    CONF.set_override("work_dir", services.place(), group="task")
 
 
 def _import(name, disk_format, target_format):
@@ -60,4 +63,4 @@ recorder.main({
     "introspect_dirty_qcow2": lambda: _introspect("dirty.qcow2"),
     "convert_qcow2": lambda: _convert("src.qcow2", "qcow2"),
     "convert_dirty_qcow2": lambda: _convert("dirty.qcow2", "qcow2"),
-})
+}, _prepare)

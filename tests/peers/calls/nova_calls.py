@@ -17,9 +17,12 @@ import services
 
 CONF = nova.conf.CONF
 CONF([], project="nova", default_config_files=[])
-CONF.set_override("instances_path", services.HERE)
 # Privileged functions run in this process, and not in a daemon that sudo starts.
 nova.privsep.sys_admin_pctxt.set_client_mode(False)
+
+
+def _prepare():
+    CONF.set_override("instances_path", services.place())
 
 
 def _fetch_to_raw(name, disk_format, **workarounds):
@@ -81,4 +84,4 @@ recorder.main({
     "extend_qcow2": lambda: _extend("src.qcow2", "qcow2"),
     "rebase": lambda: driver.LibvirtDriver._rebase_with_qemu_img(  # pylint: disable=protected-access
         services.place("overlay.qcow2"), services.place("other.qcow2")),
-})
+}, _prepare)

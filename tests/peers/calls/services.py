@@ -2,9 +2,7 @@
 
 import os
 
-HERE = os.getcwd()
 
-
-def place(name):
+def place(name=""):
     """The full path of a file in the directory of the call: services use no others."""
-    return os.path.join(HERE, name)
+    return os.path.join(os.getcwd(), name)
