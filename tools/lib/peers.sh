@@ -6,7 +6,7 @@ PEERS_ROOT=$HOTCELL_ROOT/build/peers
 
 PEER_PACKAGES=(
   python3-nova python3-cinder python3-glance python3-ironic python3-ironic-lib
-  python3-diskimage-builder guestfish virt-v2v lxd lxd-client
+  python3-diskimage-builder guestfish virt-v2v lxd lxd-client ovmf
 )
 
 # The packages that PEER_PACKAGES need and this machine has not installed, as NAME=VERSION.
