@@ -43,7 +43,7 @@ class ExtentChecker {
       first_pass_ = begin == 0;
       HOTCELL_RETURN_IF_ERROR(Pass(io));
       if (layout_.kind != SparseKind::kHosted) continue;
-      FindLeaks();
+      HOTCELL_RETURN_IF_ERROR(FindLeaks(io));
       ReportLeak(window_end_, next_claim_);
     }
     return layout_.rgd_offset != 0 ? CompareDirectories(io) : OkStatus();
@@ -73,7 +73,9 @@ class ExtentChecker {
     }
     if (layout_.footer) {
       Claim(Sectors(layout_.file.size - sizeof(StreamEnd)), Sectors(sizeof(StreamEnd)));
-      ClaimMarkerBefore(layout_.gd_offset);
+      HOTCELL_RETURN_IF_ERROR(ClaimMarkerBefore(io, layout_.gd_offset, kMarkerGrainDirectory,
+                                                Sectors(layout_.gd_entries * layout_.entry_size),
+                                                "the grain directory"));
     }
     if (layout_.rgd_offset != 0) {
       HOTCELL_RETURN_IF_ERROR(WalkDirectory(io, layout_.rgd_offset, /*grains=*/false));
@@ -81,7 +83,34 @@ class ExtentChecker {
     return WalkDirectory(io, layout_.gd_offset, /*grains=*/true);
   }
 
-  void ClaimMarkerBefore(uint64_t metadata) { Claim(metadata / kSectorSize - 1, 1); }
+  // In a stream, metadata has a marker before it, by which a program that reads the stream from its
+  // begin to its end skips it.
+  Status ClaimMarkerBefore(IoChannel& io, uint64_t metadata, uint32_t type, uint64_t sectors,
+                           std::string_view what) {
+    const uint64_t place = metadata - kSectorSize;
+    Claim(place / kSectorSize, 1);
+    if (place < layout_.overhead || !layout_.markers) return OkStatus();
+    auto marker = ReadMarker(io, place);
+    if (!marker.ok()) return marker.status();
+    if (marker->size == 0 && marker->type == type && marker->numSectors == sectors) {
+      return OkStatus();
+    }
+    CorruptionOnce(CorruptImage(StrCat("vmdk: before ", what, " at ", Hex(metadata),
+                                       " is not its marker, by which a stream is read")));
+    return OkStatus();
+  }
+
+  struct Marker {
+    Le64 numSectors;
+    Le32 size;
+    Le32 type;
+  };
+  // Precondition: `place` is a sector before the last one of the file.
+  Result<Marker> ReadMarker(IoChannel& io, uint64_t place) {
+    std::array<std::byte, sizeof(Marker)> bytes;
+    HOTCELL_RETURN_IF_ERROR(map_.ReadFile(io, place, bytes, "vmdk: a marker"));
+    return LoadStruct<Marker>(bytes);
+  }
 
   Status WalkDirectory(IoChannel& io, uint64_t directory, bool grains) {
     std::array<uint64_t, GrainMap::kBatch> batch;
@@ -97,7 +126,12 @@ class ExtentChecker {
         }
         if (*table == 0) continue;
         // A table that is walked once is walked in a time that its bytes in the file pay for.
-        if (!ClaimTable(index + i, *table) || !grains) continue;
+        if (!ClaimTable(index + i, *table)) continue;
+        if (layout_.footer) {
+          HOTCELL_RETURN_IF_ERROR(ClaimMarkerBefore(
+              io, *table, kMarkerGrainTable, Sectors(layout_.table_size()), "the grain table"));
+        }
+        if (!grains) continue;
         HOTCELL_RETURN_IF_ERROR(WalkTable(io, index + i, *table));
       }
       index += entries.size();
@@ -107,7 +141,6 @@ class ExtentChecker {
 
   bool ClaimTable(uint64_t index, uint64_t table) {
     if (table >= tables_end_) return false;
-    if (layout_.footer) ClaimMarkerBefore(table);
     if (Claim(table / kSectorSize, Sectors(layout_.table_size()))) return true;
     Corruption(StrCat("vmdk: the grain table at ", Hex(table), " (grain directory entry ", index,
                       ") overlaps something else"));
@@ -142,6 +175,11 @@ class ExtentChecker {
     if (grain->kind != Grain::Kind::kData) return OkStatus();
     uint64_t size = length;
     if (layout_.markers && layout_.compressed) {
+      if (grain->offset < layout_.overhead) {
+        CorruptionOnce(CorruptImage(
+            StrCat("vmdk: the grain of extent offset ", Hex(offset), " at ", Hex(grain->offset),
+                   " lies before the stream, which begins at ", Hex(layout_.overhead))));
+      }
       auto stream = CheckMarker(io, offset, grain->offset);
       if (!stream.ok()) return stream.status();
       size = *stream;
@@ -182,9 +220,42 @@ class ExtentChecker {
     return sizeof(GrainMarker) + marker.size;
   }
 
-  void FindLeaks() {
-    sectors_->ForEachFree(
-        [&](uint64_t begin, uint64_t count) { ReportLeak(begin, begin + count); });
+  Status FindLeaks(IoChannel& io) {
+    Status status = OkStatus();
+    sectors_->ForEachFree([&](uint64_t begin, uint64_t count) {
+      ReportLeak(begin, begin + count);
+      if (status.ok() && layout_.compressed && layout_.markers) {
+        status = FindHiddenGrain(io, begin, begin + count);
+      }
+    });
+    return status;
+  }
+
+  // A program that reads a stream from its begin to its end goes by the markers alone: it takes a
+  // grain that no table names for one of the disk.
+  Status FindHiddenGrain(IoChannel& io, uint64_t begin, uint64_t end) {
+    constexpr int kMaxMarkers = 16;  // more of metadata do not follow each other
+    begin = std::max(begin, Sectors(layout_.overhead));
+    end = std::min(end, layout_.file.size / kSectorSize);
+    for (int i = 0; i < kMaxMarkers && begin < end; ++i) {
+      auto marker = ReadMarker(io, begin * kSectorSize);
+      if (!marker.ok()) return marker.status();
+      if (marker->size != 0) {
+        Corruption(StrCat("vmdk: at ", Hex(begin * kSectorSize),
+                          " is a grain of the stream, for sector ", uint64_t{marker->numSectors},
+                          ", that no grain table names"));
+        return OkStatus();
+      }
+      // Zeroes are the end of the stream.
+      if (marker->type == kMarkerEndOfStream || marker->type > kMarkerUnspecified) {
+        return OkStatus();
+      }
+      const uint64_t sectors =
+          marker->type == kMarkerUnspecified ? 0 : uint64_t{marker->numSectors};
+      if (sectors >= end - begin) return OkStatus();
+      begin += 1 + sectors;
+    }
+    return OkStatus();
   }
 
   // Padding is smaller than a grain.

@@ -261,6 +261,73 @@ TEST_F(VmdkStreamCheckTest, StreamThatReachesIntoTheNextIsCorrupt) {
   EXPECT_THAT(Check(), ElementsAre(HasSubstr("extent offset 0x40000 at 0x10400")));
 }
 
+TEST_F(VmdkStreamCheckTest, AGrainThatNoTableNamesIsCorrupt) {
+  image_.SetGrain(3, AppendStream(3));
+  AppendStream(5);
+  image_.SetGrain(4, AppendStream(4));
+  AppendStream(6);
+
+  EXPECT_THAT(Check(),
+              ElementsAre(HasSubstr("at 0x10400 is a grain of the stream, for sector 640"),
+                          HasSubstr("at 0x10c00 is a grain of the stream, for sector 768")));
+}
+
+TEST_F(VmdkStreamCheckTest, AGrainBehindMetadataThatNothingNamesIsCorrupt) {
+  MetadataMarker marker = {};
+  marker.numSectors = 4;
+  marker.type = kMarkerGrainTable;
+  image_.file.Put(image_.file.size(), marker);
+  image_.file.Resize(image_.file.size() + 4 * kSectorSize);
+  EXPECT_THAT(Check(), IsEmpty());
+
+  AppendStream(5);
+  EXPECT_THAT(Check(), ElementsAre(HasSubstr("at 0x10a00 is a grain of the stream")));
+}
+
+TEST_F(VmdkStreamCheckTest, AGrainBeforeTheStreamIsCorrupt) {
+  image_.SetGrain(3, AppendStream(3));
+  image_.header.overHead = SparseFile::kFirstGrain + 1;
+
+  EXPECT_THAT(Check(), ElementsAre(HasSubstr("lies before the stream, which begins at 0x10200")));
+}
+
+TEST_F(VmdkStreamCheckTest, MetadataOfAStreamHasItsMarker) {
+  const auto put = [&](uint32_t type, uint64_t sectors) {
+    MetadataMarker marker = {};
+    marker.numSectors = sectors;
+    marker.type = type;
+    image_.file.Put(image_.file.size(), marker);
+  };
+  image_.SetGrain(3, AppendStream(3));
+  const std::vector<std::byte> bytes = image_.file.bytes();
+  const auto table = std::span(bytes).subspan(SparseFile::kGt * kSectorSize, 4 * kSectorSize);
+  for (const uint32_t table_sectors : {4u, 5u}) {
+    image_.file = ByteFile();
+    image_.file.PutRange(0, bytes);
+    image_.header.gdOffset = kGdAtEnd;
+    put(kMarkerGrainTable, table_sectors);
+    const uint64_t table_offset = image_.file.size();
+    image_.file.PutRange(table_offset, table);
+    put(kMarkerGrainDirectory, 1);
+    StreamEnd end = {};
+    end.footer = image_.header;
+    end.footer.gdOffset = image_.file.size() / kSectorSize;
+    image_.file.Fill(image_.file.size(), kSectorSize, 0);
+    image_.file.Put(uint64_t{end.footer.gdOffset} * kSectorSize,
+                    Le32(static_cast<uint32_t>(table_offset / kSectorSize)));
+    end.footer_marker.numSectors = 1;
+    end.footer_marker.type = kMarkerFooter;
+    image_.file.Put(image_.file.size(), end);
+
+    if (table_sectors == 4) {
+      EXPECT_THAT(Check(), IsEmpty());
+    } else {
+      EXPECT_THAT(Check(),
+                  ElementsAre(HasSubstr("before the grain table at 0x10600 is not its marker")));
+    }
+  }
+}
+
 // ---- Sectors ------------------------------------------------------------------------------------
 
 TEST(SectorMapTest, FindsClaimsThatOverlap) {

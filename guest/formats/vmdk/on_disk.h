@@ -77,6 +77,8 @@ inline constexpr uint32_t kMarkerEndOfStream = 0;
 inline constexpr uint32_t kMarkerGrainTable = 1;
 inline constexpr uint32_t kMarkerGrainDirectory = 2;
 inline constexpr uint32_t kMarkerFooter = 3;
+// Not in the specification; VirtualBox knows it from vSphere's files. Nothing follows it.
+inline constexpr uint32_t kMarkerUnspecified = 4;
 
 // The end of a stream whose header says kGdAtEnd.
 struct StreamEnd {

@@ -58,7 +58,7 @@ class SparseSurvey {
     if (!header.ok()) return header.status();
     auto layout = ReadSparseLayout(io_, file_);
     if (!layout.ok()) return layout.status();
-    CheckHeader(*header);
+    CheckHeader(*header, *layout);
     HOTCELL_RETURN_IF_ERROR(CheckFooter(*header));
     AddMemory(*layout);
     return CheckText(*layout);
@@ -69,7 +69,7 @@ class SparseSurvey {
     survey_.Add(ConcernKind::kReadersDiffer, std::move(text));
   }
 
-  void CheckHeader(const SparseExtentHeader& header) {
+  void CheckHeader(const SparseExtentHeader& header, const SparseLayout& layout) {
     const uint32_t flags = header.flags;
     if ((flags & ~kKnownFlags) != 0) {
       survey_.Add(ConcernKind::kNotUnderstood,
@@ -85,6 +85,12 @@ class SparseSurvey {
       ReadersDiffer(StrCat("vmdk: the header's flags ", Hex(flags),
                            " and its compression algorithm ", uint16_t{header.compressAlgorithm},
                            " do not agree on whether grains are compressed and have markers"));
+    }
+    // A stream is read from there on, marker by marker, by programs that do not go by its tables.
+    const uint64_t descriptor_end = layout.descriptor_offset + layout.descriptor_size;
+    if (deflate && header.overHead < descriptor_end / kSectorSize) {
+      ReadersDiffer(StrCat("vmdk: the stream begins at sector ", uint64_t{header.overHead},
+                           ", within the header's or the descriptor's"));
     }
     // The specification has no such grains in version 1.
     if ((flags & kFlagZeroedGrains) != 0 && header.version < 2) {

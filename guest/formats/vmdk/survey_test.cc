@@ -166,6 +166,14 @@ TEST_F(VmdkSurveyTest, FlagsOfTheHeaderHaveToAgree) {
   EXPECT_THAT(Concerns(), IsEmpty());
 }
 
+TEST_F(VmdkSurveyTest, AStreamBeginsBehindTheDescriptor) {
+  MakeStream();
+  image_.header.overHead = 20;
+  footer_.overHead = 20;
+  PutFooter();
+  EXPECT_THAT(Concerns(), ElementsAre(HasSubstr("the stream begins at sector 20")));
+}
+
 TEST_F(VmdkSurveyTest, AFooterHasToAgreeWithTheHeader) {
   MakeStream();
   footer_.version = 1;

@@ -261,6 +261,32 @@ def _footers(_directory):
         _check_unsafe(f"{field}.vmdk")
 
 
+# VirtualBox's import of appliances, VMware's, and others read a stream in its order, by its markers.
+def _streams(_directory):
+    _require()
+    stream = v.zlib.compress(v.pattern(7))
+    grain = v.marker(7 * 128, len(stream)) + stream
+
+    def at_end(image):
+        image.add(grain)
+
+    def in_the_middle(image):
+        image.add(grain)
+        image.add_grain(9)
+
+    def behind_metadata(image):
+        image.add(v.metadata_marker(4, 1) + bytes(4 * v.SECTOR) + grain)
+
+    def before_the_begin(image):
+        image.header["overhead"] = v.DATA + 1
+    for change in (at_end, in_the_middle, behind_metadata, before_the_begin):
+        image = v.VmdkFile(stream=True)
+        change(image)
+        path = f"{change.__name__}.vmdk"
+        image.write(path)
+        harness.check(not _is_safe(path), f"{path}: safe")
+
+
 # Files that no probe takes for a descriptor, and that some program reads as one all the same.
 def _texts(_directory):
     _require()
@@ -320,7 +346,7 @@ def _honest(_directory):
 
 CASES = {f"hidden-{place}": _hidden(place) for place in _PLACES}
 CASES |= {"capacity-0": _capacity_0, "parents": _parents, "sizes": _sizes, "footers": _footers,
-          "texts": _texts, "honest": _honest}
+          "streams": _streams, "texts": _texts, "honest": _honest}
 
 if __name__ == "__main__":
     harness.main(CASES)
