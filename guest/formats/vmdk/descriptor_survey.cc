@@ -248,8 +248,9 @@ class TextSurvey {
     if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) {
       survey_.Add(ConcernKind::kReadersDiffer,
                   StrCat("vmdk: the descriptor gives ", key, " twice"));
+    } else {
+      seen_.push_back(key);
     }
-    seen_.push_back(key);
     if (key == "version" && (value.size() != 1 || value[0] < '1' || value[0] > '4')) {
       survey_.Add(ConcernKind::kNotUnderstood,
                   StrCat("vmdk: the descriptor is of version '", Excerpt(value), "'"));

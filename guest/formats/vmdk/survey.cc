@@ -92,9 +92,19 @@ class SparseSurvey {
       ReadersDiffer(StrCat("vmdk: the stream begins at sector ", uint64_t{header.overHead},
                            ", within the header's or the descriptor's"));
     }
-    // The specification has no such grains in version 1.
-    if ((flags & kFlagZeroedGrains) != 0 && header.version < 2) {
-      ReadersDiffer("vmdk: the header has zeroed grains in a version that does not know them");
+    if ((flags & kFlagZeroedGrains) != 0) CheckZeroedGrains(header.version, deflate);
+  }
+
+  // Sector 1 stands for a grain of zeroes. The specification's version 1 has none, and VirtualBox
+  // reads version 3, but not 2, without knowing them: it takes the descriptor for the grain's data.
+  // In a stream that is no compressed grain to anybody.
+  void CheckZeroedGrains(uint32_t version, bool deflate) {
+    if (version == 1 || (version != 2 && !deflate)) {
+      ReadersDiffer(StrCat("vmdk: the header has zeroed grains in version ", version,
+                           ", in which not all programs know them"));
+    } else {
+      survey_.Add(ConcernKind::kOddity,
+                  "vmdk: the image may have zeroed grains, which libvmdk does not know");
     }
   }
 

@@ -36,6 +36,7 @@ class VmdkSurveyTest : public testing::Test {
     std::vector<std::string> texts;
     for (const Concern& concern : survey.concerns()) {
       const char* kind = concern.kind == ConcernKind::kHiddenReference ? "reference: "
+                         : concern.kind == ConcernKind::kOddity        ? "odd: "
                          : concern.kind == ConcernKind::kReadersDiffer ? "differ: "
                                                                        : "not understood: ";
       texts.push_back(kind + concern.text);
@@ -161,9 +162,21 @@ TEST_F(VmdkSurveyTest, FlagsOfTheHeaderHaveToAgree) {
     image_.header.flags = kFlagNewlineDetection | flags;
     EXPECT_THAT(Concerns(), Contains(HasSubstr("the header"))) << flags;
   }
-  image_.header.version = 2;
+}
+
+TEST_F(VmdkSurveyTest, ZeroedGrainsAreOfVersion2OrOfStreams) {
   image_.header.flags = kFlagNewlineDetection | kFlagZeroedGrains;
-  EXPECT_THAT(Concerns(), IsEmpty());
+  for (const uint32_t version : {1, 3}) {
+    image_.header.version = version;
+    EXPECT_THAT(Concerns(), ElementsAre(StartsWith("differ: "))) << version;
+  }
+  image_.header.version = 2;
+  EXPECT_THAT(Concerns(), ElementsAre(StartsWith("odd: ")));
+
+  MakeStream();
+  image_.header.gdOffset = SparseFile::kGd;
+  image_.header.flags = image_.header.flags | kFlagZeroedGrains;
+  EXPECT_THAT(Concerns(), ElementsAre(StartsWith("odd: ")));
 }
 
 TEST_F(VmdkSurveyTest, AStreamBeginsBehindTheDescriptor) {
