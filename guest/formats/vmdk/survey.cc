@@ -139,6 +139,7 @@ class SparseSurvey {
         {"grainSize", header.grainSize, footer.grainSize},
         {"descriptorOffset", header.descriptorOffset, footer.descriptorOffset},
         {"descriptorSize", header.descriptorSize, footer.descriptorSize},
+        {"overHead", header.overHead, footer.overHead},
         {"numGTEsPerGT", header.numGTEsPerGT, footer.numGTEsPerGT},
         {"compressAlgorithm", header.compressAlgorithm, footer.compressAlgorithm},
     };
@@ -163,10 +164,10 @@ class SparseSurvey {
     auto window = ReadText(io_, file_, kWindowOffset, kWindowSize);
     if (!window.ok()) return window.status();
     SurveyDescriptor(*text, DescriptorPlace::kEmbedded, survey_);
-    if (FindHiddenText(*text) != std::string_view::npos) {
+    if (const size_t nul = FindHiddenText(*text); nul != std::string_view::npos) {
       survey_.Add(ConcernKind::kNotUnderstood,
                   "vmdk: the descriptor goes on behind a NUL byte that ends it");
-      SurveyNeighbours(*text, "what is behind the NUL that ends the descriptor", survey_);
+      SurveyNeighbours(std::string_view(*text).substr(nul), "what is behind that NUL", survey_);
     }
     if (layout.descriptor_offset != kWindowOffset) {
       ReadersDiffer(StrCat("vmdk: the header has the descriptor at ", Hex(layout.descriptor_offset),

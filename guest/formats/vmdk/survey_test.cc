@@ -122,8 +122,8 @@ TEST_F(VmdkSurveyTest, ADescriptorLongerThanTheWindowIsAConcern) {
 TEST_F(VmdkSurveyTest, WhatIsBehindANulIsAConcern) {
   image_.descriptor += std::string("\0parentFileNameHint=\"x\"", 24);
   EXPECT_THAT(Concerns(),
-              AllOf(Contains(StartsWith("not understood: vmdk: the descriptor goes on")),
-                    Contains(StartsWith("reference: "))));
+              ElementsAre(StartsWith("not understood: vmdk: the descriptor goes on"),
+                          AllOf(StartsWith("reference: "), HasSubstr("parentFileNameHint"))));
 }
 
 TEST_F(VmdkSurveyTest, AParentsContentIdIsAReference) {
@@ -192,9 +192,11 @@ TEST_F(VmdkSurveyTest, AFooterHasToAgreeWithTheHeader) {
   footer_.version = 1;
   footer_.flags = footer_.flags | kFlagZeroedGrains;
   footer_.descriptorOffset = 40;
+  footer_.overHead = 60;
   PutFooter();
   EXPECT_THAT(Concerns(), ElementsAre(HasSubstr("version 3, the footer 1"), HasSubstr("flags"),
-                                      HasSubstr("descriptorOffset 1, the footer 40")));
+                                      HasSubstr("descriptorOffset 1, the footer 40"),
+                                      HasSubstr("overHead 128, the footer 60")));
 }
 
 TEST_F(VmdkSurveyTest, AFooterThatNobodyPromisedHasToAgreeToo) {

@@ -1,6 +1,6 @@
-"""VMDKs whose descriptor hides from a strict reader what a permissive one finds: whatever makes qemu-img
-or libvmdk see another file, another parent or another size, `hotcell inspect` must not call safe, with
-and without --no-check."""
+"""VMDKs whose descriptor hides from a strict reader what a permissive one finds: whatever makes
+qemu-img or libvmdk see another file, another parent or another size, `hotcell inspect` must not
+call safe, with and without --no-check."""
 
 import json
 import os
@@ -254,14 +254,15 @@ def _sizes(_directory):
 def _footers(_directory):
     _require()
     for field, value in (("version", 1), ("flags", v.FLAG_NEWLINES | v.FLAG_COMPRESSED),
-                         ("descriptor_offset", 40), ("descriptor_size", 10)):
+                         ("descriptor_offset", 40), ("descriptor_size", 10),
+                         ("overhead", v.DATA - 4)):
         image = v.VmdkFile(stream=True, footer=True)
         image.footer[field] = value
         image.write(f"{field}.vmdk")
         _check_unsafe(f"{field}.vmdk")
 
 
-# VirtualBox's import of appliances, VMware's, and others read a stream in its order, by its markers.
+# VirtualBox's import of appliances and VMware's read a stream in its order, by its markers.
 def _streams(_directory):
     _require()
     stream = v.zlib.compress(v.pattern(7))
@@ -297,7 +298,8 @@ def _texts(_directory):
                        "blanks": b" " + text, "lines": b"\n\n" + text,
                        "no-mark": text.split(b"\n", 1)[1].replace(b"version=1", b" version=1"),
                        "sound": text, "zero": v.descriptor(b"vmfs", b"RW 2048 ZERO\n"),
-                       "tab": v.descriptor(b"vmfs", b'RW 2048 ZERO\n\vRW 2048 FLAT "secret.bin" 0\n')
+                       "tab": v.descriptor(
+                           b"vmfs", b'RW 2048 ZERO\n\vRW 2048 FLAT "secret.bin" 0\n')
                        }.items():
         path = f"{name}.vmdk"
         with open(path, "wb") as out:
