@@ -280,6 +280,12 @@ std::vector<Damage> ClusterDamages() {
          i.SetL2(0, kEntryCompressed | TestImage::kL2);
        },
        Code::kCorruptImage, "is compressed, which images with an external data file cannot have"},
+      {"DataFileNameTooLong",
+       [](TestImage& i) {
+         i.header().incompatible_features = kIncompatibleDataFile;
+         i.AddExtension(kExtensionDataFile, std::string(4097, 'x'));
+       },
+       Code::kCorruptImage, "the data file's name has 4097 bytes, more than the 4096"},
       {"DataFileElsewhere",
        [](TestImage& i) {
          i.header().incompatible_features = kIncompatibleDataFile;

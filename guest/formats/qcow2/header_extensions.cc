@@ -121,6 +121,16 @@ Status ParseBackingFormat(const Extension& extension, ImageHeader& header) {
   return OkStatus();
 }
 
+Status ParseDataFile(const Extension& extension, ImageHeader& header) {
+  if (extension.length > abi::kMaxReferenceName) {
+    return CorruptImage(StrCat("qcow2: the data file's name has ", extension.length,
+                               " bytes, more than the ", abi::kMaxReferenceName,
+                               " that a name can have"));
+  }
+  header.data_file = ToString(extension.data);
+  return OkStatus();
+}
+
 Status ParseOne(const Extension& extension, ImageHeader& header) {
   switch (extension.type) {
     case kExtensionBackingFormat:
@@ -130,8 +140,7 @@ Status ParseOne(const Extension& extension, ImageHeader& header) {
     case kExtensionEncryption:
       return ParseEncryption(extension, header);
     case kExtensionDataFile:
-      header.data_file = ToString(extension.data);
-      return OkStatus();
+      return ParseDataFile(extension, header);
     default:
       return OkStatus();
   }

@@ -39,7 +39,7 @@ void SurveyBits(const ImageHeader& header, Survey& survey) {
         StrCat("the header has autoclear feature bits without a known meaning: ", Hex(bits)));
   }
   if ((header.autoclear & kAutoclearRawDataFile) != 0 && !header.has_data_file()) {
-    survey.Add(ConcernKind::kOddity,
+    survey.Add(ConcernKind::kNotUnderstood,
                "the header says that the external data file is raw, but there is none");
   }
 }

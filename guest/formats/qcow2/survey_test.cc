@@ -95,11 +95,18 @@ TEST(Qcow2SurveyTest, DataFileWithoutANameIsAReference) {
 TEST(Qcow2SurveyTest, BitsWithoutAMeaningAreOdd) {
   TestImage image;
   image.header().compatible_features = 1u << 5;
-  image.header().autoclear_features = 1u << 9 | kAutoclearRawDataFile;
+  image.header().autoclear_features = 1u << 9;
   image.header().header_length = 120u;
 
-  EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kOddity, ConcernKind::kOddity,
-                                        ConcernKind::kOddity, ConcernKind::kOddity));
+  EXPECT_THAT(Kinds(image),
+              ElementsAre(ConcernKind::kOddity, ConcernKind::kOddity, ConcernKind::kOddity));
+}
+
+TEST(Qcow2SurveyTest, RawDataFileThatIsNotThereIsNotUnderstood) {
+  TestImage image;
+  image.header().autoclear_features = kAutoclearRawDataFile;
+
+  EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kNotUnderstood));
 }
 
 TEST(Qcow2SurveyTest, BackingFormatWithoutABackingFileIsOdd) {
