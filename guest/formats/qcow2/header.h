@@ -59,6 +59,7 @@ struct ImageHeader {
   uint32_t header_length = 0;  // bytes
   // Of all header extensions, those of which nothing is known too; bytes.
   uint64_t extensions_size = 0;
+  uint32_t extension_count = 0;
   // As the extension names it, whether there is a backing file or not.
   std::optional<std::string> backing_format;
   std::vector<std::string> features;  // one for each bit that is set, as for ImageDescription

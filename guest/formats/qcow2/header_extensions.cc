@@ -162,6 +162,7 @@ Status ParseExtensions(std::span<const std::byte> area, uint64_t area_offset, Im
                                  Hex(area_offset + extension->offset), " claims ",
                                  extension->length, " bytes, more than the header has"));
     }
+    ++header.extension_count;
     header.extensions_size += sizeof(ExtensionHeader) + extension->length;
     if (IsKnown(extension->type)) {
       if (std::find(seen.begin(), seen.end(), extension->type) != seen.end()) {

@@ -24,6 +24,10 @@ constexpr uint64_t kSnapshotMemory = 512;
 // QEMU compares the name of each bitmap with those of all before it, twice. More than so many take
 // it seconds, and nobody has them.
 constexpr size_t kMaxBitmapsInUse = 4096;
+// QEMU reads each part of each snapshot's entry and of each header extension by itself, whenever it
+// opens the image.
+constexpr size_t kMaxSnapshotsInUse = 4096;
+constexpr uint32_t kMaxExtensionsInUse = 4096;
 // QEMU does not open images with smaller granularities.
 constexpr uint32_t kMinGranularity = 512;
 
@@ -71,6 +75,11 @@ void SurveyHeader(const ImageHeader& header, Survey& survey) {
   if (header.encryption_header && header.crypt_method != kCryptLuks) {
     survey.Add(ConcernKind::kNotUnderstood,
                "it has an encryption header, but is not encrypted with LUKS");
+  }
+  if (header.extension_count > kMaxExtensionsInUse) {
+    survey.Add(ConcernKind::kNotUnderstood,
+               StrCat("it has ", header.extension_count,
+                      " header extensions; programs take long to open it"));
   }
   SurveyBits(header, survey);
   SurveyReferences(header, survey);
@@ -123,6 +132,11 @@ void SurveyBitmaps(IoChannel& io, const FileHandle& file, const ImageHeader& hea
 }
 
 void SurveySnapshots(const SnapshotTable& table, const ImageHeader& header, Survey& survey) {
+  if (table.snapshots.size() > kMaxSnapshotsInUse) {
+    survey.Add(ConcernKind::kNotUnderstood,
+               StrCat("it has ", table.snapshots.size(),
+                      " snapshots; programs take long to open it, and nobody needs so many"));
+  }
   survey.AddReaderMemory(2 * table.size + table.snapshots.size() * kSnapshotMemory);
   const auto other = std::find_if(
       table.snapshots.begin(), table.snapshots.end(),

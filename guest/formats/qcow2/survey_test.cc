@@ -127,6 +127,13 @@ TEST(Qcow2SurveyTest, EncryptionHeaderOfAPlainImageIsNotUnderstood) {
   EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kNotUnderstood));
 }
 
+TEST(Qcow2SurveyTest, SoManyExtensionsThatOpeningTakesLongAreNotUnderstood) {
+  TestImage image;
+  for (uint32_t i = 0; i < 5000; ++i) image.AddExtension(0x12345678, "");
+
+  EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kNotUnderstood));
+}
+
 TEST(Qcow2SurveyTest, TablesThatOverlapAreNotUnderstood) {
   TestImage image;
   image.header().l1_table_offset = TestImage::kRefcountTable;
@@ -187,6 +194,16 @@ TEST(Qcow2SurveyTest, SoManyBitmapsThatOpeningTakesLongAreNotUnderstood) {
 
   EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kNotUnderstood));
   EXPECT_THAT(FirstText(image), HasSubstr("5000 bitmaps"));
+}
+
+TEST(Qcow2SurveyTest, SoManySnapshotsThatOpeningTakesLongAreNotUnderstood) {
+  TestImage image;
+  const uint64_t table = image.AppendCluster(0);
+  image.header().nb_snapshots = 5000u;
+  image.header().snapshots_offset = table;
+  image.Resize(table + 5000 * sizeof(SnapshotEntry));
+
+  EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kNotUnderstood));
 }
 
 TEST(Qcow2SurveyTest, SnapshotOfAnotherSizeIsOdd) {

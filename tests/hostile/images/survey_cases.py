@@ -171,6 +171,14 @@ def _qcow2_many_bitmaps(path):
     image.write(path)
 
 
+@case("qcow2-snapshots-by-the-thousand", "not-understood")
+def _qcow2_many_snapshots(path):
+    image = qcow2file.Qcow2File()
+    image.header.update(snapshot_count=65536, snapshots_offset=16 * image.cluster_size)
+    image.put(16 * image.cluster_size, bytes(65536 * 40))
+    image.write(path)
+
+
 @case("qcow2-l1-table", "corrupt", measured=True)
 def _qcow2_l1(path):
     image = qcow2file.Qcow2File(data_clusters=0)
