@@ -70,18 +70,21 @@ uint64_t ChooseUnit(const WriterTraits& traits, bool has_backing, uint64_t spars
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }
 
-// The target would be taken for another image. What cannot be read here fails the conversion
-// itself.
-void AddNestedImages(IoChannel& io, ConvertSource& source, std::string_view format,
-                     std::vector<std::string>& warnings) {
-  if (source.size() == 0) return;
-  const auto map = [&](uint64_t offset, uint64_t length) { return source.Map(io, offset, length); };
-  const auto nested = FindNestedImages(io, map, source.size());
-  if (!nested.ok()) return;
-  for (const NestedImage& image : *nested) {
+// The target would be taken for another image.
+void WarnOfNestedImages(const std::vector<NestedImage>& found, std::string_view format,
+                        std::vector<std::string>& warnings) {
+  for (const NestedImage& image : found) {
     warnings.push_back(
         StrCat(Describe(image), "; open the result only with its format named (-f ", format, ")"));
   }
+}
+
+// What is copied from file to file is not seen. What cannot be read here fails the copy.
+std::vector<NestedImage> LookForNestedImages(IoChannel& io, ConvertSource& source) {
+  if (source.size() == 0) return {};
+  const auto map = [&](uint64_t offset, uint64_t length) { return source.Map(io, offset, length); };
+  auto found = FindNestedImages(io, map, source.size());
+  return found.ok() ? std::move(*found) : std::vector<NestedImage>();
 }
 
 }  // namespace
@@ -108,19 +111,22 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
 
   const bool has_backing = convert.target.has_backing;
   const uint64_t chunk_size = ChooseChunkSize(source->cluster_size(), traits, io.buffer_size());
+  const bool copies = convert.copy && !traits.encodes;
+  DiskEnds ends(virtual_size);
   ChunkScheduler scheduler(writer, virtual_size, chunk_size);
   const ConvertPlan plan = {
       .read = {.source = &*source,
                .source_size = source->size(),
                .unit = ChooseUnit(traits, has_backing, convert.sparse_size, chunk_size),
                .padding = traits.encodes ? traits.cluster_size : kSectorSize,
-               .copies = convert.copy && !traits.encodes,
+               .copies = copies,
                .backing_unit = has_backing ? traits.cluster_size : 0,
                .backing_size = convert.target.backing.size},
       .virtual_size = virtual_size,
       .target_slot = convert.target.slot,
       .buffer_size = std::bit_ceil(BytesInBuffer(traits, chunk_size)),
       .encodes = traits.encodes,
+      .ends = traits.begins_with_disk && !copies ? &ends : nullptr,
       .scheduler = &scheduler,
       .lanes = &lanes,
   };
@@ -135,8 +141,8 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
     workers.push_back(std::make_unique<ConvertLane>(plan, std::move(encoder)));
   }
 
-  std::vector<std::string> warnings = source->warnings();
-  if (traits.begins_with_disk) AddNestedImages(io, *source, convert.target.format, warnings);
+  std::vector<NestedImage> nested;
+  if (traits.begins_with_disk && plan.read.copies) nested = LookForNestedImages(io, *source);
 
   lanes.SetTotal(virtual_size);
   RunWorkers(lanes, workers);
@@ -146,6 +152,9 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
     return IoError(flushed, "flush the target");
   }
 
+  if (plan.ends != nullptr) nested = ends.FindNestedImages();
+  std::vector<std::string> warnings = source->warnings();
+  WarnOfNestedImages(nested, convert.target.format, warnings);
   ConvertSummary summary = {.virtual_size = virtual_size,
                             .source_format = std::string(source->format()),
                             .warnings = std::move(warnings)};

@@ -137,6 +137,7 @@ Status ConvertLane::FinishOldestRead() {
   }
   --reading_;
   HOTCELL_RETURN_IF_ERROR(slot.reader.Finish(*io_, unpacker_, chunk));
+  if (plan_.ends != nullptr) plan_.ends->Add(chunk);
   bool needs_data = false;
   for (const Run& run : chunk.runs) {
     if (run.kind == Run::Kind::kZero) totals_.zero_bytes += run.length;

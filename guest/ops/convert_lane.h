@@ -10,6 +10,7 @@
 
 #include "guest/ops/chunk_reader.h"
 #include "guest/ops/chunk_scheduler.h"
+#include "guest/ops/nested_image.h"
 #include "guest/runtime/lanes.h"
 
 namespace hotcell::guest {
@@ -21,6 +22,8 @@ struct ConvertPlan {
   uint32_t target_slot = 0;
   uint64_t buffer_size = 0;  // bytes; holds a chunk, and one that is encoded
   bool encodes = false;
+  // Where the chunks' data is shown; null: nowhere. It cannot be where read.copies is set.
+  DiskEnds* ends = nullptr;
   ChunkScheduler* scheduler = nullptr;
   Lanes* lanes = nullptr;
 };

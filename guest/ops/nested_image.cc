@@ -49,16 +49,11 @@ class DiskBytes {
   Unpacker unpacker_;
 };
 
-}  // namespace
+// Of a disk of `size` bytes, with the zeroes that probes want after the end of a short one.
+size_t HeadSize(uint64_t size) { return std::clamp<uint64_t>(size, kMinProbeSize, kProbeHeadSize); }
 
-Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& map,
-                                                  uint64_t size) {
-  DiskBytes disk(io, map);
-  const auto head_size = std::min<uint64_t>(kProbeHeadSize, size);
-  std::vector<std::byte> head(std::max<uint64_t>(head_size, kMinProbeSize));
-  HOTCELL_RETURN_IF_ERROR(disk.Read(0, std::span(head).first(head_size)));
-  std::vector<std::byte> tail(std::min<uint64_t>(kProbeTailSize, size));
-  HOTCELL_RETURN_IF_ERROR(disk.Read(size - tail.size(), tail));
+std::vector<NestedImage> FindIn(std::span<const std::byte> head, std::span<const std::byte> tail,
+                                uint64_t size) {
   std::vector<NestedImage> found;
   for (const FormatDriver* const format : ProbeBytes(head, tail, size)) {
     if (format->refused || format->name == "raw") continue;
@@ -67,6 +62,42 @@ Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& 
   }
   return found;
 }
+
+// The part of a run that lies in `out`, which begins at `offset` of the disk.
+void CopyOverlap(const Run& run, uint64_t offset, std::span<std::byte> out) {
+  const uint64_t begin = std::max(run.offset, offset);
+  const uint64_t end = std::min(run.offset + run.size, offset + out.size());
+  if (begin < end) std::memcpy(&out[begin - offset], run.data + (begin - run.offset), end - begin);
+}
+
+}  // namespace
+
+Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& map,
+                                                  uint64_t size) {
+  DiskBytes disk(io, map);
+  std::vector<std::byte> head(HeadSize(size));
+  HOTCELL_RETURN_IF_ERROR(disk.Read(0, std::span(head).first(std::min(head.size(), size))));
+  std::vector<std::byte> tail(std::min<uint64_t>(kProbeTailSize, size));
+  HOTCELL_RETURN_IF_ERROR(disk.Read(size - tail.size(), tail));
+  return FindIn(head, tail, size);
+}
+
+DiskEnds::DiskEnds(uint64_t size)
+    : size_(size),
+      head_(HeadSize(size)),
+      tail_(std::min<uint64_t>(kProbeTailSize, size)) {}
+
+void DiskEnds::Add(const Chunk& chunk) {
+  const uint64_t tail_begin = size_ - tail_.size();
+  if (chunk.offset >= head_.size() && chunk.offset + chunk.length <= tail_begin) return;
+  for (const Run& run : chunk.runs) {
+    if (run.kind != Run::Kind::kData) continue;
+    CopyOverlap(run, 0, head_);
+    CopyOverlap(run, tail_begin, tail_);
+  }
+}
+
+std::vector<NestedImage> DiskEnds::FindNestedImages() const { return FindIn(head_, tail_, size_); }
 
 std::string Describe(const NestedImage& nested) {
   return StrCat("the disk ", nested.offset == 0 ? "begins" : "ends", " as a ", nested.format,

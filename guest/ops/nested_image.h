@@ -4,6 +4,7 @@
 #ifndef HOTCELL_GUEST_OPS_NESTED_IMAGE_H_
 #define HOTCELL_GUEST_OPS_NESTED_IMAGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "guest/formats/format.h"
+#include "guest/formats/writer.h"
 #include "guest/runtime/io.h"
 #include "guest/runtime/status.h"
 
@@ -29,6 +31,21 @@ using MapDisk = std::function<Result<Extent>(uint64_t offset, uint64_t length)>;
 // and none of them names a file. Reads the start and the end of the disk, which may need one free
 // buffer more than `map` does.
 Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& map, uint64_t size);
+
+// The same for a disk whose bytes pass by anyway. Lanes may add different chunks at once.
+class DiskEnds {
+ public:
+  explicit DiskEnds(uint64_t size);  // bytes
+
+  // Keeps what is looked at of the chunk's data. What is not added is zero.
+  void Add(const Chunk& chunk);
+  std::vector<NestedImage> FindNestedImages() const;
+
+ private:
+  const uint64_t size_;
+  std::vector<std::byte> head_;
+  std::vector<std::byte> tail_;
+};
 
 // "the disk begins as a qcow2 image does"; with an offset that is not 0, how it ends.
 std::string Describe(const NestedImage& nested);

@@ -90,6 +90,37 @@ TEST_F(NestedImageTest, FileMayEndEarly) {
   EXPECT_THAT(Find(kDiskSize), ElementsAre("qcow2 0"));
 }
 
+TEST(DiskEndsTest, KeepsWhatPassesByInAnyOrder) {
+  std::vector<std::byte> data(kDiskSize);
+  std::transform(kQcow2.begin(), kQcow2.end(), data.begin(),
+                 [](char c) { return static_cast<std::byte>(c); });
+  const auto chunk = [&](uint64_t offset, uint64_t length) {
+    return Chunk{.offset = offset,
+                 .length = length,
+                 .runs = {{.kind = Run::Kind::kData,
+                           .offset = offset,
+                           .length = length,
+                           .data = &data[offset],
+                           .size = length}}};
+  };
+  DiskEnds ends(kDiskSize);
+  EXPECT_THAT(ends.FindNestedImages(), IsEmpty());
+  ends.Add(chunk(2, kDiskSize - 2));
+  EXPECT_THAT(ends.FindNestedImages(), IsEmpty());
+
+  ends.Add(chunk(0, 2));
+
+  ASSERT_EQ(ends.FindNestedImages().size(), 1u);
+  EXPECT_EQ(ends.FindNestedImages()[0].format, "qcow2");
+  EXPECT_EQ(ends.FindNestedImages()[0].offset, 0u);
+}
+
+TEST(DiskEndsTest, ZeroesAreNoData) {
+  DiskEnds ends(kDiskSize);
+  ends.Add({.offset = 0, .length = kDiskSize, .runs = {{.offset = 0, .length = kDiskSize}}});
+  EXPECT_THAT(ends.FindNestedImages(), IsEmpty());
+}
+
 TEST_F(NestedImageTest, IsDescribedByItsPlace) {
   EXPECT_EQ(Describe({.format = "qcow2"}), "the disk begins as a qcow2 image does");
   EXPECT_EQ(Describe({.format = "vpc", .offset = 512}), "the disk ends as a vpc image does");

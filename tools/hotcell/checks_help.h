@@ -90,7 +90,8 @@ inline constexpr std::string_view kInspectHelp =
 
 Judges, for a service that takes images from strangers, whether FILE is safe to be used as
 one: what format it has and what else it could be taken for, whether it names other files,
-is encrypted, damaged or too big. Nothing but FILE is opened.
+is encrypted, damaged or too big, or whether a raw copy of its disk would be taken for an
+image. Nothing but FILE is opened.
 
   -f FORMAT         format that FILE is said to have (default: found out in the guest)
   --allow-format FORMAT,...
