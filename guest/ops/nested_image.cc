@@ -83,9 +83,7 @@ Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& 
 }
 
 DiskEnds::DiskEnds(uint64_t size)
-    : size_(size),
-      head_(HeadSize(size)),
-      tail_(std::min<uint64_t>(kProbeTailSize, size)) {}
+    : size_(size), head_(HeadSize(size)), tail_(std::min<uint64_t>(kProbeTailSize, size)) {}
 
 void DiskEnds::Add(const Chunk& chunk) {
   const uint64_t tail_begin = size_ - tail_.size();

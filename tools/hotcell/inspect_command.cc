@@ -14,7 +14,7 @@
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/text.h"
-#include "tools/hotcell/verdict.h"
+#include "tools/hotcell/verdict_report.h"
 
 namespace hotcell::cli {
 namespace {

@@ -1,3 +1,5 @@
+#include "tools/hotcell/verdict_report.h"
+
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -5,7 +7,6 @@
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/text.h"
-#include "tools/hotcell/verdict.h"
 
 namespace hotcell::cli {
 namespace {

@@ -22,6 +22,7 @@
 #include "broker/unique_fd.h"
 #include "broker/worker_end.h"
 #include "guest/abi/abi.h"
+#include "hotcell/verdict.h"
 #include "nlohmann/json.hpp"
 #include "tools/fuzzers/boundary/byte_source.h"
 #include "tools/fuzzers/boundary/clean_text.h"
@@ -31,7 +32,7 @@
 #include "tools/hotcell/compare_report.h"
 #include "tools/hotcell/info_report.h"
 #include "tools/hotcell/run_report.h"
-#include "tools/hotcell/verdict.h"
+#include "tools/hotcell/verdict_report.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
@@ -111,7 +112,7 @@ void PrintInspect(const v1::Inspection& inspection, std::vector<std::string> war
     reply.check_failure = broker::ReportedError(inspection.check_failure(), absl::OkStatus());
     CheckStatus(reply.check_failure);
   }
-  const cli::Verdict verdict = cli::Judge(reply, {.max_virtual_size = 1 << 30}, Limits());
+  const Verdict verdict = Judge(reply, {.max_virtual_size = 1 << 30}, Limits());
   if (inspection.has_failure() || !inspection.has_info()) {
     Check(!verdict.safe(), "what cannot be opened is not safe");
   }

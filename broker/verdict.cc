@@ -1,14 +1,21 @@
-#include "tools/hotcell/verdict.h"
+#include "hotcell/verdict.h"
 
 #include <algorithm>
 #include <array>
+#include <string_view>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "tools/hotcell/escape.h"
-#include "tools/hotcell/text.h"
+#include "hotcell/text.h"
 
-namespace hotcell::cli {
+namespace hotcell {
 namespace {
+
+// The longest name that an image format can hold is shown in full.
+constexpr size_t kMaxShown = 8192;
+
+std::string Shown(std::string_view bytes) { return Escape(bytes, kMaxShown); }
 
 // VMDK: one file, and nothing but the disk in it.
 constexpr std::array<std::string_view, 2> kSafeVmdkTypes = {"monolithicSparse", "streamOptimized"};
@@ -55,7 +62,8 @@ class Judgement {
     JudgeFormat();
     JudgeSignatures();
     if (!reply_.failure.ok()) {
-      Against("cannot-open", Cat("the image cannot be opened: ", View(reply_.failure.message())));
+      Against("cannot-open",
+              absl::StrCat("the image cannot be opened: ", reply_.failure.message()));
     }
     if (inspection_.has_info()) {
       JudgeImage(inspection_.info());
@@ -80,14 +88,14 @@ class Judgement {
     const std::string& format = inspection_.format();
     const std::vector<std::string>& allowed = policy_.allowed_formats;
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), format) == allowed.end()) {
-      Against("format-not-allowed", Cat("format ", format, " is not among those allowed"));
+      Against("format-not-allowed", absl::StrCat("format ", format, " is not among those allowed"));
     }
     if (allowed.empty() && format == "qed") {
       Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
     }
     for (const std::string& other : inspection_.other_formats()) {
       if (IsFirstChunk(inspection_, other) || IsHybridDisc(inspection_, other)) continue;
-      Against("ambiguous-format", Cat("the file could also be taken for ", other));
+      Against("ambiguous-format", absl::StrCat("the file could also be taken for ", other));
     }
   }
 
@@ -101,7 +109,7 @@ class Judgement {
       mbr |= name == "MBR partition table";
       if (IsOwnSignature(inspection_, name) || IsFirstChunk(inspection_, name)) continue;
       const std::string what =
-          Cat("there is the mark of a ", name, " at offset ", signature.offset());
+          absl::StrCat("there is the mark of a ", name, " at offset ", signature.offset());
       if (begins_with_disk && IsOnDisks(name)) continue;
       // It is the disk's last sector where that is the file's: nobody looks for it in an image.
       if (name == "GPT backup table") continue;
@@ -119,20 +127,22 @@ class Judgement {
 
   void JudgeImage(const v1::ImageInfo& info) {
     for (const v1::ReferenceInfo& reference : info.references()) {
-      Against("reference", Cat("it names another file, '", Escape(reference.name()), "'"));
+      Against("reference", absl::StrCat("it names another file, '", Shown(reference.name()), "'"));
     }
     if (info.references().empty() && !info.backing_file().empty()) {
-      Against("reference", Cat("it names another file, '", Escape(info.backing_file()), "'"));
+      Against("reference",
+              absl::StrCat("it names another file, '", Shown(info.backing_file()), "'"));
     }
     if (info.encrypted()) {
       Against("encrypted", info.encryption().empty()
                                ? std::string("it is encrypted")
-                               : Cat("it is encrypted (", info.encryption(), ")"));
+                               : absl::StrCat("it is encrypted (", info.encryption(), ")"));
     }
     if (info.has_vmdk() && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
                                      info.vmdk().create_type()) == kSafeVmdkTypes.end()) {
-      Against("vmdk-type", Cat("VMDK of type '", info.vmdk().create_type(),
-                               "': only monolithicSparse and streamOptimized are one file"));
+      Against("vmdk-type",
+              absl::StrCat("VMDK of type '", info.vmdk().create_type(),
+                           "': only monolithicSparse and streamOptimized are one file"));
     }
     if (info.has_qcow2() && info.qcow2().corrupt()) {
       Against("corrupt", "it is marked as corrupt");
@@ -140,7 +150,7 @@ class Judgement {
     JudgeSize(info.virtual_size());
     if (info.dirty()) Note("dirty", "it was not closed");
     if (!info.snapshots().empty()) {
-      Note("snapshots", Cat(info.snapshots_size(), " internal snapshots are in it"));
+      Note("snapshots", absl::StrCat(info.snapshots_size(), " internal snapshots are in it"));
     }
   }
 
@@ -149,7 +159,8 @@ class Judgement {
                               ? limits_.virtual_size
                               : std::min(policy_.max_virtual_size, limits_.virtual_size);
     if (size > most) {
-      Against("too-big", Cat("the disk has ", size, " bytes, more than the ", most, " allowed"));
+      Against("too-big",
+              absl::StrCat("the disk has ", size, " bytes, more than the ", most, " allowed"));
     }
     if (policy_.max_expansion != 0 &&
         Expansion(reply_) > static_cast<double>(policy_.max_expansion)) {
@@ -161,7 +172,7 @@ class Judgement {
 
   void JudgeConcerns() {
     for (const v1::Concern& concern : inspection_.concerns()) {
-      std::string text = Escape(concern.text());
+      std::string text = Shown(concern.text());
       switch (concern.kind()) {
         case v1::CONCERN_KIND_READERS_DIFFER:
           Against("readers-differ", std::move(text));
@@ -181,34 +192,35 @@ class Judgement {
       }
     }
     if (inspection_.reader_memory() > policy_.max_reader_memory) {
-      Against("reader-memory", Cat("programs take ", inspection_.reader_memory(),
-                                   " bytes of memory to open it, more than the ",
-                                   policy_.max_reader_memory, " allowed"));
+      Against("reader-memory", absl::StrCat("programs take ", inspection_.reader_memory(),
+                                            " bytes of memory to open it, more than the ",
+                                            policy_.max_reader_memory, " allowed"));
     }
   }
 
   void JudgeCheck() {
     if (!reply_.check_failure.ok()) {
       Against("check-failed",
-              Cat("its tables cannot be read: ", View(reply_.check_failure.message())));
+              absl::StrCat("its tables cannot be read: ", reply_.check_failure.message()));
     }
     if (!inspection_.has_check()) return;
     const v1::CheckReport& check = inspection_.check();
     uint64_t errors = check.corruptions() + check.check_errors();
     if (errors < check.corruptions()) errors = UINT64_MAX;  // a guest may say any numbers
     if (errors != 0) {
-      std::string text = Cat("its tables have ", errors, " errors");
+      std::string text = absl::StrCat("its tables have ", errors, " errors");
       for (const v1::CheckFinding& finding : check.findings()) {
         if (finding.kind() == v1::FINDING_KIND_LEAK) continue;
-        Append(text, ", the first: ", Escape(finding.text()));
+        absl::StrAppend(&text, ", the first: ", Shown(finding.text()));
         break;
       }
       Against("corrupt", text);
     }
-    if (check.leaks() != 0) Note("leaks", Cat(check.leaks(), " clusters of the file have no use"));
+    if (check.leaks() != 0)
+      Note("leaks", absl::StrCat(check.leaks(), " clusters of the file have no use"));
     if (check.image_end_offset() != 0 && check.image_end_offset() < reply_.file_size) {
-      Note("trailing-data",
-           Cat(reply_.file_size - check.image_end_offset(), " bytes follow the end of the image"));
+      Note("trailing-data", absl::StrCat(reply_.file_size - check.image_end_offset(),
+                                         " bytes follow the end of the image"));
     }
   }
 
@@ -231,4 +243,4 @@ double Expansion(const InspectReply& reply) {
          static_cast<double>(reply.file_size);
 }
 
-}  // namespace hotcell::cli
+}  // namespace hotcell

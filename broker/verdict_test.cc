@@ -1,9 +1,9 @@
-#include "tools/hotcell/verdict.h"
+#include "hotcell/verdict.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace hotcell::cli {
+namespace hotcell {
 namespace {
 
 using testing::ElementsAre;
@@ -234,4 +234,4 @@ TEST_F(VerdictTest, RefusesEncryption) {
 }
 
 }  // namespace
-}  // namespace hotcell::cli
+}  // namespace hotcell

@@ -1,7 +1,9 @@
-// What `hotcell inspect` makes of what the guest found: whether a service may take the file for an
-// image.
-#ifndef HOTCELL_TOOLS_HOTCELL_VERDICT_H_
-#define HOTCELL_TOOLS_HOTCELL_VERDICT_H_
+// Whether a service may take a file for an image, by what the guest found out about it.
+//
+//   absl::StatusOr<hotcell::InspectReply> reply = engine->Inspect(request);
+//   if (reply.ok() && hotcell::Judge(*reply, policy, request.options.limits).safe()) Take();
+#ifndef HOTCELL_VERDICT_H_
+#define HOTCELL_VERDICT_H_
 
 #include <cstdint>
 #include <string>
@@ -10,7 +12,7 @@
 
 #include "hotcell/engine.h"
 
-namespace hotcell::cli {
+namespace hotcell {
 
 struct VerdictPolicy {
   // Formats that are taken; empty: all but those that no service has a use for (QED).
@@ -40,17 +42,6 @@ Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limi
 // Disk bytes for each byte of the file; 0: unknown.
 double Expansion(const InspectReply& reply);
 
-struct InspectReport {
-  std::string filename;
-  InspectReply reply;
-  Verdict verdict;
-};
+}  // namespace hotcell
 
-// Lines, each ended.
-std::string InspectText(const InspectReport& report);
-// As docs/schema/inspect.json describes; no newline at the end.
-std::string InspectJson(const InspectReport& report);
-
-}  // namespace hotcell::cli
-
-#endif  // HOTCELL_TOOLS_HOTCELL_VERDICT_H_
+#endif  // HOTCELL_VERDICT_H_

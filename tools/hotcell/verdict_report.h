@@ -1,0 +1,25 @@
+// What `hotcell inspect` prints.
+#ifndef HOTCELL_TOOLS_HOTCELL_VERDICT_REPORT_H_
+#define HOTCELL_TOOLS_HOTCELL_VERDICT_REPORT_H_
+
+#include <string>
+
+#include "hotcell/engine.h"
+#include "hotcell/verdict.h"
+
+namespace hotcell::cli {
+
+struct InspectReport {
+  std::string filename;
+  InspectReply reply;
+  Verdict verdict;
+};
+
+// Lines, each ended.
+std::string InspectText(const InspectReport& report);
+// As docs/schema/inspect.json describes; no newline at the end.
+std::string InspectJson(const InspectReport& report);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_VERDICT_REPORT_H_
