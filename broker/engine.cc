@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/arena.h"
 #include "broker/event_fd.h"
+#include "broker/file_state.h"
 #include "broker/file_table.h"
 #include "broker/host_limits.h"
 #include "broker/io_engine.h"
@@ -213,6 +214,40 @@ void Cancellation::Cancel() {
   errno = saved_errno;
 }
 
+// Moves the result out of the report.
+absl::StatusOr<InspectReply> MakeInspectReply(v1::Report& report, uint64_t file_size,
+                                              const absl::Status& file_error) {
+  if (!report.has_inspect()) return NoResult();
+  InspectReply reply;
+  reply.file_size = file_size;
+  reply.inspection = std::move(*report.mutable_inspect());
+  if (reply.inspection.has_failure()) {
+    reply.failure = broker::ReportedError(reply.inspection.failure(), file_error);
+  }
+  if (reply.inspection.has_check_failure()) {
+    reply.check_failure = broker::ReportedError(reply.inspection.check_failure(), file_error);
+  }
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
+// Why a job that was to be judged is no success, whatever its guest says.
+absl::Status CheckJudged(const ConvertRequest& request, const FileTable& files,
+                         const broker::FileState& before) {
+  if (absl::Status refusal = files.refusal(); !refusal.ok()) return refusal;
+  if (files.writes_held()) {
+    return WithFailureKind(
+        absl::InternalError("the guest never said what it found out about the image"),
+        FailureKind::kGuestContract);
+  }
+  if (before == broker::FileState(request.source.fd)) return absl::OkStatus();
+  return WithFailureKind(
+      absl::FailedPreconditionError(absl::StrCat(Quote(request.source.name),
+                                                 " changed while it was read; what was judged is "
+                                                 "not what was converted")),
+      FailureKind::kHost);
+}
+
 struct Engine::Impl {
   UniqueFd worker;
   UniqueFd kvm;
@@ -339,8 +374,22 @@ absl::StatusOr<ConvertReply> Engine::Impl::RunConvert(std::span<const WorkerShap
 absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) const {
   const Limits& limits = request.options.limits;
   FileTable files(FileLimitsOf(limits));
+  const broker::FileState before(request.source.fd);
+  uint64_t source_size = 0;  // bytes; known once the job is made
+  if (request.inspect) {
+    if (!request.inspect->judge) {
+      return absl::InvalidArgumentError("nobody judges what is found out about the image");
+    }
+    files.HoldWrites([&](v1::Report& report) -> absl::Status {
+      if (report.has_error()) return broker::ReportedError(report.error(), files.error());
+      const absl::StatusOr<InspectReply> reply =
+          MakeInspectReply(report, source_size, files.error());
+      return reply.ok() ? request.inspect->judge(*reply) : reply.status();
+    });
+  }
   absl::StatusOr<v1::Job> job = broker::BuildConvertJob(request, files);
   if (!job.ok()) return job.status();
+  source_size = job->convert().source().size();
   uint64_t allocated = AllocatedBytes(request.source.fd);
   for (const ImageSource& source : request.more_sources) {
     const uint64_t more = AllocatedBytes(source.fd);
@@ -348,7 +397,13 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
   }
   const std::vector<WorkerShape> shapes =
       ShapesFor(limits, request.lanes, request.references, allocated);
-  return impl_->RunConvert(shapes, *job, request.options, request.references, files);
+  absl::StatusOr<ConvertReply> reply =
+      impl_->RunConvert(shapes, *job, request.options, request.references, files);
+  if (!request.inspect) return reply;
+  // A guest that goes on after a refusal, or without asking, is told as what it is first.
+  if (!reply.ok() && files.refusal().ok()) return reply;
+  if (absl::Status status = CheckJudged(request, files, before); !status.ok()) return status;
+  return reply;
 }
 
 absl::StatusOr<ConvertReply> Engine::CreateImage(const CreateRequest& request) const {
@@ -464,23 +519,16 @@ absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) cons
   absl::StatusOr<v1::Job> job = broker::BuildInspectJob(request, files);
   if (!job.ok()) return job.status();
   v1::Report report;
-  InspectReply reply;
-  reply.file_size = job->inspect().source().size();
+  WorkerReport worker;
   const WorkerShape shape = InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
-                                             files, report, reply.worker);
+                                             files, report, worker);
       !status.ok()) {
     return status;
   }
-  if (!report.has_inspect()) return NoResult();
-  reply.inspection = std::move(*report.mutable_inspect());
-  if (reply.inspection.has_failure()) {
-    reply.failure = broker::ReportedError(reply.inspection.failure(), files.error());
-  }
-  if (reply.inspection.has_check_failure()) {
-    reply.check_failure = broker::ReportedError(reply.inspection.check_failure(), files.error());
-  }
-  reply.warnings = broker::ReportedWarnings(report);
+  absl::StatusOr<InspectReply> reply =
+      MakeInspectReply(report, job->inspect().source().size(), files.error());
+  if (reply.ok()) reply->worker = std::move(worker);
   return reply;
 }
 

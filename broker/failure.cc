@@ -26,7 +26,7 @@ constexpr absl::string_view kViolationUrl = "hotcell/violation";
 constexpr uint32_t kX32Bit = 0x40000000;
 constexpr int kArguments = 6;
 
-constexpr std::array<std::pair<FailureKind, std::string_view>, 17> kNames = {{
+constexpr std::array<std::pair<FailureKind, std::string_view>, 18> kNames = {{
     {FailureKind::kNone, "none"},
     {FailureKind::kOther, "other"},
     {FailureKind::kViolation, "violation"},
@@ -44,6 +44,7 @@ constexpr std::array<std::pair<FailureKind, std::string_view>, 17> kNames = {{
     {FailureKind::kHost, "host"},
     {FailureKind::kImage, "image"},
     {FailureKind::kReference, "reference"},
+    {FailureKind::kUnsafe, "unsafe"},
 }};
 
 // Of errors that carry no mark: those for which the code says it all.

@@ -62,12 +62,12 @@ TEST(FailureKindTest, ACallOfTheBrokersThatFailsIsTheHostsFailureWhateverTheErrn
 
 TEST(FailureKindTest, EachHasANameOfItsOwn) {
   std::set<std::string_view> names;
-  for (int kind = 0; kind <= static_cast<int>(FailureKind::kReference); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(FailureKind::kUnsafe); ++kind) {
     const auto each = static_cast<FailureKind>(kind);
     names.insert(FailureKindName(each));
     EXPECT_EQ(FailureKindOf(WithFailureKind(absl::UnknownError(""), each)), each) << kind;
   }
-  EXPECT_EQ(names.size(), static_cast<size_t>(FailureKind::kReference) + 1);
+  EXPECT_EQ(names.size(), static_cast<size_t>(FailureKind::kUnsafe) + 1);
 }
 
 TEST(FailureKindTest, TellsHowAGuestEnded) {

@@ -150,11 +150,40 @@ absl::StatusOr<uint32_t> FileTable::AddOutput(int fd, absl::string_view name, Du
     if (absl::Status status = OpenDirect(file); !status.ok()) return status;
   }
   if (fresh && !file.block_device) {
-    if (ftruncate(fd, 0) != 0) return PosixError(errno, absl::StrCat("empty ", file.name));
-    file.size = 0;
-    file.written_end = 0;
+    file.to_be_emptied = writes_held_;
+    absl::Status status = writes_held_ ? absl::OkStatus() : Empty(file);
+    if (!status.ok()) return status;
   }
   return Add(*std::move(described));
+}
+
+absl::Status FileTable::Empty(JobFile& file) {
+  if (ftruncate(file.fd, 0) != 0) return PosixError(errno, absl::StrCat("empty ", file.name));
+  file.size = 0;
+  file.written_end = 0;
+  return absl::OkStatus();
+}
+
+void FileTable::HoldWrites(WriteJudge judge) {
+  const std::lock_guard lock(judge_mutex_);
+  write_judge_ = std::move(judge);
+  writes_held_ = true;
+}
+
+std::optional<absl::Status> FileTable::JudgeWrites(v1::Report& report) {
+  const std::lock_guard lock(judge_mutex_);
+  if (write_judge_ == nullptr) return std::nullopt;
+  refusal_ = std::exchange(write_judge_, nullptr)(report);
+  for (uint32_t slot = 0; slot < count_ && refusal_.ok(); ++slot) {
+    if (files_[slot]->to_be_emptied) refusal_ = Empty(*files_[slot]);
+  }
+  if (refusal_.ok()) writes_held_ = false;
+  return refusal_;
+}
+
+absl::Status FileTable::refusal() const {
+  const std::lock_guard lock(judge_mutex_);
+  return refusal_;
 }
 
 absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view name,

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "broker/unique_fd.h"
 #include "guest/abi/abi.h"
 #include "hotcell/engine.h"
+#include "protos/report.pb.h"
 
 namespace hotcell::broker {
 
@@ -51,6 +53,7 @@ struct JobFile {
   Durability durability = Durability::kNone;
   dev_t device = 0;  // device and inode tell files apart; of block devices, the device they are
   ino_t inode = 0;
+  bool to_be_emptied = false;        // once writes are no longer held
   std::optional<uint32_t> referrer;  // slot of the image that names this one
   uint32_t depth = 1;                // images from the job's source down to this one
 
@@ -104,6 +107,19 @@ class FileTable {
   // or AddOutput() says.
   absl::StatusOr<uint32_t> AddExtent(uint64_t number);
 
+  // Decides, by what the guest found out about the job's source, whether the job may write.
+  using WriteJudge = std::function<absl::Status(v1::Report& report)>;
+  // Until `judge` has said OK nothing may be written, and outputs that are added as fresh keep what
+  // is in them. Call before any is added.
+  void HoldWrites(WriteJudge judge);
+  // Nothing may be written yet.
+  bool writes_held() const { return writes_held_; }
+  // What the judge says, who may take the report apart, and when it is OK the fresh outputs are
+  // empty and writes no longer held. nullopt: nobody waits to be asked, or was asked before.
+  std::optional<absl::Status> JudgeWrites(v1::Report& report);
+  // Why the judge said no; OK: it did not, or was not asked.
+  absl::Status refusal() const;
+
   // nullptr: no such slot.
   JobFile* Find(uint32_t slot) const;
 
@@ -128,6 +144,7 @@ class FileTable {
   static constexpr uint32_t kMaxSlots = 512;
 
   absl::StatusOr<uint32_t> Add(std::unique_ptr<JobFile> file);
+  static absl::Status Empty(JobFile& file);
 
   const FileLimits limits_;
   mutable std::mutex mutex_;  // guards adding and error_
@@ -140,6 +157,11 @@ class FileTable {
 
   std::mutex output_quota_mutex_;  // guards output_taken_ and writes of JobFile::output_taken
   uint64_t output_taken_ = 0;
+
+  mutable std::mutex judge_mutex_;  // guards what follows but writes_held_; taken before mutex_
+  WriteJudge write_judge_;
+  absl::Status refusal_;
+  std::atomic<bool> writes_held_ = false;
 
   std::mutex extents_mutex_;  // guards what follows; taken before mutex_
   ExtentOpener open_extent_;

@@ -197,6 +197,13 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
   convert.set_snapshot(request.snapshot);
   convert.set_sparse_size(request.sparse_size);
   convert.set_copy(request.copy_offload);
+  if (request.inspect) {
+    if (!request.more_sources.empty()) {
+      return absl::InvalidArgumentError("only one image can be inspected before it is converted");
+    }
+    convert.set_inspect(true);
+    convert.set_inspect_check(request.inspect->check);
+  }
   return job;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "broker/file_io.h"
+#include "broker/report_codec.h"
 #include "broker/ring.h"
 
 namespace hotcell::broker {
@@ -45,6 +46,7 @@ uint64_t BufferSize(const abi::Submission& request) {
     case abi::Opcode::kRead:
     case abi::Opcode::kWrite:
     case abi::Opcode::kOpenReference:
+    case abi::Opcode::kProceed:
       return request.length;
     case abi::Opcode::kBlockStatus:
       return abi::kMaxBlockRuns * sizeof(abi::BlockRun);
@@ -79,6 +81,13 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                         "an input of the job",
                         request.opcode, file->name));
   }
+  // Nor is anything read from a target, which may still hold what somebody left in it.
+  if (files_.writes_held() && (file->writable || opcode == abi::Opcode::kOpenReference)) {
+    return absl::InternalError(
+        absl::StrFormat("the guest broke the ring protocol: opcode %u for %s before the image was "
+                        "found to be safe",
+                        request.opcode, file->name));
+  }
   std::span<std::byte> buffer;
   if (const uint64_t size = BufferSize(request); size != 0) {
     buffer = arena_.LaneBuffers(lane, request.buffer, size);
@@ -109,6 +118,8 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
       return OpenReference(request, buffer);
     case abi::Opcode::kCreateExtent:
       return CreateExtent(request);
+    case abi::Opcode::kProceed:
+      return Proceed(request, buffer);
     case abi::Opcode::kCopy: {
       const JobFile* source = files_.Find(static_cast<uint32_t>(request.source_slot));
       if (source == nullptr || source->writable) {
@@ -247,6 +258,26 @@ absl::StatusOr<abi::Completion> RequestHandler::CreateExtent(const abi::Submissi
   }
   files_.RecordError(slot.status());
   return Completed(request, RefusalStatus(slot.status()));
+}
+
+absl::StatusOr<abi::Completion> RequestHandler::Proceed(const abi::Submission& request,
+                                                        std::span<const std::byte> buffer) {
+  constexpr absl::string_view kNobodyWaits =
+      "the guest broke the ring protocol: nobody waits to judge what it found";
+  if (!files_.writes_held()) return absl::InternalError(kNobodyWaits);
+  if (buffer.size() > arena_.header().report_capacity) {
+    return absl::InternalError(
+        absl::StrCat("the guest broke the ring protocol: a report of ", buffer.size(), " bytes"));
+  }
+  // What is decoded is a copy.
+  const std::string bytes(reinterpret_cast<const char*>(buffer.data()), buffer.size());
+  absl::StatusOr<v1::Report> report = DecodeReport(bytes);
+  if (!report.ok()) return report.status();
+  const std::optional<absl::Status> verdict = files_.JudgeWrites(*report);
+  if (!verdict) return absl::InternalError(kNobodyWaits);
+  if (verdict->ok()) return Completed(request, abi::IoStatus::kOk);
+  files_.RecordError(*verdict);
+  return Completed(request, abi::IoStatus::kRefused);
 }
 
 abi::Completion RequestHandler::OpenReference(const abi::Submission& request,

@@ -51,6 +51,8 @@ class RequestHandler {
   abi::Completion SetSize(JobFile& file, const abi::Submission& request);
   abi::Completion OpenReference(const abi::Submission& request, std::span<const std::byte> buffer);
   absl::StatusOr<abi::Completion> CreateExtent(const abi::Submission& request);
+  absl::StatusOr<abi::Completion> Proceed(const abi::Submission& request,
+                                          std::span<const std::byte> buffer);
   // nullopt: the request's length was taken from the read quota.
   std::optional<abi::Completion> TakeReadQuota(const abi::Submission& request);
   // nullopt: a file of `end` bytes is within quota and device.

@@ -116,6 +116,82 @@ class RequestHandlerTest : public testing::Test {
   WriteTurn turn_;
 };
 
+// Slot 2 is an output with something in it, of a job whose judge says `verdict`.
+class JudgedRequestsTest : public RequestHandlerTest {
+ protected:
+  void Hold(const absl::Status& verdict) {
+    files_.HoldWrites([this, verdict](v1::Report& report) {
+      judged_.push_back(report.inspect().format());
+      return verdict;
+    });
+    dir_.Write("held", "old");
+    held_ = dir_.Open("held", O_RDWR);
+    EXPECT_TRUE(files_.AddOutput(held_.get(), "held", Durability::kNone, true).ok());
+  }
+  absl::StatusOr<abi::Completion> Proceed() {
+    v1::Report report;
+    report.mutable_inspect()->set_format("qcow2");
+    const std::string bytes = report.SerializeAsString();
+    Fill(bytes);
+    return Handle(Opcode::kProceed, 0, 0, bytes.size(), Buffer());
+  }
+  void ExpectHeld() {
+    for (const auto& request :
+         {Handle(Opcode::kWrite, 2, 0, 1, Buffer()), Handle(Opcode::kWriteZeroes, 2, 0, 1),
+          Handle(Opcode::kSetSize, 2, 0, 0), Handle(Opcode::kFlush, 2, 0, 0),
+          Handle(Opcode::kCreateExtent, 2, 0, 0), Handle(Opcode::kRead, 2, 0, 1, Buffer()),
+          TryCopy(0, 0, 2, 0, 1), Handle(Opcode::kOpenReference, 0, 0, 4, Buffer(), 1)}) {
+      EXPECT_EQ(request.status().code(), absl::StatusCode::kInternal);
+      EXPECT_THAT(std::string(request.status().message()), HasSubstr("before the image was"));
+    }
+    EXPECT_EQ(dir_.Read("held"), "old");
+  }
+
+  UniqueFd held_;
+  std::vector<std::string> judged_;
+};
+
+TEST_F(JudgedRequestsTest, NothingIsWrittenBeforeTheVerdict) {
+  Hold(absl::OkStatus());
+  ExpectHeld();
+  EXPECT_EQ(Complete(Opcode::kRead, 0, 0, 4, Buffer()).result, 4u);
+
+  EXPECT_EQ(StatusOf(*Proceed()), IoStatus::kOk);
+
+  EXPECT_THAT(judged_, testing::ElementsAre("qcow2"));
+  EXPECT_EQ(dir_.Read("held"), "");
+  Fill("new");
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 2, 0, 3, Buffer())), IoStatus::kOk);
+  EXPECT_EQ(dir_.Read("held"), "new");
+}
+
+TEST_F(JudgedRequestsTest, NothingIsWrittenAfterARefusal) {
+  Hold(absl::FailedPreconditionError("not safe"));
+  EXPECT_EQ(StatusOf(*Proceed()), IoStatus::kRefused);
+  EXPECT_EQ(files_.refusal().message(), "not safe");
+  EXPECT_EQ(files_.error().message(), "not safe");
+  ExpectHeld();
+}
+
+TEST_F(JudgedRequestsTest, OneVerdictIsGiven) {
+  EXPECT_THAT(std::string(Proceed().status().message()), HasSubstr("nobody waits"));
+  Hold(absl::FailedPreconditionError("not safe"));
+  EXPECT_TRUE(Proceed().ok());
+  EXPECT_THAT(std::string(Proceed().status().message()), HasSubstr("nobody waits"));
+  EXPECT_EQ(judged_.size(), 1u);
+}
+
+TEST_F(JudgedRequestsTest, WhatIsNoReportEndsTheJob) {
+  Hold(absl::OkStatus());
+  Fill("\xff\xff\xff\xff");
+  EXPECT_THAT(std::string(Handle(Opcode::kProceed, 0, 0, 4, Buffer()).status().message()),
+              HasSubstr("no well-formed report"));
+  EXPECT_THAT(std::string(Handle(Opcode::kProceed, 0, 0, 4097, Buffer()).status().message()),
+              HasSubstr("a report of 4097 bytes"));
+  EXPECT_THAT(judged_, testing::IsEmpty());
+  ExpectHeld();
+}
+
 TEST_F(RequestHandlerTest, ReadsIntoTheBuffer) {
   const abi::Completion completion = Complete(Opcode::kRead, 0, 4, 100, Buffer());
   EXPECT_EQ(StatusOf(completion), IoStatus::kOk);

@@ -99,6 +99,12 @@ absl::Status CheckSubmission(const abi::Submission& submission, uint64_t max_tra
         return broken("the length is not within a buffer", submission.length);
       }
       break;
+    case abi::Opcode::kProceed:
+      if (submission.offset != 0) return broken("an offset is not used", submission.offset);
+      if (submission.length == 0 || submission.length > max_transfer) {
+        return broken("the length is not within a buffer", submission.length);
+      }
+      break;
     case abi::Opcode::kBlockStatus:
       if (submission.length == 0) return broken("the length is zero", submission.length);
       break;

@@ -141,7 +141,12 @@ INSTANTIATE_TEST_SUITE_P(
     All, CheckSubmissionTest,
     testing::Values(
         BadSubmission{"OpcodeZero", {.opcode = 0}, "unknown opcode (0x0)"},
-        BadSubmission{"OpcodeTen", {.opcode = 10}, "unknown opcode"},
+        BadSubmission{"OpcodeEleven", {.opcode = 11}, "unknown opcode"},
+        BadSubmission{"ProceedWithNothing", {.opcode = 10}, "the length is not within a buffer"},
+        BadSubmission{
+            "ProceedWithTooMuch", {.opcode = 10, .length = kMaxTransfer + 1}, "the length is not"},
+        BadSubmission{
+            "ProceedWithOffset", {.opcode = 10, .offset = 1, .length = 8}, "an offset is not used"},
         BadSubmission{"OpcodeHuge", {.opcode = UINT32_MAX}, "unknown opcode"},
         BadSubmission{"Reserved0", {.opcode = 1, .length = 1, .reserved0 = 1}, "reserved0"},
         BadSubmission{"SourceSlot", {.opcode = 1, .length = 1, .source_slot = 1}, "source slot"},

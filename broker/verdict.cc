@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "hotcell/failure.h"
 #include "hotcell/text.h"
 
 namespace hotcell {
@@ -235,6 +236,19 @@ class Judgement {
 
 Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits) {
   return Judgement(reply, policy, limits).Run();
+}
+
+absl::Status VerdictStatus(const Verdict& verdict) {
+  constexpr size_t kMostReasons = 8;
+  if (verdict.safe()) return absl::OkStatus();
+  std::string text = "the image is not safe";
+  for (size_t i = 0; i < verdict.reasons.size() && i < kMostReasons; ++i) {
+    absl::StrAppend(&text, i == 0 ? ": " : "; ", verdict.reasons[i].text);
+  }
+  if (verdict.reasons.size() > kMostReasons) {
+    absl::StrAppend(&text, "; and ", verdict.reasons.size() - kMostReasons, " more reasons");
+  }
+  return WithFailureKind(absl::FailedPreconditionError(text), FailureKind::kUnsafe);
 }
 
 double Expansion(const InspectReply& reply) {

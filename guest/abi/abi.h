@@ -146,6 +146,9 @@ enum class Opcode : uint32_t {
               // short only at the end of the source, which is not a file that the job writes
   kCreateExtent = 9,  // slot: the target, offset: the number of an extent of it, from 0 on and each
                       // once, in order. result: the slot of its file, which is new and empty
+  kProceed = 10,  // buffer, length: a serialized hotcell.v1.Report with what was found out about
+                  // the file in slot, at most ArenaHeader::report_capacity bytes. kOk: the job may
+                  // write; kRefused: it is over. Once, in a job that asks for it
 };
 
 // Bytes of a file that are alike; those of two that follow each other may be.

@@ -1,5 +1,6 @@
 #include "guest/ops/dispatch.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -27,14 +28,44 @@ Status DecodeJob(std::span<const std::byte> bytes, hotcell_v1_Job& job) {
   return InvalidArgument(StrCat("the job cannot be decoded: ", PB_GET_ERROR(&stream)));
 }
 
-JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes) {
+Result<Inspection> RunInspect(IoChannel& io, const hotcell_v1_Job& job) {
+  const hotcell_v1_InspectJob& inspect = job.operation.inspect;
+  if (!inspect.has_source) return InvalidArgument("the job names no file to inspect");
+  return Examine(io, inspect.source,
+                 {.check = inspect.check, .max_virtual_size = job.max_virtual_size});
+}
+
+// Has the source judged; `report_capacity` is the most that the broker takes, bytes.
+Status AskToProceed(IoChannel& io, const hotcell_v1_Job& job, size_t report_capacity) {
+  const hotcell_v1_ConvertJob& convert = job.operation.convert;
+  if (!convert.has_source) return InvalidArgument("the job names no file to inspect");
+  Result<Inspection> inspection =
+      Examine(io, convert.source,
+              {.check = convert.inspect_check, .max_virtual_size = job.max_virtual_size});
+  if (!inspection.ok()) return inspection.status();
+  const ScopedBuffer buffer(io);
+  const auto area = buffer.span().first(std::min(report_capacity, io.buffer_size()));
+  const size_t size = WriteReport({.inspection = std::move(*inspection)}, area);
+  if (size == 0) return LimitExceeded("the report on this image does not fit");
+  const IoResult answer = io.Proceed(convert.source.slot, area.first(size));
+  return answer.ok() ? OkStatus() : IoError(answer, "convert the image");
+}
+
+Result<ConvertSummary> RunConvert(Lanes& lanes, const hotcell_v1_Job& job, size_t report_capacity) {
+  if (job.operation.convert.inspect) {
+    HOTCELL_RETURN_IF_ERROR(AskToProceed(lanes.main_channel(), job, report_capacity));
+  }
+  return Convert(lanes, job);
+}
+
+JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes, size_t report_capacity) {
   // Some 20 KiB: too much for a stack that has others to carry.
   const auto job = std::make_unique<hotcell_v1_Job>();
   if (Status decoded = DecodeJob(bytes, *job); !decoded.ok()) return {.error = std::move(decoded)};
 
   switch (job->which_operation) {
     case hotcell_v1_Job_convert_tag: {
-      Result<ConvertSummary> summary = Convert(lanes, *job);
+      Result<ConvertSummary> summary = RunConvert(lanes, *job, report_capacity);
       if (!summary.ok()) return {.error = summary.status()};
       return {.convert = std::move(*summary)};
     }
@@ -59,7 +90,7 @@ JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes) {
       return {.check = std::move(*summary)};
     }
     case hotcell_v1_Job_inspect_tag: {
-      Result<Inspection> inspection = Examine(lanes.main_channel(), *job);
+      Result<Inspection> inspection = RunInspect(lanes.main_channel(), *job);
       if (!inspection.ok()) return {.error = inspection.status()};
       return {.inspection = std::move(*inspection)};
     }
@@ -81,7 +112,7 @@ JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes) {
 }  // namespace
 
 size_t RunJob(Lanes& lanes, std::span<const std::byte> job, std::span<std::byte> report_area) {
-  return WriteReport(RunOperation(lanes, job), report_area);
+  return WriteReport(RunOperation(lanes, job, report_area.size()), report_area);
 }
 
 }  // namespace hotcell::guest

@@ -128,13 +128,12 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
 
 }  // namespace
 
-Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_InspectJob& inspect = job.operation.inspect;
-  if (!inspect.has_source) return InvalidArgument("the job names no file to inspect");
-  const FileHandle file = {.slot = inspect.source.slot, .size = inspect.source.size};
+Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
+                           const InspectOptions& wanted) {
+  const FileHandle file = {.slot = source.slot, .size = source.size};
   auto matching = ProbeAllFormats(io, file);
   if (!matching.ok()) return matching.status();
-  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, inspect.source.format);
+  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, source.format);
   if (!chosen.ok()) return chosen.status();
   const FormatDriver& format = **chosen;
   auto signatures = FindSignatures(io, file);
@@ -147,7 +146,7 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
       inspection.other_formats.emplace_back(other->name);
     }
   }
-  const OpenOptions options = {.max_virtual_size = job.max_virtual_size, .describe_only = true};
+  const OpenOptions options = {.max_virtual_size = wanted.max_virtual_size, .describe_only = true};
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
   if (!reader.ok()) {
     inspection.failure = reader.status();
@@ -155,11 +154,11 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job) {
   }
   inspection.info = (*reader)->Describe();
   if (format.survey != nullptr) {
-    inspection.survey.set_thorough(inspect.check);
+    inspection.survey.set_thorough(wanted.check);
     inspection.failure = format.survey(io, file, inspection.survey);
     if (!inspection.failure.ok()) return inspection;
   }
-  LookDeeper(io, format, file, options, inspect.check, inspection);
+  LookDeeper(io, format, file, options, wanted.check, inspection);
   return inspection;
 }
 

@@ -2,6 +2,7 @@
 #ifndef HOTCELL_GUEST_OPS_INSPECTION_H_
 #define HOTCELL_GUEST_OPS_INSPECTION_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,11 +29,17 @@ struct Inspection {
   Status check_failure;  // of looking at its tables, as far as they were looked at
 };
 
-// Finds out all it can, whatever fails. With job.operation.inspect.check it looks at all of the
-// image's tables, with the format's check where there is one; without, at those that lead to the
-// start and the end of the disk. Opens no file that the image refers
-// to. An error means that the file could not be read. Precondition: job.which_operation is inspect.
-Result<Inspection> Examine(IoChannel& io, const hotcell_v1_Job& job);
+struct InspectOptions {
+  // Look at all of the image's tables, with the format's check where there is one; otherwise at
+  // those that lead to the start and the end of the disk.
+  bool check = true;
+  uint64_t max_virtual_size = 0;  // bytes; a bigger disk is not looked into; 0: no limit
+};
+
+// Finds out all it can, whatever fails. Opens no file that the image refers to. An error means that
+// the file could not be read.
+Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
+                           const InspectOptions& options);
 
 }  // namespace hotcell::guest
 

@@ -74,6 +74,11 @@ class IoChannel {
   // are asked for from 0 on and in order. value: its slot.
   virtual IoResult CreateExtent(uint32_t target_slot, uint32_t number) = 0;
 
+  // Hands over what was found out about the file in `slot`, as a hotcell.v1.Report that lies in one
+  // of the channel's buffers. Until the answer is OK nothing may be written. Once, in a job that
+  // asks for it.
+  virtual IoResult Proceed(uint32_t slot, std::span<const std::byte> report) = 0;
+
   // Buffers taken and not released. The pool is the channel's; AcquireBuffer() fails the job
   // (panic) when none is left, so callers hold a known number: an op at most buffer_count() - 2,
   // metadata readers at most one at a time.

@@ -132,6 +132,7 @@ IoResult NativeChannel::Execute(const NativeRequest& request, std::byte* data) {
       return ExecuteCopy(request, *file);
     case abi::Opcode::kOpenReference:
     case abi::Opcode::kCreateExtent:
+    case abi::Opcode::kProceed:
       break;
   }
   ContractBroken("an unknown request");
@@ -210,6 +211,14 @@ IoResult NativeChannel::CreateExtent(uint32_t target_slot, uint32_t number) {
   std::unique_ptr<NativeFile> file = files_.extent_opener_(number);
   if (file == nullptr) return {.status = IoStatus::kIoError, .value = EIO};
   return {.value = files_.Add(std::move(file)).slot};
+}
+
+IoResult NativeChannel::Proceed(uint32_t slot, std::span<const std::byte> report) {
+  ++request_count_;
+  Drain(pending_.size());
+  CheckData({.opcode = abi::Opcode::kProceed, .slot = slot, .length = report.size()},
+            report.data());
+  return {.status = files_.judge_ ? files_.judge_(slot, report) : IoStatus::kRefused};
 }
 
 std::byte* NativeChannel::AcquireBuffer() {

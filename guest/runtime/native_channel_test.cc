@@ -121,6 +121,21 @@ TEST_F(NativeChannelTest, ReferencesAreRefusedUnlessAllowed) {
   EXPECT_EQ(opened.value2, 42u);
 }
 
+TEST_F(NativeChannelTest, AJudgeSaysWhetherToProceed) {
+  const FileHandle file = Add({});
+  const ScopedBuffer buffer(io_);
+  EXPECT_EQ(io_.Proceed(file.slot, buffer.span().first(3)).status, IoStatus::kRefused);
+  size_t judged = 0;
+  files_.set_judge([&](uint32_t /*slot*/, std::span<const std::byte> report) {
+    judged = report.size();
+    return IoStatus::kOk;
+  });
+
+  EXPECT_TRUE(io_.Proceed(file.slot, buffer.span().first(3)).ok());
+
+  EXPECT_EQ(judged, 3u);
+}
+
 TEST_F(NativeChannelDeathTest, BreachesOfTheContractAbort) {
   const FileHandle file = Add(std::vector<std::byte>(100));
   std::byte* const buffer = io_.buffer(0);

@@ -235,6 +235,10 @@ IoResult RingChannel::CreateExtent(uint32_t target_slot, uint32_t number) {
                       .offset = number}));
 }
 
+IoResult RingChannel::Proceed(uint32_t slot, std::span<const std::byte> report) {
+  return Wait(SubmitData(abi::Opcode::kProceed, slot, 0, report));
+}
+
 std::byte* RingChannel::AcquireBuffer() {
   HOTCELL_CHECK(!free_buffers_.empty());
   std::byte* const buffer = free_buffers_.back();

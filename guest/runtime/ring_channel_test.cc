@@ -211,6 +211,16 @@ TEST_F(RingChannelTest, AReferenceTravelsAsANameInABuffer) {
   EXPECT_EQ(std::memcmp(arena_.bytes() + broker_.last().buffer, "base.img", 8), 0);
 }
 
+TEST_F(RingChannelTest, WhatWasFoundTravelsInABuffer) {
+  std::thread broker([this] { broker_.Run(port_, 1, 0); });
+  EXPECT_TRUE(io_.Proceed(3, Buffer(1).first(100)).ok());
+  broker.join();
+  EXPECT_EQ(broker_.last().opcode, static_cast<uint32_t>(abi::Opcode::kProceed));
+  EXPECT_EQ(broker_.last().slot, 3u);
+  EXPECT_EQ(broker_.last().length, 100u);
+  EXPECT_EQ(broker_.last().buffer, kBuffersOffset + (kLane * kBuffers + 1) * kBufferSize);
+}
+
 TEST_F(RingChannelTest, ANameTooLongToAskForIsRefusedUnasked) {
   const std::string name(abi::kMaxReferenceName + 1, 'x');
   EXPECT_EQ(io_.OpenReference(0, ReferenceKind::kBackingFile, name).status, IoStatus::kRefused);

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -23,6 +24,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "hotcell/failure.h"
+#include "hotcell/verdict.h"
 
 namespace hotcell {
 namespace {
@@ -253,6 +256,81 @@ TEST_F(EngineTest, ClosedSourceIsRefused) {
   request.target_fd = target.fd();
 
   EXPECT_FALSE(engine_->Convert(request).ok());
+}
+
+// Conversions of a qcow2 image that is judged first.
+class InspectFirstTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    EngineTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    const MemoryFile disk(DiskContent(kMebibyte));
+    ASSERT_TRUE(engine_->Convert(Request(disk, "raw", source_, "qcow2")).ok());
+  }
+
+  // With `policy`; what is found is kept.
+  absl::StatusOr<ConvertReply> Convert(const VerdictPolicy& policy) {
+    ConvertRequest request = Request(source_, "", target_, "raw");
+    request.inspect = InspectFirst{.judge = [&](const InspectReply& reply) {
+      if (before_verdict_) before_verdict_();
+      found_ = reply;
+      return VerdictStatus(Judge(reply, policy, request.options.limits));
+    }};
+    return engine_->Convert(request);
+  }
+
+  MemoryFile source_;
+  MemoryFile target_{"what the target was before"};
+  std::function<void()> before_verdict_;
+  InspectReply found_;
+};
+
+TEST_F(InspectFirstTest, SafeImageIsConverted) {
+  const auto reply = Convert({});
+
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(found_.inspection.format(), "qcow2");
+  EXPECT_EQ(found_.inspection.info().virtual_size(), kMebibyte);
+  EXPECT_TRUE(found_.inspection.has_check());
+  EXPECT_EQ(found_.file_size, source_.Content().size());
+  EXPECT_TRUE(target_.Content() == DiskContent(kMebibyte));
+}
+
+TEST_F(InspectFirstTest, UnsafeImageLeavesTheTargetAsItWas) {
+  const absl::Status status = Convert({.max_virtual_size = 4096}).status();
+
+  EXPECT_EQ(FailureKindOf(status), FailureKind::kUnsafe) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("more than the 4096 allowed"));
+  EXPECT_EQ(target_.Content(), "what the target was before");
+}
+
+TEST_F(InspectFirstTest, FileThatCannotBeOpenedIsJudgedAsWell) {
+  source_.Write(4, std::string(4, '\xff'));  // the version
+
+  const absl::Status status = Convert({}).status();
+
+  EXPECT_EQ(FailureKindOf(status), FailureKind::kUnsafe) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the image cannot be opened"));
+  EXPECT_EQ(target_.Content(), "what the target was before");
+}
+
+TEST_F(InspectFirstTest, ChangeOfTheSourceIsAnError) {
+  before_verdict_ = [this] { source_.Write(0, "Q"); };  // as it was
+
+  const absl::Status status = Convert({}).status();
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'source' changed while it was read"));
+}
+
+TEST_F(InspectFirstTest, OneImageIsJudged) {
+  ConvertRequest request = Request(source_, "", target_, "raw");
+  request.more_sources = {request.source};
+  request.inspect = InspectFirst{.judge = [](const InspectReply&) { return absl::OkStatus(); }};
+  EXPECT_EQ(engine_->Convert(request).status().code(), absl::StatusCode::kInvalidArgument);
+  request.more_sources.clear();
+  request.inspect->judge = nullptr;
+  EXPECT_EQ(engine_->Convert(request).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(EngineTest, EightThreadsDoNotDisturbEachOther) {

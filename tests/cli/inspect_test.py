@@ -253,6 +253,43 @@ def _policy(_):
     _check_safe("image.qed", "--allow-format=qed")
 
 
+def _convert(*arguments):
+    result = programs.hotcell("convert", "--inspect", "--output=json", *arguments)
+    return result, json.loads(result.stdout)
+
+
+def _before_a_conversion(_):
+    """convert --inspect: the verdict first, the output only if it is good."""
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", content.pattern(), "image.qcow2")
+    result, document = _convert("--allow-format=qcow2", "image.qcow2", "out.raw")
+    harness.check_equal(result.returncode, 0, f"safe: exit status, {result.stderr!r}")
+    harness.check_equal(sorted(document), ["convert", "inspect"], "safe: document")
+    harness.check(document["inspect"]["safe"], "safe: verdict")
+    with open(content.pattern(), "rb") as disk, open("out.raw", "rb") as out:
+        harness.check(disk.read() == out.read(), "safe: the output is the disk")
+    programs.qemu_img("create", "-q", "-f", "qcow2", "-F", "raw", "-b", content.pattern(),
+                      "top.qcow2")
+    with open("out.raw", "wb") as out:
+        out.write(b"old")
+    for arguments, code in ((["--allow-format=raw", "image.qcow2"], "format-not-allowed"),
+                            (["--max-virtual-size=1M", "--no-check", "image.qcow2"], "too-big"),
+                            (["-n", "--max-virtual-size=1M", "image.qcow2"], "too-big"),
+                            (["--follow-references=/", "top.qcow2"], "reference")):
+        result, document = _convert(*arguments, "out.raw")
+        harness.check_equal(result.returncode, 2, f"{arguments}: exit status, {result.stderr!r}")
+        _validator().validate(document)
+        harness.check_equal([reason["code"] for reason in document["inspect"]["reasons"]], [code],
+                            f"{arguments}: reasons")
+        harness.check(b"the image is not safe: " in result.stderr, result.stderr)
+        with open("out.raw", "rb") as out:
+            harness.check_equal(out.read(), b"old", f"{arguments}: output")
+    for arguments in (["--no-check", "image.qcow2", "new"], ["--inspect", "a", "b", "new"]):
+        harness.check_equal(programs.hotcell("convert", *arguments).returncode, 1, f"{arguments}")
+    harness.check(not os.path.exists("new"), "a command line that makes no sense left a file")
+
+
 def _human(_):
     programs.require_kvm()
     programs.require_program("qemu-img")
@@ -283,4 +320,4 @@ if __name__ == "__main__":
                   "foreign-marks-on-raw-disks": _foreign_marks_on_raw_disks,
                   "nested-images": _nested_images,
                   "nested-images-in-snapshots": _nested_images_in_snapshots, "damage": _damage, "unknown-features": _unknown_features,
-                  "encrypted": _encrypted, "policy": _policy, "human": _human, "errors": _errors})
+                  "encrypted": _encrypted, "policy": _policy, "before-a-conversion": _before_a_conversion, "human": _human, "errors": _errors})

@@ -16,6 +16,7 @@ _hotcell_options() {
     convert)
       echo "-B -C -c -F -f -l -m -n -o -O -p -q -r -S -t -T -U -W --source-format --target-format --snapshot
         --progress --quiet --force-share --image-opts --target-is-zero --backing --follow-references --lanes --output --stats
+        --inspect --allow-format --max-reader-memory --max-expansion --max-virtual-size --no-check
         $_hotcell_common"
       ;;
     create) echo "-b -F -f -o -q -u $_hotcell_common" ;;

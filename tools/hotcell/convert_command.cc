@@ -5,6 +5,8 @@
 
 #include "absl/time/clock.h"
 #include "hotcell/engine.h"
+#include "hotcell/failure.h"
+#include "hotcell/verdict.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/convert_options.h"
 #include "tools/hotcell/convert_stats.h"
@@ -17,6 +19,7 @@
 #include "tools/hotcell/target.h"
 #include "tools/hotcell/target_backing.h"
 #include "tools/hotcell/text.h"
+#include "tools/hotcell/verdict_report.h"
 
 namespace hotcell::cli {
 namespace {
@@ -73,10 +76,29 @@ absl::Status CancelledBy(int signal, const ConvertOptions& options, bool in_plac
                                   in_place ? "' is half-written" : "' is as it was before"));
 }
 
-void PrintResult(const ConvertOptions& options, const ConvertReply& reply, const JobCost& cost) {
+// `verdict` is what comes of it; both are the job's until it has ended.
+InspectFirst JudgeBefore(const ConvertOptions& options, InspectReport& verdict) {
+  verdict.filename = options.source_paths.front();
+  const auto judge = [&](const InspectReply& reply) {
+    verdict.reply = reply;
+    verdict.verdict = Judge(reply, options.verdict.policy, options.common.limits);
+    return VerdictStatus(verdict.verdict);
+  };
+  return {.check = options.verdict.check, .judge = judge};
+}
+
+// Of an image that is not converted. The document is that of `inspect`.
+int PrintRefusal(const absl::Status& status, const InspectReport& verdict, OutputFormat format) {
+  const int exit_status = ReportError(kName, status, OutputFormat::kHuman);
+  if (format == OutputFormat::kJson) Print(InspectJson(verdict) + "\n");
+  return exit_status;
+}
+
+void PrintResult(const ConvertOptions& options, const ConvertReply& reply, const JobCost& cost,
+                 const InspectReport* verdict) {
   if (!options.quiet) PrintWarnings(kName, reply.warnings);
   if (options.common.format == OutputFormat::kJson) {
-    Print(ConvertReplyJson(reply, cost, options.stats) + "\n");
+    Print(ConvertReplyJson(reply, cost, options.stats, verdict) + "\n");
   } else if (options.stats) {
     Print(ConvertStatsText(reply, cost));
   }
@@ -124,6 +146,9 @@ int Convert(const ConvertOptions& options) {
       request.target_format, request.target_options,
       [&](const std::string& path) { return CheckExtent(options, *sources, path); });
 
+  InspectReport verdict;
+  if (options.inspect) request.inspect = JudgeBefore(options, verdict);
+
   const absl::Time start = absl::Now();
   progress.Begin();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
@@ -131,6 +156,7 @@ int Convert(const ConvertOptions& options) {
       reply.ok() ? target->Commit(request.target_cache != CacheMode::kUnsafe) : reply.status();
   if (!status.ok()) {
     progress.Abandon();
+    if (FailureKindOf(status) == FailureKind::kUnsafe) return PrintRefusal(status, verdict, format);
     if (signals.caught() == 0) return fail(status);
     (void)fail(CancelledBy(signals.caught(), options, target->in_place()));
     return kExitSignalBase + signals.caught();
@@ -138,7 +164,7 @@ int Convert(const ConvertOptions& options) {
   progress.Finish();
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (options.stats) (*engine)->ReapWorkers();  // the worker's share is known once it is gone
-  PrintResult(options, *reply, MeasureCost(seconds));
+  PrintResult(options, *reply, MeasureCost(seconds), options.inspect ? &verdict : nullptr);
   return kExitOk;
 }
 

@@ -23,6 +23,7 @@ enum ConvertOption : int {
   kStats,
   kImageOpts,
   kTargetIsZero,
+  kInspect,
 };
 
 constexpr OptionSpec kOptions[] = {
@@ -33,6 +34,7 @@ constexpr OptionSpec kOptions[] = {
     {'f', "source-format", true},
     {kImageOpts, "image-opts", false},
     {kTargetIsZero, "target-is-zero", false},
+    {kInspect, "inspect", false},
     {'l', "snapshot", true},
     {'m', nullptr, true},
     {'n', nullptr, false},
@@ -152,8 +154,12 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
     case kStats:
       options.stats = true;
       return absl::OkStatus();
+    case kInspect:
+      options.inspect = true;
+      return absl::OkStatus();
     default:
-      return ApplyCommonOption(id, value, options.common);
+      return IsVerdictOption(id) ? ApplyVerdictOption(id, value, options.verdict)
+                                 : ApplyCommonOption(id, value, options.common);
   }
 }
 
@@ -207,6 +213,15 @@ absl::Status CheckCombination(const ConvertOptions& options) {
   if (request.copy_offload && options.has_sparse_size) {
     return absl::InvalidArgumentError("-C does not look for the zeroes that -S is about");
   }
+  if (options.verdict.given && !options.inspect) {
+    return absl::InvalidArgumentError(
+        "--allow-format, --max-virtual-size, --max-reader-memory, --max-expansion and --no-check "
+        "are "
+        "for the verdict of --inspect");
+  }
+  if (options.inspect && !request.more_sources.empty()) {
+    return absl::InvalidArgumentError("--inspect takes one input");
+  }
   return absl::OkStatus();
 }
 
@@ -214,7 +229,7 @@ absl::Status CheckCombination(const ConvertOptions& options) {
 
 absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options) {
   const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
+      argc, argv, WithImageOptions(WithVerdictOptions(kOptions)), kRefused,
       [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
   if (!operands.ok()) return operands.status();
   if (options.common.help || options.list_target_options) return absl::OkStatus();

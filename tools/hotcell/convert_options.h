@@ -8,6 +8,7 @@
 #include "hotcell/engine.h"
 #include "tools/hotcell/common_options.h"
 #include "tools/hotcell/target_backing.h"
+#include "tools/hotcell/verdict_options.h"
 
 namespace hotcell::cli {
 
@@ -15,9 +16,11 @@ namespace hotcell::cli {
 struct ConvertOptions {
   std::vector<std::string> source_paths;  // of request.source and request.more_sources
   std::string target_path;
-  // All but the file descriptors, the target's backing image and JobOptions.
+  // All but the file descriptors, the target's backing image, JobOptions and InspectFirst.
   ConvertRequest request;
-  TargetBacking backing;           // -B, -F
+  TargetBacking backing;  // -B, -F
+  VerdictOptions verdict;
+  bool inspect = false;            // --inspect
   bool image_opts = false;         // --image-opts
   bool has_source_format = false;  // -f
   bool has_sparse_size = false;    // -S

@@ -124,7 +124,8 @@ std::string ConvertStatsText(const ConvertReply& reply, const JobCost& cost) {
   return out + StatsText(reply.worker, cost);
 }
 
-std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, bool stats) {
+std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, bool stats,
+                             const InspectReport* verdict) {
   Json warnings = Json::Array();
   for (const std::string& warning : reply.warnings) warnings.AppendString(warning);
   Json convert = Json::Object();
@@ -135,6 +136,7 @@ std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, boo
   if (stats) convert.Set("stats", StatsJson(reply.worker, cost));
   Json document = Json::Object();
   document.Set("convert", std::move(convert));
+  if (verdict != nullptr) document.Set("inspect", InspectValue(*verdict));
   return document.Dump();
 }
 

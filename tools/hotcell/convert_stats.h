@@ -7,6 +7,7 @@
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/json.h"
+#include "tools/hotcell/verdict_report.h"
 
 namespace hotcell::cli {
 
@@ -25,8 +26,10 @@ Json StatsJson(const WorkerReport& worker, const JobCost& cost);
 
 // StatsText and StatsJson with what a conversion adds.
 std::string ConvertStatsText(const ConvertReply& reply, const JobCost& cost);
-// {"convert": {...}}; with `stats`, all of the above in it.
-std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, bool stats);
+// {"convert": {...}}; with `stats`, all of the above in it; with a verdict, as well what `inspect`
+// has under "inspect".
+std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, bool stats,
+                             const InspectReport* verdict = nullptr);
 
 }  // namespace hotcell::cli
 

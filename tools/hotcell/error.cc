@@ -145,6 +145,8 @@ int FailureExitStatus(const absl::Status& status) {
       return kExitGuestFault;
     case FailureKind::kKvm:
       return kExitKvmError;
+    case FailureKind::kUnsafe:
+      return kExitUnsafe;
     case FailureKind::kWorkerDied:
     case FailureKind::kWorkerProtocol:
       return kExitWorkerFailed;

@@ -18,7 +18,7 @@ inline constexpr int kExitCorrupt = 2;
 inline constexpr int kExitLeaks = 3;
 inline constexpr int kExitCheckUnsupported = 63;  // the format has no check
 
-// `hotcell inspect`: the file was looked at and is not safe.
+// `hotcell inspect` and `convert --inspect`: the file was looked at and is not safe.
 inline constexpr int kExitUnsafe = 2;
 
 // A job that was ended for what its worker or its guest did, whichever command started it. As

@@ -40,6 +40,13 @@ Files that an image refers to are not opened unless you say so:
   --backing NAME=FILE        open FILE where the image says NAME (written as in the error)
   --follow-references=DIR    open what is below DIR, without symbolic links
 
+Not without a verdict:
+  --inspect         judge INPUT first, as 'hotcell inspect' does, and convert it only if it is
+                    safe: both read the same open file, and nothing is written before. An
+                    image that names other files is not safe, allowed or not
+  --allow-format, --max-virtual-size, --max-reader-memory, --max-expansion, --no-check
+                    what is safe, as in 'hotcell help inspect'
+
 Limits and confinement:
   --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU; one for an image
                     of at most 1 MiB that refers to no other)
@@ -58,7 +65,8 @@ Other:
   --worker FILE, --kvm FILE  the worker program and the KVM device to use
   -h, --help        this text
 
-Exit status: 0 done, 1 error, 130 and 143 cancelled by SIGINT and SIGTERM.
+Exit status: 0 done, 1 error, 2 not safe (--inspect), 130 and 143 cancelled by SIGINT and
+SIGTERM.
 )";
 
 inline constexpr std::string_view kCreateHelp =

@@ -1,9 +1,7 @@
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_split.h"
 #include "hotcell/engine.h"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/command.h"
@@ -12,51 +10,32 @@
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/signals.h"
-#include "tools/hotcell/size.h"
 #include "tools/hotcell/text.h"
+#include "tools/hotcell/verdict_options.h"
 #include "tools/hotcell/verdict_report.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "inspect";
-constexpr uint64_t kMostExpansion = 1ull << 40;
 
 enum InspectOption : int {
-  kAllowFormat = kFirstLongOption,
-  kMaxExpansion,
-  kMaxReaderMemory,
-  kMaxVirtualSize,
-  kNoCheck,
-  kOutput,
+  kOutput = kFirstLongOption,
 };
 
 constexpr OptionSpec kOptions[] = {
     {'f', "format", true},
     {'q', "quiet", false},
     {'U', "force-share", false},
-    {kAllowFormat, "allow-format", true},
-    {kMaxExpansion, "max-expansion", true},
-    {kMaxReaderMemory, "max-reader-memory", true},
-    {kMaxVirtualSize, "max-virtual-size", true},
-    {kNoCheck, "no-check", false},
     {kOutput, "output", true},
 };
 
 struct InspectOptions {
   InspectRequest request;  // all but the file descriptor and JobOptions
-  VerdictPolicy policy;
+  VerdictOptions verdict;
   bool quiet = false;
   CommonOptions common;
 };
-
-absl::Status AddAllowedFormats(std::string_view text, VerdictPolicy& policy) {
-  for (const std::string& name : std::vector<std::string>(absl::StrSplit(AbslView(text), ','))) {
-    if (absl::Status status = CheckSourceFormat(name); !status.ok()) return status;
-    policy.allowed_formats.push_back(name);
-  }
-  return absl::OkStatus();
-}
 
 absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options) {
   switch (id) {
@@ -68,30 +47,6 @@ absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options
       return absl::OkStatus();
     case 'U':  // no image is locked
       return absl::OkStatus();
-    case kAllowFormat:
-      return AddAllowedFormats(value, options.policy);
-    case kMaxExpansion: {
-      const absl::StatusOr<uint64_t> most =
-          ParseCount(value, "disk bytes for each of the file", 1, kMostExpansion);
-      if (!most.ok()) return most.status();
-      options.policy.max_expansion = *most;
-      return absl::OkStatus();
-    }
-    case kMaxReaderMemory: {
-      const absl::StatusOr<uint64_t> size = ParseSize(value);
-      if (!size.ok()) return size.status();
-      options.policy.max_reader_memory = *size;
-      return absl::OkStatus();
-    }
-    case kMaxVirtualSize: {
-      const absl::StatusOr<uint64_t> size = ParseSize(value);
-      if (!size.ok()) return size.status();
-      options.policy.max_virtual_size = std::max<uint64_t>(*size, 1);
-      return absl::OkStatus();
-    }
-    case kNoCheck:
-      options.request.check = false;
-      return absl::OkStatus();
     case kOutput: {
       const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
       if (!format.ok()) return format.status();
@@ -99,14 +54,15 @@ absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options
       return absl::OkStatus();
     }
     default:
-      return ApplyCommonOption(id, value, options.common);
+      return IsVerdictOption(id) ? ApplyVerdictOption(id, value, options.verdict)
+                                 : ApplyCommonOption(id, value, options.common);
   }
 }
 
 absl::Status Parse(int argc, char** argv, InspectOptions& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
   const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), {},
+      argc, argv, WithImageOptions(WithVerdictOptions(kOptions)), {},
       [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
@@ -128,6 +84,7 @@ int Inspect(const InspectOptions& options) {
   const JobSignals signals(cancellation);
   InspectRequest request = options.request;
   request.source.fd = file->fd();
+  request.check = options.verdict.check;
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
   absl::StatusOr<InspectReply> reply = (*engine)->Inspect(request);
@@ -136,7 +93,7 @@ int Inspect(const InspectOptions& options) {
     return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
   }
   InspectReport report = {.filename = path, .reply = *std::move(reply)};
-  report.verdict = Judge(report.reply, options.policy, options.common.limits);
+  report.verdict = Judge(report.reply, options.verdict.policy, options.common.limits);
   if (format == OutputFormat::kJson) {
     Print(InspectJson(report) + "\n");
   } else if (!options.quiet) {

@@ -75,7 +75,7 @@ Json CheckJson(const v1::CheckReport& check) {
 
 }  // namespace
 
-std::string InspectJson(const InspectReport& report) {
+Json InspectValue(const InspectReport& report) {
   const v1::Inspection& inspection = report.reply.inspection;
   Json others = Json::Array();
   for (const std::string& other : inspection.other_formats()) others.AppendString(other);
@@ -97,8 +97,12 @@ std::string InspectJson(const InspectReport& report) {
   if (inspection.has_info()) json.SetNumber("reader-memory", inspection.reader_memory());
   if (inspection.has_info()) json.Set("image", ImageJson(report.reply));
   if (inspection.has_check()) json.Set("check", CheckJson(inspection.check()));
+  return json;
+}
+
+std::string InspectJson(const InspectReport& report) {
   Json document = Json::Object();
-  document.Set("inspect", std::move(json));
+  document.Set("inspect", InspectValue(report));
   return document.Dump();
 }
 

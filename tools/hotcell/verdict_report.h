@@ -6,6 +6,7 @@
 
 #include "hotcell/engine.h"
 #include "hotcell/verdict.h"
+#include "tools/hotcell/json.h"
 
 namespace hotcell::cli {
 
@@ -19,6 +20,9 @@ struct InspectReport {
 std::string InspectText(const InspectReport& report);
 // As docs/schema/inspect.json describes; no newline at the end.
 std::string InspectJson(const InspectReport& report);
+
+// What that document has under "inspect".
+Json InspectValue(const InspectReport& report);
 
 }  // namespace hotcell::cli
 

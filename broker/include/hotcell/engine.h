@@ -128,6 +128,20 @@ struct ExtentFile {
 // Makes the file of extent `number`. Called once for each, from 0 on, on a thread of the job.
 using ExtentOpener = std::function<absl::StatusOr<ExtentFile>(uint32_t number)>;
 
+struct InspectReply;
+
+// Looks at the image before it is converted, in the same job: what is judged is what is converted.
+// Nothing is written before `judge` has said OK, the target keeps what is in it, and no file that
+// the image names is opened, whatever the guest does. Whoever can write to the source while it is
+// read can still give one reader this and another that; Convert() fails when the file's size or
+// times show it.
+struct InspectFirst {
+  bool check = true;  // as InspectRequest's
+  // Called once, on a thread of the job, with a reply whose `worker` says nothing. An error, such
+  // as VerdictStatus() of verdict.h makes, ends the job and is Convert()'s.
+  std::function<absl::Status(const InspectReply&)> judge;
+};
+
 struct ConvertRequest {
   ImageSource source;
   // Follow it on the target's disk, each rounded up to whole sectors of 512 bytes.
@@ -155,6 +169,8 @@ struct ConvertRequest {
   // The target may consist of several files, as VMDKs of some subformats do. They share
   // Limits::output_bytes with it. Null: it is one file.
   ExtentOpener open_extent;
+  // `source` is then alone.
+  std::optional<InspectFirst> inspect;
   // 0: as many as there are CPUs in the affinity mask; one for a file that is next to empty.
   uint32_t lanes = 0;
   CacheMode target_cache = CacheMode::kUnsafe;

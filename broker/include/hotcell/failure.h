@@ -47,6 +47,7 @@ enum class FailureKind {
   // What the image holds, as an honest guest tells it.
   kImage,      // damaged, or of a kind that is not read
   kReference,  // names another file, which ReferencePolicy does not allow
+  kUnsafe,     // judged and found wanting (VerdictStatus())
 };
 
 // Of an error of Engine's.

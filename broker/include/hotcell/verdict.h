@@ -39,6 +39,10 @@ struct Verdict {
 
 Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits);
 
+// OK when it is safe; otherwise an error of FailureKind::kUnsafe with the reasons, for
+// InspectFirst::judge.
+absl::Status VerdictStatus(const Verdict& verdict);
+
 // Disk bytes for each byte of the file; 0: unknown.
 double Expansion(const InspectReply& reply);
 

@@ -160,6 +160,7 @@ absl::StatusOr<ConvertReply> HostileGuestTest::ConvertWith(const Engine& engine,
   request.lanes = job.lanes;
   request.references = references_;
   request.open_extent = open_extent_;
+  request.inspect = inspect_;
   request.options = options_;
   return engine.Convert(request);
 }

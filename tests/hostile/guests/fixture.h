@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -104,6 +105,7 @@ class HostileGuestTest : public testing::Test {
   JobOptions options_;
   ReferencePolicy references_;
   ExtentOpener open_extent_;
+  std::optional<InspectFirst> inspect_;
 
  private:
   struct Resources {

@@ -78,7 +78,7 @@ TEST_P(HostileRequests, EndAsStated) {
 
 const RequestCase kOpcodes[] = {
     {"OpcodeZero", {{}}, BrokeTheRings("unknown opcode \\(0x0\\)")},
-    {"OpcodeTen", {{.opcode = 10}}, BrokeTheRings("unknown opcode \\(0xa\\)")},
+    {"OpcodeEleven", {{.opcode = 11}}, BrokeTheRings("unknown opcode \\(0xb\\)")},
     {"OpcodeHuge", {{.opcode = UINT32_MAX}}, BrokeTheRings("unknown opcode \\(0xffffffff\\)")},
     {"ReservedIsSet",
      {With(Read(0, 512), [](Submission& r) { r.reserved0 = 1; })},

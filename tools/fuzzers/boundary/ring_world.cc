@@ -308,6 +308,8 @@ void World::Apply(const abi::Submission& request, const abi::Completion& complet
       file.bytes.replace(request.offset, piece.size(), piece);
       break;
     }
+    case abi::Opcode::kProceed:  // the world has no judge, so that it breaks the contract
+      break;
     case abi::Opcode::kCreateExtent: {
       if (!options_.extents) return expect(abi::IoStatus::kRefused, 0);
       if (request.offset >= abi::kMaxExtents) return expect(abi::IoStatus::kQuota, 0);
