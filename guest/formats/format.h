@@ -208,6 +208,9 @@ struct FormatDriver {
   // to write, so that a trailer scores only where it accounts for the whole file. nullptr: the
   // format has none.
   int (*probe_tail)(std::span<const std::byte> tail, uint64_t file_size) = nullptr;
+  // Whether the trailer does, where that takes reading more of the file; false: it is none of the
+  // format's own. nullptr: `probe_tail` knows.
+  bool (*accounts_for_file)(IoChannel& io, const FileHandle& file) = nullptr;
   // The format is known only to be refused: `open` says why and what to do instead.
   bool refused = false;
   // Looks at what a reader may pass over and others do not: header-level facts, whose cost does not
@@ -230,7 +233,8 @@ Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
 // the file starts with a partition table: then it comes before those that show only at the end.
 Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file);
 // The same of a file of `size` bytes that begins with `head` and ends with `tail`: kProbeHeadSize
-// and kProbeTailSize bytes, or all that there are. A shorter `head` is filled up with zeroes.
+// and kProbeTailSize bytes, or all that there are; a shorter `head` is filled up with zeroes. What
+// trailers say of the rest is believed.
 std::vector<const FormatDriver*> ProbeBytes(std::span<const std::byte> head,
                                             std::span<const std::byte> tail, uint64_t size);
 

@@ -48,4 +48,18 @@ Status ReadResourceFork(IoChannel& io, const FileHandle& file, const ImageTraile
   return OkStatus();
 }
 
+Result<ChunkTable> ReadChunks(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer) {
+  ChunkTable table(trailer.sectors, trailer.data_fork, trailer.end);
+  if (trailer.resource_fork_length > 0) {
+    HOTCELL_RETURN_IF_ERROR(ReadResourceFork(io, file, trailer, table));
+  } else if (trailer.xml_length > 0) {
+    PropertyListScanner scanner(table);
+    HOTCELL_RETURN_IF_ERROR(ReadPropertyList(io, file, trailer, scanner));
+  } else {
+    return CorruptImage("dmg: the image has neither a property list nor a resource fork");
+  }
+  HOTCELL_RETURN_IF_ERROR(table.Finish());
+  return table;
+}
+
 }  // namespace hotcell::guest::dmg

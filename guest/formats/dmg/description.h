@@ -18,6 +18,9 @@ Status ReadPropertyList(IoChannel& io, const FileHandle& file, const ImageTraile
 Status ReadResourceFork(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer,
                         ChunkTable& table);
 
+// From the resource fork where there is one, as in QEMU, or else from the property list.
+Result<ChunkTable> ReadChunks(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer);
+
 }  // namespace hotcell::guest::dmg
 
 #endif  // HOTCELL_GUEST_FORMATS_DMG_DESCRIPTION_H_

@@ -14,6 +14,9 @@ namespace hotcell::guest {
 Result<std::unique_ptr<ImageReader>> OpenDmg(IoChannel& io, const FileHandle& file,
                                              const OpenOptions& options);
 
+// Whether the chunks, and what describes them, are all of the file but for a little.
+bool DmgAccountsForFile(IoChannel& io, const FileHandle& file);
+
 // Compares what describes the disk where there is more than one thing that does.
 Status SurveyDmg(IoChannel& io, const FileHandle& file, Survey& survey);
 

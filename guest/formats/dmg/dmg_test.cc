@@ -183,6 +183,22 @@ TEST_F(DmgTest, IsFoundByItsTrailer) {
   EXPECT_EQ((*format)->name, "dmg");
 }
 
+// A trailer that a guest wrote to the end of its disk describes what it likes.
+TEST_F(DmgTest, IsNotFoundWhereMostOfTheFileIsNotDescribed) {
+  for (const uint32_t type : {kRaw, kZlib, kZero}) {
+    image_ = TestImage();
+    image_.data = std::string(1 << 20, 'x');
+    image_.SetTables({BlockTable({Entry(type, 0, 100, 0, 51200)})});
+    image_.trailer.xml_offset = uint64_t{1 << 20};
+    image_.trailer.data_fork_length = uint64_t{1 << 20};
+    EXPECT_EQ((*ProbeFormat(io_, files_.Add(image_.MakeFile())))->name, "raw");
+  }
+  // Nor is a chunk of more bytes than its sectors explain.
+  image_.SetTables({BlockTable({Entry(kZlib, 0, 100, 0, 1 << 20)})});
+  image_.trailer.xml_offset = uint64_t{1 << 20};
+  EXPECT_EQ((*ProbeFormat(io_, files_.Add(image_.MakeFile())))->name, "raw");
+}
+
 // Feeds a property list in pieces of one size.
 Status Scan(std::string_view text, size_t piece, ChunkTable& table) {
   PropertyListScanner scanner(table);

@@ -21,7 +21,11 @@ int ProbeTail(std::span<const std::byte> tail, uint64_t file_size) {
 
 }  // namespace
 
-constinit const FormatDriver kDmgFormat = {
-    .name = "dmg", .probe = Probe, .open = OpenDmg, .probe_tail = ProbeTail, .survey = SurveyDmg};
+constinit const FormatDriver kDmgFormat = {.name = "dmg",
+                                           .probe = Probe,
+                                           .open = OpenDmg,
+                                           .probe_tail = ProbeTail,
+                                           .accounts_for_file = DmgAccountsForFile,
+                                           .survey = SurveyDmg};
 
 }  // namespace hotcell::guest

@@ -1,10 +1,10 @@
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "guest/formats/dmg/chunk_table.h"
 #include "guest/formats/dmg/description.h"
 #include "guest/formats/dmg/dmg.h"
-#include "guest/formats/dmg/property_list.h"
 #include "guest/formats/dmg/reader.h"
 #include "guest/formats/dmg/trailer.h"
 
@@ -15,18 +15,34 @@ Result<std::unique_ptr<ImageReader>> OpenDmg(IoChannel& io, const FileHandle& fi
   const auto trailer = dmg::ReadTrailer(io, file);
   if (!trailer.ok()) return trailer.status();
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("dmg", trailer->sectors * dmg::kSectorSize, options));
-  dmg::ChunkTable table(trailer->sectors, trailer->data_fork, trailer->end);
-  if (trailer->resource_fork_length > 0) {
-    HOTCELL_RETURN_IF_ERROR(dmg::ReadResourceFork(io, file, *trailer, table));
-  } else if (trailer->xml_length > 0) {
-    dmg::PropertyListScanner scanner(table);
-    HOTCELL_RETURN_IF_ERROR(dmg::ReadPropertyList(io, file, *trailer, scanner));
-  } else {
-    return CorruptImage("dmg: the image has neither a property list nor a resource fork");
-  }
-  HOTCELL_RETURN_IF_ERROR(table.Finish());
+  auto table = dmg::ReadChunks(io, file, *trailer);
+  if (!table.ok()) return table.status();
   return std::unique_ptr<ImageReader>(
-      std::make_unique<dmg::Reader>(file, trailer->sectors, std::move(table)));
+      std::make_unique<dmg::Reader>(file, trailer->sectors, std::move(*table)));
+}
+
+namespace {
+
+// What is not supported is an image all the same, to be refused by its name.
+bool IsRefusal(const Status& status) {
+  return status.code() == Code::kUnsupported || status.code() == Code::kLimit;
+}
+
+}  // namespace
+
+bool DmgAccountsForFile(IoChannel& io, const FileHandle& file) {
+  const auto trailer = dmg::ReadTrailer(io, file);
+  if (!trailer.ok()) return IsRefusal(trailer.status());
+  const auto table = dmg::ReadChunks(io, file, *trailer);
+  if (!table.ok()) return IsRefusal(table.status());
+  // A chunk that is much larger than what it unpacks to accounts for no more than that.
+  constexpr uint64_t kSlack = 64 << 10;
+  uint64_t accounted = trailer->parts_length;
+  for (const dmg::Chunk& chunk : table->chunks()) {
+    const uint64_t size = chunk.sectors * dmg::kSectorSize;
+    accounted += std::min(chunk.length, size + size / 64 + 1024);
+  }
+  return accounted + kSlack >= trailer->end;
 }
 
 }  // namespace hotcell::guest

@@ -85,6 +85,18 @@ Status SurveyPropertyList(IoChannel& io, const FileHandle& file, const ImageTrai
   return OkStatus();
 }
 
+// Of sectors that no chunk holds, each program makes what it likes.
+void SurveyCover(const ImageTrailer& trailer, const ChunkTable& used, Survey& survey) {
+  uint64_t end = 0;
+  for (const Chunk& chunk : used.chunks()) {
+    if (chunk.sector != end) break;
+    end = chunk.end();
+  }
+  if (end == trailer.sectors) return;
+  survey.Add(ConcernKind::kNotUnderstood,
+             StrCat("no chunk holds sector ", end, " of the disk, which has ", trailer.sectors));
+}
+
 // How many bytes the file and the disk begin with in common.
 uint64_t CommonStart(const ChunkTable& used) {
   uint64_t end = 0;
@@ -118,17 +130,12 @@ Status SurveyStart(IoChannel& io, const FileHandle& file, const ImageTrailer& tr
 Status SurveyDmg(IoChannel& io, const FileHandle& file, Survey& survey) {
   const auto trailer = dmg::ReadTrailer(io, file);
   if (!trailer.ok()) return trailer.status();
-  dmg::ChunkTable used = dmg::EmptyTable(*trailer);
-  if (trailer->resource_fork_length > 0) {
-    HOTCELL_RETURN_IF_ERROR(dmg::ReadResourceFork(io, file, *trailer, used));
-  } else {
-    dmg::PropertyListScanner scanner(used);
-    HOTCELL_RETURN_IF_ERROR(dmg::ReadPropertyList(io, file, *trailer, scanner));
-  }
-  HOTCELL_RETURN_IF_ERROR(used.Finish());
+  const auto used = dmg::ReadChunks(io, file, *trailer);
+  if (!used.ok()) return used.status();
   HOTCELL_RETURN_IF_ERROR(dmg::SurveyTrailers(io, file, survey));
-  HOTCELL_RETURN_IF_ERROR(dmg::SurveyPropertyList(io, file, *trailer, used, survey));
-  return dmg::SurveyStart(io, file, *trailer, used, survey);
+  HOTCELL_RETURN_IF_ERROR(dmg::SurveyPropertyList(io, file, *trailer, *used, survey));
+  dmg::SurveyCover(*trailer, *used, survey);
+  return dmg::SurveyStart(io, file, *trailer, *used, survey);
 }
 
 }  // namespace hotcell::guest

@@ -58,6 +58,13 @@ TEST_F(DmgSurveyTest, ForkAndListMayAgree) {
   EXPECT_THAT(Look(), IsEmpty());
 }
 
+TEST_F(DmgSurveyTest, SectorsThatNoChunkHoldsAreNotUnderstood) {
+  image_.SetTables({BlockTable({Entry(kRaw, 0, 50, 0, 25600), Entry(kZero, 51, 49, 0, 0)})});
+  EXPECT_THAT(Look(), ElementsAre(ConcernKind::kNotUnderstood));
+  image_.SetTables({BlockTable({Entry(kRaw, 0, 99, 0, 50688)})});
+  EXPECT_THAT(Look(), ElementsAre(ConcernKind::kNotUnderstood));
+}
+
 TEST_F(DmgSurveyTest, ForkAndListThatDisagreeAreTwoDisks) {
   const std::vector<std::vector<std::string>> lists = {
       {WholeDisk(512)},
@@ -77,7 +84,6 @@ TEST_F(DmgSurveyTest, TablesOutsideOfTheirPlaceAreTakenByQemu) {
   SetTablesBehind("<key>plst</key><array><dict><key>Data</key><data>" +
                       Base64(BlockTable({Entry(kZero, 100, 1, 0, 0)})) + "</data></dict></array>",
                   {WholeDisk()});
-  image_.trailer.sector_count = uint64_t{101};
   EXPECT_THAT(Look(), ElementsAre(ConcernKind::kReadersDiffer));
 }
 

@@ -92,6 +92,9 @@ Result<ImageTrailer> ReadTrailer(IoChannel& io, const FileHandle& file) {
                                            image.resource_fork_length, image.end));
   HOTCELL_RETURN_IF_ERROR(
       CheckDescription("the property list", image.xml_offset, image.xml_length, image.end));
+  image.parts_length = image.resource_fork_length + image.xml_length;
+  const uint64_t signature = trailer.code_signature_length;
+  if (signature <= kMaxDescriptionLength) image.parts_length += signature;
   return image;
 }
 

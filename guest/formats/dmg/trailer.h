@@ -19,6 +19,8 @@ struct ImageTrailer {
   uint64_t resource_fork_length = 0;
   uint64_t xml_offset = 0;
   uint64_t xml_length = 0;
+  // Of the file, in all that is neither data nor the trailer.
+  uint64_t parts_length = 0;
 };
 
 // Whether one of the parts that the trailer names ends where the trailer is, at `end` in the file;

@@ -65,11 +65,17 @@ Result<Footers> ReadFooters(IoChannel& io, const FileHandle& file) {
   if (!last.ok()) return last.status();
   // A file of one sector is nothing but a footer.
   if (file.size == sizeof(Footer)) first->reset();
-  if (*last) return Footers{.first = *first, .last = *last, .end = file.size - sizeof(Footer)};
-  last = ReadShortFooter(io, file);
-  if (!last.ok()) return last.status();
-  const uint64_t end = *last ? file.size - file.size % kSectorSize : file.size;
-  return Footers{.first = *first, .last = *last, .end = end};
+  auto last_sector = ReadShortFooter(io, file);
+  if (!last_sector.ok()) return last_sector.status();
+  Footers footers = {.first = *first, .last = *last, .end = file.size};
+  if (footers.last) {
+    footers.end -= sizeof(Footer);
+    footers.two_ends = last_sector->has_value();
+  } else if (*last_sector) {
+    footers.last = *last_sector;
+    footers.end -= file.size % kSectorSize;
+  }
+  return footers;
 }
 
 Result<ChosenFooter> ChooseFooter(const Footers& footers) {

@@ -24,6 +24,8 @@ struct Footers {
   // Where the last one begins; without one, where the file ends. It has less than a sector where
   // Virtual PC before 2004 wrote it: 511 bytes.
   uint64_t end = 0;
+  // There is one in the last 512 bytes and another in the last, shorter sector.
+  bool two_ends = false;
 };
 Result<Footers> ReadFooters(IoChannel& io, const FileHandle& file);
 

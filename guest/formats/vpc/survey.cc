@@ -26,6 +26,11 @@ void SurveyFooters(const Footers& footers, Survey& survey) {
                "programs use one or the other");
     return;
   }
+  if (footers.two_ends) {
+    survey.Add(ConcernKind::kReadersDiffer,
+               "there are two footers at the end of the file, one in the last 512 bytes and one in "
+               "the last sector; programs use one or the other");
+  }
   const bool is_fixed = footers.last && footers.last->disk_type == kTypeFixed;
   if (is_fixed && footers.first && !HasRightChecksum(*footers.first)) {
     survey.Add(
@@ -56,7 +61,7 @@ void SurveySize(const Footer& footer, Survey& survey) {
   const std::string_view creator(footer.creator_application, sizeof(footer.creator_application));
   if (by_geometry == size || by_geometry == kMaxGeometrySectors * kSectorSize) return;
   if (IsOneOf(creator, {"win "sv, "qem2"sv, "d2v "sv, "CTXS"sv, "tap\0"sv})) return;
-  if (by_geometry > size || size - by_geometry >= CylinderSize(size)) {
+  if (by_geometry == 0 || by_geometry > size || size - by_geometry >= CylinderSize(size)) {
     survey.Add(ConcernKind::kReadersDiffer,
                StrCat("the disk has ", size, " bytes by its size and ", by_geometry,
                       " by its geometry; programs use one or the other"));

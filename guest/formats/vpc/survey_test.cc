@@ -237,6 +237,24 @@ TEST_F(VpcBitmapSurveyTest, WhatIsBehindTheDiskDoesNotMatter) {
   EXPECT_THAT(Look(image_), IsEmpty());
 }
 
+// A file that ends 100 bytes after a sector: one footer begins 412 bytes before, the other there.
+TEST_F(VpcSurveyTest, FootersAtTwoEndsAreOfTwoDisks) {
+  const Footer footer = TestImage().footer();
+  std::vector<std::byte> bytes = FixedDisk(footer);
+  const uint64_t size = bytes.size();
+  bytes.resize(size + 100);
+  std::memcpy(&bytes[size - 412], &bytes[TestImage::kDiskSize], sizeof(Footer));
+  Footer last;
+  std::memcpy(&last, &bytes[size - 412], sizeof(last));
+  last.current_size = 1024;
+  last.checksum = 0u;
+  // The second is within the first, and has no more than its own first 100 bytes.
+  std::memcpy(&last.reserved[412 - offsetof(Footer, reserved)], &last, 85);
+  last.checksum = ChecksumOf(last);
+  std::memcpy(&bytes[size - 412], &last, sizeof(last));
+  EXPECT_THAT(Look(bytes), ElementsAre(ConcernKind::kReadersDiffer));
+}
+
 TEST_F(VpcSurveyTest, ShortFooterIsSaidToBeOne) {
   std::vector<std::byte> bytes = FixedDisk(TestImage().footer());
   bytes.pop_back();
