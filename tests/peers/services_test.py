@@ -8,6 +8,7 @@ print, and the images and files that come out are the same. `sample` needs littl
 
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,7 +22,8 @@ _PYTHON = "/usr/bin/python3"
 # The modules that a program's calls begin with.
 _MODULES = {"nova": "nova", "cinder": "cinder", "glance": "glance", "ironic": "ironic",
             "oslo": "oslo_concurrency"}
-_TIMEOUT_SECONDS = 240
+# The services load for seconds, and for minutes on a busy machine.
+_TIMEOUT_SECONDS = 500
 
 
 def _run(program, names, files, python_path, environment):
@@ -67,6 +69,11 @@ def _check_commands(theirs, ours):
                             where)
 
 
+def _without_allocation(value):
+    """A result as text, without the space that a copy of an image happens to occupy."""
+    return re.sub(r"((?:actual-size|disk_size)\W+)\d+", r"\1N", json.dumps(value, sort_keys=True))
+
+
 def _check_outcome(call, theirs, ours):
     if call.raises:
         for who, report in (("qemu-img", theirs), ("hotcell", ours)):
@@ -75,7 +82,8 @@ def _check_outcome(call, theirs, ours):
         return
     for who, report in (("qemu-img", theirs), ("hotcell", ours)):
         harness.check("returned" in report, f"raised with {who}: {report.get('raised')}")
-    harness.check_equal(ours["returned"], theirs["returned"], "what is returned")
+    harness.check_equal(_without_allocation(ours["returned"]),
+                        _without_allocation(theirs["returned"]), "what is returned")
 
 
 def _files(directory):

@@ -23,7 +23,7 @@ def _find(path, what):
 
 
 def program(path):
-    """The full path of a peer's program, as "usr/bin/guestfish"."""
+    """The full path of a peer's program, as "usr/bin/guestfish", or of what it comes with."""
     return _find(path, path)
 
 
