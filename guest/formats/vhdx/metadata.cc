@@ -19,15 +19,16 @@ struct KnownItem {
   const Guid& id;
   std::string_view what;
   uint32_t size;  // bytes; 0: any
+  uint32_t flags = kItemIsRequired | kItemIsVirtualDisk;
 };
 enum Item : size_t { kParameters, kSize, kId, kLogical, kPhysical, kParent, kItemCount };
 constexpr KnownItem kKnownItems[kItemCount] = {
-    {kFileParameters, "the file parameters", sizeof(FileParameters)},
+    {kFileParameters, "the file parameters", sizeof(FileParameters), kItemIsRequired},
     {kVirtualDiskSize, "the virtual disk size", 8},
     {kVirtualDiskId, "the virtual disk ID", 16},
     {kLogicalSectorSize, "the logical sector size", 4},
     {kPhysicalSectorSize, "the physical sector size", 4},
-    {kParentLocatorItem, "the parent locator", 0},
+    {kParentLocatorItem, "the parent locator", 0, kItemIsRequired},
 };
 
 class MetadataReader {
@@ -44,6 +45,7 @@ class MetadataReader {
   Result<std::vector<std::byte>> ReadParentLocator();
   bool Has(Item item) const { return entries_[item].has_value(); }
   uint32_t unknown_items() const { return unknown_items_; }
+  bool flags_as_specified() const { return flags_as_specified_; }
 
  private:
   Status TakeEntry(const MetadataTableEntry& entry);
@@ -57,6 +59,7 @@ class MetadataReader {
   const Region region_;
   std::optional<MetadataTableEntry> entries_[kItemCount];
   uint32_t unknown_items_ = 0;
+  bool flags_as_specified_ = true;
 };
 
 Status MetadataReader::CheckEntry(const MetadataTableEntry& entry, const KnownItem& known) const {
@@ -89,6 +92,8 @@ Status MetadataReader::TakeEntry(const MetadataTableEntry& entry) {
   std::optional<MetadataTableEntry>& place = entries_[known - std::begin(kKnownItems)];
   if (place) return CorruptImage(StrCat("vhdx: the metadata has ", known->what, " twice"));
   place = entry;
+  constexpr uint32_t kFlags = kItemIsUser | kItemIsVirtualDisk | kItemIsRequired;
+  flags_as_specified_ &= (entry.Flags & kFlags) == known->flags;
   return OkStatus();
 }
 
@@ -169,7 +174,8 @@ Result<Metadata> ReadMetadata(IoChannel& io, LoggedFile& file, const Region& reg
                        .parent = {},
                        .flags = parameters.Flags,
                        .has_parent_locator = reader.Has(kParent),
-                       .unknown_items = reader.unknown_items()};
+                       .unknown_items = reader.unknown_items(),
+                       .item_flags_as_specified = reader.flags_as_specified()};
   HOTCELL_RETURN_IF_ERROR(CheckValues(metadata));
   if ((parameters.Flags & kHasParent) == 0) return metadata;
   const auto item = reader.ReadParentLocator();

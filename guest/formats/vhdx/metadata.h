@@ -24,6 +24,7 @@ struct Metadata {
   // The parent locator is there, whether the disk is a differencing one or not.
   bool has_parent_locator = false;
   uint32_t unknown_items = 0;
+  bool item_flags_as_specified = true;  // of the known items
 };
 
 // All values are within the specification's limits.

@@ -150,6 +150,7 @@ struct MetadataTableEntry {
 static_assert(sizeof(MetadataTableEntry) == 32);
 inline constexpr std::string_view kMetadataSignature = "metadata";
 inline constexpr uint32_t kMaxMetadataItems = 2047;
+inline constexpr uint32_t kItemIsUser = 1;
 inline constexpr uint32_t kItemIsVirtualDisk = 2;
 inline constexpr uint32_t kItemIsRequired = 4;
 

@@ -48,6 +48,11 @@ void SurveyMetadata(const Metadata& metadata, Survey& survey) {
                                             "meaning: ",
                                             Hex(metadata.flags & ~kKnownFlags)));
   }
+  if (!metadata.item_flags_as_specified) {
+    survey.Add(
+        ConcernKind::kNotUnderstood,
+        "items of its metadata have other flags than they must, on which VirtualBox crashes");
+  }
   if (metadata.unknown_items != 0) {
     survey.Add(ConcernKind::kOddity,
                StrCat("what ", metadata.unknown_items, " items of its metadata mean is unknown"));

@@ -30,29 +30,38 @@ class TestImage {
       headers[i].Version = kVersion;
       headers[i].LogLength = uint32_t{kMiB};
       headers[i].LogOffset = kMiB;
-      AddRegion(i, kBatRegion, 3 * kMiB);
-      AddRegion(i, kMetadataRegion, 2 * kMiB);
+      AddRegion(i, kBatRegion, 3 * kMiB, kMiB, kRequired);
+      AddRegion(i, kMetadataRegion, 2 * kMiB, kMiB, kRequired);
     }
-    AddItem(kFileParameters, 8, uint64_t{kMiB});
-    AddItem(kVirtualDiskSize, 8, 4 * kMiB);
-    AddItem(kLogicalSectorSize, 4, 512);
-    AddItem(kPhysicalSectorSize, 4, 512);
+    AddItem(kFileParameters, 8, uint64_t{kMiB}, kItemIsRequired);
+    AddItem(kVirtualDiskSize, 8, 4 * kMiB, kItemIsRequired | kItemIsVirtualDisk);
+    AddItem(kLogicalSectorSize, 4, 512, kItemIsRequired | kItemIsVirtualDisk);
+    AddItem(kPhysicalSectorSize, 4, 512, kItemIsRequired | kItemIsVirtualDisk);
   }
 
-  void AddRegion(size_t table, const Guid& id, uint64_t offset, uint32_t length = kMiB) {
-    RegionTableEntry entry = {.Id = id, .FileOffset = offset, .Length = length, .Required = 0u};
+  void AddRegion(size_t table, const Guid& id, uint64_t offset, uint32_t length = kMiB,
+                 uint32_t required = 0) {
+    RegionTableEntry entry = {
+        .Id = id, .FileOffset = offset, .Length = length, .Required = required};
     Put(kRegionTableOffsets[table] + sizeof(RegionTableHeader) +
             region_counts_[table] * sizeof(entry),
         entry);
     ++region_counts_[table];
   }
-  void AddItem(const Guid& id, uint32_t length, uint64_t value) {
+  void AddItem(const Guid& id, uint32_t length, uint64_t value, uint32_t flags = 0) {
     const uint32_t offset = kMetadataTableSize + items_ * 64;
     MetadataTableEntry entry = {
-        .ItemId = id, .Offset = offset, .Length = length, .Flags = 0u, .Reserved = 0u};
+        .ItemId = id, .Offset = offset, .Length = length, .Flags = flags, .Reserved = 0u};
     Put(2 * kMiB + sizeof(MetadataTableHeader) + items_ * sizeof(entry), entry);
     Put(2 * kMiB + offset, Le64(value));
     ++items_;
+  }
+  void MarkAsUnrequired(uint32_t region) {
+    for (const uint64_t table : kRegionTableOffsets) {
+      Put(table + sizeof(RegionTableHeader) + region * sizeof(RegionTableEntry) +
+              offsetof(RegionTableEntry, Required),
+          Le32(0u));
+    }
   }
   // The size of the block allocation table in both region tables; the file grows to hold it.
   void SetBatSize(uint32_t size) {
@@ -154,10 +163,25 @@ TEST(VhdxSurveyTest, WhatIsUnknownAndNotRequiredIsOdd) {
   image.AddRegion(0, {9}, 5 * kMiB, 0);
   image.AddRegion(1, {9}, 5 * kMiB, 0);
   image.AddItem({9}, 8, 0);
-  image.AddItem(kParentLocatorItem, 8, 0);
+  image.AddItem(kParentLocatorItem, 8, 0, kItemIsRequired);
 
   EXPECT_THAT(Kinds(image),
               ElementsAre(ConcernKind::kOddity, ConcernKind::kOddity, ConcernKind::kOddity));
+}
+
+TEST(VhdxSurveyTest, RegionsNotMarkedAsRequiredAreNoConcern) {
+  TestImage image;  // as by QEMU
+  image.MarkAsUnrequired(0);
+  image.MarkAsUnrequired(1);
+
+  EXPECT_THAT(Kinds(image), IsEmpty());
+}
+
+TEST(VhdxSurveyTest, ItemsOfOtherFlagsThanSpecifiedAreNotUnderstood) {
+  TestImage image;
+  image.AddItem(kVirtualDiskId, 16, 0, kItemIsRequired);
+
+  EXPECT_THAT(Kinds(image), ElementsAre(ConcernKind::kNotUnderstood));
 }
 
 TEST(VhdxSurveyTest, SoManyRegionsThatOpeningTakesLongAreNotUnderstood) {

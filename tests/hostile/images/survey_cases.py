@@ -224,6 +224,11 @@ def _vhdx_plain(path):
     vhdxfile.VhdxFile().write(path)
 
 
+@case("vhdx-by-qemu-img")
+def _vhdx_by_qemu_img(path):
+    _qemu_img("create", "-q", "-f", "vhdx", path, "16M")
+
+
 @case("vhdx-log-to-replay", "readers-differ")
 def _vhdx_log(path):
     image = vhdxfile.VhdxFile()
@@ -253,6 +258,17 @@ def _vhdx_headers(path):
     image = vhdxfile.VhdxFile()
     image.header.update(log_length=0, log_offset=0)
     image.second.update(log_length=MIB, log_offset=vhdxfile.LOG)
+    image.write(path)
+
+
+@case("vhdx-item-of-other-flags", "not-understood")
+def _vhdx_item_flags(path):
+    image = vhdxfile.VhdxFile()
+
+    def change(items):
+        items[1][3] = 4
+        return items
+    image.items = change
     image.write(path)
 
 

@@ -27,8 +27,8 @@ _OF_TABLES = {"corrupt", "check-failed"}
 
 
 def _inspect(path, image_format, *options):
-    result = programs.hotcell("inspect", "--output=json", f"--allow-format={image_format}", *options,
-                              path)
+    result = programs.hotcell("inspect", "--output=json", f"--allow-format={image_format}",
+                              *options, path)
     harness.check(result.returncode in (0, 2), f"inspect: exit {result.returncode}: "
                   f"{result.stderr!r}")
     return json.loads(result.stdout)["inspect"]
