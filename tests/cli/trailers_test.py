@@ -73,7 +73,7 @@ def _disk(table, size=2 * MIB):
 def _vhd_footer(size):
     image = v.VpcFile()
     image.make_fixed(b"")
-    image.footer["current_size"] = size
+    image.footer.update(original_size=size, current_size=size)
     image.write("footer")
     with open("footer", "rb") as file:
         return file.read()[-_SECTOR:]

@@ -51,7 +51,17 @@ uint64_t CylinderSize(uint64_t size) {
   return uint64_t{geometry.heads} * geometry.sectors_per_cylinder * kSectorSize;
 }
 
-// VirtualBox, 7-Zip and libvhdi go by the current size. QEMU takes the geometry of all programs but
+// libvhdi goes by the size that the disk had when it was made.
+void SurveyOriginalSize(const Footer& footer, Survey& survey) {
+  const uint64_t original = footer.original_size;
+  const uint64_t current = footer.current_size;
+  if (original / kSectorSize == current / kSectorSize) return;
+  survey.Add(ConcernKind::kReadersDiffer,
+             StrCat("the disk has ", current, " bytes and had ", original,
+                    " when it was made; some programs go by the latter"));
+}
+
+// VirtualBox and 7-Zip go by the current size. QEMU takes the geometry of all programs but
 // a few it knows, and from version 10 on of Virtual PC and of itself alone, unless it is the
 // largest one, which stands for all bigger disks too.
 void SurveySize(const Footer& footer, Survey& survey) {
@@ -190,6 +200,7 @@ Status SurveyVpc(IoChannel& io, const FileHandle& file, Survey& survey) {
   if (!layout.ok()) return layout.status();
   vpc::SurveyFooters(*footers, survey);
   vpc::SurveySize(chosen->footer, survey);
+  vpc::SurveyOriginalSize(chosen->footer, survey);
   if (footers->last && footers->end + sizeof(vpc::Footer) != file.size) {
     survey.Add(ConcernKind::kOddity,
                "the footer at the end of the file has less than a sector, as Virtual PC wrote it "

@@ -179,6 +179,12 @@ TEST_F(VpcSurveyTest, DiskThatIsLargerByItsGeometryIsTwoDisks) {
   EXPECT_THAT(Look(image), ElementsAre(ConcernKind::kReadersDiffer));
 }
 
+TEST_F(VpcSurveyTest, DiskThatHadAnotherSizeIsTwoDisks) {
+  TestImage image;
+  image.footer().original_size = TestImage::kDiskSize / 2;
+  EXPECT_THAT(Look(image), ElementsAre(ConcernKind::kReadersDiffer));
+}
+
 TEST_F(VpcSurveyTest, TableMustBeInTheFile) {
   TestImage image;
   image.header().max_table_entries = 0x1fffff00;
@@ -232,6 +238,7 @@ TEST_F(VpcBitmapSurveyTest, BitsOfOtherSectorsDoNotMatter) {
 
 TEST_F(VpcBitmapSurveyTest, WhatIsBehindTheDiskDoesNotMatter) {
   image_.footer().current_size = TestImage::kBlockSize + 4096;
+  image_.footer().original_size = TestImage::kBlockSize + 4096;
   ClearBit(8);
   PutData(8);
   EXPECT_THAT(Look(image_), IsEmpty());
@@ -247,6 +254,7 @@ TEST_F(VpcSurveyTest, FootersAtTwoEndsAreOfTwoDisks) {
   Footer last;
   std::memcpy(&last, &bytes[size - 412], sizeof(last));
   last.current_size = 1024;
+  last.original_size = 1024;
   last.checksum = 0u;
   // The second is within the first, and has no more than its own first 100 bytes.
   std::memcpy(&last.reserved[412 - offsetof(Footer, reserved)], &last, 85);

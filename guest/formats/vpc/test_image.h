@@ -39,6 +39,7 @@ class TestImage {
     Copy("qem2", footer_.creator_application);
     footer_.file_format_version = kFormatVersion;
     footer_.data_offset = kHeader;
+    footer_.original_size = kDiskSize;
     footer_.current_size = kDiskSize;
     footer_.disk_type = kTypeDynamic;
     std::fill(std::begin(footer_.unique_id), std::end(footer_.unique_id), uint8_t{0x11});

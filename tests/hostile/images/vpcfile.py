@@ -84,7 +84,8 @@ class VpcFile:
 
     def make_fixed(self, data):
         """Nothing is left but the disk and the footer after it."""
-        self.footer.update(type=FIXED, data_offset=NOWHERE, current_size=len(data))
+        self.footer.update(type=FIXED, data_offset=NOWHERE, original_size=len(data),
+                           current_size=len(data))
         self.first = None
         self.regions = [(0, data)]
         self.table = None
