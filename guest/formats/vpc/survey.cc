@@ -44,11 +44,15 @@ bool IsOneOf(std::string_view creator, std::initializer_list<std::string_view> c
   return std::find(creators.begin(), creators.end(), creator) != creators.end();
 }
 
-// How far the geometry of a right footer falls short of the disk's size, at most: a cylinder, as
-// the specification calculates it.
-uint64_t CylinderSize(uint64_t size) {
-  const Geometry geometry = CalculateGeometry(size / kSectorSize);
-  return uint64_t{geometry.heads} * geometry.sectors_per_cylinder * kSectorSize;
+// How far the geometry of an honest footer falls short of the disk's size, at most: a cylinder, as
+// the specification calculates it or, in Bochs, the footer itself says.
+uint64_t CylinderSize(const Geometry& own, uint64_t size) {
+  const Geometry calculated = CalculateGeometry(size / kSectorSize);
+  const auto sectors = [](const Geometry& geometry) {
+    return uint64_t{geometry.heads} * geometry.sectors_per_cylinder;
+  };
+  const bool is_usual = own.heads <= 16 && own.sectors_per_cylinder <= 63;
+  return std::max(sectors(calculated), is_usual ? sectors(own) : 0) * kSectorSize;
 }
 
 // libvhdi goes by the size that the disk had when it was made.
@@ -71,7 +75,8 @@ void SurveySize(const Footer& footer, Survey& survey) {
   const std::string_view creator(footer.creator_application, sizeof(footer.creator_application));
   if (by_geometry == size || by_geometry == kMaxGeometrySectors * kSectorSize) return;
   if (IsOneOf(creator, {"win "sv, "qem2"sv, "d2v "sv, "CTXS"sv, "tap\0"sv})) return;
-  if (by_geometry == 0 || by_geometry > size || size - by_geometry >= CylinderSize(size)) {
+  if (by_geometry == 0 || by_geometry > size ||
+      size - by_geometry >= CylinderSize(GeometryOf(footer), size)) {
     survey.Add(ConcernKind::kReadersDiffer,
                StrCat("the disk has ", size, " bytes by its size and ", by_geometry,
                       " by its geometry; programs use one or the other"));

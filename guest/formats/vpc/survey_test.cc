@@ -157,6 +157,7 @@ INSTANTIATE_TEST_SUITE_P(
         Sizes{"largest_of_virtual_pc", "vpc ", 65535, 16, 255, {}},
         Sizes{"calculated", "vpc ", 7, 4, 17, {ConcernKind::kOddity}},
         Sizes{"calculated_by_virtualbox", "vbox", 7, 4, 17, {ConcernKind::kOddity}},
+        Sizes{"calculated_by_bochs", "bxic", 1, 15, 29, {ConcernKind::kOddity}},
         Sizes{"calculated_by_hyper_v", "win ", 7, 4, 17, {}},
         Sizes{"calculated_by_xen", std::string("tap\0", 4), 7, 4, 17, {}},
         Sizes{"nobody_looks_at_it", "win ", 2000, 16, 63, {}},
