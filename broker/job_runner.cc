@@ -149,11 +149,13 @@ absl::Status Supervisor::CheckTime() {
                                               absl::FormatDuration(limits.wall_time))));
   }
   if (now >= next_cpu_check_) {
-    const absl::Duration used = worker_.process()->CpuTime();
-    const absl::Duration left = std::min(limits.cpu_time, inherited_cpu_ - kCpuMargin) - used;
+    const absl::Duration left_of_ours = limits.cpu_time - worker_.process()->CpuTime();
+    const absl::Duration left_of_inherited =
+        inherited_cpu_ - kCpuMargin - worker_.process()->LimitedCpuTime();
+    const absl::Duration left = std::min(left_of_ours, left_of_inherited);
     if (left <= absl::ZeroDuration()) {
       next_cpu_check_ = absl::InfiniteDuration();
-      if (used < limits.cpu_time) {
+      if (left_of_ours > absl::ZeroDuration()) {
         return Stop(v1::STOP_REASON_DEADLINE, CpuUsedUp(inherited_cpu_));
       }
       return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
@@ -242,8 +244,11 @@ absl::Status Supervisor::HandleWorkerDeath() {
     if (poll(&readable, 1, 0) != 1) break;
     if (absl::Status status = HandleControl(); !status.ok()) return status;
   }
-  return finished_ ? absl::OkStatus()
-                   : WorkerDeathStatus(worker_.process()->KillAndReap(), DeathScene::Read());
+  if (finished_) return absl::OkStatus();
+  const absl::Duration limited_cpu_time = worker_.process()->LimitedCpuTime();
+  WorkerDeath death = worker_.process()->KillAndReap();
+  death.cpu_time = std::max(death.cpu_time, limited_cpu_time);
+  return WorkerDeathStatus(death, DeathScene::Read());
 }
 
 }  // namespace

@@ -37,6 +37,9 @@ class WorkerProcess {
 
   // CPU time of all its threads so far; zero when it is gone.
   absl::Duration CpuTime() const;
+  // The same as RLIMIT_CPU counts it, by ticks of the kernel's clock, which may differ by a good
+  // part.
+  absl::Duration LimitedCpuTime() const;
 
   // SIGKILL (unless it is dead), without waiting: its threads run no more than to the next entry
   // into the kernel or the next interrupt.

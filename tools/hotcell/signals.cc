@@ -61,6 +61,9 @@ JobSignals::JobSignals(Cancellation& cancellation) {
 // At the hard limit the kernel kills without a word, also where the soft one is no lower, as
 // prlimit(1) sets them.
 void JobSignals::WatchCpuLimit() {
+  // This process's time as the limit counts it: by ticks of the kernel's clock, from which
+  // CLOCK_PROCESS_CPUTIME_ID may differ by a good part. (~0 << 3) | CPUCLOCK_PROF.
+  constexpr clockid_t kLimitedCpuClock = -8;
   constexpr long kBefore = 200'000'000;  // ns: what it takes to give up, and more
   rlimit limit;
   if (getrlimit(RLIMIT_CPU, &limit) != 0) return;
@@ -70,7 +73,7 @@ void JobSignals::WatchCpuLimit() {
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGXCPU;
   // Where there is no timer to be had, the process ends without a word.
-  if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &cpu_timer_) != 0) return;
+  if (timer_create(kLimitedCpuClock, &event, &cpu_timer_) != 0) return;
   has_cpu_timer_ = true;
   itimerspec end = {};
   end.it_value.tv_sec = static_cast<time_t>(limit.rlim_max - 1);
