@@ -42,7 +42,7 @@ bool IsFirstChunk(const v1::Inspection& inspection, std::string_view name) {
 // A disc that starts computers from a stick as well: one reader finds partitions and another a file
 // system, and the bytes are the same.
 bool IsHybridDisc(const v1::Inspection& inspection, std::string_view other) {
-  if (inspection.format() != "raw" || other != "iso9660") return false;
+  if (!BeginsWithDisk(inspection) || other != "iso9660") return false;
   return std::any_of(
       inspection.signatures().begin(), inspection.signatures().end(),
       [](const v1::Signature& signature) { return signature.name() == "MBR partition table"; });

@@ -21,6 +21,7 @@ struct Known {
   uint64_t offset;
   std::string_view bytes;
   std::string_view name;
+  bool unprobed = false;  // see FileSignature
 };
 
 // At one place each.
@@ -64,7 +65,7 @@ constexpr Known kKnown[] = {
     {32769, "NSR03"sv, "UDF file system"},
     {34817, "NSR02"sv, "UDF file system"},
     {34817, "NSR03"sv, "UDF file system"},
-    {65600, "_BHRfS_M"sv, "btrfs file system"},
+    {65600, "_BHRfS_M"sv, "btrfs file system", true},
 };
 
 // Disk images, looked for at the sectors after the first.
@@ -123,7 +124,8 @@ bool HasExt(std::span<const std::byte> head) {
 
 void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& found) {
   for (const Known& known : kKnown) {
-    if (Matches(head, known.offset, known.bytes)) found.push_back({known.offset, known.name});
+    if (!Matches(head, known.offset, known.bytes)) continue;
+    found.push_back({known.offset, known.name, known.unprobed});
   }
   if (vmdk::LooksLikeDescriptor({reinterpret_cast<const char*>(head.data()), head.size()})) {
     found.push_back({0, "VMDK descriptor"});

@@ -16,7 +16,8 @@ namespace hotcell::guest {
 struct FileSignature {
   uint64_t offset = 0;    // in the file, bytes
   std::string_view name;  // static
-  // It was found by looking at every sector, and programs do not look there.
+  // Programs that read images do not look for it there: it was found by looking at every sector, or
+  // it is a file system's that only whoever mounts the file looks for.
   bool unprobed = false;
 };
 
