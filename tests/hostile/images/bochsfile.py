@@ -18,7 +18,7 @@ CATALOG = 512
 NO_EXTENT = 0xFFFFFFFF
 
 # (name, struct code) in the order of the file; version 1 has no time stamp.
-_FIELDS = [
+FIELDS = [
     ("magic", "32s"), ("type", "16s"), ("subtype", "16s"), ("version", "I"), ("header", "I"),
     ("catalog", "I"), ("bitmap", "I"), ("extent", "I"), ("timestamp", "I"), ("disk", "Q"),
 ]
@@ -39,7 +39,7 @@ class BochsFile:
         return CATALOG + 4 * self.header["catalog"] + number * (512 + EXTENT)
 
     def write(self, path):
-        fields = [(name, code) for name, code in _FIELDS
+        fields = [(name, code) for name, code in FIELDS
                   if self.header["version"] != 0x00010000 or name != "timestamp"]
         header = struct.pack("<" + "".join(code for _, code in fields),
                              *[self.header[name] for name, _ in fields])

@@ -19,7 +19,7 @@ ZERO, RAW, IGNORE, COMMENT, END = 0, 1, 2, 0x7FFFFFFE, 0xFFFFFFFF
 ADC, ZLIB, BZIP2, LZFSE, LZMA = range(0x80000004, 0x80000009)
 
 # (name, struct code) in the order of the file.
-_TRAILER = [
+TRAILER = [
     ("signature", "4s"), ("version", "I"), ("header_size", "I"), ("flags", "I"),
     ("running_data_fork_offset", "Q"), ("data_fork_offset", "Q"), ("data_fork_length", "Q"),
     ("rsrc_fork_offset", "Q"), ("rsrc_fork_length", "Q"), ("segment_number", "I"),
@@ -123,7 +123,7 @@ class DmgFile:
         trailer = {f"{which}_offset": len(self.data), f"{which}_length": len(description),
                    "data_fork_length": len(self.data), "sector_count": self.sectors}
         trailer.update(self.trailer)
-        content = self.data + description + self.before_trailer + _pack(_TRAILER, trailer)
+        content = self.data + description + self.before_trailer + _pack(TRAILER, trailer)
         with open(path, "wb") as out:
             out.write(content[:max(0, len(content) - self.cut)])
 

@@ -21,7 +21,7 @@ DIRTY_BITMAP = 0x20385FAE252CB34A
 NECESSARY = 1
 
 # (name, struct code) in the order of the file.
-_FIELDS = [
+FIELDS = [
     ("magic", "16s"), ("version", "I"), ("heads", "I"), ("cylinders", "I"), ("tracks", "I"),
     ("nb_bat_entries", "I"), ("nb_sectors", "Q"), ("in_use", "I"), ("data_off", "I"),
     ("flags", "I"), ("ext_off", "Q"),
@@ -64,8 +64,8 @@ class ParallelsFile:
         self.length = 4 * CLUSTER
 
     def write(self, path):
-        fields = struct.pack("<" + "".join(code for _, code in _FIELDS),
-                             *[self.header[name] for name, _ in _FIELDS])
+        fields = struct.pack("<" + "".join(code for _, code in FIELDS),
+                             *[self.header[name] for name, _ in FIELDS])
         with open(path, "wb") as out:
             for offset, data in [*self.regions, (64, struct.pack(f"<{len(self.bat)}I", *self.bat)),
                                  (0, fields)]:

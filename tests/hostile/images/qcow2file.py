@@ -14,7 +14,7 @@ import struct
 import zlib
 
 # (name, struct code) in the order of the file.
-_FIELDS = [
+FIELDS = [
     ("magic", "I"), ("version", "I"), ("backing_offset", "Q"), ("backing_size", "I"),
     ("cluster_bits", "I"), ("size", "Q"), ("crypt_method", "I"), ("l1_size", "I"),
     ("l1_offset", "Q"), ("refcount_table_offset", "Q"), ("refcount_table_clusters", "I"),
@@ -112,7 +112,7 @@ class Qcow2File:
         self.regions.append((offset, bytes(data)))
 
     def _header_bytes(self):
-        fields = _FIELDS[:_VERSION_2_FIELDS] if self.header["version"] == 2 else _FIELDS
+        fields = FIELDS[:_VERSION_2_FIELDS] if self.header["version"] == 2 else FIELDS
         data = struct.pack(">" + "".join(code for _, code in fields),
                            *[self.header[name] for name, _ in fields])
         data = data.ljust(72 if self.header["version"] == 2 else 112, b"\0")

@@ -19,7 +19,7 @@ DATA = 2 * CLUSTER
 COMPRESSED = 1 << 63
 
 # (name, struct code) in the order of the file.
-_FIELDS = [
+FIELDS = [
     ("magic", "I"), ("version", "I"), ("backing_offset", "Q"), ("backing_size", "I"),
     ("mtime", "I"), ("size", "Q"), ("cluster_bits", "B"), ("l2_bits", "B"), ("padding", "H"),
     ("crypt_method", "I"), ("l1_offset", "Q"),
@@ -46,8 +46,8 @@ class QcowFile:
         self.length = DATA + data_clusters * CLUSTER  # of the file
 
     def write(self, path):
-        fields = struct.pack(">" + "".join(code for _, code in _FIELDS),
-                             *[self.header[name] for name, _ in _FIELDS])
+        fields = struct.pack(">" + "".join(code for _, code in FIELDS),
+                             *[self.header[name] for name, _ in FIELDS])
         l2 = b"".join(struct.pack(">Q", self.l2.get(number, 0)) for number in range(512))
         l1 = struct.pack(f">{len(self.l1)}Q", *self.l1)
         with open(path, "wb") as out:

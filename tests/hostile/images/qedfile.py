@@ -23,7 +23,7 @@ RAW_BACKING_FILE = 4
 ZERO = 1
 
 # (name, struct code) in the order of the file.
-_FIELDS = [
+FIELDS = [
     ("magic", "I"), ("cluster_size", "I"), ("table_size", "I"), ("header_size", "I"),
     ("features", "Q"), ("compat_features", "Q"), ("autoclear_features", "Q"),
     ("l1_table_offset", "Q"), ("image_size", "Q"), ("backing_filename_offset", "I"),
@@ -33,7 +33,7 @@ _FIELDS = [
 
 class QedFile:
     def __init__(self, size=1 << 20, data_clusters=4):
-        self.header = {name: 0 for name, _ in _FIELDS}
+        self.header = {name: 0 for name, _ in FIELDS}
         self.header.update({
             "magic": 0x00444551, "cluster_size": CLUSTER, "table_size": 2, "header_size": 1,
             "l1_table_offset": L1, "image_size": size,
@@ -46,8 +46,8 @@ class QedFile:
         self.length = DATA + data_clusters * CLUSTER  # of the file
 
     def write(self, path):
-        fields = struct.pack("<" + "".join(code for _, code in _FIELDS),
-                             *[self.header[name] for name, _ in _FIELDS])
+        fields = struct.pack("<" + "".join(code for _, code in FIELDS),
+                             *[self.header[name] for name, _ in FIELDS])
         tables = [(offset, b"".join(struct.pack("<Q", table.get(number, 0))
                                     for number in range(1024)))
                   for offset, table in [(L1, self.l1), (L2, self.l2)]]

@@ -15,7 +15,7 @@ UNALLOCATED = 0xFFFFFFFF
 DISCARDED = 0xFFFFFFFE
 
 # (name, struct code) in the order of the file.
-_FIELDS = [
+FIELDS = [
     ("text", "64s"), ("signature", "I"), ("version", "I"), ("header_size", "I"),
     ("image_type", "I"), ("image_flags", "I"), ("description", "256s"), ("offset_bmap", "I"),
     ("offset_data", "I"), ("cylinders", "I"), ("heads", "I"), ("sectors", "I"),
@@ -33,7 +33,7 @@ def pattern(number):
 
 class VdiFile:
     def __init__(self, blocks=4):
-        self.header = {name: b"" if code.endswith("s") else 0 for name, code in _FIELDS}
+        self.header = {name: b"" if code.endswith("s") else 0 for name, code in FIELDS}
         self.header.update({
             "text": b"<<< Oracle VM VirtualBox Disk Image >>>\n", "signature": 0xBEDA107F,
             "version": 0x00010001, "header_size": 0x190, "image_type": 1, "offset_bmap": 512,
@@ -47,8 +47,8 @@ class VdiFile:
         self.length = 1024 + 2 * MIB  # of the file
 
     def write(self, path):
-        fields = struct.pack("<" + "".join(code for _, code in _FIELDS),
-                             *[self.header[name] for name, _ in _FIELDS])
+        fields = struct.pack("<" + "".join(code for _, code in FIELDS),
+                             *[self.header[name] for name, _ in FIELDS])
         block_map = struct.pack(f"<{len(self.map)}I", *self.map)
         with open(path, "wb") as out:
             for offset, data in [*self.regions, (512, block_map), (0, fields)]:

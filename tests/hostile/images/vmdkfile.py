@@ -24,7 +24,7 @@ AT_END = (1 << 64) - 1
 
 MARKER_FOOTER = 3
 
-_FIELDS = [
+FIELDS = [
     ("magic", "4s"), ("version", "I"), ("flags", "I"), ("capacity", "Q"), ("grain_size", "Q"),
     ("descriptor_offset", "Q"), ("descriptor_size", "Q"), ("gt_entries", "I"),
     ("rgd_offset", "Q"), ("gd_offset", "Q"), ("overhead", "Q"), ("unclean", "B"),
@@ -101,8 +101,8 @@ class VmdkFile:
 
     def _header_bytes(self, changes):
         fields = self.header | changes
-        return struct.pack("<" + "".join(code for _, code in _FIELDS),
-                           *[fields[name] for name, _ in _FIELDS]).ljust(SECTOR, b"\0")
+        return struct.pack("<" + "".join(code for _, code in FIELDS),
+                           *[fields[name] for name, _ in FIELDS]).ljust(SECTOR, b"\0")
 
     def write(self, path):
         table = bytearray(2048)

@@ -24,12 +24,12 @@ NOWHERE = (1 << 64) - 1
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4
 
 # (name, struct code) in the order of the file.
-_FOOTER = [("cookie", "8s"), ("features", "I"), ("version", "I"), ("data_offset", "Q"),
+FOOTER_FIELDS = [("cookie", "8s"), ("features", "I"), ("version", "I"), ("data_offset", "Q"),
            ("time_stamp", "I"), ("creator", "4s"), ("creator_version", "I"), ("creator_os", "4s"),
            ("original_size", "Q"), ("current_size", "Q"), ("cylinders", "H"), ("heads", "B"),
            ("sectors", "B"), ("type", "I"), ("checksum", "I"), ("unique_id", "16s"),
            ("saved_state", "B")]
-_HEADER = [("cookie", "8s"), ("data_offset", "Q"), ("table_offset", "Q"), ("version", "I"),
+HEADER_FIELDS = [("cookie", "8s"), ("data_offset", "Q"), ("table_offset", "Q"), ("version", "I"),
            ("max_table_entries", "I"), ("block_size", "I"), ("checksum", "I"),
            ("parent_id", "16s"), ("parent_time", "I"), ("reserved", "I"), ("parent_name", "512s")]
 
@@ -105,7 +105,7 @@ class VpcFile:
         self.header["rest"] = entries
 
     def _footer(self, changes):
-        return _pack(_FOOTER, self.footer | changes, SECTOR,
+        return _pack(FOOTER_FIELDS, self.footer | changes, SECTOR,
                      changes.get("checksum", self.footer_checksum))
 
     def write(self, path):
@@ -114,7 +114,7 @@ class VpcFile:
                 out.seek(TABLE)
                 out.write(struct.pack(f">{len(self.table)}I", *self.table))
                 out.seek(HEADER)
-                out.write(_pack(_HEADER, self.header, 1024, self.header_checksum))
+                out.write(_pack(HEADER_FIELDS, self.header, 1024, self.header_checksum))
             for offset, data in self.regions:
                 out.seek(offset)
                 out.write(data)
