@@ -21,15 +21,16 @@ _TREES = ["/usr/lib/python3", "/usr/share/perl", "/usr/include", "/usr/share/doc
 
 def file_system():
     """Path of a raw ext4 image of 32 MiB, about two thirds full of this machine's files."""
-    return _cached("ext4.raw", _make_file_system)
+    return cached("ext4.raw", _make_file_system)
 
 
 def pattern():
     """Path of 8 MiB + 1536 bytes: random, text, zeroes, ones, short runs, and a hole at the end."""
-    return _cached("pattern.raw", _make_pattern)
+    return cached("pattern.raw", _make_pattern)
 
 
-def _cached(name, make):
+def cached(name, make):
+    """Path of a file that `make` (path) writes once. Tests at the same time wait for it."""
     os.makedirs(CACHE, exist_ok=True)
     path = os.path.join(CACHE, name)
     with open(os.path.join(CACHE, "lock"), "w") as lock:

@@ -262,9 +262,10 @@ def every():
 def installed(default_only=False):
     """`default_only`: without those of tools/setup --readers."""
     return [reader for reader in every()
-            if reader.problem is None and not (default_only and _is_extra(reader))]
+            if reader.problem is None and not (default_only and is_extra(reader))]
 
 
-def _is_extra(reader):
+def is_extra(reader):
+    """Whether tools/setup --readers unpacked it."""
     command = reader.read.args if isinstance(reader.read, functools.partial) else ()
     return any(UNPACKED in part for part in command if isinstance(part, list))

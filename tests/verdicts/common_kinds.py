@@ -183,7 +183,7 @@ def _register_nested(image_format, options):
         disk = path + ".disk"
         _disk_of_an_image(chance, disk)
         option = chance.choice(options)
-        compress = ["-c"] if image_format in ("qcow2", "qcow") and chance.random() < 0.3 else []
+        compress = ["-c"] if image_format == "qcow2" and chance.random() < 0.3 else []
         programs.qemu_img("convert", "-f", "raw", "-O", image_format, *compress,
                           *(["-o", option] if option else []), disk, path)
         os.unlink(disk)

@@ -41,3 +41,8 @@ def names(seed, count, image_format=None, kind=None):
     random.Random(f"order of {seed}").shuffle(chosen)
     return [f"{chosen[number % len(chosen)]}.{seed}-{number // len(chosen)}-{number}"
             for number in range(count)] if chosen else []
+
+
+def chance_of(text):
+    """The chance of an image that has no name."""
+    return random.Random(text)

@@ -104,7 +104,8 @@ def _compare_disk(reading, verdict, disk):
         yield from _compare_bytes(reading, disk)
 
 
-def _compare(reading, verdict, disk):
+def compare(reading, verdict, disk):
+    """What a reading has against a verdict. `disk`: what hotcell reads, or None."""
     for text in sorted(set(reading.foreign)):
         yield Finding("opens", reading.reader, text)
     for name in reading.names:
@@ -163,7 +164,7 @@ def judge(path, scratch, with_readers, options=(), tables=False):
         reading = _readings(reader, verdict, path, scratch)
         if reading.format is not None:
             judgement.opened_by.append(reader.name)
-        judgement.findings += _compare(reading, verdict, disk)
+        judgement.findings += compare(reading, verdict, disk)
     if not checked and tables:
         judgement.findings = [finding for finding in judgement.findings
                               if finding.kind not in ("bytes", confined.CRASH)]

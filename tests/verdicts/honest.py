@@ -1,0 +1,84 @@
+"""The honest corpus: every way to write an image, with everything that is on disks. All are safe but
+those named here."""
+
+import itertools
+import os
+import tempfile
+
+from support import content, harness
+from verdicts import contents, judge, writers
+
+# Images that are rightly not safe: (writer or None for every one, content, reason).
+EXCEPTIONS = [
+    *[(writer, name, "qemu-img opens a raw file that begins with a LUKS header as LUKS")
+      for writer in ("cp", "hotcell raw") for name in contents.LUKS_DISKS],
+    *[(writer, name, "an ISO without a partition table is a disk when -f raw says so")
+      for writer in ("cp", "hotcell raw") for name in contents.PLAIN_ISOS],
+    ("dmg ULMO", None, "LZMA in chunks is not read"),
+]
+# Contents that each writer is tried with in a short run, besides one that changes from one to the next.
+_ALWAYS = ("gpt",)
+
+
+def exception(writer, content):
+    for one_writer, one_content, reason in EXCEPTIONS:
+        if one_writer in (None, writer) and one_content in (None, content):
+            return reason
+    return None
+
+
+def pairs(default_only=False):
+    """(writer, content) of all images."""
+    return [(writer, content) for writer, content in itertools.product(writers.WRITERS,
+                                                                       contents.CONTENTS)
+            if not default_only or writers.WRITERS[writer].default]
+
+
+def sample():
+    """Pairs in which each writer of the default packages and each content comes: raw disks with all
+    contents, the other writers with some, in turn."""
+    names = [name for name in contents.CONTENTS if name not in _ALWAYS]
+    chosen = [("cp", content) for content in contents.CONTENTS]
+    turn = itertools.cycle(names)
+    for name, writer in writers.WRITERS.items():
+        if writer.default and name != "cp":
+            chosen += [(name, content) for content in (*_ALWAYS, next(turn), next(turn))]
+    return chosen
+
+
+class Corpus:
+    """Makes images; each disk is made once for all tests of a build."""
+
+    def __init__(self):
+        self._disks = {}
+
+    def disk(self, name):
+        """Path of a raw disk; raises harness.Skip where it cannot be made."""
+        if name not in self._disks:
+            try:
+                self._disks[name] = content.cached(f"disk-{name}.img", contents.CONTENTS[name])
+            except harness.Skip as reason:
+                self._disks[name] = reason
+        if isinstance(self._disks[name], harness.Skip):
+            raise self._disks[name]
+        return self._disks[name]
+
+    def image(self, writer, disk_name, path):
+        """Writes an image, or raises harness.Skip."""
+        disk = self.disk(disk_name)
+        if os.path.getsize(disk) > writers.WRITERS[writer].biggest:
+            raise harness.Skip("the disk is too big for it")
+        writers.WRITERS[writer].write(disk, path)
+
+
+def verdict_on(corpus, writer, content):
+    """(judge.Verdict or None, why the image was skipped)."""
+    one = writers.WRITERS[writer]
+    with tempfile.TemporaryDirectory(prefix="hotcell-honest.") as folder:
+        path = os.path.join(folder, f"image.{one.extension}")
+        try:
+            corpus.image(writer, content, path)
+        except harness.Skip as reason:
+            return None, str(reason)
+        options = ["--allow-format=qed"] if one.format == "qed" else []
+        return judge.inspect(path, *options), None
