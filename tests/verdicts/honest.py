@@ -71,14 +71,24 @@ class Corpus:
         writers.WRITERS[writer].write(disk, path)
 
 
-def verdict_on(corpus, writer, content):
-    """(judge.Verdict or None, why the image was skipped)."""
+def judge_image(corpus, writer, disk_name, with_readers=()):
+    """(judge.Judgement or None, why the image was skipped) of the verdict and the readers' views."""
     one = writers.WRITERS[writer]
     with tempfile.TemporaryDirectory(prefix="hotcell-honest.") as folder:
         path = os.path.join(folder, f"image.{one.extension}")
         try:
-            corpus.image(writer, content, path)
+            corpus.image(writer, disk_name, path)
         except harness.Skip as reason:
             return None, str(reason)
         options = ["--allow-format=qed"] if one.format == "qed" else []
-        return judge.inspect(path, *options), None
+        scratch = os.path.join(folder, "scratch")
+        os.mkdir(scratch)
+        return judge.judge(path, scratch, with_readers, options, nested=False), None
+
+
+def alarm(judgement, writer, disk_name):
+    """What is wrong with a verdict on an honest image, or None."""
+    verdict = judgement.verdicts[True]
+    if verdict.safe or exception(writer, disk_name):
+        return None
+    return f"not safe as {verdict.format}: {', '.join(verdict.reasons)}"

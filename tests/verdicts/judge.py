@@ -40,6 +40,10 @@ class Verdict:
     anomalies: list
 
 
+# Of a file that was not looked at.
+UNSAFE = Verdict(False, "", None, [], [])
+
+
 @dataclasses.dataclass
 class Judgement:
     verdicts: dict  # Verdict, by whether it was with the check
@@ -144,21 +148,22 @@ def _nested(disk, verdict):
         yield Finding("nested", "qemu-img", f"the disk itself is {found}")
 
 
-def judge(path, scratch, with_readers, options=(), tables=False):
+def judge(path, scratch, with_readers, options=(), tables=False, nested=True):
     """What hotcell says of the file and what the readers have against it.
 
-    `options`: of inspect; `tables`: where only the tables are wrong, which --no-check leaves out.
+    `options`: of inspect; `tables`: where only the tables are wrong, which --no-check leaves out;
+    `nested`: whether the disk must not be an image. Without readers, the verdict is all there is.
     """
     judgement = Judgement({True: inspect(path, *options),
                            False: inspect(path, "--no-check", *options)})
-    if not judgement.safe:
+    if not judgement.safe or not with_readers:
         return judgement
     checked = judgement.verdicts[True].safe
     verdict = judgement.verdicts[checked]
     disk, problems = _own_disk(path, verdict, scratch)
     if checked:
         judgement.findings += problems
-    if disk is not None:
+    if disk is not None and nested:
         judgement.findings += _nested(disk, verdict)
     for reader in with_readers:
         reading = _readings(reader, verdict, path, scratch)

@@ -6,6 +6,7 @@
     tests/verdicts/run.py --keep DIRECTORY NAME            # and leave it there
     tests/verdicts/run.py FILE...                          # files of yours
     tests/verdicts/run.py --list                           # kinds of images
+    tests/verdicts/run.py --honest                         # instead, the honest corpus, all of it
 
 Prints each image of which a reader makes something else than a safe disk, and ends with 1 if there was
 one. HOTCELL names the program (build/release/bin/hotcell).
@@ -23,7 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from support import readers
-from verdicts import generator, judge
+from verdicts import generator, honest, judge
 from verdicts.kind import KINDS
 
 
@@ -47,6 +48,22 @@ def judge_name(name, keep=None, default_readers=False):
         shutil.rmtree(scratch, ignore_errors=True)
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+_CORPUS = honest.Corpus()
+
+
+def judge_honest(name, default_readers=False):
+    """The same of an image of the honest corpus: WRITER of DISK."""
+    writer, _, disk = name.rpartition(" of ")
+    try:
+        judgement, why_not = honest.judge_image(_CORPUS, writer, disk,
+                                                readers.installed(default_readers))
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        return name, None, f"{type(error).__name__}: {error}"
+    if judgement is None:
+        return name, judge.Judgement({True: judge.UNSAFE, False: judge.UNSAFE}), None
+    return name, judgement, honest.alarm(judgement, writer, disk)
 
 
 class Tally:
@@ -89,10 +106,15 @@ class Tally:
 
 
 def run(names, jobs, keep=None, default_readers=False, show=None):
-    """Judges images in some processes of their own. `show`: is called with each text."""
+    """Judges images, some at the same time. `show`: is called with each text."""
     tally = Tally()
+
+    def judge_one(name):
+        if " of " in name:
+            return judge_honest(name, default_readers)
+        return judge_name(name, keep, default_readers)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for result in pool.map(lambda name: judge_name(name, keep, default_readers), names):
+        for result in pool.map(judge_one, names):
             tally.add(*result)
             while show and len(tally.wrong) > tally.count["shown"]:
                 show(tally.wrong[tally.count["shown"]])
@@ -112,6 +134,8 @@ def _arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--default-readers", action="store_true",
                         help="without those of tools/setup --readers")
+    parser.add_argument("--honest", action="store_true",
+                        help="judge the honest corpus instead: no alarm, and no reader disagrees")
     parser.add_argument("--list", action="store_true", help="print the kinds of images")
     parser.add_argument("--kinds", action="store_true", help="print what came of each kind")
     return parser.parse_intermixed_args()
@@ -125,6 +149,8 @@ def main():
         return
     for reader in readers.every():
         print(f"{reader.name}: {reader.problem or 'reads'}")
+    if arguments.honest:
+        arguments.names = [" of ".join(pair) for pair in honest.pairs(arguments.default_readers)]
     names = arguments.names or generator.names(arguments.seed, arguments.count, arguments.format,
                                                arguments.kind)
     tally = run(names, arguments.jobs, arguments.keep, arguments.default_readers,

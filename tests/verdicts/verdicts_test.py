@@ -40,16 +40,17 @@ def _honest(group):
     wrong = []
     judged = 0
     with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
-        verdicts = pool.map(lambda pair: honest.verdict_on(corpus, *pair), pairs)
-        for pair, (verdict, why_not) in zip(pairs, verdicts):
-            if verdict is None:
+        answers = pool.map(lambda pair: honest.judge_image(corpus, *pair), pairs)
+        for pair, (judgement, why_not) in zip(pairs, answers):
+            if judgement is None:
                 print(f"skipped: {pair}: {why_not}")
                 continue
             judged += 1
-            if not verdict.safe and honest.exception(*pair) is None:
-                wrong.append(f"{pair}: {verdict.format}: {verdict.reasons}")
+            alarm = honest.alarm(judgement, *pair)
+            if alarm:
+                wrong.append(f"{' of '.join(pair)}: {alarm}")
     harness.check(judged > len(pairs) // 2, f"only {judged} of {len(pairs)} images were made")
-    harness.check(not wrong, "not safe:\n" + "\n".join(wrong))
+    harness.check(not wrong, "\n".join(wrong))
 
 
 # ---- What the judge sees ------------------------------------------------------------------------
