@@ -100,11 +100,14 @@ def run(command, directory, own=(), folders=(), output=None, environment=None, s
     `folders`: the same of all that is below them; `output`: a file for its standard output, which is
     else returned."""
     own = {directory, *own}
+    # Small stacks and one arena: threads do not take up the address space by themselves.
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent",
+                   "MALLOC_ARENA_MAX": "1",
                    **(environment or {})}
     with tempfile.NamedTemporaryFile(prefix="hotcell-strace.") as log, \
             tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         traced = ["prlimit", f"--as={ADDRESS_SPACE}", f"--fsize={FILE_BYTES}", "--core=0",
+                  "--stack=1048576:1048576",
                   f"--cpu={seconds}", "strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "4096",
                   "-e", "trace=%file,connect", "-e", "signal=none", "-o", log.name, "--", *command]
         # SIGXFSZ stays ignored, so that a file which grows too big is an error and no signal.

@@ -54,13 +54,13 @@ class Reader:
     problem: str | None = None  # why it is not there
 
 
-def _run(reading, command, path, disk, folders=(), **options):
+def _run(reading, command, path, disk, folders=(), own=(), **options):
     """Runs a program on the image `path`, from which it makes at most the file `disk`, in an empty
     directory."""
     work = disk + ".empty"
     os.makedirs(work, exist_ok=True)
-    run = confined.run(command, work, own=[path, os.path.dirname(path), disk,
-                                           os.path.dirname(disk)], folders=folders, **options)
+    run = confined.run(command, work, own=[path, os.path.dirname(path), disk, os.path.dirname(disk),
+                                           *own], folders=folders, **options)
     reading.add(run)
     return run
 
@@ -147,7 +147,10 @@ def _read_by_libyal(path, scratch):
     disk = os.path.join(scratch, "libyal")
     run = _run(reading, ["/usr/bin/python3", "-I", "-S", "-B", _LIBYAL, path, disk,
                          str(WHOLE_DISK), str(HEAD)], path, disk,
-               folders=[os.path.dirname(_LIBYAL)])
+               folders=[os.path.dirname(_LIBYAL)],
+               # libvmdk looks for an image of one file under the name that its text has, which is that
+               # of an honest one before it was renamed.
+               own=[os.path.join(os.path.dirname(path), "image.vmdk")])
     if run.output:
         answer = json.loads(run.output)
         reading.format = answer["format"]

@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from support import readers
-from verdicts import generator, honest, judge
+from verdicts import generator, honest, judge, known
 from verdicts.kind import KINDS
 
 
@@ -40,8 +40,10 @@ def judge_name(name, keep=None, default_readers=False):
             kind, _ = generator.parse(name)
             tables = kind.tables
             options = ("--allow-format=qed",) if kind.format == "qed" else ()
-        return name, judge.judge(path, scratch, readers.installed(default_readers), options,
-                                 tables), None
+        judgement = judge.judge(path, scratch, readers.installed(default_readers), options, tables)
+        judgement.findings = [finding for finding in judgement.findings
+                              if not known.is_known(name, finding)]
+        return name, judgement, None
     except Exception as error:  # pylint: disable=broad-exception-caught
         return name, None, f"{type(error).__name__}: {error}"
     finally:
