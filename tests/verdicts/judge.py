@@ -37,7 +37,7 @@ class Verdict:
     format: str
     size: int | None
     reasons: list
-    anomalies: list
+    features: list
 
 
 # Of a file that was not looked at.
@@ -49,6 +49,10 @@ class Judgement:
     verdicts: dict  # Verdict, by whether it was with the check
     findings: list = dataclasses.field(default_factory=list)
     opened_by: list = dataclasses.field(default_factory=list)
+
+    @property
+    def features(self):
+        return self.verdicts[True].features
 
     @property
     def safe(self):
@@ -63,7 +67,7 @@ def inspect(path, *options):
     harness.check_equal(answer["safe"], result.returncode == 0, "inspect: safe")
     return Verdict(answer["safe"], answer["format"], answer.get("image", {}).get("virtual-size"),
                    [reason["code"] for reason in answer["reasons"]],
-                   [anomaly["code"] for anomaly in answer["anomalies"]])
+                   answer.get("image", {}).get("features", []))
 
 
 def _own_disk(path, verdict, scratch):

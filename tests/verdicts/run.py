@@ -42,7 +42,7 @@ def judge_name(name, keep=None, default_readers=False):
             options = ("--allow-format=qed",) if kind.format == "qed" else ()
         judgement = judge.judge(path, scratch, readers.installed(default_readers), options, tables)
         judgement.findings = [finding for finding in judgement.findings
-                              if not known.is_known(name, finding)]
+                              if not known.is_known(name, finding, judgement.features)]
         return name, judgement, None
     except Exception as error:  # pylint: disable=broad-exception-caught
         return name, None, f"{type(error).__name__}: {error}"
