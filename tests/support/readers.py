@@ -105,7 +105,9 @@ def _read_by_qemu(name, command, folders, path, scratch, image_format=None):
 
 _SEVEN_ZIP_TYPES = {"QCOW": "qcow2", "VHD": "vpc", "VHDX": "vhdx", "VMDK": "vmdk", "VDI": "vdi",
                     "Dmg": "dmg"}
-_FIELD = re.compile(rb"^(Type|Size|Version) = (.*?)\r?$", re.MULTILINE)
+_FIELD = re.compile(rb"^(Type|Size|Version|Offset) = (.*?)\r?$", re.MULTILINE)
+# It finds these in the middle of a file as well, as it would a file on a disk of any kind.
+_AT_START = ("QCOW", "VHDX", "VMDK", "VDI")
 
 
 def _read_by_seven_zip(path, scratch):
@@ -116,7 +118,8 @@ def _read_by_seven_zip(path, scratch):
     fields = {}
     for key, value in _FIELD.findall(run.output):
         fields.setdefault(key.decode(), value.decode(errors="replace").strip())
-    if fields.get("Type") not in _SEVEN_ZIP_TYPES:
+    if fields.get("Type") not in _SEVEN_ZIP_TYPES or (
+            fields["Type"] in _AT_START and fields.get("Offset", "0") != "0"):
         # Contents of a disk, or an archive: it does not take it for an image.
         reading.end = confined.REFUSED if run.end == confined.OK else run.end
         return reading

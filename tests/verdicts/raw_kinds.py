@@ -1,7 +1,6 @@
 """Raw disks that readers may take for something else: by what is in the first sectors, in the last ones,
 or both."""
 
-import os
 import struct
 
 from hostile.images import vmdkfile
@@ -52,7 +51,8 @@ def _vhd_of_part(chance, path):
     edits.write(path, disk)
 
 
-@kind("raw", "dmg-of-part", weight=3)
+@kind("dmg", "of-part", weight=2)  # the name of the file counts for qemu-img
+@kind("raw", "dmg-of-part", weight=2)
 def _dmg_of_part(chance, path):
     disk = _disk(chance)
     ending = trailers.dmg_ending(chance, len(disk) - 8192)
@@ -61,8 +61,6 @@ def _dmg_of_part(chance, path):
     if len(ending_at_end) == len(ending):
         disk[-len(ending):] = ending_at_end
     edits.write(path, disk)
-    if chance.random() < 0.5:
-        os.rename(path, path)
 
 
 @kind("raw", "magic", weight=4)

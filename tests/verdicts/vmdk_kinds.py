@@ -189,10 +189,27 @@ def _tables(chance, path):
     image.write(path)
 
 
-@kind("vmdk", "esx")
+@kind("vmdk", "embedded-extents", weight=2)
+def _embedded_extents(chance, path):
+    """Where the header has no capacity, qemu-img takes the disk from the extents that the text names."""
+    image = _image(chance)
+    image.header["capacity"] = chance.choice([0, 0, 0, 1])
+    extents = b"".join(chance.choice(_EXTENTS).replace(b"%s", chance.choice(
+        [b"canary.vmdk", CANARY.encode(), b"/canary.raw", b"image.vmdk"])) + b"\n"
+        for _ in range(chance.choice([1, 2])))
+    image.descriptor = v.descriptor(chance.choice(_TYPES), extents)
+    if image.footer is not None and chance.random() < 0.5:
+        image.footer["capacity"] = 0
+    image.write(path)
+
+
+@kind("vmdk", "esx", weight=2)
 def _esx(chance, path):
     """COWD and SEsparse headers, alone and with a text at the place of one."""
-    magic = chance.choice([b"COWD", b"\xbe\xba\xfe\xca", b"SPAR"])
-    head = magic + struct.pack("<6I", 1, 3, 2048, 1, 4, 1)
-    data = head.ljust(512, b"\0") + (v.descriptor() if chance.random() < 0.5 else b"")
+    magic = chance.choice([b"COWD", b"COWD", b"\xbe\xba\xfe\xca", b"SPAR"])
+    head = magic + struct.pack("<8I", 1, chance.choice([3, 1, 0]), 2048, chance.choice([1, 128]), 4,
+                               chance.choice([1, 2, 4096]), 4, 0)
+    text = v.descriptor(chance.choice(_TYPES))
+    text = _both_parents(chance, _insert(chance, text, _hidden(chance)))
+    data = head.ljust(512, b"\0") + (text if chance.random() < 0.7 else b"")
     edits.write(path, data.ljust(chance.choice([2048, 65536, edits.MIB]), b"\0"))
