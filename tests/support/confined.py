@@ -1,8 +1,8 @@
-"""Runs a reader that nobody trusts on an image that nobody trusts: what it opened, what it took, how it
-ended.
+"""Runs a reader that nobody trusts on an image that nobody trusts: what it opened, what it took,
+how it ended.
 
-The program runs under strace with limits on memory, time and the size of files, in a directory of its
-own. Whatever it asks the kernel for by name that is neither its own nor the image is `foreign`.
+The program runs under strace with limits on memory, time and the size of files, in a directory of
+its own. Whatever it asks the kernel for by name that is neither its own nor the image is `foreign`.
 """
 
 import dataclasses
@@ -97,8 +97,8 @@ def _wait(process, seconds):
 
 def run(command, directory, own=(), folders=(), output=None, environment=None, seconds=SECONDS):
     """Runs `command` in `directory`. `own`: paths that it may ask for besides the usual ones;
-    `folders`: the same of all that is below them; `output`: a file for its standard output, which is
-    else returned."""
+    `folders`: the same of all that is below them; `output`: a file for its standard output, which
+    is else returned."""
     own = {directory, *own}
     # Small stacks and one arena: threads do not take up the address space by themselves.
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent",

@@ -1,5 +1,5 @@
-"""Reads an image with libqcow, libvhdi or libvmdk: IMAGE DISK WHOLE HEAD. Prints what it is as JSON,
-then writes the disk to the file DISK, or its first HEAD bytes where it has more than WHOLE.
+"""Reads an image with libqcow, libvhdi or libvmdk: IMAGE DISK WHOLE HEAD. Prints what it is as
+JSON, then writes the disk to the file DISK, or its first HEAD bytes where it has more than WHOLE.
 
 A program of its own, because the libraries may crash or take all memory.
 """

@@ -94,7 +94,8 @@ def _read_by_qemu(name, command, folders, path, scratch, image_format=None):
     if reading.size <= WHOLE_DISK:
         convert = ["convert", *told, "-O", "raw", path, disk]
     else:
-        convert = ["dd", *told, "-O", "raw", "bs=1M", f"count={HEAD // MIB}", f"if={path}", f"of={disk}"]
+        convert = ["dd", *told, "-O", "raw", "bs=1M", f"count={HEAD // MIB}", f"if={path}",
+                   f"of={disk}"]
     if _run(reading, [*command, *convert], path, disk, folders,
             environment=environment).end == confined.OK:
         reading.disk = disk
@@ -151,8 +152,8 @@ def _read_by_libyal(path, scratch):
     run = _run(reading, ["/usr/bin/python3", "-I", "-S", "-B", _LIBYAL, path, disk,
                          str(WHOLE_DISK), str(HEAD)], path, disk,
                folders=[os.path.dirname(_LIBYAL)],
-               # libvmdk looks for an image of one file under the name that its text has, which is that
-               # of an honest one before it was renamed.
+               # libvmdk looks for an image of one file under the name that its text has, which is
+               # that of an honest one before it was renamed.
                own=[os.path.join(os.path.dirname(path), "image.vmdk")])
     if run.output:
         answer = json.loads(run.output)

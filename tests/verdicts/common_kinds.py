@@ -1,5 +1,5 @@
-"""Edits that fit any format: header fields at their limits, files cut short, lengthened, stretched, and
-disks that are images themselves.
+"""Edits that fit any format: header fields at their limits, files cut short, lengthened, stretched,
+and disks that are images themselves.
 
 Each format gives a function (chance, path, change) that writes a sound image of some size to which
 `change(chance, header fields)` was applied.
@@ -90,8 +90,8 @@ def _cloop(_, path, change):
 
 def _dmg(chance, path, change):
     image = dmgfile.DmgFile(resource_fork=chance.random() < 0.3)
-    description = len(image._resource_fork() if image.resource_fork  # pylint: disable=protected-access
-                      else image._property_list())  # pylint: disable=protected-access
+    # pylint: disable=protected-access
+    description = len(image._resource_fork() if image.resource_fork else image._property_list())
     which = "rsrc_fork" if image.resource_fork else "xml"
     image.trailer.update({f"{which}_offset": len(image.data), f"{which}_length": description,
                           "data_fork_length": len(image.data), "sector_count": image.sectors})

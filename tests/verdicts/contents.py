@@ -88,7 +88,8 @@ def _luks(path, version):
     """A volume of 4 MiB with an empty file system's worth of noise in it."""
     programs.require_program("cryptsetup")
     _empty(path, 4 * MIB)
-    options = ["--type", f"luks{version}", "--pbkdf-force-iterations", "1000", "--key-file", path + ".key"]
+    options = ["--type", f"luks{version}", "--pbkdf-force-iterations", "1000", "--key-file",
+               path + ".key"]
     if version == 2:
         options += ["--pbkdf", "pbkdf2", "--luks2-metadata-size", "16k", "--luks2-keyslots-size",
                     "512k"]
@@ -154,7 +155,8 @@ def _iso(name, *options, appended=False):
                 partition = path + ".part"
                 CONTENTS["vfat"](partition)
                 more = ["-append_partition", "2", "0xef", partition]
-            programs.must(["xorriso", "-as", "mkisofs", "-quiet", *options, *more, "-o", path, tree])
+            programs.must(["xorriso", "-as", "mkisofs", "-quiet", *options, *more, "-o", path,
+                           tree])
             if appended:
                 os.unlink(partition)
 

@@ -44,8 +44,8 @@ def _chunks(chance, path):
     entry = chance.choice(entries)
     which = chance.randrange(6)
     entry[which] = {
-        0: chance.choice([d.ZERO, d.RAW, d.IGNORE, d.COMMENT, d.ADC, d.ZLIB, d.BZIP2, d.LZFSE, d.LZMA,
-                          0x80000003, 3]),
+        0: chance.choice([d.ZERO, d.RAW, d.IGNORE, d.COMMENT, d.ADC, d.ZLIB, d.BZIP2, d.LZFSE,
+                          d.LZMA, 0x80000003, 3]),
         1: 0xFFFFFFFF, 2: chance.choice([0, entry[2] + 1, max(0, entry[2] - 1), 1 << 40]),
         3: chance.choice([0, 1, entry[3] * 2, entry[3] - 1, 131072, 131073, 1 << 31]),
         4: chance.choice([0, 1, entry[4] + 1, 1 << 40]),

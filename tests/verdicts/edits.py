@@ -1,4 +1,4 @@
-"""What can be done to an image of any format: fields at their limits, cuts, additions, stretching."""
+"""What can be done to an image of any format: fields at limits, cuts, additions, stretching."""
 
 import os
 import struct
@@ -13,8 +13,8 @@ _BITS = {"B": 8, "H": 16, "I": 32, "Q": 64}
 
 # What an image says where it can name a file: below and beside it, above, anywhere, a protocol.
 NAMES = (b"canary.raw", b"../canary.raw", b"/canary.raw", b"canary.vmdk", b"nbd:127.0.0.1:9",
-         b"nbd://127.0.0.1:9/x", b"file:canary.raw", b'json:{"driver":"file","filename":"/canary.raw"}',
-         b"fat:/canary", b"./x:y", b"/s.r")
+         b"nbd://127.0.0.1:9/x", b"file:canary.raw",
+         b'json:{"driver":"file","filename":"/canary.raw"}', b"fat:/canary", b"./x:y", b"/s.r")
 
 
 def number(chance, true, bits):
@@ -30,8 +30,9 @@ def number(chance, true, bits):
 def text(chance, true, size):
     """Bytes of a field of text."""
     return chance.choice([
-        bytes(size), b"\xff" * size, bytes(true).upper(), bytes(true).lower(), chance.randbytes(size),
-        bytes(true)[:chance.randrange(size + 1)], chance.choice(NAMES)])[:size]
+        bytes(size), b"\xff" * size, bytes(true).upper(), bytes(true).lower(),
+        chance.randbytes(size), bytes(true)[:chance.randrange(size + 1)],
+        chance.choice(NAMES)])[:size]
 
 
 def change_fields(chance, header, fields, count=None, only=None):

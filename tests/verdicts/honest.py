@@ -1,5 +1,5 @@
-"""The honest corpus: every way to write an image, with everything that is on disks. All are safe but
-those named here."""
+"""The honest corpus: every way to write an image, with everything that is on disks. All are safe
+but those named here."""
 
 import itertools
 import os
@@ -8,29 +8,29 @@ import tempfile
 from support import content, harness
 from verdicts import contents, judge, writers
 
-# Images that are rightly not safe: (writer or None for every one, content, reason).
+# Images that are rightly not safe: (writer, disk, reason); None is any.
 EXCEPTIONS = [
-    *[(writer, name, "qemu-img opens a raw file that begins with a LUKS header as LUKS")
-      for writer in ("cp", "hotcell raw") for name in contents.LUKS_DISKS],
-    *[(writer, name, "an ISO without a partition table is a disk when -f raw says so")
-      for writer in ("cp", "hotcell raw") for name in contents.PLAIN_ISOS],
+    *[(writer, disk, "qemu-img opens a raw file that begins with a LUKS header as LUKS")
+      for writer in ("cp", "hotcell raw") for disk in contents.LUKS_DISKS],
+    *[(writer, disk, "an ISO without a partition table is a disk when -f raw says so")
+      for writer in ("cp", "hotcell raw") for disk in contents.PLAIN_ISOS],
     ("dmg ULMO", None, "LZMA in chunks is not read"),
 ]
-# Contents that each writer is tried with in a short run, besides one that changes from one to the next.
+# Contents that each writer is tried with in a short run, besides some in turn.
 _ALWAYS = ("gpt",)
 
 
-def exception(writer, content):
-    for one_writer, one_content, reason in EXCEPTIONS:
-        if one_writer in (None, writer) and one_content in (None, content):
+def exception(writer, disk):
+    for one_writer, one_disk, reason in EXCEPTIONS:
+        if one_writer in (None, writer) and one_disk in (None, disk):
             return reason
     return None
 
 
 def pairs(default_only=False):
-    """(writer, content) of all images."""
-    return [(writer, content) for writer, content in itertools.product(writers.WRITERS,
-                                                                       contents.CONTENTS)
+    """(writer, disk) of all images."""
+    return [(writer, disk) for writer, disk in itertools.product(writers.WRITERS,
+                                                                 contents.CONTENTS)
             if not default_only or writers.WRITERS[writer].default]
 
 
@@ -38,11 +38,11 @@ def sample():
     """Pairs in which each writer of the default packages and each content comes: raw disks with all
     contents, the other writers with some, in turn."""
     names = [name for name in contents.CONTENTS if name not in _ALWAYS]
-    chosen = [("cp", content) for content in contents.CONTENTS]
+    chosen = [("cp", disk) for disk in contents.CONTENTS]
     turn = itertools.cycle(names)
     for name, writer in writers.WRITERS.items():
         if writer.default and name != "cp":
-            chosen += [(name, content) for content in (*_ALWAYS, next(turn), next(turn))]
+            chosen += [(name, disk) for disk in (*_ALWAYS, next(turn), next(turn))]
     return chosen
 
 
@@ -72,7 +72,7 @@ class Corpus:
 
 
 def judge_image(corpus, writer, disk_name, with_readers=()):
-    """(judge.Judgement or None, why the image was skipped) of the verdict and the readers' views."""
+    """(judge.Judgement or None, why the image was skipped): the verdict and the readers' views."""
     one = writers.WRITERS[writer]
     with tempfile.TemporaryDirectory(prefix="hotcell-honest.") as folder:
         path = os.path.join(folder, f"image.{one.extension}")

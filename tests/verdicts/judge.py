@@ -1,7 +1,7 @@
 """Holds the verdict of hotcell on an image against what every reader makes of it.
 
-`hotcell inspect` calls a file safe when no reader in use opens another file because of it, sees another
-disk in it, or falls over. A finding is where that is not so.
+`hotcell inspect` calls a file safe when no reader in use opens another file because of it, sees
+another disk in it, or falls over. A finding is where that is not so.
 """
 
 import dataclasses
@@ -49,10 +49,6 @@ class Judgement:
     verdicts: dict  # Verdict, by whether it was with the check
     findings: list = dataclasses.field(default_factory=list)
     opened_by: list = dataclasses.field(default_factory=list)
-
-    @property
-    def features(self):
-        return self.verdicts[True].features
 
     @property
     def safe(self):
@@ -128,7 +124,7 @@ def compare(reading, verdict, disk):
 
 
 def _accounts_for_file(verdict, path):
-    """Whether what readers that begin at the start take for a raw disk is an image that ends there."""
+    """Whether the image is the whole file, which readers of its start take for a raw disk."""
     if verdict.format == "vpc":
         return verdict.size + _SECTOR == os.path.getsize(path)
     return verdict.format == "dmg"

@@ -147,8 +147,8 @@ def _snapshots(chance, path):
         l1_size = chance.choice([0, 1, 1, 4096, 1 << 22, (1 << 22) + 1])
         extra = struct.pack(">QQ", 0, chance.choice([1 << 20, 0, 1 << 50]))
         name = chance.choice([b"s", bytes(65535), b"../x"])
-        head = struct.pack(">QIHHIIQII", chance.choice([3 << 16, 1 << 30, 0]), l1_size, 1, len(name),
-                           0, 0, 0, 0, len(extra))
+        head = struct.pack(">QIHHIIQII", chance.choice([3 << 16, 1 << 30, 0]), l1_size, 1,
+                           len(name), 0, 0, 0, 0, len(extra))
         data = head + extra + b"1" + name
         entry += data + bytes(-len(data) % 8)
     image.header["snapshot_count"] = count

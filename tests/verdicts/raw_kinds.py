@@ -1,5 +1,5 @@
-"""Raw disks that readers may take for something else: by what is in the first sectors, in the last ones,
-or both."""
+"""Raw disks that readers may take for something else: by what is in the first sectors, in the last
+ones, or both."""
 
 import struct
 
@@ -65,7 +65,7 @@ def _dmg_of_part(chance, path):
 
 @kind("raw", "magic", weight=4)
 def _magic(chance, path):
-    """The mark of a format, whole or not, where readers look, with and without a partition table."""
+    """The mark of a format, whole or not, where readers look, with a partition table or without."""
     disk = _disk(chance)
     magic = chance.choice(_MAGICS)
     magic = magic[:chance.choice([len(magic)] * 3 + [chance.randrange(1, len(magic) + 1)])]

@@ -8,8 +8,8 @@
     tests/verdicts/run.py --list                           # kinds of images
     tests/verdicts/run.py --honest                         # instead, the honest corpus, all of it
 
-Prints each image of which a reader makes something else than a safe disk, and ends with 1 if there was
-one. HOTCELL names the program (build/release/bin/hotcell).
+Prints each image of which a reader makes something else than a safe disk, and ends with 1 if there
+was one. HOTCELL names the program (build/release/bin/hotcell).
 """
 
 import argparse
@@ -42,7 +42,7 @@ def judge_name(name, keep=None, default_readers=False):
             options = ("--allow-format=qed",) if kind.format == "qed" else ()
         judgement = judge.judge(path, scratch, readers.installed(default_readers), options, tables)
         judgement.findings = [finding for finding in judgement.findings
-                              if not known.is_known(name, finding, judgement.features)]
+                              if not known.is_known(name, finding, judgement.verdicts[True])]
         return name, judgement, None
     except Exception as error:  # pylint: disable=broad-exception-caught
         return name, None, f"{type(error).__name__}: {error}"
@@ -59,7 +59,7 @@ def judge_honest(name, default_readers=False):
     """The same of an image of the honest corpus: WRITER of DISK."""
     writer, _, disk = name.rpartition(" of ")
     try:
-        judgement, why_not = honest.judge_image(_CORPUS, writer, disk,
+        judgement, _ = honest.judge_image(_CORPUS, writer, disk,
                                                 readers.installed(default_readers))
     except Exception as error:  # pylint: disable=broad-exception-caught
         return name, None, f"{type(error).__name__}: {error}"

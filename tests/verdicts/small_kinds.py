@@ -1,4 +1,5 @@
-"""VDI, Parallels, QED, Bochs, cloop: sizes, tables, parents and extensions that readers take differently."""
+"""VDI, Parallels, QED, Bochs, cloop: sizes, tables, parents and extensions that readers take
+differently."""
 
 import hashlib
 import struct
@@ -30,7 +31,8 @@ def _vdi_layout(chance, path):
     image.header["offset_data"] = chance.choice([1024, 1024, 512, 0, 2048, 1 << 20, 1025])
     image.header["offset_bmap"] = chance.choice([512, 512, 0, 1024, 513])
     image.header["sector_size"] = chance.choice([512, 512, 0, 4096])
-    image.header["block_size"] = chance.choice([edits.MIB] * 4 + [edits.MIB // 2, 2 * edits.MIB, 4096])
+    image.header["block_size"] = chance.choice([edits.MIB] * 4 +
+                                               [edits.MIB // 2, 2 * edits.MIB, 4096])
     image.header["disk_size"] = chance.choice([4 * edits.MIB] * 2 + [
         4 * edits.MIB - 512, 4 * edits.MIB - 1, 3 * edits.MIB + 1, edits.MIB, 5 * edits.MIB])
     image.write(path)
@@ -51,7 +53,8 @@ def _vdi_map_memory(chance, path):
 @kind("vdi", "map", tables=True, weight=2)
 def _vdi_map(chance, path):
     image = vdifile.VdiFile()
-    image.map[chance.randrange(4)] = chance.choice([0, 1, 2, 3, vdifile.DISCARDED, 0x7FFFFFFF, 1000])
+    image.map[chance.randrange(4)] = chance.choice([0, 1, 2, 3, vdifile.DISCARDED, 0x7FFFFFFF,
+                                                         1000])
     image.header["blocks_allocated"] = chance.choice([2, 2, 0, 3, 1000])
     image.write(path)
 
@@ -101,8 +104,9 @@ def _parallels_layout(chance, path):
     image = parallelsfile.ParallelsFile()
     if chance.random() < 0.4:
         image.make_old()
-    for field in chance.sample(["data_off", "in_use", "tracks", "nb_bat_entries", "nb_sectors", "heads",
-                                "cylinders", "version", "flags"], chance.choice([1, 2])):
+    fields = ["data_off", "in_use", "tracks", "nb_bat_entries", "nb_sectors", "heads", "cylinders",
+              "version", "flags"]
+    for field in chance.sample(fields, chance.choice([1, 2])):
         image.header[field] = {
             "data_off": chance.choice([0, 1, 64, 128, 256, 1 << 20, 0xFFFFFFFF]),
             "in_use": chance.choice([parallelsfile.IN_USE, 0x312E3276, 1]),
@@ -110,7 +114,8 @@ def _parallels_layout(chance, path):
             "nb_bat_entries": chance.choice([0, 1, 3, 5, 1 << 20, 0x1FFFFF00, 0x3FFFFFFF]),
             "nb_sectors": chance.choice([0, 1, 511, 513, 1 << 31, 1 << 32, 1 << 40]),
             "heads": chance.choice([0, 1, 255]), "cylinders": chance.choice([0, 1, 1 << 20]),
-            "version": chance.choice([0, 1, 3]), "flags": chance.choice([1, 2, 4, 0xFFFFFFFF])}[field]
+            "version": chance.choice([0, 1, 3]),
+            "flags": chance.choice([1, 2, 4, 0xFFFFFFFF])}[field]
     image.write(path)
     if chance.random() < 0.3:
         edits.stretch(chance, path)
@@ -130,7 +135,8 @@ def _qed_backing_file(chance, path):
     image = qedfile.QedFile()
     name = chance.choice(edits.NAMES)
     place = chance.choice([64, 100, 4096 - len(name), 4090, 4096, 0])
-    image.header.update(features=chance.choice([0, 1, 1, 4, 5, 2, 8]), backing_filename_offset=place,
+    image.header.update(features=chance.choice([0, 1, 1, 4, 5, 2, 8]),
+                        backing_filename_offset=place,
                         backing_filename_size=chance.choice([len(name), len(name), 0, 1, 1024]))
     image.regions.append((place or 64, name))
     image.write(path)
@@ -155,7 +161,8 @@ def _bochs_catalog(chance, path):
     image.header["version"] = chance.choice([0x00020000, 0x00010000])
     image.header["disk"] = chance.choice([entries * bochsfile.EXTENT] * 2 +
                                          [edits.MIB, 1000, 1 << 40])
-    image.header["subtype"] = chance.choice([b"Growing"] * 3 + [b"Undoable", b"Volatile", b"growing"])
+    image.header["subtype"] = chance.choice([b"Growing"] * 3 +
+                                            [b"Undoable", b"Volatile", b"growing"])
     image.catalog[chance.randrange(8)] = chance.choice([0, 1, 2, 3, bochsfile.NO_EXTENT, 1 << 30])
     image.write(path)
 
@@ -164,9 +171,11 @@ def _bochs_catalog(chance, path):
 def _cloop_blocks(chance, path):
     blocks = chance.choice([1, 8, 100])
     image = cloopfile.CloopFile(blocks, chance.choice([512, 4096, 65536]))
-    image.script = chance.choice([image.script] * 3 + [b"#!/bin/sh\n#V2.0 Format\n", b"#!/bin/sh\n"])
+    image.script = chance.choice([image.script] * 3 +
+                                 [b"#!/bin/sh\n#V2.0 Format\n", b"#!/bin/sh\n"])
     image.num_blocks = chance.choice([blocks, blocks, blocks - 1, blocks + 1, 0, 1 << 24, 1 << 26])
-    image.block_size = chance.choice([image.block_size] * 3 + [64 << 20, 512, 1000, (64 << 20) + 512])
+    image.block_size = chance.choice([image.block_size] * 3 +
+                                     [64 << 20, 512, 1000, (64 << 20) + 512])
     image.write(path)
     if chance.random() < 0.4:
         edits.stretch(chance, path)

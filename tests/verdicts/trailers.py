@@ -100,5 +100,7 @@ def add(chance, path):
     over = chance.random() < 0.3
     ending = chance.choice(_ENDINGS)
     data = ending(chance, max(0, length + padding - (512 if over else 0)))
-    place = max(0, length - len(data)) if over else length + (padding if chance.random() < 0.8 else 0)
+    place = length + (padding if chance.random() < 0.8 else 0)
+    if over:
+        place = max(0, length - len(data))
     edits.patch(path, place, data)

@@ -1,5 +1,5 @@
-"""Verdicts of inspect against other readers: a sample of images made to get wrong ones, and the honest
-corpus. tests/verdicts/run.py makes as many more as there is time for."""
+"""Verdicts of inspect against other readers: a sample of images made to get wrong ones, and the
+honest corpus. tests/verdicts/run.py makes as many more as there is time for."""
 
 import concurrent.futures
 import os
@@ -108,7 +108,8 @@ def _sees_other_disks(directory):
     """Readings that differ in one thing are findings of that kind, and the same one is none."""
     verdict = judge.Verdict(True, "vdi", 1 << 20, [], [])
     disks = {}
-    for name, data in (("one", bytes(1 << 20)), ("two", bytes(4096) + b"x" + bytes((1 << 20) - 4097))):
+    for name, data in (("one", bytes(1 << 20)),
+                       ("two", bytes(4096) + b"x" + bytes((1 << 20) - 4097))):
         disks[name] = os.path.join(directory, name)
         with open(disks[name], "wb") as out:
             out.write(data)

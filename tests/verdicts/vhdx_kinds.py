@@ -9,7 +9,8 @@ from verdicts.kind import kind
 
 def _metadata_sector(image):
     """The first 4 KiB of the items of the metadata region."""
-    return image._metadata()[64 * x.KIB:][:x.SECTOR].ljust(x.SECTOR, b"\0")  # pylint: disable=protected-access
+    metadata = image._metadata()  # pylint: disable=protected-access
+    return metadata[64 * x.KIB:][:x.SECTOR].ljust(x.SECTOR, b"\0")
 
 
 @kind("vhdx", "log", weight=4)

@@ -1,5 +1,5 @@
-"""VMDK images whose text a lenient reader reads otherwise than a strict one: parents, extents and types
-in comments, in the middle of lines, behind NULs and behind the area that the header describes."""
+"""VMDK images whose text a lenient reader reads otherwise than a strict one: parents, extents and
+types in comments, in mid-line, behind NULs and behind the area that the header describes."""
 
 import struct
 
@@ -24,8 +24,8 @@ _EXTENTS = (b'RW 2048 FLAT "%s" 0', b'RW 2048 VMFS "%s"', b'RW 2048 SPARSE "%s"'
 _TYPES = (b"monolithicFlat", b"twoGbMaxExtentSparse", b"twoGbMaxExtentFlat", b"vmfs", b"vmfsSparse",
           b"streamOptimized", b"monolithicSparse", b"custom", b"fullDevice", b"seSparse", b"")
 # What stands before a word that was hidden.
-_BEFORE = (b"# ", b"#", b"x ", b"x", b" ", b"\t", b"\v", b"\f", b"\r", b"\0", b"\n", b"", b"ddb.x = ",
-           b";", b"# x\r", b"\xff")
+_BEFORE = (b"# ", b"#", b"x ", b"x", b" ", b"\t", b"\v", b"\f", b"\r", b"\0", b"\n", b"",
+           b"ddb.x = ", b";", b"# x\r", b"\xff")
 
 
 def _hidden(chance):
@@ -76,7 +76,7 @@ def _hidden_lines(chance, path):
 
 @kind("vmdk", "behind-the-text", weight=3)
 def _behind_the_text(chance, path):
-    """In the area that qemu-img reads, but behind the text, a NUL, or the size that the header has."""
+    """In the area that qemu-img reads, behind the text, a NUL, or the size that the header has."""
     image = _image(chance)
     if chance.random() < 0.5:
         image.header["descriptor_size"] = chance.choice([1, 2, 3, 19, 20, 21, 0])
@@ -87,7 +87,6 @@ def _behind_the_text(chance, path):
                            room, room + 1, 9 * 1024])
     if chance.random() < 0.3:
         image.descriptor = image.descriptor.ljust(place, chance.choice([b"\n", b" ", b"#"]))
-    image.put(1, b"\0" * 0)
     image.regions.append((_AREA_START + max(place, len(image.descriptor)), hidden))
     image.write(path)
 
@@ -116,7 +115,8 @@ def _text_only(chance, path):
     extent = chance.choice(_EXTENTS).replace(b"%s", chance.choice(
         [CANARY.encode(), b"image.vmdk", b"../canary.raw", b"/canary.raw"]))
     text = v.descriptor(chance.choice(_TYPES), extent + b"\n")
-    text = chance.choice([text, text, b"\n" + text, b" " + text, b"#x\n" + text, b"\xef\xbb\xbf" + text,
+    text = chance.choice([text, text, b"\n" + text, b" " + text, b"#x\n" + text,
+                          b"\xef\xbb\xbf" + text,
                           text.replace(b"# Disk DescriptorFile", b"# disk descriptorfile"),
                           text.replace(b"# Disk DescriptorFile\n", b""),
                           text.replace(b"version=1", b"version=2"),
@@ -185,13 +185,14 @@ def _tables(chance, path):
     if chance.random() < 0.3:
         image.gd = chance.choice([[0], [v.GD], [1 << 30], [v.RGT]])
     if chance.random() < 0.3 and image.rgd:
-        image.put(v.RGT, struct.pack("<4I", *[image.gt.get(number, 0) + 128 for number in range(4)]))
+        other = [image.gt.get(number, 0) + 128 for number in range(4)]
+        image.put(v.RGT, struct.pack("<4I", *other))
     image.write(path)
 
 
 @kind("vmdk", "embedded-extents", weight=2)
 def _embedded_extents(chance, path):
-    """Where the header has no capacity, qemu-img takes the disk from the extents that the text names."""
+    """Where the header has no capacity, qemu-img takes the disk from the extents of the text."""
     image = _image(chance)
     image.header["capacity"] = chance.choice([0, 0, 0, 1])
     extents = b"".join(chance.choice(_EXTENTS).replace(b"%s", chance.choice(

@@ -7,8 +7,8 @@ from hostile.images import vpcfile as v
 from verdicts import edits, trailers
 from verdicts.kind import kind
 
-_CREATORS = (b"vpc ", b"win ", b"qemu", b"qem2", b"vbox", b"vs  ", b"d2v ", b"tap\0", b"CTXS", b"evil",
-             b"\0\0\0\0")
+_CREATORS = (b"vpc ", b"win ", b"qemu", b"qem2", b"vbox", b"vs  ", b"d2v ", b"tap\0", b"CTXS",
+             b"evil", b"\0\0\0\0")
 
 
 def _fixed(blocks=4):
@@ -32,8 +32,8 @@ def _fixed_first_footer(chance, path):
     if chance.random() < 0.7:
         block_size = chance.choice([2 << 20, 1 << 18])
         header = v.VpcFile()
-        header.header.update(table_offset=1536, max_table_entries=-(-size // block_size) & 0xFFFFFFFF,
-                             block_size=block_size)
+        header.header.update(table_offset=1536, block_size=block_size,
+                             max_table_entries=-(-size // block_size) & 0xFFFFFFFF)
         holder = path + ".header"
         header.write(holder)
         data[512:1536] = edits.read(holder)[512:1536]
@@ -47,10 +47,10 @@ def _fixed_first_footer(chance, path):
 def _footers_disagree(chance, path):
     """The copy at the start of a dynamic disk says else than the footer."""
     image = v.VpcFile()
+    fields = ["type", "current_size", "original_size", "data_offset", "creator", "cylinders",
+              "heads", "sectors", "features", "saved_state", "unique_id", "checksum"]
     for changes in chance.sample([image.first, image.last], chance.choice([1, 1, 2])):
-        for field in chance.sample(["type", "current_size", "original_size", "data_offset", "creator",
-                                    "cylinders", "heads", "sectors", "features", "saved_state",
-                                    "unique_id", "checksum"], chance.choice([1, 2])):
+        for field in chance.sample(fields, chance.choice([1, 2])):
             changes[field] = {
                 "type": chance.choice([2, 3, 4, 0, 1, 5]),
                 "current_size": chance.choice([2 * edits.MIB, 4 * edits.MIB, edits.TIB, 512, 0]),
@@ -97,8 +97,9 @@ def _geometry(chance, path):
 def _table_memory(chance, path):
     """A table of more entries than the disk has blocks."""
     image = v.VpcFile(present=())
-    image.header["max_table_entries"] = chance.choice([0x1FFFFF00, 0x1FFFFFFF, 0x20000000, 0x3FFFFFFF,
-                                                       1 << 20, 1 << 22, 1 << 26, 0xFFFFFFFF])
+    image.header["max_table_entries"] = chance.choice([0x1FFFFF00, 0x1FFFFFFF, 0x20000000,
+                                                       0x3FFFFFFF, 1 << 20, 1 << 22, 1 << 26,
+                                                       0xFFFFFFFF])
     image.header["block_size"] = chance.choice([512, 4096, v.BLOCK, 2 << 20, 1 << 30])
     if chance.random() < 0.3:
         image.footer["current_size"] = chance.choice([edits.GIB, edits.TIB, 2040 * edits.GIB])

@@ -89,7 +89,8 @@ def _used_qcow2(disk, path):
 _add_qemu("qemu-img", ["qemu-img"], True)
 _writer("qemu-img qcow2 used", "qcow2", _used_qcow2)
 for _reader in readers.every():
-    if _reader.problem is None and _reader.name.startswith("qemu-img") and readers.is_extra(_reader):
+    if (_reader.problem is None and _reader.name.startswith("qemu-img") and
+            readers.is_extra(_reader)):
         _add_qemu(_reader.name, _reader.read.args[1], False)
 
 
@@ -97,13 +98,15 @@ for _reader in readers.every():
 
 def _vbox_convert(command, image_format, variant, disk, path):
     result = programs.run([*command, "convert", "--srcfilename", disk, "--srcformat", "RAW",
-                           "--dstfilename", path, "--dstformat", image_format, "--variant", variant])
+                           "--dstfilename", path, "--dstformat", image_format, "--variant",
+                           variant])
     harness.check(result.returncode == 0, f"{image_format}: {result.stderr!r}")
 
 
 def _add_vbox(command):
     for image_format, kind, extension, variants in (
-            ("VDI", "vdi", "vdi", ("Standard", "Fixed")), ("VHD", "vpc", "vhd", ("Standard", "Fixed")),
+            ("VDI", "vdi", "vdi", ("Standard", "Fixed")),
+            ("VHD", "vpc", "vhd", ("Standard", "Fixed")),
             ("VMDK", "vmdk", "vmdk", ("Standard", "Stream")), ("QED", "qed", "qed", ("Standard",)),
             ("QCOW", "qcow2", "qcow2", ("Standard",)),
             ("Parallels", "parallels", "hdd", ("Standard",))):

@@ -6,7 +6,7 @@
 #   readers_install DIRECTORY     DIRECTORY/trixie, DIRECTORY/sid, and DIRECTORY/bin to run them by
 
 # What vbox-img and the two libraries beside it link against, of all that VirtualBox depends on.
-readonly READERS_VBOX_LIBRARIES='^(libc6|libcurl|liblzf|liblzma|libssl|libstdc|libgcc|libxml2|zlib1g)'
+readonly READERS_VBOX_LIBRARIES='^(lib(c6|curl|lzf|lzma|ssl|stdc|gcc|xml2)|zlib1g)'
 
 # Address of the mirror that this machine takes Debian from.
 readers_mirror() {
@@ -19,9 +19,9 @@ readers_mirror() {
 readers_apt() {
   local state=$1 command=$2
   shift 2
-  "$command" -q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts="$state/none" \
-    -o Dir::Etc::preferencesparts="$state/none" -o Dir::State="$state" \
-    -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" -o Debug::NoLocking=true \
+  "$command" -q -o Dir::Etc::sourcelist="$state/sources.list" \
+    -o Dir::Etc::sourceparts="$state/none" -o Dir::Etc::preferencesparts="$state/none" \
+    -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" -o Debug::NoLocking=true \
     -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none "$@"
 }
 
@@ -30,7 +30,8 @@ readers_new_state() {
   mkdir -p "$state"/{none,lists/partial,cache/archives/partial}
   : >"$state/status"
   local keys=/usr/share/keyrings/debian-archive-keyring.gpg
-  printf 'deb [signed-by=%s] %s %s main contrib\n' "$keys" "$mirror" "$release" >"$state/sources.list"
+  printf 'deb [signed-by=%s] %s %s main contrib\n' "$keys" "$mirror" "$release" \
+    >"$state/sources.list"
   readers_apt "$state" apt-get update
 }
 
