@@ -34,11 +34,12 @@ def make(name, directory):
     return path
 
 
-def names(seed, count, image_format=None, kind=None):
-    """`count` names: each kind's turn comes as often as its weight says."""
+def names(seed, count=None, image_format=None, kind=None):
+    """`count` names: each kind's turn comes as often as its weight says. None: one turn of each."""
     chosen = [key for key, one in sorted(KINDS.items()) for _ in range(one.weight)
               if image_format in (None, one.format) and kind in (None, one.name)]
     random.Random(f"order of {seed}").shuffle(chosen)
+    count = len(chosen) if count is None else count
     return [f"{chosen[number % len(chosen)]}.{seed}-{number // len(chosen)}-{number}"
             for number in range(count)] if chosen else []
 

@@ -14,7 +14,6 @@ from verdicts import common_kinds, generator, honest, judge, run
 from verdicts.kind import KINDS
 
 _SEED = 1
-_IMAGES = 24  # of a format
 _HONEST_GROUPS = 4
 _JOBS = 2
 
@@ -27,7 +26,7 @@ def _require(*names):
 
 def _generated(image_format):
     _require("qemu-img")
-    names = generator.names(_SEED, _IMAGES, image_format)
+    names = generator.names(_SEED, image_format=image_format)
     tally = run.run(names, _JOBS, default_readers=True)
     print(tally.summary())
     harness.check(not tally.wrong, "\n".join(tally.wrong))

@@ -21,7 +21,8 @@ readers_apt() {
   shift 2
   "$command" -q -o Dir::Etc::sourcelist="$state/sources.list" \
     -o Dir::Etc::sourceparts="$state/none" -o Dir::Etc::preferencesparts="$state/none" \
-    -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" -o Debug::NoLocking=true \
+    -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
+    -o Debug::NoLocking=true \
     -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none "$@"
 }
 
