@@ -124,13 +124,14 @@ def _count_all(image, path):
     """Writes the image with refcounts for all clusters that it has: tables of them, one after the
     other."""
     cluster = image.cluster_size
-    blocks = -(-image.length // cluster // (cluster // 2))
+    clusters = image.length // cluster
+    blocks = -(-clusters // (cluster // 2))
     table = 3 * cluster
     first = 16 * cluster
     image.header["refcount_table_offset"] = table
     image.regions.append((table, struct.pack(f">{blocks}Q", *[first + index * cluster
                                                               for index in range(blocks)])))
-    image.regions.append((first, struct.pack(">H", 1) * (blocks * cluster // 2)))
+    image.regions.append((first, struct.pack(">H", 1) * clusters))
     image.header["l1_offset"] = max(image.header["l1_offset"], 64 * cluster)
     if image.l1:
         image.l1 = [0]
@@ -146,7 +147,7 @@ def _snapshots(chance, path):
     for _ in range(min(count, 1000)):
         l1_size = chance.choice([0, 1, 1, 4096, 1 << 22, (1 << 22) + 1])
         extra = struct.pack(">QQ", 0, chance.choice([1 << 20, 0, 1 << 50]))
-        name = chance.choice([b"s", bytes(65535), b"../x"])
+        name = chance.choice([b"s", bytes(65535 if count <= 10 else 255), b"../x"])
         head = struct.pack(">QIHHIIQII", chance.choice([3 << 16, 1 << 30, 0]), l1_size, 1,
                            len(name), 0, 0, 0, 0, len(extra))
         data = head + extra + b"1" + name
