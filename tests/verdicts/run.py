@@ -28,6 +28,12 @@ from verdicts import generator, honest, judge, known
 from verdicts.kind import KINDS
 
 
+def _without_known(name, judgement):
+    judgement.findings = [finding for finding in judgement.findings
+                          if not known.is_known(name, finding, judgement.verdicts[True])]
+    return judgement
+
+
 def judge_name(name, keep=None, default_readers=False):
     """(name, Judgement or None, text of an error) of one image."""
     directory = os.path.join(keep, name) if keep else tempfile.mkdtemp(prefix="hotcell-verdict.")
@@ -40,10 +46,8 @@ def judge_name(name, keep=None, default_readers=False):
             kind, _ = generator.parse(name)
             tables = kind.tables
             options = ("--allow-format=qed",) if kind.format == "qed" else ()
-        judgement = judge.judge(path, scratch, readers.installed(default_readers), options, tables)
-        judgement.findings = [finding for finding in judgement.findings
-                              if not known.is_known(name, finding, judgement.verdicts[True])]
-        return name, judgement, None
+        return name, _without_known(name, judge.judge(
+            path, scratch, readers.installed(default_readers), options, tables)), None
     except Exception as error:  # pylint: disable=broad-exception-caught
         return name, None, f"{type(error).__name__}: {error}"
     finally:
@@ -65,7 +69,7 @@ def judge_honest(name, default_readers=False):
         return name, None, f"{type(error).__name__}: {error}"
     if judgement is None:
         return name, judge.Judgement({True: judge.UNSAFE, False: judge.UNSAFE}), None
-    return name, judgement, honest.alarm(judgement, writer, disk)
+    return name, _without_known(name, judgement), honest.alarm(judgement, writer, disk)
 
 
 class Tally:
