@@ -110,7 +110,7 @@ def _table_memory(chance, path):
             chance, image.footer["current_size"], type=3, data_offset=512))
 
 
-@kind("vpc", "sector-bitmaps", weight=2)
+@kind("vpc", "sector-bitmaps", tables=True, weight=2)
 def _sector_bitmaps(chance, path):
     """Blocks whose bitmaps say that some of their sectors are not there."""
     image = v.VpcFile(present=())
