@@ -17,7 +17,8 @@ MIB = 1 << 20
 
 # As OpenStack limits qemu-img.
 ADDRESS_SPACE = 1 << 30
-SECONDS = 20
+CPU_SECONDS = 20
+SECONDS = 60
 # No reader is asked for a disk of more.
 FILE_BYTES = 96 * MIB
 
@@ -108,13 +109,13 @@ def run(command, directory, own=(), folders=(), output=None, environment=None, s
             tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         traced = ["prlimit", f"--as={ADDRESS_SPACE}", f"--fsize={FILE_BYTES}", "--core=0",
                   "--stack=1048576:1048576",
-                  f"--cpu={seconds}", "strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "4096",
+                  f"--cpu={CPU_SECONDS}", "strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "4096",
                   "-e", "trace=%file,connect", "-e", "signal=none", "-o", log.name, "--", *command]
         # SIGXFSZ stays ignored, so that a file which grows too big is an error and no signal.
         with subprocess.Popen(traced, cwd=directory, env=environment, stdin=subprocess.DEVNULL,
                               stdout=output or out, stderr=err, restore_signals=False,
                               start_new_session=True) as process:
-            status, usage, late = _wait(process, seconds + 5)
+            status, usage, late = _wait(process, seconds)
         out.seek(0)
         err.seek(0)
         answer = Run(OK, out.read(MIB), err.read(MIB),

@@ -167,7 +167,6 @@ def _read_by_libyal(path, scratch):
 
 # ---- VirtualBox ---------------------------------------------------------------------------------
 
-# RAW is taken for want of another, by the name of the file.
 _VBOX_BACKENDS = {"VDI": "vdi", "VMDK": "vmdk", "VHD": "vpc", "VHDX": "vhdx", "QED": "qed",
                   "Parallels": "parallels", "DMG": "dmg"}
 _BACKEND = re.compile(rb"Backend=(\w+)")
@@ -176,9 +175,13 @@ _CONVERTING = re.compile(rb"Converting image .* with size (\d+) bytes")
 
 
 def _vbox_format(backend, path):
+    """None where it goes by the name of the file."""
+    with open(path, "rb") as image:
+        start = image.read(16)
     if backend == "QCOW":
-        with open(path, "rb") as image:
-            return "qcow" if image.read(8)[4:] == b"\0\0\0\1" else "qcow2"
+        return "qcow" if start[4:8] == b"\0\0\0\1" else "qcow2"
+    if backend == "Parallels" and start != b"WithoutFreeSpace":
+        return None
     return _VBOX_BACKENDS.get(backend)
 
 
@@ -187,10 +190,11 @@ def _read_by_vbox(command, folders, path, scratch):
     disk = os.path.join(scratch, "vbox")
     run = _run(reading, [*command, "info", "--filename", path], path, disk, folders)
     backend = _BACKEND.search(run.output)
-    if run.end != confined.OK or not backend or backend[1] == b"RAW":
+    if run.end == confined.OK and backend:
+        reading.format = _vbox_format(backend[1].decode(), path)
+    if reading.format is None:
         reading.end = confined.REFUSED if run.end == confined.OK else run.end
         return reading
-    reading.format = _vbox_format(backend[1].decode(), path)
     parent = _PARENT.search(run.output)
     if parent and parent[1].strip(b"-0"):
         reading.names = [f"parent {parent[1].decode()}"]
