@@ -21,6 +21,9 @@ KNOWN = [
     Known("qemu-img qcow2 used of *", "bytes", ("libyal", "vbox-img"), _ZERO_FLAG),
     Known("qcow2.*", "bytes", ("7zz",), "does not look whether L2 entries are the extended ones",
           "incompatible: extended L2 entries"),
+    Known("qcow2.cut.*", "bytes", ("libyal",),
+          "leaves what was in memory where the file ends within a cluster"),
+    Known("vpc.*", "size", ("libyal",), "takes the size that the disk had at first"),
     Known("dmg.*", "crash", ("qemu-img-7.2",), "crashes where a chunk does not unpack",
           unchecked=True),
 ]
