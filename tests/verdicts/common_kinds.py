@@ -112,11 +112,11 @@ def write_sound(image_format, chance, path):
 
 
 def _register(image_format, write):
-    @kind(image_format, "fields", weight=3)
+    @kind(image_format, "fields", tables=True, weight=3)
     def _fields(chance, path):
         write(chance, path, lambda header, fields: edits.change_fields(chance, header, fields))
 
-    @kind(image_format, "fields-stretched")
+    @kind(image_format, "fields-stretched", tables=True)
     def _fields_stretched(chance, path):
         write(chance, path, lambda header, fields: edits.change_fields(chance, header, fields))
         edits.stretch(chance, path)
