@@ -4,7 +4,8 @@ registered.
     @kind("qcow2", "backing-file")
     def _backing_file(chance, path): ...          # writes the image
 
-An image is named FORMAT.KIND.SEED, and is the same each time that it is made. `chance` is a
+An image is named FORMAT.KIND.SEED, and is the same each time that it is made, but for identifiers
+that qemu-img chooses. `chance` is a
 random.Random of that name; all that an image is comes from it.
 """
 
