@@ -5,8 +5,7 @@ registered.
     def _backing_file(chance, path): ...          # writes the image
 
 An image is named FORMAT.KIND.SEED, and is the same each time that it is made, but for identifiers
-that qemu-img chooses. `chance` is a
-random.Random of that name; all that an image is comes from it.
+that qemu-img chooses. `chance` is a random.Random of that name; all that an image is comes from it.
 """
 
 import dataclasses
