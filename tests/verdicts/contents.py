@@ -19,8 +19,12 @@ CONTENTS = {}
 
 # Such as are a LUKS volume from their first byte, which as a raw file are opened as one.
 LUKS_DISKS = ("luks1-disk", "luks2-disk")
-# File systems of optical discs with nothing in front of them.
+# What readers know by its start, whatever follows: file systems of optical discs with nothing in
+# front of them, and disks with partition tables.
 PLAIN_ISOS = ("iso9660", "iso-joliet")
+PARTITIONED = ("gpt", "gpt-full", "mbr", "mbr-extended", "gpt-luks2-at-34", "mbr-luks1-at-63",
+               "gpt-luks1-at-2048", "vfat", "iso-hybrid-mbr", "iso-hybrid-partition",
+               "iso-hybrid-gpt", "iso-hybrid-appended")
 
 
 def _content(name):

@@ -12,10 +12,12 @@ from verdicts import contents, judge, writers
 EXCEPTIONS = [
     *[(writer, disk, "qemu-img opens a raw file that begins with a LUKS header as LUKS")
       for writer in ("cp", "hotcell raw") for disk in contents.LUKS_DISKS],
-    *[(writer, disk, "an ISO without a partition table is a disk when -f raw says so")
-      for writer in ("cp", "hotcell raw") for disk in contents.PLAIN_ISOS],
     ("dmg ULMO", None, "LZMA in chunks is not read"),
 ]
+# Files that begin with the disk are what they are said to be: inspect is told the format where it
+# has to choose between what begins the file and what ends it, or between a disk and a disc.
+_TOLD_FORMAT = {"raw": contents.PLAIN_ISOS, "vpc": (*contents.PLAIN_ISOS, *contents.PARTITIONED),
+                "dmg": (*contents.PLAIN_ISOS, *contents.PARTITIONED)}
 # Contents that each writer is tried with in a short run, besides some in turn.
 _ALWAYS = ("gpt",)
 
@@ -81,6 +83,8 @@ def judge_image(corpus, writer, disk_name, with_readers=()):
         except harness.Skip as reason:
             return None, str(reason)
         options = ["--allow-format=qed"] if one.format == "qed" else []
+        if one.begins_with_disk and disk_name in _TOLD_FORMAT[one.format]:
+            options = ["-f", one.format]
         scratch = os.path.join(folder, "scratch")
         os.mkdir(scratch)
         return judge.judge(path, scratch, with_readers, options, nested=False), None

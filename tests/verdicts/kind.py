@@ -23,8 +23,8 @@ class Kind:
     format: str
     name: str
     build: object  # (random.Random, path)
-    # It may be that the tables are wrong, or elsewhere than the header says, and nothing else: other
-    # bytes are then what --no-check does not promise to see.
+    # It may be that the tables are wrong, or elsewhere than the header says, and nothing else:
+    # other bytes are then what --no-check does not promise to see.
     tables: bool = False
     # How many images of it a run makes for one of other kinds.
     weight: int = 1

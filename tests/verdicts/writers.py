@@ -23,13 +23,15 @@ class Writer:
     biggest: int = 1 << 30  # disk that it takes in reasonable time, in bytes
     # Of tools/setup's own packages, or of this project.
     default: bool = True
+    begins_with_disk: bool = False  # the file
 
 
 def _writer(name, image_format, write, extension=None, **fields):
     WRITERS[name] = Writer(write, image_format, extension or image_format, **fields)
 
 
-_writer("cp", "raw", lambda disk, path: programs.must(["cp", "--sparse=always", disk, path]), "img")
+_writer("cp", "raw", lambda disk, path: programs.must(["cp", "--sparse=always", disk, path]), "img",
+        begins_with_disk=True)
 
 
 # ---- qemu-img, of this system and of later ones -------------------------------------------------
@@ -74,7 +76,8 @@ def _add_qemu(name, command, default):
                     _EXTENSIONS.get(image_format),
                     # Fixed and fully allocated ones are as long as the disk.
                     biggest=(16 << 20 if "fixed" in text or "full" in text or "static" in text
-                             else 1 << 30), default=default)
+                             else 1 << 30), default=default,
+                    begins_with_disk=image_format == "vpc" and "fixed" in text)
 
 
 def _used_qcow2(disk, path):
@@ -114,7 +117,8 @@ def _add_vbox(command):
             _writer(f"vbox-img {image_format} {variant}", kind,
                     lambda disk, path, image_format=image_format, variant=variant:
                     _vbox_convert(command, image_format, variant, disk, path), extension,
-                    biggest=16 << 20 if variant == "Fixed" else 1 << 30, default=False)
+                    biggest=16 << 20 if variant == "Fixed" else 1 << 30, default=False,
+                    begins_with_disk=kind == "vpc" and variant == "Fixed")
 
 
 for _reader in readers.every():
@@ -155,7 +159,8 @@ for _name, _kinds, _fork in (
         ("UDBZ", [dmgfile.BZIP2], False), ("UDCO", [dmgfile.ADC], False),
         ("ULMO", [dmgfile.LZMA], False), ("UDZO-fork", [dmgfile.ZLIB], True)):
     _writer(f"dmg {_name}", "dmg", lambda disk, path, kinds=_kinds, fork=_fork:
-            _dmg(kinds, fork, disk, path), biggest=16 << 20, default=_name != "ULMO")
+            _dmg(kinds, fork, disk, path), biggest=16 << 20, default=_name != "ULMO",
+            begins_with_disk=_name == "UDRO")
 
 
 # ---- hotcell ------------------------------------------------------------------------------------
@@ -174,4 +179,6 @@ for _format, _variants in {
         _writer(f"hotcell {_format} {' '.join(_arguments)}".strip(), _format,
                 lambda disk, path, image_format=_format, arguments=_arguments:
                 _hotcell(image_format, arguments, disk, path), _EXTENSIONS.get(_format),
-                biggest=16 << 20 if "fixed" in str(_arguments) else 1 << 30)
+                biggest=16 << 20 if "fixed" in str(_arguments) else 1 << 30,
+                begins_with_disk=(_format == "raw" or
+                                  _format == "vpc" and "fixed" in str(_arguments)))
