@@ -1,6 +1,6 @@
 // The name the program was called by. Through a link named `qemu-img` it speaks as that program
-// does: its error lines, its version line, nothing on standard output that it does not print, and no
-// warnings.
+// does: its error lines, its version line, nothing on standard output that it does not print, and
+// no warnings.
 #ifndef HOTCELL_TOOLS_HOTCELL_INVOCATION_H_
 #define HOTCELL_TOOLS_HOTCELL_INVOCATION_H_
 

@@ -9,6 +9,7 @@
 readonly READERS_VBOX_LIBRARIES='^(lib(c6|curl|lzf|lzma|ssl|stdc|gcc|xml2)|zlib1g)'
 
 # Address of the mirror that this machine takes Debian from.
+# shellcheck disable=SC2016  # apt's own variables
 readers_mirror() {
   apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' \
     'Origin: Debian' 2>/dev/null | awk '$2 == "bookworm" && $3 == "main" { print $1; exit }'
