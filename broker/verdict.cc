@@ -39,13 +39,10 @@ bool IsFirstChunk(const v1::Inspection& inspection, std::string_view name) {
   return inspection.format() == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
 }
 
-// A disc that starts computers from a stick as well: one reader finds partitions and another a file
-// system, and the bytes are the same.
-bool IsHybridDisc(const v1::Inspection& inspection, std::string_view other) {
-  if (!BeginsWithDisk(inspection) || other != "iso9660") return false;
-  return std::any_of(
-      inspection.signatures().begin(), inspection.signatures().end(),
-      [](const v1::Signature& signature) { return signature.name() == "MBR partition table"; });
+// A disk with an ISO 9660 file system, be it alone or beside partitions that start computers from a
+// stick: whoever takes the file for a disc sees the bytes of the disk.
+bool IsDisc(const v1::Inspection& inspection, std::string_view other) {
+  return other == "iso9660" && BeginsWithDisk(inspection);
 }
 
 // Of a disk, what is on one; others are files of another kind.
@@ -95,7 +92,7 @@ class Judgement {
       Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
     }
     for (const std::string& other : inspection_.other_formats()) {
-      if (IsFirstChunk(inspection_, other) || IsHybridDisc(inspection_, other)) continue;
+      if (IsFirstChunk(inspection_, other) || IsDisc(inspection_, other)) continue;
       Against("ambiguous-format", absl::StrCat("the file could also be taken for ", other));
     }
   }

@@ -184,13 +184,14 @@ TEST_F(VerdictTest, DoesNotMindTheBackupTableInTheLastSector) {
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
-TEST_F(VerdictTest, TakesAHybridDiscAndNoOther) {
-  inspection().set_format("raw");
+TEST_F(VerdictTest, TakesADiscThatTheFileBeginsWithForADisk) {
   inspection().add_other_formats("iso9660");
   AddSignature("ISO 9660 file system", 32769);
-  EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
   AddSignature("MBR partition table", 510);
-  EXPECT_THAT(Reasons(), IsEmpty());
+  for (const char* format : {"raw", "dmg"}) {
+    inspection().set_format(format);
+    EXPECT_THAT(Reasons(), IsEmpty()) << format;
+  }
   inspection().set_format("qcow2");
   EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format", "foreign-signature", "foreign-signature"));
 }

@@ -130,7 +130,10 @@ for _reader in readers.every():
 
 def _bximage(mode, disk, path):
     programs.require_program("bximage")
-    result = programs.run(["bximage", "-q", "-func=convert", f"-imgmode={mode}", disk, path])
+    # A VMDK's extent line has the name as it is given, and libvmdk opens a path that stands there.
+    result = programs.run(["bximage", "-q", "-func=convert", f"-imgmode={mode}",
+                           os.path.abspath(disk), os.path.basename(path)],
+                          cwd=os.path.dirname(path))
     if result.returncode != 0:
         raise harness.Skip(f"bximage does not write such a disk as {mode}")
 
