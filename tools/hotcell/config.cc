@@ -2,12 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "tools/hotcell/common_options.h"
-#include "tools/hotcell/escape.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/text.h"
 
@@ -20,8 +20,19 @@ constexpr size_t kMaxFileSize = 1 << 20;
 
 // Empty: there is none.
 std::string ConfigPath() {
-  if (const char* const named = std::getenv(kEnvironment); named != nullptr) return named;
+  if (const char* const named = secure_getenv(kEnvironment); named != nullptr) return named;
   return access(kDefaultPath, F_OK) == 0 ? kDefaultPath : "";
+}
+
+// What may be shown of a name that is none of ours: nothing of a file that is no configuration,
+// which whoever set the environment may not be allowed to read.
+std::string Shown(std::string_view name) {
+  constexpr size_t kLongest = 24;  // of names of settings, and typing errors in them
+  const bool is_like_ours = !name.empty() && name.size() <= kLongest &&
+                            std::all_of(name.begin(), name.end(),
+                                        [](char c) { return absl::ascii_isalpha(c) || c == '-'; });
+  return is_like_ours ? Cat("unknown setting '", name, "'")
+                      : "no setting; is this a configuration file of hotcell's?";
 }
 
 const OptionSpec* FindOption(std::string_view name, std::span<const OptionSpec> options) {
@@ -53,7 +64,7 @@ absl::StatusOr<std::vector<std::string>> ParseConfig(std::string_view text, std:
         View(absl::StripTrailingAsciiWhitespace(AbslView(setting.substr(0, equals))));
     const OptionSpec* const option = FindOption(name, known);
     if (option == nullptr || !option->has_value) {
-      return fail(Cat("unknown setting '", Escape(name), "'"));
+      return fail(Shown(name));
     }
     if (equals == std::string_view::npos) return fail(Cat("'", name, "' needs a value"));
     const std::string value(

@@ -7,6 +7,7 @@ namespace hotcell::cli {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -43,6 +44,8 @@ TEST(ConfigTest, ErrorsNameTheLine) {
   EXPECT_THAT(Error("\nfolow=/x\n"),
               HasSubstr("/etc/hotcell/hotcell.conf:2: unknown setting 'folow'"));
   EXPECT_THAT(Error("help=1"), HasSubstr("hotcell.conf:1: unknown setting 'help'"));
+  EXPECT_THAT(Error("root:$6$salt$hash:19000:0:99999:7:::"),
+              EndsWith(":1: no setting; is this a configuration file of hotcell's?"));
   EXPECT_THAT(Error("timeout"), HasSubstr(":1: 'timeout' needs a value"));
   EXPECT_THAT(Error("timeout=soon"), HasSubstr(":1: 'soon' is not a time"));
   EXPECT_THAT(Error("limit=virtual=1"), HasSubstr(":1: unknown limit"));
