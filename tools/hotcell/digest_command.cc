@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -115,8 +117,9 @@ absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::stri
 }
 
 // As sha256sum prints it: names with a backslash or a line break are escaped, which a backslash
-// before the line says.
+// before the line says. A terminal gets no control characters at all.
 std::string Line(const std::string& digest, const std::string& path) {
+  if (isatty(STDOUT_FILENO) != 0) return Cat(digest, "  ", Escape(path), "\n");
   std::string name;
   for (const char c : path) {
     if (c == '\\') {
