@@ -322,8 +322,9 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
   absl::StatusOr<v1::Report> decoded = broker::DecodeReport(arena.CopyReport());
   if (!decoded.ok()) return decoded.status();
   report = *std::move(decoded);
-  return report.has_error() ? broker::ReportedError(report.error(), files.error())
-                            : absl::OkStatus();
+  if (report.has_error()) return broker::ReportedError(report.error(), files.error());
+  // Nor is it the guest's to say that what could not be written is there.
+  return files.output_error();
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

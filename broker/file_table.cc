@@ -295,17 +295,29 @@ void FileTable::RecordError(absl::Status error) {
   if (error_.ok()) error_ = std::move(error);
 }
 
-void FileTable::RecordIoError(int error_number, absl::string_view action) {
+void FileTable::RecordOutputError(absl::Status error) {
+  const std::lock_guard lock(mutex_);
+  if (error_.ok()) error_ = error;
+  if (output_error_.ok()) output_error_ = std::move(error);
+}
+
+void FileTable::RecordIoError(const JobFile& file, int error_number, absl::string_view action) {
   const bool no_space = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
   const std::string message = std::string(PosixError(error_number, action).message());
-  RecordError(WithFailureKind(
+  absl::Status error = WithFailureKind(
       no_space ? absl::ResourceExhaustedError(message) : absl::UnavailableError(message),
-      FailureKind::kHost));
+      FailureKind::kHost);
+  file.writable ? RecordOutputError(std::move(error)) : RecordError(std::move(error));
 }
 
 absl::Status FileTable::error() const {
   const std::lock_guard lock(mutex_);
   return error_;
+}
+
+absl::Status FileTable::output_error() const {
+  const std::lock_guard lock(mutex_);
+  return output_error_;
 }
 
 }  // namespace hotcell::broker

@@ -136,9 +136,15 @@ class FileTable {
 
   // Keeps the first error; later ones are dropped.
   void RecordError(absl::Status error);
-  // kUnavailable, or kResourceExhausted where space is what lacks: "cannot <action>: <strerror>".
-  void RecordIoError(int error_number, absl::string_view action);
+  // The same of what was to be written to an output: the job has failed then, whatever the guest
+  // makes of it.
+  void RecordOutputError(absl::Status error);
+  // The error of a call on `file`, an output's where it is one: kUnavailable, or kResourceExhausted
+  // where space is what lacks: "cannot <action>: <strerror>".
+  void RecordIoError(const JobFile& file, int error_number, absl::string_view action);
   absl::Status error() const;
+  // The first error of an output.
+  absl::Status output_error() const;
 
  private:
   static constexpr uint32_t kMaxSlots = 512;
@@ -151,6 +157,7 @@ class FileTable {
   uint32_t references_ = 0;
   std::vector<FileIdentity> replaced_;
   absl::Status error_;
+  absl::Status output_error_;
   std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
   std::atomic<uint32_t> count_ = 0;  // published after the file is in place
   std::atomic<uint64_t> quota_taken_ = 0;

@@ -191,10 +191,22 @@ TEST_F(FileTableTest, TheReadQuotaIsExactWithManyThreads) {
 }
 
 TEST_F(FileTableTest, KeepsTheFirstError) {
-  files_.RecordIoError(ENOSPC, "write 'x'");
-  files_.RecordIoError(EIO, "read 'y'");
+  JobFile output;
+  output.writable = true;
+  files_.RecordIoError(output, ENOSPC, "write 'x'");
+  files_.RecordIoError(JobFile(), EIO, "read 'y'");
   EXPECT_EQ(files_.error().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(files_.error().message(), "cannot write 'x': No space left on device");
+}
+
+TEST_F(FileTableTest, TellsErrorsOfOutputsApart) {
+  files_.RecordIoError(JobFile(), EIO, "read 'y'");
+  EXPECT_TRUE(files_.output_error().ok());
+  JobFile output;
+  output.writable = true;
+  files_.RecordIoError(output, EIO, "write 'x'");
+  EXPECT_EQ(files_.error().message(), "cannot read 'y': Input/output error");
+  EXPECT_EQ(files_.output_error().message(), "cannot write 'x': Input/output error");
 }
 
 }  // namespace

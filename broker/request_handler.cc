@@ -136,7 +136,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
 
 abi::Completion RequestHandler::IoError(const abi::Submission& request, int error,
                                         const std::string& action) {
-  files_.RecordIoError(error, action);
+  files_.RecordIoError(*files_.Find(request.slot), error, action);
   const bool no_space = error == ENOSPC || error == EDQUOT;
   return Completed(request, no_space ? abi::IoStatus::kNoSpace : abi::IoStatus::kIoError,
                    static_cast<uint64_t>(error));
@@ -146,15 +146,15 @@ std::optional<abi::Completion> RequestHandler::CheckEnd(JobFile& file,
                                                         const abi::Submission& request,
                                                         uint64_t end) {
   if (!files_.TakeOutputQuota(file, end)) {
-    files_.RecordError(absl::ResourceExhaustedError(
+    files_.RecordOutputError(absl::ResourceExhaustedError(
         absl::StrCat(file.name, " would grow to ", end, " bytes; the limit `output_bytes` is ",
                      files_.limits().output_bytes)));
     return Completed(request, abi::IoStatus::kQuota);
   }
   if (file.block_device && end > file.size) {
-    files_.RecordError(absl::ResourceExhaustedError(absl::StrCat("the block device ", file.name,
-                                                                 " has ", file.size.load(),
-                                                                 " bytes, ", end, " are needed")));
+    files_.RecordOutputError(absl::ResourceExhaustedError(
+        absl::StrCat("the block device ", file.name, " has ", file.size.load(), " bytes, ", end,
+                     " are needed")));
     return Completed(request, abi::IoStatus::kNoSpace, ENOSPC);
   }
   return std::nullopt;

@@ -254,6 +254,7 @@ TEST_F(RequestHandlerTest, TheOutputQuotaIsKeptAndNamed) {
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 1001, 0)), IoStatus::kQuota);
   EXPECT_EQ(files_.Find(1)->size, 1000u);
   EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output_bytes` is 1000"));
+  EXPECT_EQ(files_.output_error(), files_.error());
 }
 
 TEST_F(RequestHandlerTest, CopiesFromAnInputUpToItsEnd) {

@@ -50,6 +50,16 @@ class HostileReports : public HostileGuestTest {
   }
 };
 
+TEST_F(HostileReports, OfSuccessAreNotBelievedWhereTheBrokerSawAWriteFail) {
+  constexpr uint64_t kQuota = 1 << 20;
+  options_.limits.output_bytes = kQuota;
+  const std::string bytes = Success().SerializeAsString();
+  SetScript(bytes);
+  ExpectConvertEnds({"report_after_write_at", bytes.size(), kQuota},
+                    {absl::StatusCode::kResourceExhausted, "`output_bytes` is 1048576"});
+  EXPECT_TRUE(Convert({"report_after_write_at", bytes.size(), 0}).ok());
+}
+
 TEST_F(HostileReports, ThatAreNoProtobufAreErrors) {
   for (const std::string& bytes :
        {std::string("\xff\xff\xff\xff"), std::string("{\"convert\":{}}"), std::string("\x12"),

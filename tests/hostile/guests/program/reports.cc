@@ -24,6 +24,17 @@ HOSTILE_GUEST(report) {
   LeaveReport(p.first, p.second);
   guest::ExitVcpu(abi::kExitOk);
 }
+// The same whole, though a write at `second` of the output came to nothing.
+HOSTILE_GUEST(report_after_write_at) {
+  LeaveReport(p.first, p.first);
+  Lane lane(0);
+  lane.Do({.opcode = static_cast<uint32_t>(abi::Opcode::kWrite),
+           .slot = kOutputSlot,
+           .offset = p.second,
+           .length = abi::kPageSize,
+           .buffer = lane.buffers()});
+  guest::ExitVcpu(abi::kExitOk);
+}
 // `second`: the exit code.
 HOSTILE_GUEST(report_and_exit) {
   LeaveReport(p.first, p.first);
