@@ -21,9 +21,9 @@ namespace {
 // The program and the heap of a worker: less than it has.
 constexpr uint64_t kWorkerProgram = 4 << 20;
 
-// Processes and threads: this process, a worker, an I/O thread and a vCPU's for one lane, and the
-// thread that KVM starts for a virtual machine.
-constexpr int kLeastTasks = 5;
+// Processes and threads: this process, a worker, the thread that KVM starts for a virtual machine,
+// and for each lane an I/O thread and a vCPU's.
+constexpr absl::string_view kTasksNeeded = "5 are needed for one lane, and 2 for each one more,";
 
 struct LimitName {
   __rlimit_resource resource;
@@ -65,13 +65,13 @@ std::vector<std::string> FactsAboutTasks() {
   constexpr rlim_t kLow = 1024;
   const bool counts = geteuid() != 0 || Get(RLIMIT_NPROC).rlim_cur < kLow;
   if (const auto nproc = counts ? Describe(kNproc) : std::nullopt; nproc.has_value()) {
-    facts.push_back(absl::StrCat(*nproc, "; ", kLeastTasks,
-                                 " are needed besides the user's other processes and threads, see ",
+    facts.push_back(absl::StrCat(*nproc, "; ", kTasksNeeded,
+                                 " besides the user's other processes and threads, see ",
                                  kNproc.option));
   }
   if (const auto tasks = ReadControlGroups().tasks; tasks.has_value()) {
-    facts.push_back(absl::StrCat("pids.max of its control group is ", *tasks, "; ", kLeastTasks,
-                                 " are needed besides the group's other processes and threads"));
+    facts.push_back(absl::StrCat("pids.max of its control group is ", *tasks, "; ", kTasksNeeded,
+                                 " besides the group's other processes and threads"));
   }
   return facts;
 }
