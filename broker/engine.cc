@@ -324,7 +324,8 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
   report = *std::move(decoded);
   if (report.has_error()) return broker::ReportedError(report.error(), files.error());
   // Nor is it the guest's to say that what could not be written is there.
-  return files.output_error();
+  if (absl::Status status = files.output_error(); !status.ok()) return status;
+  return files.EmptyOutputs();
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

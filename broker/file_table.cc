@@ -149,18 +149,26 @@ absl::StatusOr<uint32_t> FileTable::AddOutput(int fd, absl::string_view name, Du
   if (access == Access::kDirect) {
     if (absl::Status status = OpenDirect(file); !status.ok()) return status;
   }
-  if (fresh && !file.block_device) {
-    file.to_be_emptied = writes_held_;
-    absl::Status status = writes_held_ ? absl::OkStatus() : Empty(file);
-    if (!status.ok()) return status;
-  }
+  file.to_be_emptied = fresh && !file.block_device && file.size != 0;
   return Add(*std::move(described));
 }
 
-absl::Status FileTable::Empty(JobFile& file) {
+absl::Status FileTable::EmptyOnce(JobFile& file) {
+  if (!file.to_be_emptied.load(std::memory_order_acquire)) return absl::OkStatus();
+  const std::lock_guard lock(empty_mutex_);
+  if (!file.to_be_emptied) return absl::OkStatus();
   if (ftruncate(file.fd, 0) != 0) return PosixError(errno, absl::StrCat("empty ", file.name));
   file.size = 0;
   file.written_end = 0;
+  file.to_be_emptied.store(false, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status FileTable::EmptyOutputs() {
+  if (writes_held()) return absl::OkStatus();
+  for (uint32_t slot = 0; JobFile* const file = Find(slot); ++slot) {
+    if (absl::Status status = EmptyOnce(*file); !status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 
@@ -174,9 +182,6 @@ std::optional<absl::Status> FileTable::JudgeWrites(v1::Report& report) {
   const std::lock_guard lock(judge_mutex_);
   if (write_judge_ == nullptr) return std::nullopt;
   refusal_ = std::exchange(write_judge_, nullptr)(report);
-  for (uint32_t slot = 0; slot < count_ && refusal_.ok(); ++slot) {
-    if (files_[slot]->to_be_emptied) refusal_ = Empty(*files_[slot]);
-  }
   if (refusal_.ok()) writes_held_ = false;
   return refusal_;
 }

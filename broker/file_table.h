@@ -53,7 +53,7 @@ struct JobFile {
   Durability durability = Durability::kNone;
   dev_t device = 0;  // device and inode tell files apart; of block devices, the device they are
   ino_t inode = 0;
-  bool to_be_emptied = false;        // once writes are no longer held
+  std::atomic<bool> to_be_emptied = false;  // before anything else is done with it
   std::optional<uint32_t> referrer;  // slot of the image that names this one
   uint32_t depth = 1;                // images from the job's source down to this one
 
@@ -86,7 +86,8 @@ class FileTable {
   // the file cannot be accessed with O_DIRECT (kFailedPrecondition) or not be opened again.
   absl::StatusOr<uint32_t> AddInput(int fd, absl::string_view name,
                                     Access access = Access::kCached);
-  // `fresh`: the file is to be emptied first, so that all of it is holes.
+  // `fresh`: the file is to be emptied first, so that all of it is holes. That is done with the
+  // guest's first request of it, so that a job which fails before leaves what was there.
   absl::StatusOr<uint32_t> AddOutput(int fd, absl::string_view name, Durability durability,
                                      bool fresh, Access access = Access::kCached);
   // A file that the image in slot `referrer` names, accessed as that one is. Errors: too many
@@ -99,6 +100,12 @@ class FileTable {
   // lead to it. Errors: one does already (kPermissionDenied).
   absl::Status AddReplacedFile(const FileIdentity& file);
 
+  // Empties a fresh output that nothing was done with yet. All lanes may call it.
+  absl::Status EmptyOnce(JobFile& file);
+  // The same of all fresh outputs, unless writes are held: a job may end well without a word about
+  // one.
+  absl::Status EmptyOutputs();
+
   // From now on the guest may have files made for extents of the target, which `open` does: it is
   // asked for each once and in order. They are written as the target is.
   void AllowExtents(ExtentOpener open, Durability durability, Access access);
@@ -109,13 +116,12 @@ class FileTable {
 
   // Decides, by what the guest found out about the job's source, whether the job may write.
   using WriteJudge = std::function<absl::Status(v1::Report& report)>;
-  // Until `judge` has said OK nothing may be written, and outputs that are added as fresh keep what
-  // is in them. Call before any is added.
+  // Until `judge` has said OK nothing may be written. Call before any output is added.
   void HoldWrites(WriteJudge judge);
   // Nothing may be written yet.
   bool writes_held() const { return writes_held_; }
-  // What the judge says, who may take the report apart, and when it is OK the fresh outputs are
-  // empty and writes no longer held. nullopt: nobody waits to be asked, or was asked before.
+  // What the judge says, who may take the report apart; when it is OK writes are no longer held.
+  // nullopt: nobody waits to be asked, or was asked before.
   std::optional<absl::Status> JudgeWrites(v1::Report& report);
   // Why the judge said no; OK: it did not, or was not asked.
   absl::Status refusal() const;
@@ -150,7 +156,6 @@ class FileTable {
   static constexpr uint32_t kMaxSlots = 512;
 
   absl::StatusOr<uint32_t> Add(std::unique_ptr<JobFile> file);
-  static absl::Status Empty(JobFile& file);
 
   const FileLimits limits_;
   mutable std::mutex mutex_;  // guards adding and error_
@@ -161,6 +166,8 @@ class FileTable {
   std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
   std::atomic<uint32_t> count_ = 0;  // published after the file is in place
   std::atomic<uint64_t> quota_taken_ = 0;
+
+  std::mutex empty_mutex_;  // guards emptying
 
   std::mutex output_quota_mutex_;  // guards output_taken_ and writes of JobFile::output_taken
   uint64_t output_taken_ = 0;

@@ -86,8 +86,13 @@ TEST_F(FileTableTest, EmptiesAFreshOutputAndKeepsAnExistingOne) {
   const UniqueFd existing = dir_.Open("existing", O_RDWR);
   ASSERT_TRUE(files_.AddOutput(fresh.get(), "fresh", Durability::kNone, true).ok());
   ASSERT_TRUE(files_.AddOutput(existing.get(), "existing", Durability::kNone, false).ok());
+  EXPECT_EQ(dir_.Read("fresh"), "old") << "until something is done with it";
+  EXPECT_TRUE(files_.EmptyOutputs().ok());
   EXPECT_EQ(dir_.Read("fresh"), "");
   EXPECT_EQ(dir_.Read("existing"), "old");
+  dir_.Write("fresh", "new");
+  EXPECT_TRUE(files_.EmptyOnce(*files_.Find(0)).ok());
+  EXPECT_EQ(dir_.Read("fresh"), "new") << "it is emptied once";
   EXPECT_EQ(files_.Find(1)->written_end, 3u);
 }
 

@@ -82,11 +82,15 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                         request.opcode, file->name));
   }
   // Nor is anything read from a target, which may still hold what somebody left in it.
-  if (files_.writes_held() && (file->writable || opcode == abi::Opcode::kOpenReference)) {
+  if (files_.writes_held() && file->writable) {
     return absl::InternalError(
         absl::StrFormat("the guest broke the ring protocol: opcode %u for %s before the image was "
                         "found to be safe",
                         request.opcode, file->name));
+  }
+  if (absl::Status status = files_.EmptyOnce(*file); !status.ok()) {
+    files_.RecordOutputError(std::move(status));
+    return Completed(request, abi::IoStatus::kIoError, EIO);
   }
   std::span<std::byte> buffer;
   if (const uint64_t size = BufferSize(request); size != 0) {
@@ -282,6 +286,12 @@ absl::StatusOr<abi::Completion> RequestHandler::Proceed(const abi::Submission& r
 
 abi::Completion RequestHandler::OpenReference(const abi::Submission& request,
                                               std::span<const std::byte> buffer) {
+  if (files_.writes_held()) {
+    files_.RecordError(absl::PermissionDeniedError(
+        absl::StrCat(files_.Find(request.slot)->name,
+                     " names another file, and none is opened before it is found to be safe")));
+    return Completed(request, abi::IoStatus::kRefused);
+  }
   // The one place where bytes of a buffer are looked at: a copy of a name.
   const std::string name(reinterpret_cast<const char*>(buffer.data()), buffer.size());
   const auto kind = static_cast<abi::ReferenceKind>(request.flags);

@@ -12,6 +12,7 @@ inline constexpr std::string_view kConvertHelp =
 Converts the disk image INPUT, which is read and decoded in a KVM guest, to OUTPUT.
 Several INPUTs come one after the other on one disk.
 OUTPUT appears when it is complete; until then, and on any error, the old file stays.
+Only -n, devices, /dev/fd/N and files that cannot be replaced are written in place.
 
 As with qemu-img:
   -f FORMAT         format of INPUT, see 'hotcell --help' (default: found out in the guest)

@@ -251,7 +251,7 @@ TEST_F(VpcSurveyTest, FootersAtTwoEndsAreOfTwoDisks) {
   std::vector<std::byte> bytes = FixedDisk(footer);
   const uint64_t size = bytes.size();
   bytes.resize(size + 100);
-  std::memcpy(&bytes[size - 412], &bytes[TestImage::kDiskSize], sizeof(Footer));
+  std::memmove(&bytes[size - 412], &bytes[TestImage::kDiskSize], sizeof(Footer));
   Footer last;
   std::memcpy(&last, &bytes[size - 412], sizeof(last));
   last.current_size = 1024;
