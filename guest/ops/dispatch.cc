@@ -39,9 +39,10 @@ Result<Inspection> RunInspect(IoChannel& io, const hotcell_v1_Job& job) {
 Status AskToProceed(IoChannel& io, const hotcell_v1_Job& job, size_t report_capacity) {
   const hotcell_v1_ConvertJob& convert = job.operation.convert;
   if (!convert.has_source) return InvalidArgument("the job names no file to inspect");
-  Result<Inspection> inspection =
-      Examine(io, convert.source,
-              {.check = convert.inspect_check, .max_virtual_size = job.max_virtual_size});
+  Result<Inspection> inspection = Examine(io, convert.source,
+                                          {.check = convert.inspect_check,
+                                           .max_virtual_size = job.max_virtual_size,
+                                           .snapshot = convert.snapshot});
   if (!inspection.ok()) return inspection.status();
   const ScopedBuffer buffer(io);
   const auto area = buffer.span().first(std::min(report_capacity, io.buffer_size()));

@@ -1,6 +1,8 @@
 #include "guest/ops/inspection.h"
 
 #include <memory>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -19,7 +21,7 @@ constexpr uint32_t kMaxExtents = 1 << 20;
 // Unpacking all of a big disk is the business of who reads it.
 constexpr uint64_t kMaxUnpacked = 64 << 20;
 // Each has tables of its own.
-constexpr size_t kMaxSnapshots = 64;
+constexpr size_t kMaxSnapshots = 256;
 
 // Finds streams that are damaged, as far as the first kMaxUnpacked bytes of a disk go.
 class StreamCheck {
@@ -79,40 +81,52 @@ Status LookForNestedImages(IoChannel& io, ImageReader& reader, std::string_view 
 // disk afterwards.
 Status LookAtSnapshots(IoChannel& io, ImageReader& reader, Survey& survey) {
   const std::vector<SnapshotInfo> snapshots = reader.Describe().snapshots;
+  std::set<std::string> ids;
+  for (const SnapshotInfo& snapshot : snapshots) {
+    if (ids.insert(snapshot.id).second) continue;
+    survey.Add(ConcernKind::kNotUnderstood,
+               StrCat("two snapshots have the id '", snapshot.id, "'"));
+  }
   for (size_t i = 0; i < snapshots.size() && i < kMaxSnapshots; ++i) {
     HOTCELL_RETURN_IF_ERROR(reader.SelectSnapshot(io, snapshots[i].id));
     HOTCELL_RETURN_IF_ERROR(
         LookForNestedImages(io, reader, StrCat("snapshot '", snapshots[i].name, "': "), survey));
   }
   if (snapshots.size() > kMaxSnapshots) {
-    survey.Add(ConcernKind::kOddity, StrCat("only the first ", kMaxSnapshots,
-                                            " snapshots were searched for images within"));
+    survey.Add(ConcernKind::kNotUnderstood,
+               StrCat("there are ", snapshots.size(), " snapshots, and only the first ",
+                      kMaxSnapshots, " were searched for images within"));
   }
   return OkStatus();
 }
 
-// What the bytes of the disk say, and with `check` all tables that lead to them.
+// What the bytes of the disk say, and if it is wanted all tables that lead to them.
 Status LookAtDisk(IoChannel& io, const FormatDriver& format, const FileHandle& file,
-                  const OpenOptions& options, bool check, Inspection& inspection) {
+                  const OpenOptions& options, const InspectOptions& wanted,
+                  Inspection& inspection) {
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
   if (!reader.ok()) return reader.status();
   HOTCELL_RETURN_IF_ERROR(DropMarksOfDisk(io, file, **reader, inspection.signatures));
   // A raw disk is the file, which was probed.
   const bool is_file = &format == &kRawFormat;
   if (!is_file) HOTCELL_RETURN_IF_ERROR(LookForNestedImages(io, **reader, "", inspection.survey));
-  if (!check) return OkStatus();
-  HOTCELL_RETURN_IF_ERROR(WalkExtents(io, file, **reader));
-  return LookAtSnapshots(io, **reader, inspection.survey);
+  if (wanted.check) {
+    HOTCELL_RETURN_IF_ERROR(WalkExtents(io, file, **reader));
+    HOTCELL_RETURN_IF_ERROR(LookAtSnapshots(io, **reader, inspection.survey));
+  }
+  if (wanted.snapshot.empty()) return OkStatus();
+  HOTCELL_RETURN_IF_ERROR((*reader)->SelectSnapshot(io, wanted.snapshot));
+  return LookForNestedImages(io, **reader, "the snapshot: ", inspection.survey);
 }
 
 void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& file,
-                const OpenOptions& options, bool check, Inspection& inspection) {
+                const OpenOptions& options, const InspectOptions& wanted, Inspection& inspection) {
   OpenOptions all = options;
   all.describe_only = false;
   // Tables grow with the disk.
   Status status = CheckVirtualSize(format.name, inspection.info->virtual_size, all);
-  if (!status.ok() && !check) return;
-  if (status.ok() && check && format.check != nullptr) {
+  if (!status.ok() && !wanted.check) return;
+  if (status.ok() && wanted.check && format.check != nullptr) {
     Result<CheckResult> result = format.check(io, file, all);
     if (result.ok()) {
       inspection.check = std::move(*result);
@@ -122,7 +136,7 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
   }
   // Files that it names are not opened, so that what needs them cannot be.
   const bool is_whole = inspection.info->references.empty() && !inspection.info->encrypted;
-  if (status.ok() && is_whole) status = LookAtDisk(io, format, file, all, check, inspection);
+  if (status.ok() && is_whole) status = LookAtDisk(io, format, file, all, wanted, inspection);
   if (inspection.check_failure.ok()) inspection.check_failure = std::move(status);
 }
 
@@ -158,7 +172,7 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
     inspection.failure = format.survey(io, file, inspection.survey);
     if (!inspection.failure.ok()) return inspection;
   }
-  LookDeeper(io, format, file, options, wanted.check, inspection);
+  LookDeeper(io, format, file, options, wanted, inspection);
   return inspection;
 }
 

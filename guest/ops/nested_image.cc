@@ -5,6 +5,7 @@
 #include <span>
 
 #include "guest/ops/chunk_reader.h"
+#include "guest/ops/disc_script.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -52,6 +53,24 @@ class DiskBytes {
 // Of a disk of `size` bytes, with the zeroes that probes want after the end of a short one.
 size_t HeadSize(uint64_t size) { return std::clamp<uint64_t>(size, kMinProbeSize, kProbeHeadSize); }
 
+// Trailers count here whatever they say of the rest: other programs open what is behind a wrong
+// checksum, a part of the disk, or a disk with a parent.
+void AddTrailers(std::span<const std::byte> tail, uint64_t size, std::vector<NestedImage>& found) {
+  const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
+  const auto add = [&](std::string_view format) {
+    const bool known = std::any_of(found.begin(), found.end(), [&](const NestedImage& nested) {
+      return nested.format == format && nested.offset != 0;
+    });
+    if (!known) found.push_back({.format = format, .offset = size - tail.size()});
+  };
+  // Virtual PC's of before 2004 begins one byte later.
+  constexpr std::string_view kVhdCookie = "conectix";
+  if (text.starts_with(kVhdCookie) ||
+      text.substr(std::min<size_t>(1, text.size())).starts_with(kVhdCookie))
+    add("vpc");
+  if (text.find("koly") != std::string_view::npos) add("dmg");
+}
+
 std::vector<NestedImage> FindIn(std::span<const std::byte> head, std::span<const std::byte> tail,
                                 uint64_t size) {
   std::vector<NestedImage> found;
@@ -60,6 +79,10 @@ std::vector<NestedImage> FindIn(std::span<const std::byte> head, std::span<const
     const bool at_start = format->probe(head, size) > 0;
     found.push_back({.format = format->name, .offset = at_start ? 0 : size - tail.size()});
   }
+  if (const std::string_view script = DiscScriptOf(head); !script.empty()) {
+    found.push_back({.format = script, .offset = 0});
+  }
+  AddTrailers(tail, size, found);
   return found;
 }
 

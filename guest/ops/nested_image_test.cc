@@ -56,6 +56,25 @@ TEST_F(NestedImageTest, FindsNothingInZeroesOrNothing) {
   EXPECT_THAT(Find(0), IsEmpty());
 }
 
+TEST_F(NestedImageTest, FindsTrailersThatOnlyOtherProgramsTake) {
+  Put(kDiskSize - 512, "conectix");
+  EXPECT_THAT(Find(kDiskSize), ElementsAre("vpc 1048064"));
+  Put(kDiskSize - 512, "\0conectix"s);
+  EXPECT_THAT(Find(kDiskSize), ElementsAre("vpc 1048064"));
+  Put(kDiskSize - 512, "koly\0\0\0\0\0"s);
+  EXPECT_THAT(Find(kDiskSize), ElementsAre("dmg 1048064"));
+  EXPECT_THAT(Find(kDiskSize - 512), IsEmpty());
+}
+
+TEST_F(NestedImageTest, FindsTextsThatNameFiles) {
+  Put(0, "\n\t --iprt-iso-maker-file-marker=ab1f3a2b /s=/etc/shadow\n");
+  EXPECT_THAT(Find(kDiskSize), ElementsAre("VISO 0"));
+  Put(0, "FILE \"../etc/shadow\" BINARY\r\n                                     ");
+  EXPECT_THAT(Find(kDiskSize), ElementsAre("CUE 0"));
+  Put(0, "FILE0");
+  EXPECT_THAT(Find(kDiskSize), IsEmpty());
+}
+
 TEST_F(NestedImageTest, LooksAtTheStartOfTheDisk) {
   Put(0, kQcow2);
   EXPECT_THAT(Find(kDiskSize), ElementsAre("qcow2 0"));

@@ -6,6 +6,7 @@
 
 #include "guest/formats/endian.h"
 #include "guest/formats/vmdk/descriptor_survey.h"
+#include "guest/ops/disc_script.h"
 
 namespace hotcell::guest {
 namespace {
@@ -43,6 +44,8 @@ constexpr Known kKnown[] = {
     {0, "\x04\x22\x4d\x18"sv, "LZ4 stream"},
     {0, "PK\x03\x04"sv, "zip archive"},
     {0, "7z\xbc\xaf\x27\x1c"sv, "7z archive"},
+    // 7-Zip opens the next cabinet that it names.
+    {0, "MSCF"sv, "cabinet archive"},
     {0, "Rar!\x1a\x07"sv, "RAR archive"},
     {0, "%PDF-"sv, "PDF document"},
     // VirtualBox takes either for a disk image of macOS.
@@ -129,6 +132,9 @@ void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& fou
   }
   if (vmdk::LooksLikeDescriptor({reinterpret_cast<const char*>(head.data()), head.size()})) {
     found.push_back({0, "VMDK descriptor"});
+  }
+  if (const std::string_view script = DiscScriptOf(head); !script.empty()) {
+    found.push_back({0, script == "VISO" ? "VISO disc script" : "CUE sheet"});
   }
   if (HasExt(head)) found.push_back({1080, "ext file system"});
   if (HasMbr(head)) found.push_back({510, "MBR partition table"});

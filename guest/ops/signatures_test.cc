@@ -70,6 +70,13 @@ TEST_F(SignaturesTest, LooksAtTheLastSector) {
   EXPECT_THAT(Find(), ElementsAre("VHD footer 204288"));
 }
 
+TEST_F(SignaturesTest, FindsTextsThatNameFiles) {
+  Put(0, "\r\n--iprt-iso-maker-file-marker-bourne-sh ab1f3a2b");
+  EXPECT_THAT(Find(), ElementsAre("VISO disc script 0"));
+  Put(0, "FILE name BINARY                                 ");
+  EXPECT_THAT(Find(), ElementsAre("CUE sheet 0"));
+}
+
 TEST_F(SignaturesTest, LooksForTrailersWhereverReadersDo) {
   const uint64_t size = bytes_.size();
   // A file that ends within a sector: its last 512 bytes, and its last sector.
