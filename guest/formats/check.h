@@ -37,6 +37,8 @@ struct CheckResult {
   uint64_t allocated_clusters = 0;
   uint64_t compressed_clusters = 0;
   uint64_t fragmented_clusters = 0;
+  // Entries that QEMU takes for no cluster and other programs for one: no damage, and no finding.
+  uint64_t doubtful_entries = 0;
 
   // `text()` is called only while texts are kept, for findings of which there can be millions.
   template <std::invocable Text>

@@ -130,6 +130,12 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
     Result<CheckResult> result = format.check(io, file, all);
     if (result.ok()) {
       inspection.check = std::move(*result);
+      if (inspection.check->doubtful_entries != 0) {
+        inspection.survey.Add(
+            ConcernKind::kReadersDiffer,
+            "clusters that have no place in the file are marked as in use; some programs read the "
+            "start of the file there");
+      }
     } else {
       inspection.check_failure = result.status();
     }

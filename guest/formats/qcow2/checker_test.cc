@@ -49,6 +49,18 @@ TEST_F(CheckerTest, SoundImageHasNoFindings) {
   EXPECT_EQ(result->allocated_clusters, 0u);
 }
 
+TEST_F(CheckerTest, ClusterInUseWithoutAPlaceIsCountedAndNoFinding) {
+  image_.SetL2(0, kEntryCopied);
+  const auto result = Check();
+
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_TRUE(result->findings.empty());
+  EXPECT_GT(result->doubtful_entries, 0u);
+
+  image_.SetL2(0, kEntryZero);
+  EXPECT_EQ(Check()->doubtful_entries, 0u);
+}
+
 TEST_F(CheckerTest, DataOnTheL1TableIsFoundThoughItsRefcountFits) {
   image_.SetL2(0, TestImage::kL1);
   SetRefcount(3, 2);

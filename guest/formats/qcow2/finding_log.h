@@ -30,6 +30,7 @@ class FindingLog {
         break;
     }
   }
+  void CountDoubtfulEntry() { ++result_.doubtful_entries; }
   template <typename Text>
   void Corruption(uint64_t times, Text text) {
     Add(CheckFinding::Kind::kCorruption, times, text);

@@ -136,6 +136,10 @@ void L2Checker::CountEntry(ListedTable& table, const Entry& entry) {
     });
   }
   if (HasPlace(entry.descriptor)) return CountCluster(table, entry);
+  // VirtualBox and 7-Zip read the header's cluster there.
+  if ((entry.descriptor & kEntryCopied) != 0 && (entry.descriptor & kEntryZero) == 0) {
+    log_.CountDoubtfulEntry();
+  }
   if (static_cast<uint32_t>(entry.bitmap) != 0) {
     Corruption(table, [] {
       return std::string("ERROR: Unallocated cluster has non-zero subcluster allocation map");
