@@ -55,11 +55,15 @@ def _lines(log):
 def _worker_tasks(lines):
     """The worker, which is what called execveat(), and all tasks that are not the broker's."""
     worker = next((line.task for line in lines if line.name == "execveat"), None)
-    broker = {lines[0].task}
-    for line in lines:
-        # Descriptors of the broker's namespace; what the worker is told of its threads are not.
-        if line.name in ("clone", "clone3") and line.task in broker and line.result:
-            broker.add(int(line.result, 0))
+    # Numbers of the broker's namespace; what the worker is told of its threads are not.
+    births = [(line.task, int(line.result, 0)) for line in lines
+              if line.name in ("clone", "clone3") and line.result]
+    broker = set()
+    found = {lines[0].task}
+    # A thread may have been heard of before the call that made it was over.
+    while found - broker:
+        broker |= found
+        found = {born for parent, born in births if parent in broker and parent != worker}
     broker.discard(worker)
     return worker, {line.task for line in lines} - broker
 
