@@ -46,13 +46,28 @@ class Suite:
         harness.check(not stray, f"{arguments}: no rule allows {stray[:5]}")
 
     def job(self, *arguments, lanes=1, run_filter="run", status=0, **options):
+        self._until_clear(self._job, arguments, lanes, run_filter, status, options)
+
+    def cancelled_job(self, *arguments, lanes=1, run_filter="run"):
+        """The same, ended by SIGINT while it runs."""
+        self._until_clear(self._cancelled_job, arguments, lanes, run_filter)
+
+    @staticmethod
+    def _until_clear(run, *arguments):
+        for _ in range(_PATIENCE):
+            try:
+                return run(*arguments)
+            except worker_calls.UnclearTrace:
+                continue
+        raise harness.Failure(f"{arguments}: no trace was complete")
+
+    def _job(self, arguments, lanes, run_filter, status, options):
         result = programs.run(self._command(arguments), **options)
         harness.check(result.returncode == status,
                       f"{arguments}: exit {result.returncode}: {result.stderr!r}")
         self._look(arguments, lanes, run_filter)
 
-    def cancelled_job(self, *arguments, lanes=1, run_filter="run"):
-        """The same, ended by SIGINT while it runs."""
+    def _cancelled_job(self, arguments, lanes, run_filter):
         if os.path.exists(self.log):
             os.remove(self.log)  # else that of the job before is taken for this one's
         with subprocess.Popen(self._command(arguments), stdout=subprocess.DEVNULL,
@@ -64,16 +79,23 @@ class Suite:
                 strace.kill()
         self._look(arguments, lanes, run_filter)
 
+    def _has_run(self):
+        if not os.path.exists(self.log) or os.path.getsize(self.log) == 0:
+            return False
+        try:
+            return any(call.phase == "run" and call.name == "ioctl"
+                       for call in worker_calls.of_job(self.log))
+        except worker_calls.UnclearTrace:
+            return False  # it is still being written
+
     def _interrupt(self, strace):
         """Sends SIGINT to strace's child once its worker has entered the guest."""
         deadline = time.monotonic() + programs.TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             time.sleep(0.05)
-            if not os.path.exists(self.log):
-                continue
-            with open(self.log, encoding="ascii", errors="replace") as log:
-                if "0xae80" in log.read():  # KVM_RUN
-                    break
+            # The virtual machine is run once while it is set up.
+            if self._has_run():
+                break
         with open(f"/proc/{strace}/task/{strace}/children", encoding="ascii") as children:
             os.kill(int(children.read().split()[0]), signal.SIGINT)
 

@@ -52,18 +52,40 @@ def _lines(log):
                         result.group(1) if result else None)
 
 
+class UnclearTrace(Exception):
+    """The trace does not tell which task one of the broker's calls made: it ended before."""
+
+
+def _births(lines, worker):
+    """(parent, child) of the tasks that the broker's made."""
+    births = []
+    open_calls = set()
+    for line in lines:
+        if line.name not in ("clone", "clone3") or line.task == worker:
+            continue
+        if line.result is None:
+            open_calls.add(line.task)
+        elif line.result == "?":
+            raise UnclearTrace
+        else:
+            open_calls.discard(line.task)
+            births.append((line.task, int(line.result, 0)))
+    if open_calls:
+        raise UnclearTrace
+    return births
+
+
 def _worker_tasks(lines):
     """The worker, which is what called execveat(), and all tasks that are not the broker's."""
     worker = next((line.task for line in lines if line.name == "execveat"), None)
     # Numbers of the broker's namespace; what the worker is told of its threads are not.
-    births = [(line.task, int(line.result, 0)) for line in lines
-              if line.name in ("clone", "clone3") and line.result]
+    births = _births(lines, worker)
     broker = set()
     found = {lines[0].task}
     # A thread may have been heard of before the call that made it was over.
     while found - broker:
         broker |= found
-        found = {born for parent, born in births if parent in broker and parent != worker}
+        found = {child for parent, child in births if parent in broker}
     broker.discard(worker)
     return worker, {line.task for line in lines} - broker
 
