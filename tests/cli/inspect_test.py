@@ -182,7 +182,7 @@ def _foreign_marks_on_raw_disks(_):
         _check_unsafe("disk.raw", "foreign-signature")
     _disk("disc.iso", lambda disk: _patch(disk, 32768, b"\1CD001\1"))
     _check_unsafe("disc.iso", "cannot-open")
-    _check_unsafe("disc.iso", "ambiguous-format", "-f", "raw")
+    _check_safe("disc.iso", "-f", "raw")
 
 
 def _nested_images(_):
@@ -319,5 +319,7 @@ if __name__ == "__main__":
                   "honest-disks": _honest_disks,
                   "foreign-marks-on-raw-disks": _foreign_marks_on_raw_disks,
                   "nested-images": _nested_images,
-                  "nested-images-in-snapshots": _nested_images_in_snapshots, "damage": _damage, "unknown-features": _unknown_features,
-                  "encrypted": _encrypted, "policy": _policy, "before-a-conversion": _before_a_conversion, "human": _human, "errors": _errors})
+                  "nested-images-in-snapshots": _nested_images_in_snapshots,
+                  "damage": _damage, "unknown-features": _unknown_features,
+                  "encrypted": _encrypted, "policy": _policy,
+                  "before-a-conversion": _before_a_conversion, "human": _human, "errors": _errors})
