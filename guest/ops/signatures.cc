@@ -87,10 +87,11 @@ constexpr Known kNested[] = {
 
 // In the last 512 bytes.
 constexpr Known kTail[] = {
-    {0, "conectix"sv, "VHD footer"},
     {0, "EFI PART"sv, "GPT backup table"},
 };
 constexpr std::string_view kVhdCookie = "conectix";
+// 7-Zip takes a footer for one with bytes behind it too.
+constexpr uint64_t kVhdFooterArea = 2048;
 // QEMU looks for it anywhere in this area, whose end is that of the last sector.
 constexpr std::string_view kDmgSignature = "koly";
 constexpr uint64_t kDmgTrailerArea = 1023;
@@ -153,7 +154,8 @@ Status FindInTail(IoChannel& io, const FileHandle& file, std::vector<FileSignatu
   if (file.size < kSectorSize) return OkStatus();
   const uint64_t last = (file.size - 1) / kSectorSize * kSectorSize;  // sector
   const uint64_t area = last + kSectorSize - std::min(kDmgTrailerArea, last + kSectorSize);
-  const uint64_t begin = std::min(area, file.size - kSectorSize);
+  const uint64_t begin =
+      std::min({area, file.size - kSectorSize, file.size - std::min(kVhdFooterArea, file.size)});
   std::vector<std::byte> bytes(file.size - begin);
   HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, begin, bytes, "the end of the file"));
   const auto tail = std::span(bytes).last(kSectorSize);
@@ -161,10 +163,11 @@ Status FindInTail(IoChannel& io, const FileHandle& file, std::vector<FileSignatu
     if (!Matches(tail, known.offset, known.bytes)) continue;
     found.push_back({file.size - kSectorSize, known.name});
   }
-  if (last != file.size - kSectorSize && Matches(bytes, last - begin, kVhdCookie)) {
-    found.push_back({last, "VHD footer"});
-  }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (size_t at = text.find(kVhdCookie); at != std::string_view::npos;
+       at = text.find(kVhdCookie, at + 1)) {
+    found.push_back({begin + at, "VHD footer"});
+  }
   const size_t trailer = text.find(kDmgSignature, area - begin);
   if (trailer != std::string_view::npos) found.push_back({begin + trailer, "DMG trailer"});
   return OkStatus();

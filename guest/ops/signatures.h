@@ -21,7 +21,7 @@ struct FileSignature {
   bool unprobed = false;
 };
 
-// By offset. Reads the first 72 KiB and the last 512 bytes of the file.
+// By offset. Reads the first 72 KiB and the last 2 KiB of the file.
 Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandle& file);
 
 // Takes out what nobody probes for where it is and what is no more than bytes of the disk that

@@ -86,6 +86,11 @@ TEST_F(SignaturesTest, LooksForTrailersWhereverReadersDo) {
   bytes_.assign(size + 100, {});
   Put(size + 100 - 512, "conectix");
   EXPECT_THAT(Find(), ElementsAre("VHD footer 204388"));
+  for (const uint64_t before : {8, 511, 513, 1000, 2048}) {
+    bytes_.assign(size, {});
+    Put(size - before, "conectix");
+    EXPECT_THAT(Find(), ElementsAre("VHD footer " + std::to_string(size - before)));
+  }
   for (const uint64_t before : {4, 512, 513, 1023}) {
     bytes_.assign(size, {});
     Put(size - before, "koly");
