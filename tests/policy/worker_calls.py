@@ -91,7 +91,11 @@ def _worker_tasks(lines):
 
 
 def of_job(log):
-    """Every call that the one worker of a command made under a filter, in order."""
+    """Every call that the one worker of a command made under a filter, in order, up to its end.
+
+    Of threads that the kernel is ending strace cannot read the registers, and shows those of whatever
+    it looked at last.
+    """
     lines = list(_lines(log))
     worker, tasks = _worker_tasks(lines)
     calls = []
@@ -99,11 +103,15 @@ def of_job(log):
     tgid = None
     for line in lines:
         if line.task not in tasks:
+            if line.name == "pidfd_send_signal":
+                break
             continue
         if line.name == "getpid" and line.result:
             tgid = int(line.result, 0)
         if line.arguments is not None and phase is not None:
             calls.append(Call(line.name, line.arguments, phase, tgid))
+            if line.name == "exit_group":
+                break
         if line.name == "seccomp" and line.task == worker and line.result == "0":
             phase = "set-up" if phase is None else "run"
     return calls
