@@ -18,7 +18,12 @@ from support import harness, namespaces, programs
 _KIB = 1 << 10
 _MIB = 1 << 20
 _GIB = 1 << 30
-_UNKNOWN_USER = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+
+
+def _as_unknown_user(number):
+    """Of each job its own: a worker of another that nobody has waited for yet would count."""
+    user = 100_000 + os.getpid() * 16 + number
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
 # ---- Resource limits ----------------------------------------------------------------------------
@@ -163,8 +168,8 @@ def _processes(directory):
     jobs.Jobs()
     os.chmod("disk.qcow2", 0o644)
     for count in range(0, 13):
-        result = programs.run(["prlimit", f"--nproc={count}", *_UNKNOWN_USER, programs.HOTCELL,
-                               "info", "disk.qcow2"])
+        result = programs.run(["prlimit", f"--nproc={count}", *_as_unknown_user(count),
+                               programs.HOTCELL, "info", "disk.qcow2"])
         if count >= 6:
             harness.check_equal((result.returncode, result.stderr), (0, b""), f"{count} tasks")
         elif result.returncode != 0:
