@@ -354,7 +354,9 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
   return Engine(std::move(impl));
 }
 
-void Engine::ReapWorkers() const { impl_->dying.ReapAll(); }
+bool Engine::ReapWorkers(absl::Duration at_most) const {
+  return impl_->dying.ReapAll(broker::MonotonicNow() + at_most);
+}
 
 absl::StatusOr<ConvertReply> Engine::Impl::RunConvert(std::span<const WorkerShape> shapes,
                                                       v1::Job job, const JobOptions& options,

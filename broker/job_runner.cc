@@ -78,7 +78,6 @@ class Supervisor {
   absl::Status HandleWorkerDeath();
   absl::Status Stop(v1::StopReason reason, absl::Status cause);
   absl::Status StartConfined();
-  int PollTimeout() const;
   ControlChannel& control() const { return worker_.control(); }
   absl::Duration Elapsed() const { return MonotonicNow() - spec_.begin; }
 
@@ -95,14 +94,6 @@ class Supervisor {
   WorkerReport report_;
 };
 
-int Supervisor::PollTimeout() const {
-  const absl::Duration next =
-      std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_}) - MonotonicNow();
-  // Rounded up, so that the time has come when poll() returns; bounded for poll()'s int.
-  const absl::Duration bounded = std::clamp(next, absl::ZeroDuration(), absl::Hours(1));
-  return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(bounded, absl::Milliseconds(1))));
-}
-
 absl::Status Supervisor::WaitForEvent() {
   enum { kControlIn, kControlOut, kWorker, kFailure, kCancel, kCount };
   std::array<pollfd, kCount> fds{};
@@ -112,7 +103,8 @@ absl::Status Supervisor::WaitForEvent() {
   fds[kFailure] = {.fd = spec_.io->failure_fd(), .events = POLLIN};
   const bool cancellable = options_.cancellation != nullptr && stop_cause_.ok();
   fds[kCancel] = {.fd = cancellable ? options_.cancellation->fd() : -1, .events = POLLIN};
-  if (poll(fds.data(), fds.size(), PollTimeout()) < 0 && errno != EINTR) {
+  const absl::Duration next = std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_});
+  if (poll(fds.data(), fds.size(), PollTimeout(next)) < 0 && errno != EINTR) {
     return PosixError(errno, "wait for the worker");
   }
   const auto ready = [&](int index) { return fds[index].revents != 0; };

@@ -170,11 +170,11 @@ void WorkerPool::WaitForEvent() {
     fds.push_back({.fd = worker.process()->pidfd(), .events = POLLIN});
     fds.push_back({.fd = worker.control().read_fd(), .events = POLLIN});
   };
-  absl::Duration wait = absl::Hours(1);
+  absl::Duration next = absl::InfiniteDuration();
   bool complete = true;
   for (const Starting& starting : starting_) {
     add(*starting.worker);
-    wait = std::min(wait, starting.deadline - MonotonicNow());
+    next = std::min(next, starting.deadline);
   }
   {
     const std::lock_guard lock(mutex_);
@@ -184,11 +184,9 @@ void WorkerPool::WaitForEvent() {
       complete = complete && shelf.ready.size() >= shelf.kind.count;
     }
   }
-  if (!complete && starting_.empty()) wait = std::min(wait, retry_at_ - MonotonicNow());
-  if (dying_.any()) wait = std::min(wait, kReapInterval);
-  wait = std::max(wait, absl::ZeroDuration());
-  poll(fds.data(), fds.size(),
-       static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)))));
+  if (!complete && starting_.empty()) next = std::min(next, retry_at_);
+  if (dying_.any()) next = std::min(next, MonotonicNow() + kReapInterval);
+  poll(fds.data(), fds.size(), PollTimeout(next));
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t drained = read(nudge_.get(), &count, sizeof(count));
 }

@@ -1,5 +1,6 @@
 #include "broker/worker_process.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -10,6 +11,8 @@
 #include <csignal>
 #include <cstdint>
 #include <ctime>
+
+#include "broker/monotonic_clock.h"
 
 namespace hotcell::broker {
 namespace {
@@ -82,6 +85,15 @@ bool WorkerProcess::Wait(int options) {
 
 bool WorkerProcess::TryReap() { return Wait(WNOHANG); }
 
+bool WorkerProcess::ReapUntil(absl::Duration deadline) {
+  pollfd dead{.fd = pidfd(), .events = POLLIN};
+  while (!TryReap()) {
+    if (MonotonicNow() >= deadline) return false;
+    poll(&dead, 1, PollTimeout(deadline));
+  }
+  return true;
+}
+
 const WorkerDeath& WorkerProcess::KillAndReap() {
   Kill();
   Wait(0);
@@ -102,9 +114,14 @@ void DyingWorkers::ReapDead() {
   std::erase_if(workers_, [](const auto& worker) { return worker->TryReap(); });
 }
 
-void DyingWorkers::ReapAll() {
-  while (TakeOldest(0) != nullptr) {
+bool DyingWorkers::ReapAll(absl::Duration deadline) {
+  while (std::unique_ptr<WorkerProcess> oldest = TakeOldest(0)) {
+    if (oldest->ReapUntil(deadline)) continue;
+    const std::lock_guard lock(mutex_);
+    workers_.push_front(std::move(oldest));
+    return false;
   }
+  return true;
 }
 
 bool DyingWorkers::any() {

@@ -46,6 +46,8 @@ class WorkerProcess {
   void Kill() const;
   // Whether it is dead, and then reaped. Never waits.
   bool TryReap();
+  // The same, and waits until `deadline`, a MonotonicNow().
+  bool ReapUntil(absl::Duration deadline);
   // Kill() and waitid(). Idempotent.
   const WorkerDeath& KillAndReap();
 
@@ -73,8 +75,8 @@ class DyingWorkers {
   void Add(std::unique_ptr<WorkerProcess> worker);
   // Reaps those that are dead.
   void ReapDead();
-  // Waits for all.
-  void ReapAll();
+  // Waits for all, but no longer than until `deadline`, a MonotonicNow(). Whether none is left.
+  bool ReapAll(absl::Duration deadline = absl::InfiniteDuration());
   bool any();
 
  private:

@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "tools/hotcell/checks_help.h"
+#include "tools/hotcell/common_options.h"
 #include "tools/hotcell/config.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
@@ -146,6 +148,7 @@ int Main(int argc, char** argv) {
                        OutputFormat::kHuman);
   }
   const int status = Dispatch(argc, argv);
+  const absl::Cleanup reap = ReapWorkers;  // once the output is out
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     const int error = errno == 0 ? EIO : errno;

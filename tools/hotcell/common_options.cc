@@ -17,6 +17,8 @@
 namespace hotcell::cli {
 namespace {
 
+const Engine* immortal_engine = nullptr;
+
 enum CommonOption : int {
   kHelp = kFirstCommonOption,
   kBacking,
@@ -118,10 +120,18 @@ absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
 }  // namespace
 
 absl::StatusOr<const Engine*> CommonOptions::StartEngine() const {
+  if (immortal_engine != nullptr) return immortal_engine;
   absl::StatusOr<Engine> made = Engine::Create(engine);
   if (!made.ok()) return made.status();
-  static const Engine* const immortal = new Engine(*std::move(made));
-  return immortal;
+  immortal_engine = new Engine(*std::move(made));
+  return immortal_engine;
+}
+
+void ReapWorkers() {
+  // It takes some 20. A worker that has not died by then is dying all the same, and falls to
+  // whoever takes over this process's children.
+  constexpr absl::Duration kPatience = absl::Milliseconds(100);
+  if (immortal_engine != nullptr) immortal_engine->ReapWorkers(kPatience);
 }
 
 JobOptions CommonOptions::Job() const {

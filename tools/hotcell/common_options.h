@@ -29,10 +29,15 @@ struct CommonOptions {
 
   // What the engine wants to know of all this.
   JobOptions Job() const;
-  // Lives as long as the process, which therefore ends without waiting for the kernel to destroy
-  // the VM of its last job.
+  // Lives as long as the process: results are out before anybody waits for the kernel to destroy
+  // the VM of the last job, which ReapWorkers() does.
   absl::StatusOr<const Engine*> StartEngine() const;
 };
+
+// Waits for the workers of StartEngine()'s engine that are dying. To be called last thing: in a
+// container, whatever is process 1 there may reap nothing, and zombies count against its limit of
+// processes.
+void ReapWorkers();
 
 // `own` and the common options in one table.
 std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own);

@@ -400,9 +400,10 @@ class Engine {
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;
 
-  // Waits until no worker of an ended job is left: for what they used (RUSAGE_CHILDREN), or before
-  // a process that is to have no children.
-  void ReapWorkers() const;
+  // Waits until no worker of an ended job is left, but no longer than `at_most`: for what they used
+  // (RUSAGE_CHILDREN), or before the process ends, where whoever takes over its children does not
+  // reap them. Whether none is left.
+  bool ReapWorkers(absl::Duration at_most = absl::InfiniteDuration()) const;
 
  private:
   struct Impl;
