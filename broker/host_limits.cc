@@ -21,9 +21,10 @@ namespace {
 // The program and the heap of a worker: less than it has.
 constexpr uint64_t kWorkerProgram = 4 << 20;
 
-// Processes and threads: this process, a worker, the thread that KVM starts for a virtual machine,
-// and for each lane an I/O thread and a vCPU's.
-constexpr absl::string_view kTasksNeeded = "5 are needed for one lane, and 2 for each one more,";
+// Processes and threads: this process and the thread with which the command watches its jobs, a
+// worker, the thread that KVM starts for a virtual machine, and for each lane an I/O thread and a
+// vCPU's.
+constexpr absl::string_view kTasksNeeded = "6 are needed for one lane, and 2 for each one more,";
 
 struct LimitName {
   __rlimit_resource resource;

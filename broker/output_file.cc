@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -98,7 +100,38 @@ int SyncDirectory(int directory, int file) {
   return result == 0 ? 0 : errno;
 }
 
+// The temporary names of all files, for RemoveTemporaries().
+class Temporaries {
+ public:
+  static Temporaries& All() {
+    static auto* const all = new Temporaries;  // outlives whatever is destroyed at exit
+    return *all;
+  }
+  void Add(int directory, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_.emplace(directory, name);
+  }
+  void Drop(int directory, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_.erase({directory, name});
+  }
+  std::set<std::pair<int, std::string>> names() {
+    const std::lock_guard lock(mutex_);
+    return names_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::pair<int, std::string>> names_;
+};
+
 }  // namespace
+
+void OutputFile::RemoveTemporaries() {
+  for (const auto& [directory, name] : Temporaries::All().names()) {
+    unlinkat(directory, name.c_str(), 0);
+  }
+}
 
 absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path, Links links) {
   absl::StatusOr<TargetPath> target = broker::ResolveTarget(
@@ -145,7 +178,11 @@ absl::Status OutputFile::OpenNewFile() {
                    O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, kPrivateMode);
       if (fd_ < 0 && errno != EEXIST) break;
     }
-    if (fd_ < 0) temporary_name_.clear();
+    if (fd_ < 0) {
+      temporary_name_.clear();
+    } else {
+      Temporaries::All().Add(directory, temporary_name_);
+    }
   }
   if (fd_ < 0) return PosixError(errno, absl::StrCat("create ", shown_));
   return absl::OkStatus();
@@ -179,6 +216,7 @@ std::optional<FileIdentity> OutputFile::old_file() const {
 void OutputFile::Discard() {
   if (!temporary_name_.empty()) {
     unlinkat(target_->directory.get(), temporary_name_.c_str(), 0);
+    Temporaries::All().Drop(target_->directory.get(), temporary_name_);
     temporary_name_.clear();
   }
   UniqueFd(std::exchange(fd_, -1)).reset();
@@ -214,6 +252,7 @@ absl::Status OutputFile::Publish() {
   if (renameat(directory, temporary_name_.c_str(), directory, target_->name.c_str()) != 0) {
     return PosixError(errno, absl::StrCat("replace ", shown_));
   }
+  Temporaries::All().Drop(directory, temporary_name_);
   temporary_name_.clear();
   return absl::OkStatus();
 }

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,17 +95,20 @@ absl::Status Parse(int argc, char** argv, CheckOptions& options) {
 int Check(const CheckOptions& options) {
   const OutputFormat format = options.common.format;
   const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
+  Cancellation cancellation;
+  const JobSignals signals(cancellation, {kName, format});
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return fail(file.status());
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return fail(engine.status());
-  Cancellation cancellation;
-  const JobSignals signals(cancellation);
   CheckRequest request = options.request;
   request.source.fd = file->fd();
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
+  time->Restart();
   const absl::StatusOr<CheckReply> reply = (*engine)->Check(request);
+  time.reset();
   if (!reply.ok()) {
     const int failed = fail(reply.status());
     return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();

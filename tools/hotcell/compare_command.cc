@@ -105,6 +105,9 @@ int Fail(const absl::Status& status, const CompareOptions& options) {
 // Returns the exit status.
 int Compare(const CompareOptions& options) {
   const OutputFormat format = options.common.format;
+  Cancellation cancellation;
+  JobSignals signals(cancellation, {kName, format, kExitCompareFailed});
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> first = OpenForReading(options.request.first.name);
   if (!first.ok()) return Fail(first.status(), options);
   const absl::StatusOr<File> second = OpenForReading(options.request.second.name);
@@ -112,8 +115,6 @@ int Compare(const CompareOptions& options) {
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return Fail(engine.status(), options);
 
-  Cancellation cancellation;
-  JobSignals signals(cancellation);
   ProgressPrinter progress(options.progress && !options.quiet,
                            format == OutputFormat::kJson ? stderr : stdout, stderr);
   CompareRequest request = options.request;
@@ -127,7 +128,9 @@ int Compare(const CompareOptions& options) {
     if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
   };
   progress.Begin();
+  time->Restart();
   const absl::StatusOr<CompareReply> reply = (*engine)->Compare(request);
+  time.reset();
   if (!reply.ok()) {
     progress.Abandon();
     const int failed = Fail(reply.status(), options);

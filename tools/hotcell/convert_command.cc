@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -109,6 +110,9 @@ int Convert(const ConvertOptions& options) {
   const OutputFormat format = options.common.format;
   const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
 
+  Cancellation cancellation;
+  JobSignals signals(cancellation, {kName, format});
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<std::vector<File>> sources = OpenSources(options);
   if (!sources.ok()) return fail(sources.status());
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
@@ -117,8 +121,6 @@ int Convert(const ConvertOptions& options) {
       Target::Open(options.target_path, options.request.target_is_existing);
   if (!target.ok()) return fail(target.status());
 
-  Cancellation cancellation;
-  JobSignals signals(cancellation);
   // Standard output belongs to the JSON document when there is one.
   std::FILE* progress_file = format == OutputFormat::kJson ? stderr : stdout;
   ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr);
@@ -138,6 +140,7 @@ int Convert(const ConvertOptions& options) {
     if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
   };
 
+  time->Restart();
   if (absl::Status status = SetBacking(**engine, options, request); !status.ok()) {
     return fail(status);
   }
@@ -151,7 +154,9 @@ int Convert(const ConvertOptions& options) {
 
   const absl::Time start = absl::Now();
   progress.Begin();
+  time->Restart();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
+  time.reset();
   const absl::Status status =
       reply.ok() ? target->Commit(request.target_cache != CacheMode::kUnsafe) : reply.status();
   if (!status.ok()) {

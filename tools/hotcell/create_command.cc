@@ -138,11 +138,13 @@ absl::Status SetBacking(const Engine& engine, const Cancellation& cancellation, 
 }
 
 absl::Status Create(const Cancellation& cancellation, Options& options) {
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return engine.status();
   if (absl::Status status = SetBacking(**engine, cancellation, options); !status.ok()) {
     return status;
   }
+  time->Restart();
   const CreateRequest& request = options.request;
   const absl::StatusOr<std::string> text =
       FormattingText(options.path, request.target_format, options.given);
@@ -154,6 +156,7 @@ absl::Status Create(const Cancellation& cancellation, Options& options) {
       target->OpenExtents(request.target_format, request.target_options,
                           [](const std::string&) { return absl::OkStatus(); });
   const absl::StatusOr<ConvertReply> reply = (*engine)->CreateImage(request);
+  time.reset();
   if (!reply.ok()) return reply.status();
   if (absl::Status status = target->Commit(/*sync=*/false); !status.ok()) return status;
   if (options.quiet) return absl::OkStatus();
@@ -177,7 +180,7 @@ int CreateMain(int argc, char** argv) {
     return kExitOk;
   }
   Cancellation cancellation;
-  const JobSignals signals(cancellation);
+  const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status created = Create(cancellation, options);
   if (created.ok()) return kExitOk;
   const int failed = ReportError(kName, created, options.common.format);

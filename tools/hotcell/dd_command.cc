@@ -134,6 +134,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
 }
 
 absl::Status Copy(const Cancellation& cancellation, Options& options) {
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> source = OpenForReading(options.source_path);
   if (!source.ok()) return source.status();
   absl::Status status = CheckTargetIsNoSource(options.target_path, options.source_path, *source);
@@ -153,7 +154,9 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   request.target_replaces = target->replaces();
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
+  time->Restart();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
+  time.reset();
   if (!reply.ok()) return reply.status();
   status = target->Commit(/*sync=*/false);
   if (!status.ok()) return status;
@@ -175,7 +178,7 @@ int DdMain(int argc, char** argv) {
     return kExitOk;
   }
   Cancellation cancellation;
-  const JobSignals signals(cancellation);
+  const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status copied = Copy(cancellation, options);
   if (copied.ok()) return kExitOk;
   const int failed = ReportError(kName, copied, options.common.format);

@@ -89,6 +89,7 @@ absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::stri
                                    Cancellation& cancellation, JobSignals& signals) {
   absl::StatusOr<ImageOpts> image = ParseImageOperand(path, /*image_opts=*/false);
   if (!image.ok()) return image.status();
+  const JobTime time(options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(image->path);
   if (!file.ok()) return file.status();
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
@@ -107,6 +108,7 @@ absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::stri
     if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
   };
   progress.Begin();
+  time.Restart();
   absl::StatusOr<DigestReply> reply = (*engine)->Digest(request);
   if (reply.ok()) {
     progress.Finish();
@@ -150,7 +152,7 @@ Json DigestJson(const DigestReply& reply, const std::string& digest, const std::
 // Returns the exit status. An image that cannot be read does not keep the others from being read.
 int Digests(const DigestOptions& options) {
   Cancellation cancellation;
-  JobSignals signals(cancellation);
+  JobSignals signals(cancellation, {kName, OutputFormat::kHuman});
   Json digests = Json::Array();
   int exit_status = kExitOk;
   for (const std::string& path : options.paths) {

@@ -1,6 +1,10 @@
 #include "tools/hotcell/error.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -46,6 +50,19 @@ absl::Status OwnCpuTimeIsUp(uint64_t seconds) {
                              "RLIMIT_CPU is ", seconds,
                              " s, and this process has used them up (ulimit -t, prlimit --cpu)")),
                          FailureKind::kLimit);
+}
+
+absl::Status WithOwnCpuTime(const absl::Status& status) {
+  const std::optional<uint64_t> seconds = UsedUpCpuSeconds();
+  return seconds.has_value() && absl::IsCancelled(status) ? OwnCpuTimeIsUp(*seconds) : status;
+}
+
+// A pipe that can be written to takes PIPE_BUF bytes.
+void WriteAtOnce(int fd, std::string_view text) {
+  pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
+  if (poll(&writable, 1, 0) != 1) return;
+  [[maybe_unused]] const ssize_t written =
+      write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
 }
 
 }  // namespace
@@ -156,15 +173,22 @@ int FailureExitStatus(const absl::Status& status) {
 }
 
 int ReportError(std::string_view command, const absl::Status& reported, OutputFormat format) {
-  const std::optional<uint64_t> cpu_seconds = UsedUpCpuSeconds();
-  const bool no_time = cpu_seconds.has_value() && absl::IsCancelled(reported);
-  const absl::Status status = no_time ? OwnCpuTimeIsUp(*cpu_seconds) : reported;
+  const absl::Status status = WithOwnCpuTime(reported);
   const std::string line = ErrorLine(command, status);
   (void)std::fflush(stdout);
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
   if (format == OutputFormat::kJson && !ActsAsQemuImg()) {
     const std::string json = ErrorJson(status);
     (void)std::puts(json.c_str());
+  }
+  return ActsAsQemuImg() ? kExitFailure : FailureExitStatus(status);
+}
+
+int ReportLastError(std::string_view command, const absl::Status& reported, OutputFormat format) {
+  const absl::Status status = WithOwnCpuTime(reported);
+  WriteAtOnce(STDERR_FILENO, ErrorLine(command, status));
+  if (format == OutputFormat::kJson && !ActsAsQemuImg()) {
+    WriteAtOnce(STDOUT_FILENO, ErrorJson(status) + "\n");
   }
   return ActsAsQemuImg() ? kExitFailure : FailureExitStatus(status);
 }

@@ -89,6 +89,7 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
 // Of the image and, when asked for, of those below it.
 absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
                                                 const Cancellation& cancellation) {
+  const JobTime time(options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
@@ -101,6 +102,7 @@ absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
   request.references = options.common.references;
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
+  time.Restart();
   absl::StatusOr<InfoReply> reply = (*engine)->Info(request);
   if (!reply.ok()) return reply.status();
   std::vector<InfoReport> reports;
@@ -144,7 +146,7 @@ int InfoMain(int argc, char** argv) {
     return kExitOk;
   }
   Cancellation cancellation;
-  const JobSignals signals(cancellation);
+  const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::StatusOr<std::vector<InfoReport>> reports = Inspect(options, cancellation);
   if (!reports.ok()) {
     const int failed = ReportError(kName, reports.status(), options.common.format);

@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,18 +77,21 @@ int Inspect(const InspectOptions& options) {
   const OutputFormat format = options.common.format;
   const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
   const std::string& path = options.request.source.name;
+  Cancellation cancellation;
+  const JobSignals signals(cancellation, {kName, format});
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(path);
   if (!file.ok()) return fail(file.status());
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return fail(engine.status());
-  Cancellation cancellation;
-  const JobSignals signals(cancellation);
   InspectRequest request = options.request;
   request.source.fd = file->fd();
   request.check = options.verdict.check;
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
+  time->Restart();
   absl::StatusOr<InspectReply> reply = (*engine)->Inspect(request);
+  time.reset();
   if (!reply.ok()) {
     const int failed = fail(reply.status());
     return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();

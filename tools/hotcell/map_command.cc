@@ -143,6 +143,7 @@ class MapPrinter {
 };
 
 absl::Status Run(const Cancellation& cancellation, Options& options) {
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
@@ -154,11 +155,14 @@ absl::Status Run(const Cancellation& cancellation, Options& options) {
   // Nothing is printed of an image that cannot be mapped.
   std::optional<MapPrinter> printer;
   request.extent = [&](const MapExtent& extent) {
+    time.reset();  // the job has ended, and who reads this may take all the time they like
     if (!printer) printer.emplace(options.common.format, request.begin);
     return printer->Add(extent);
   };
+  time->Restart();
   const absl::StatusOr<MapReply> reply = (*engine)->Map(request);
   if (!reply.ok()) return reply.status();
+  time.reset();
   if (!printer) printer.emplace(options.common.format, request.begin);
   printer->Finish();
   PrintWarnings(kName, reply->warnings);
@@ -176,7 +180,7 @@ int MapMain(int argc, char** argv) {
     return kExitOk;
   }
   Cancellation cancellation;
-  const JobSignals signals(cancellation);
+  const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status mapped = Run(cancellation, options);
   if (mapped.ok()) return kExitOk;
   const int failed = ReportError(kName, mapped, options.common.format);

@@ -133,6 +133,7 @@ std::string MeasureJson(const v1::MeasureResult& result) {
 }
 
 absl::Status Run(const Cancellation& cancellation, Options& options) {
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   std::optional<File> file;
   MeasureRequest& request = options.request;
   if (!options.path.empty()) {
@@ -145,7 +146,9 @@ absl::Status Run(const Cancellation& cancellation, Options& options) {
   if (!engine.ok()) return engine.status();
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
+  time->Restart();
   const absl::StatusOr<MeasureReply> reply = (*engine)->Measure(request);
+  time.reset();
   if (!reply.ok()) return reply.status();
   Print(options.common.format == OutputFormat::kJson ? MeasureJson(reply->result)
                                                      : MeasureText(reply->result));
@@ -168,7 +171,7 @@ int MeasureMain(int argc, char** argv) {
     return kExitOk;
   }
   Cancellation cancellation;
-  const JobSignals signals(cancellation);
+  const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status measured = Run(cancellation, options);
   if (measured.ok()) return kExitOk;
   const int failed = ReportError(kName, measured, options.common.format);

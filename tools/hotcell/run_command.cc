@@ -129,6 +129,9 @@ int Run(const RunOptions& options) {
   if (absl::Status status = ReadInputs(options, request); !status.ok()) {
     return Fail(status, kExitNotStarted);
   }
+  Cancellation cancellation;
+  const JobSignals signals(cancellation, {kName, OutputFormat::kHuman, kExitNotStarted});
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return Fail(engine.status(), RunExitStatus(engine.status()));
   std::optional<OutputFile> output;
@@ -138,8 +141,6 @@ int Run(const RunOptions& options) {
     output = *std::move(created);
   }
 
-  Cancellation cancellation;
-  const JobSignals signals(cancellation);
   std::string serial_output;
   // A guest may not steer the user's terminal; into files and pipes go its bytes as they are.
   const bool to_terminal = isatty(STDOUT_FILENO) != 0;
@@ -153,7 +154,9 @@ int Run(const RunOptions& options) {
   request.options.cancellation = &cancellation;
 
   const absl::Time start = absl::Now();
+  time->Restart();
   const absl::StatusOr<RunReply> reply = (*engine)->Run(request);
+  time.reset();
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (signals.caught() != 0) {
     return Fail(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signals.caught()))),

@@ -19,6 +19,7 @@ std::atomic<Cancellation*> cancellation_of_job = nullptr;
 std::atomic<int> caught_signal = 0;
 std::atomic<bool> progress_requested = false;
 std::atomic<uint64_t> cpu_seconds = 0;  // of RLIMIT_CPU
+sigset_t blocked_signals;               // by whoever started the command
 static_assert(std::atomic<Cancellation*>::is_always_lock_free &&
               std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
@@ -43,8 +44,9 @@ void Install(int signal, void (*handler)(int), int flags) {
 
 }  // namespace
 
-JobSignals::JobSignals(Cancellation& cancellation) {
+JobSignals::JobSignals(Cancellation& cancellation, const ErrorManner& manner) {
   cancellation_of_job = &cancellation;
+  (void)pthread_sigmask(SIG_BLOCK, nullptr, &blocked_signals);
   caught_signal = 0;
   progress_requested = false;
   for (const int signal : kCancelling) {
@@ -56,6 +58,7 @@ JobSignals::JobSignals(Cancellation& cancellation) {
   Install(SIGUSR1, OnProgress, SA_RESTART);
   for (const int signal : kFailedWrites) Install(signal, OnFailedWrite, SA_RESTART);
   WatchCpuLimit();
+  watch_.emplace(manner);
 }
 
 // At the hard limit the kernel kills without a word, also where the soft one is no lower, as
@@ -82,6 +85,7 @@ void JobSignals::WatchCpuLimit() {
 }
 
 JobSignals::~JobSignals() {
+  watch_.reset();
   if (has_cpu_timer_) (void)timer_delete(cpu_timer_);
   for (const int signal : kCancelling) {
     struct sigaction current = {};
@@ -95,6 +99,18 @@ JobSignals::~JobSignals() {
 }
 
 int JobSignals::caught() const { return caught_signal; }
+
+int JobSignals::Arrived() {
+  if (caught_signal != 0) return caught_signal;
+  sigset_t pending;
+  if (sigpending(&pending) != 0) return 0;
+  for (const int signal : kCancelling) {
+    if (sigismember(&pending, signal) == 1 && sigismember(&blocked_signals, signal) == 0) {
+      return signal;
+    }
+  }
+  return 0;
+}
 
 std::optional<uint64_t> UsedUpCpuSeconds() {
   // Without a limit it came of RLIMIT_RTTIME, or from somebody.

@@ -7,6 +7,8 @@
 #include <ctime>
 #include <optional>
 
+#include "tools/hotcell/watch.h"
+
 namespace hotcell {
 class Cancellation;
 }
@@ -15,17 +17,21 @@ namespace hotcell::cli {
 
 // While it lives, SIGINT, SIGTERM and SIGHUP cancel the job (a second one kills as usual), SIGUSR1
 // asks for progress, and SIGPIPE and SIGXFSZ are no more than failed writes. SIGXCPU cancels it
-// too, and comes before an inherited RLIMIT_CPU ends the process. One at a time.
+// too, and comes before an inherited RLIMIT_CPU ends the process. A job that cannot be cancelled is
+// the Watch's. One at a time.
 class JobSignals {
  public:
   // `cancellation` must outlive this object.
-  explicit JobSignals(Cancellation& cancellation);
+  JobSignals(Cancellation& cancellation, const ErrorManner& manner);
   ~JobSignals();
   JobSignals(const JobSignals&) = delete;
   JobSignals& operator=(const JobSignals&) = delete;
 
   // The signal that cancelled the job; 0: none.
   int caught() const;
+  // The same, or one that has come and waits for this process's main thread to take it. To be
+  // called by a thread that has blocked them.
+  static int Arrived();
   // Whether progress was asked for since the last call.
   bool TakeProgressRequest();
 
@@ -34,6 +40,7 @@ class JobSignals {
 
   timer_t cpu_timer_{};
   bool has_cpu_timer_ = false;
+  std::optional<Watch> watch_;  // while there are handlers
 };
 
 // The seconds of RLIMIT_CPU, if this process was told that they are used up.

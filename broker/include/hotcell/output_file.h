@@ -63,6 +63,10 @@ class OutputFile {
   // The old file; nullopt: there is none.
   std::optional<FileIdentity> old_file() const;
 
+  // Removes what this process's files that are not committed have for a name, where they have one:
+  // for a process that is about to _exit() with jobs under way. Thread-safe.
+  static void RemoveTemporaries();
+
   // `sync`: fsync the file before the move and the directory after it (cache modes other than
   // unsafe). Afterwards fd() is closed.
   absl::Status Commit(bool sync);

@@ -1,0 +1,206 @@
+"""Commands whose files or whose output do not answer end all the same: soon after their time is up, or
+after a signal, with the message and the exit status that such an end has.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import hanging_files, harness, namespaces, programs
+
+_MIB = 1 << 20
+_TIMEOUT = 1
+# Beyond what a command has to do; a machine under load must not fail a test.
+_SLACK = 12
+_UP = b"the job took longer than its limit `wall_time` of 1s"
+_HELD_UP = b"a file or the standard output does not answer"
+# 1: mov $'x', %al; mov $0x3f8, %dx; out %al, (%dx); jmp 1b
+_FLOOD = bytes([0xB0, 0x78, 0x66, 0xBA, 0xF8, 0x03, 0xEE, 0xEB, 0xF7])
+_RUN = ["run", "--mode", "long"]
+
+
+def _start(*arguments, program=programs.HOTCELL, **options):
+    options.setdefault("stdout", subprocess.PIPE)
+    # pylint: disable-next=consider-using-with
+    return subprocess.Popen([program, *arguments], stdin=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, **options)
+
+
+def _end(process, begin, least):
+    """Exit status, standard output and error of a command that has to end soon."""
+    try:
+        stdout, stderr = process.communicate(timeout=least + _SLACK)
+    except subprocess.TimeoutExpired as hangs:
+        process.kill()
+        raise harness.Failure(f"{process.args} does not end") from hangs
+    harness.check(time.monotonic() - begin >= least, f"{process.args} has not waited: {stderr!r}")
+    return process.returncode, stdout, stderr
+
+
+def _check_timeout(what, result, status=124):
+    harness.check_equal(result[0], status, f"exit status of {what} ({result[2]!r})")
+    harness.check(result[2].startswith(b"hotcell: ") and _UP in result[2] and
+                  result[2].count(b"\n") == 1, f"{what}: {result[2]!r}")
+
+
+def _make_disk():
+    programs.require_kvm()
+    with open("disk.raw", "wb") as disk:
+        disk.write(os.urandom(_MIB))
+        disk.truncate(4 * _MIB)
+
+
+def _timed(*arguments, **options):
+    begin = time.monotonic()
+    return _end(_start(*arguments, "--timeout", str(_TIMEOUT), **options), begin, _TIMEOUT)
+
+
+def _check_no_worker_of(process):
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/status", encoding="utf-8") as status:
+                    text = status.read()
+            except OSError:
+                continue
+            harness.check(f"PPid:\t{process.pid}\n" not in text, f"a child is left: {text}")
+
+
+def _commands(image):
+    return [["info", image], ["check", image], ["inspect", image], ["map", image],
+            ["digest", image], ["compare", "disk.raw", image], ["measure", "-O", "raw", image],
+            ["convert", "-O", "qcow2", image, "out"],
+            ["convert", "--inspect", "-O", "qcow2", image, "out"],
+            ["dd", f"if={image}", "of=out"]]
+
+
+def _files(hangs_at):
+    def case(_):
+        _make_disk()
+        namespaces.enter()
+        for command in _commands("mnt/disk.raw"):
+            with hanging_files.mounted("mnt", hangs_at):
+                _check_timeout(command, _timed(*command))
+                harness.check(not os.path.exists("out"), f"{command} left its target")
+        with hanging_files.mounted("mnt", hangs_at):
+            document = json.loads(_timed("inspect", "--output=json", "mnt/disk.raw")[1])
+            harness.check_equal((document["error"]["code"], document["error"]["kind"]),
+                                ("deadline", "deadline"), "error")
+    return case
+
+
+def _as_qemu_img(_):
+    _make_disk()
+    namespaces.enter()
+    link = os.path.abspath("qemu-img")
+    os.symlink(programs.HOTCELL, link)
+    worker = os.path.join(os.path.dirname(programs.HOTCELL), "hotcell-worker")
+    for command, want in ((["compare", "disk.raw"], 2), (["info"], 1)):  # compare's 1: they differ
+        with hanging_files.mounted("mnt", "read"):
+            status, _, stderr = _timed(*command, "--worker", worker, "mnt/disk.raw", program=link)
+            harness.check_equal(status, want, f"exit status of {command}")
+            harness.check(stderr.startswith(b"qemu-img: ") and _UP in stderr, f"{stderr!r}")
+
+
+def _targets(_):
+    _make_disk()
+    namespaces.enter()
+    for command in (["create", "-f", "qcow2", "mnt/new.qcow2", "4M"],
+                    ["convert", "-f", "raw", "-O", "raw", "disk.raw", "mnt/new.raw"],
+                    ["convert", "-n", "-f", "raw", "-O", "raw", "disk.raw", "mnt/disk.raw"]):
+        with hanging_files.mounted("mnt", "open"):
+            _check_timeout(command, _timed(*command))
+
+
+def _signals(_):
+    _make_disk()
+    namespaces.enter()
+    for hangs_at in ("open", "read"):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with hanging_files.mounted("mnt", hangs_at) as hangs:
+                process = _start("info", "mnt/disk.raw")
+                hanging_files.wait_for(hangs, f"{hangs_at} of the image")
+                time.sleep(0.2)
+                begin = time.monotonic()
+                process.send_signal(number)
+                status, _, stderr = _end(process, begin, 1)
+                harness.check_equal(status, 128 + number, "exit status")
+                name = signal.Signals(number).name.encode()
+                harness.check_equal(stderr, b"hotcell: info: cancelled by " + name + b"; " +
+                                    _HELD_UP + b"\n", "message")
+
+
+def _second_signal(_):
+    """It ends the command at once, as it does without anything that hangs."""
+    _make_disk()
+    namespaces.enter()
+    with hanging_files.mounted("mnt", "read") as hangs:
+        process = _start("info", "mnt/disk.raw")
+        hanging_files.wait_for(hangs, "a read")
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        harness.check_equal(_end(process, 0, 0)[0], -signal.SIGINT, "exit status")
+
+
+def _output_that_nobody_reads(_):
+    programs.require_kvm()
+    with open("flood.bin", "wb") as program:
+        program.write(_FLOOD)
+    read_end, write_end = os.pipe()
+    os.write(write_end, bytes(fcntl.fcntl(write_end, fcntl.F_GETPIPE_SZ)))  # it is full
+    try:
+        result = _timed(*_RUN, "--output", "out", "flood.bin", stdout=write_end)
+        _check_timeout("run", result)
+        harness.check_equal(sorted(os.listdir(".")), ["flood.bin"], "files")
+        process = _start(*_RUN, "flood.bin", stdout=write_end)
+        time.sleep(0.5)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        status, _, stderr = _end(process, begin, 1)
+        harness.check_equal((status, stderr),
+                            (130, b"hotcell: run: cancelled by SIGINT; " + _HELD_UP + b"\n"), "end")
+        _check_no_worker_of(process)
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+def _slow_readers(_):
+    """Who reads a result may take more time than the job had."""
+    programs.require_kvm()
+    with open("ragged.raw", "wb") as disk:
+        for offset in range(0, 64 * _MIB, 8192):
+            disk.seek(offset)
+            disk.write(b"x")
+    command = ["map", "--output=json", "-f", "raw", "ragged.raw"]
+    want = programs.must_hotcell(*command)
+    harness.check(len(want) > 1 << 17, "too little for a pipe to be full")
+    process = _start(*command, "--timeout", "2")
+    time.sleep(6)
+    stdout, stderr = process.communicate(timeout=programs.TIMEOUT_SECONDS)
+    harness.check_equal((process.returncode, stderr), (0, b""), "end")
+    harness.check(stdout == want, "another result")
+
+
+CASES = {
+    "open": _files("open"),
+    "read": _files("read"),
+    "as-qemu-img": _as_qemu_img,
+    "targets": _targets,
+    "signals": _signals,
+    "second-signal": _second_signal,
+    "output": _output_that_nobody_reads,
+    "slow-readers": _slow_readers,
+}
+
+if __name__ == "__main__":
+    harness.main(CASES)

@@ -1,0 +1,179 @@
+#include "tools/hotcell/watch.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+#include "hotcell/output_file.h"
+#include "tools/hotcell/signals.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+// Between the moment at which a job should have ended and that at which the process does. A job
+// that is not held up ends within a fraction of it.
+constexpr absl::Duration kGrace = absl::Seconds(2);
+constexpr std::chrono::milliseconds kInterval(100);
+// For what the process would like to do before it ends.
+constexpr std::chrono::milliseconds kTidyTime(300);
+
+constexpr int64_t kNever = INT64_MAX;
+constexpr size_t kStack = 256 << 10;
+
+// Of CLOCK_MONOTONIC, in nanoseconds.
+std::atomic<int64_t> time_is_up = kNever;
+std::atomic<int64_t> wall_time_ns = 0;
+
+absl::Duration Now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+bool StartThread(pthread_t& thread, void* (*run)(void*), void* argument) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStack);
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&thread, &attributes, run, argument);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  return error == 0;
+}
+
+// All of them are workers. The kernel kills them with this process, but then nobody may reap them.
+std::vector<pid_t> Children() {
+  std::vector<pid_t> children;
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    std::ifstream list(task.path() / "children");
+    for (pid_t child = 0; list >> child;) children.push_back(child);
+  }
+  return children;
+}
+
+struct Tidying {
+  std::mutex mutex;
+  std::condition_variable condition;
+  bool done = false;
+};
+
+// Each of these calls may be one more that does not return.
+void* TidyUp(void* argument) {
+  Tidying& tidying = *static_cast<Tidying*>(argument);
+  const std::vector<pid_t> children = Children();
+  for (const pid_t child : children) kill(child, SIGKILL);
+  for (const pid_t child : children) waitpid(child, nullptr, __WALL);
+  OutputFile::RemoveTemporaries();
+  const std::lock_guard lock(tidying.mutex);
+  tidying.done = true;
+  tidying.condition.notify_one();
+  return nullptr;
+}
+
+// The last process to have a file of a FUSE server's open waits for that server when it ends. So
+// that it is not this one, another shares its descriptors from now on, and ends after it. That one
+// may wait for as long as the server is there, and has nothing but those files.
+void LeaveDescriptorsOpen() {
+  const pid_t self = getpid();
+  const long child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (child != 0) return;  // without it, this process may wait
+  // Nobody who reads what this one has printed shall wait for more.
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(standard);
+  constexpr timespec kStep = {.tv_sec = 0, .tv_nsec = 1'000'000};
+  while (getppid() == self) nanosleep(&kStep, nullptr);
+  _exit(0);
+}
+
+}  // namespace
+
+Watch::Watch(const ErrorManner& manner) : manner_(manner) {
+  running_ = StartThread(thread_, &Watch::ThreadMain, this);
+}
+
+Watch::~Watch() {
+  if (!running_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_one();
+  pthread_join(thread_, nullptr);
+}
+
+void* Watch::ThreadMain(void* watch) {
+  pthread_setname_np(pthread_self(), "hotcell-watch");
+  static_cast<Watch*>(watch)->Run();
+  return nullptr;
+}
+
+void Watch::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopped_.wait_for(lock, kInterval, [this] { return stop_; })) {
+    EndIfHeldUp();
+  }
+}
+
+void Watch::EndIfHeldUp() {
+  constexpr std::string_view kHeldUp = "a file or the standard output does not answer";
+  const absl::Duration now = Now();
+  if (const int signal = JobSignals::Arrived(); signal != signal_) {
+    signal_ = signal;
+    signal_time_ = now;
+  }
+  if (signal_ != 0 && now >= signal_time_ + kGrace) {
+    End(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signal_), "; ", kHeldUp)),
+        signal_);
+  }
+  const int64_t end = time_is_up;
+  if (end == kNever || now < absl::Nanoseconds(end) + kGrace) return;
+  const absl::Duration limit = absl::Nanoseconds(wall_time_ns.load());
+  End(absl::DeadlineExceededError(Cat("the job took longer than its limit `wall_time` of ",
+                                      absl::FormatDuration(limit), "; ", kHeldUp)),
+      0);
+}
+
+void Watch::End(const absl::Status& reason, int signal) const {
+  int status = ReportLastError(manner_.command, reason, manner_.format);
+  if (status == kExitFailure) status = manner_.failed;
+  if (signal != 0) status = kExitSignalBase + signal;
+  // It is never destroyed: whoever tidies up may come back to it while the process ends.
+  auto* const tidying = new Tidying;
+  pthread_t thread{};
+  if (StartThread(thread, TidyUp, tidying)) {
+    std::unique_lock lock(tidying->mutex);
+    tidying->condition.wait_for(lock, kTidyTime, [&] { return tidying->done; });
+  }
+  LeaveDescriptorsOpen();
+  _exit(status);
+}
+
+JobTime::JobTime(absl::Duration wall_time) : wall_time_(wall_time) {
+  wall_time_ns = absl::ToInt64Nanoseconds(wall_time);
+  Restart();
+}
+
+JobTime::~JobTime() { time_is_up = kNever; }
+
+void JobTime::Restart() const {
+  // Of limits that are centuries it is the largest there is: never.
+  time_is_up = absl::ToInt64Nanoseconds(Now() + wall_time_);
+}
+
+}  // namespace hotcell::cli

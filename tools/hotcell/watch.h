@@ -1,0 +1,78 @@
+// What ends a command when a job of its own does not.
+#ifndef HOTCELL_TOOLS_HOTCELL_WATCH_H_
+#define HOTCELL_TOOLS_HOTCELL_WATCH_H_
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "tools/hotcell/error.h"
+#include "tools/hotcell/exit_codes.h"
+
+namespace hotcell::cli {
+
+// How a command tells its errors.
+struct ErrorManner {
+  std::string_view command;
+  OutputFormat format = OutputFormat::kHuman;
+  int failed = kExitFailure;  // exit status of errors that have none of their own
+};
+
+// The engine ends a job for its limits of time and for signals, but has to wait for calls that it
+// made: into a file system that does not answer, or into a pipe that nobody reads. While a Watch
+// lives, a thread of its own looks after the command: 2 s after the time is up (see JobTime), or
+// after a signal that cancels came, it says so and ends the process, whatever its other threads
+// wait for. The worker is killed, and files that are not complete are gone.
+//
+// The file system may keep even a process that was killed: a FUSE server that has taken a request
+// other than to read and does not answer does.
+class Watch {
+ public:
+  // Without a thread, where there is none to be had, it does nothing.
+  explicit Watch(const ErrorManner& manner);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  static void* ThreadMain(void* watch);
+  void Run();
+  // If it has come to that.
+  void EndIfHeldUp();
+  // `signal`: 0 for the time.
+  [[noreturn]] void End(const absl::Status& reason, int signal) const;
+
+  const ErrorManner manner_;
+  bool running_ = false;
+  pthread_t thread_{};
+  int signal_ = 0;  // the thread's: the one that came, and when
+  absl::Duration signal_time_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable stopped_;
+  bool stop_ = false;
+};
+
+// Has the Watch there is expect that what is done while this lives takes no longer than a job may.
+// One at a time.
+class JobTime {
+ public:
+  explicit JobTime(absl::Duration wall_time);
+  ~JobTime();
+  JobTime(const JobTime&) = delete;
+  JobTime& operator=(const JobTime&) = delete;
+
+  // Whatever has taken its time until now, the next job has all of its own.
+  void Restart() const;
+
+ private:
+  const absl::Duration wall_time_;
+};
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_WATCH_H_
