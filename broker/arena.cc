@@ -111,6 +111,10 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   if (madvise(data, header.arena_size, MADV_DONTDUMP) != 0) {
     return CallError(errno, "leave the arena out of dumps (madvise)");
   }
+  // Nor are they a child's of this process, which could change a job of its parent's with them.
+  if (madvise(data, header.arena_size, MADV_DONTFORK) != 0) {
+    return CallError(errno, "keep the arena from children (madvise)");
+  }
   std::memcpy(arena.mapping_.data(), &header, sizeof(header));
   return planned;
 }

@@ -31,7 +31,8 @@ struct ArenaLayout {
 };
 
 // The memory that broker, worker and guest share: a memfd that nobody can resize (abi.h,
-// ArenaHeader). Pages nobody touches cost nothing. What the broker put into the header it keeps in
+// ArenaHeader). Pages nobody touches cost nothing. A child after fork() has the memfd and not the
+// memory. What the broker put into the header it keeps in
 // header() and never reads back.
 class Arena {
  public:

@@ -10,7 +10,12 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,6 +32,7 @@
 #include "broker/job_runner.h"
 #include "broker/map_records.h"
 #include "broker/monotonic_clock.h"
+#include "broker/per_process.h"
 #include "broker/posix_error.h"
 #include "broker/reference_resolver.h"
 #include "broker/report_codec.h"
@@ -148,6 +154,10 @@ constexpr uint64_t kWarmLater = 20 << 20;
 constexpr uint64_t kMinWarmLater = 4 << 20;
 constexpr uint64_t kInfoBuffers = 128 << 10;
 
+// How long a worker that was ready may take to ask for the first byte of its job. It takes less
+// than a millisecond where the machine has a processor for it.
+constexpr absl::Duration kAnswerLimit = absl::Seconds(1);
+
 absl::Status CheckPool(const PoolOptions& pool) {
   constexpr uint32_t kMaxWorkers = 1024;
   if (pool.info_workers > kMaxWorkers || pool.convert_workers > kMaxWorkers ||
@@ -249,17 +259,34 @@ absl::Status CheckJudged(const ConvertRequest& request, const FileTable& files,
 }
 
 struct Engine::Impl {
+  // One of the engine's jobs, from the beginning of the call to its end.
+  class Call;
+
+  ~Impl();
+
   UniqueFd worker;
   UniqueFd kvm;
   broker::DyingWorkers dying;
   std::unique_ptr<WorkerPool> pool;  // null: none was asked for
 
+  struct Calls {
+    std::mutex mutex;
+    std::condition_variable ended;
+    uint32_t under_way = 0;
+  };
+  broker::PerProcess<Calls> calls;
+
   broker::WorkerPrograms programs() const {
     return {.worker_fd = worker.get(), .kvm_fd = kvm.get()};
   }
 
-  // A worker of one of the shapes, from the pool if there is one; else a new one of the first.
-  absl::StatusOr<std::unique_ptr<Worker>> GetWorker(std::span<const WorkerShape> shapes);
+  // A ready worker of one of the shapes; null: there is none.
+  std::unique_ptr<Worker> TakeReady(std::span<const WorkerShape> shapes) const;
+  // Runs the built-in transcoder of this worker on `job`. `requests`: so many of its guest's were
+  // served.
+  absl::StatusOr<WorkerReport> RunOn(Worker& transcoder, v1::Job& job,
+                                     const ReferenceResolver& resolver, FileTable& files,
+                                     JobSpec& spec, uint64_t& requests);
   // Runs the built-in transcoder on `job`, whose lanes are set to those of the worker; `report` is
   // the guest's answer when the status is OK.
   absl::Status Transcode(std::span<const WorkerShape> shapes, v1::Job& job,
@@ -271,20 +298,83 @@ struct Engine::Impl {
   absl::StatusOr<WorkerReport> RunJob(Worker& worker_of_job, const JobSpec& spec);
 };
 
-absl::StatusOr<std::unique_ptr<Worker>> Engine::Impl::GetWorker(
-    std::span<const WorkerShape> shapes) {
-  if (pool != nullptr) {
-    for (const WorkerShape& shape : shapes) {
-      if (std::unique_ptr<Worker> ready = pool->Take(shape)) return ready;
-    }
+class Engine::Impl::Call {
+ public:
+  explicit Call(Impl& engine) : engine_(engine), outer_(innermost_) {
+    innermost_ = this;
+    Calls& calls = *engine_.calls;
+    const std::lock_guard lock(calls.mutex);
+    ++calls.under_way;
   }
-  return broker::StartTranscoder(programs(), shapes.front());
+  ~Call() {
+    innermost_ = outer_;
+    Calls& calls = *engine_.calls;
+    const std::lock_guard lock(calls.mutex);
+    if (--calls.under_way == 0) calls.ended.notify_all();
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Whether this thread is within a call of `engine`, in a callback that is.
+  static bool IsWithin(const Impl& engine) {
+    const Call* call = innermost_;
+    while (call != nullptr && &call->engine_ != &engine) call = call->outer_;
+    return call != nullptr;
+  }
+
+ private:
+  static thread_local const Call* innermost_;
+
+  Impl& engine_;
+  const Call* const outer_;
+};
+thread_local const Engine::Impl::Call* Engine::Impl::Call::innermost_ = nullptr;
+
+Engine::Impl::~Impl() {
+  if (Call::IsWithin(*this)) {
+    std::fputs("hotcell: an Engine is destroyed by a callback of a job of its own\n", stderr);
+    std::abort();
+  }
+  {
+    Calls& mine = *calls;
+    std::unique_lock lock(mine.mutex);
+    mine.ended.wait(lock, [&] { return mine.under_way == 0; });
+  }
+  // What the pool's thread was doing at the time of fork() is half done in a child for ever.
+  if (pool != nullptr && !pool->mine()) [[maybe_unused]]
+    WorkerPool* const left = pool.release();
+}
+
+std::unique_ptr<Worker> Engine::Impl::TakeReady(std::span<const WorkerShape> shapes) const {
+  if (pool == nullptr) return nullptr;
+  for (const WorkerShape& shape : shapes) {
+    if (std::unique_ptr<Worker> ready = pool->Take(shape)) return ready;
+  }
+  return nullptr;
 }
 
 absl::StatusOr<WorkerReport> Engine::Impl::RunJob(Worker& worker_of_job, const JobSpec& spec) {
   absl::StatusOr<WorkerReport> report = broker::RunJob(worker_of_job, spec, dying);
   if (pool != nullptr) pool->Nudge();
   return report;
+}
+
+absl::StatusOr<WorkerReport> Engine::Impl::RunOn(Worker& transcoder, v1::Job& job,
+                                                 const ReferenceResolver& resolver,
+                                                 FileTable& files, JobSpec& spec,
+                                                 uint64_t& requests) {
+  job.set_lanes(transcoder.setup().vcpus());
+  absl::StatusOr<std::string> encoded = broker::EncodeJob(job);
+  if (!encoded.ok()) return encoded.status();
+  spec.job = *std::move(encoded);
+  const absl::StatusOr<std::unique_ptr<IoEngine>> io =
+      IoEngine::Create(transcoder, files, resolver);
+  if (!io.ok()) return io.status();
+  spec.io = io->get();
+  absl::StatusOr<WorkerReport> ran = RunJob(transcoder, spec);
+  requests = spec.io->counters().requests;
+  spec.io = nullptr;
+  return ran;
 }
 
 absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Job& job,
@@ -296,26 +386,33 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
   if (absl::Status status = CheckMemory(options.limits.guest_memory); !status.ok()) return status;
   const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(references);
   if (!resolver.ok()) return resolver.status();
-  const absl::StatusOr<std::unique_ptr<Worker>> got = GetWorker(shapes);
-  if (!got.ok()) return got.status();
-  Worker& transcoder = **got;
-  Arena& arena = transcoder.arena();
-  job.set_lanes(transcoder.setup().vcpus());
-  absl::StatusOr<std::string> encoded = broker::EncodeJob(job);
-  if (!encoded.ok()) return encoded.status();
-  spec.job = *std::move(encoded);
-  const absl::StatusOr<std::unique_ptr<IoEngine>> io =
-      IoEngine::Create(transcoder, files, *resolver);
-  if (!io.ok()) return io.status();
-
-  spec.io = io->get();
   spec.options = &options;
   spec.symbols = broker::BuiltinSymbols();
-  absl::StatusOr<WorkerReport> ran = RunJob(transcoder, spec);
+  std::unique_ptr<Worker> transcoder = TakeReady(shapes);
+  absl::StatusOr<WorkerReport> ran = WorkerReport();
+  if (transcoder != nullptr) {
+    spec.answer_limit = kAnswerLimit;
+    uint64_t requests = 0;
+    ran = RunOn(*transcoder, job, *resolver, files, spec, requests);
+    // It was killed or stopped while it waited, and nobody had noticed. Its guest has seen nothing
+    // of the job's files and done nothing to them.
+    const bool lost = FailureKindOf(ran.status()) == FailureKind::kWorkerDied && requests == 0;
+    if (lost) transcoder.reset();
+  }
+  if (transcoder == nullptr) {
+    absl::StatusOr<std::unique_ptr<Worker>> started =
+        broker::StartTranscoder(programs(), shapes.front());
+    if (!started.ok()) return started.status();
+    transcoder = *std::move(started);
+    spec.answer_limit = absl::InfiniteDuration();
+    uint64_t requests = 0;
+    ran = RunOn(*transcoder, job, *resolver, files, spec, requests);
+  }
   if (!ran.ok()) return ran.status();
   worker_report = *std::move(ran);
   worker_report.bytes_read = files.bytes_read();
 
+  Arena& arena = transcoder->arena();
   absl::Status end =
       broker::GuestEndStatus(worker_report.finished, arena.CopyPanicText(), spec.symbols);
   if (!end.ok()) return end;
@@ -376,6 +473,7 @@ absl::StatusOr<ConvertReply> Engine::Impl::RunConvert(std::span<const WorkerShap
 }
 
 absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) const {
+  const Impl::Call call(*impl_);
   const Limits& limits = request.options.limits;
   FileTable files(FileLimitsOf(limits));
   const broker::FileState before(request.source.fd);
@@ -411,6 +509,7 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
 }
 
 absl::StatusOr<ConvertReply> Engine::CreateImage(const CreateRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   const absl::StatusOr<v1::Job> job = broker::BuildCreateJob(request, files);
   if (!job.ok()) return job.status();
@@ -420,6 +519,7 @@ absl::StatusOr<ConvertReply> Engine::CreateImage(const CreateRequest& request) c
 }
 
 absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildInfoJob(request, files);
   if (!job.ok()) return job.status();
@@ -454,6 +554,7 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
 }
 
 absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildCompareJob(request, files);
   if (!job.ok()) return job.status();
@@ -479,6 +580,7 @@ absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) cons
 }
 
 absl::StatusOr<DigestReply> Engine::Digest(const DigestRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildDigestJob(request, files);
   if (!job.ok()) return job.status();
@@ -501,6 +603,7 @@ absl::StatusOr<DigestReply> Engine::Digest(const DigestRequest& request) const {
 }
 
 absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildCheckJob(request, files);
   if (!job.ok()) return job.status();
@@ -519,6 +622,7 @@ absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
 }
 
 absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildInspectJob(request, files);
   if (!job.ok()) return job.status();
@@ -537,6 +641,7 @@ absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) cons
 }
 
 absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
+  const Impl::Call call(*impl_);
   const absl::StatusOr<UniqueFd> records = broker::MakeMapFile();
   if (!records.ok()) return records.status();
   broker::FileLimits limits = FileLimitsOf(request.options.limits);
@@ -561,6 +666,7 @@ absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
 }
 
 absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) const {
+  const Impl::Call call(*impl_);
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildMeasureJob(request, files);
   if (!job.ok()) return job.status();
@@ -579,6 +685,7 @@ absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) cons
 }
 
 absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
+  const Impl::Call call(*impl_);
   const bool payload = request.mode == v1::GUEST_MODE_PAYLOAD;
   const Limits& limits = request.options.limits;
   const uint64_t memory = request.memory_size == 0 ? limits.guest_memory : request.memory_size;

@@ -89,6 +89,7 @@ class Supervisor {
   const absl::Duration inherited_cpu_ = InheritedCpu();
   absl::Duration next_cpu_check_;  // at once: sets itself
   absl::Duration give_up_at_ = absl::InfiniteDuration();
+  absl::Duration answer_at_ = absl::InfiniteDuration();
   absl::Status stop_cause_;  // the limit or the cancellation for which the guest was told to stop
   bool finished_ = false;
   WorkerReport report_;
@@ -103,7 +104,8 @@ absl::Status Supervisor::WaitForEvent() {
   fds[kFailure] = {.fd = spec_.io->failure_fd(), .events = POLLIN};
   const bool cancellable = options_.cancellation != nullptr && stop_cause_.ok();
   fds[kCancel] = {.fd = cancellable ? options_.cancellation->fd() : -1, .events = POLLIN};
-  const absl::Duration next = std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_});
+  const absl::Duration next =
+      std::min({deadline_, next_progress_, next_cpu_check_, give_up_at_, answer_at_});
   if (poll(fds.data(), fds.size(), PollTimeout(next)) < 0 && errno != EINTR) {
     return PosixError(errno, "wait for the worker");
   }
@@ -127,6 +129,15 @@ absl::Status Supervisor::CheckTime() {
   const Limits& limits = options_.limits;
   if (now >= give_up_at_) {
     return BrokenRules("the worker closed its control pipe and went on");
+  }
+  if (now >= answer_at_) {
+    answer_at_ = absl::InfiniteDuration();
+    if (spec_.io->counters().requests == 0) {
+      return WithFailureKind(
+          absl::AbortedError(absl::StrCat("the worker did not take up its job within ",
+                                          absl::FormatDuration(spec_.answer_limit))),
+          FailureKind::kWorkerDied);
+    }
   }
   if (now >= next_progress_) {
     next_progress_ = now + kProgressInterval;
@@ -175,6 +186,7 @@ absl::Status Supervisor::StartConfined() {
   if (!status.ok()) return status;
   if (!spec_.job.empty()) worker_.arena().SetJob(spec_.job);
   status = control().SendStart(spec_.start);
+  answer_at_ = MonotonicNow() + spec_.answer_limit;
   // The built-in program may be running by now and wait for its job.
   if (!spec_.job.empty()) spec_.io->AnnounceJob();
   return status;

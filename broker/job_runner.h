@@ -27,6 +27,8 @@ struct JobSpec {
   std::function<void(std::string_view)> trace;
   std::span<const Symbol> symbols;  // of the guest's program
   absl::Duration begin;             // MonotonicNow() when the job came, for JobTimes
+  // Between Start and the first request of the guest's, or its end: kWorkerDied otherwise.
+  absl::Duration answer_limit = absl::InfiniteDuration();
 };
 
 // Sees a job through on a worker that was just started, or is ready since, and returns when the I/O

@@ -78,9 +78,13 @@ WorkerPool::~WorkerPool() {
   pthread_join(thread_, nullptr);
 }
 
-void WorkerPool::Nudge() const { SignalEventFd(nudge_.get()); }
+void WorkerPool::Nudge() const {
+  if (mine()) SignalEventFd(nudge_.get());
+}
 
 std::unique_ptr<Worker> WorkerPool::Take(const WorkerShape& shape) {
+  // The thread, which a child does not have, may have been holding the lock.
+  if (!mine()) return nullptr;
   const std::lock_guard lock(mutex_);
   for (Shelf& shelf : shelves_) {
     if (shelf.kind.shape != shape) continue;

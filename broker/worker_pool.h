@@ -2,6 +2,7 @@
 #define HOTCELL_BROKER_WORKER_POOL_H_
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,9 @@ absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& pr
 // Keeps workers ready: confined, their VM made, the transcoder loaded, waiting for a job. A thread
 // of the pool's, which is the parent of its workers, starts a new one for each that was taken or
 // has died, and reaps those that have ended. Thread-safe.
+//
+// It belongs to the process that made it: in a child of that, after fork(), it gives nothing and
+// does nothing, and must not be destroyed.
 class WorkerPool {
  public:
   struct Kind {
@@ -58,6 +62,8 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
+  // Of this process.
+  bool mine() const { return getpid() == owner_; }
   // A ready worker, or null.
   std::unique_ptr<Worker> Take(const WorkerShape& shape);
   // Tells the thread that there are workers to reap, or to start.
@@ -89,6 +95,7 @@ class WorkerPool {
   const WorkerPrograms programs_;
   DyingWorkers& dying_;
   const UniqueFd nudge_;
+  const pid_t owner_ = getpid();
   pthread_t thread_{};
   std::vector<Starting> starting_;  // the thread's
   absl::Duration retry_at_;         // the thread's; MonotonicNow()

@@ -58,7 +58,7 @@ absl::Duration WorkerProcess::LimitedCpuTime() const {
 }
 
 void WorkerProcess::Kill() const {
-  if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd(), SIGKILL, nullptr, 0);
+  if (!reaped_ && getpid() == owner_) syscall(SYS_pidfd_send_signal, pidfd(), SIGKILL, nullptr, 0);
 }
 
 bool WorkerProcess::Wait(int options) {
@@ -103,37 +103,42 @@ const WorkerDeath& WorkerProcess::KillAndReap() {
 void DyingWorkers::Add(std::unique_ptr<WorkerProcess> worker) {
   worker->Kill();
   {
-    const std::lock_guard lock(mutex_);
-    workers_.push_back(std::move(worker));
+    List& list = *list_;
+    const std::lock_guard lock(list.mutex);
+    list.workers.push_back(std::move(worker));
   }
   TakeOldest(kMax);  // its destructor waits, outside the lock
 }
 
 void DyingWorkers::ReapDead() {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(workers_, [](const auto& worker) { return worker->TryReap(); });
+  List& list = *list_;
+  const std::lock_guard lock(list.mutex);
+  std::erase_if(list.workers, [](const auto& worker) { return worker->TryReap(); });
 }
 
 bool DyingWorkers::ReapAll(absl::Duration deadline) {
   while (std::unique_ptr<WorkerProcess> oldest = TakeOldest(0)) {
     if (oldest->ReapUntil(deadline)) continue;
-    const std::lock_guard lock(mutex_);
-    workers_.push_front(std::move(oldest));
+    List& list = *list_;
+    const std::lock_guard lock(list.mutex);
+    list.workers.push_front(std::move(oldest));
     return false;
   }
   return true;
 }
 
 bool DyingWorkers::any() {
-  const std::lock_guard lock(mutex_);
-  return !workers_.empty();
+  List& list = *list_;
+  const std::lock_guard lock(list.mutex);
+  return !list.workers.empty();
 }
 
 std::unique_ptr<WorkerProcess> DyingWorkers::TakeOldest(size_t beyond) {
-  const std::lock_guard lock(mutex_);
-  if (workers_.size() <= beyond) return nullptr;
-  std::unique_ptr<WorkerProcess> oldest = std::move(workers_.front());
-  workers_.pop_front();
+  List& list = *list_;
+  const std::lock_guard lock(list.mutex);
+  if (list.workers.size() <= beyond) return nullptr;
+  std::unique_ptr<WorkerProcess> oldest = std::move(list.workers.front());
+  list.workers.pop_front();
   return oldest;
 }
 

@@ -2,6 +2,7 @@
 #define HOTCELL_BROKER_WORKER_PROCESS_H_
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <deque>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "broker/per_process.h"
 #include "broker/spawn.h"
 
 namespace hotcell::broker {
@@ -24,7 +26,8 @@ struct WorkerDeath {
   absl::Duration cpu_time;
 };
 
-// A spawned worker: killed and reaped at the latest when this goes out of scope.
+// A spawned worker: killed and reaped at the latest when this goes out of scope. It belongs to the
+// process that made this: in a child of that, after fork(), nothing is done to the worker.
 class WorkerProcess {
  public:
   explicit WorkerProcess(SpawnedWorker worker) : worker_(std::move(worker)) {}
@@ -55,12 +58,13 @@ class WorkerProcess {
   bool Wait(int options);
 
   SpawnedWorker worker_;
+  const pid_t owner_ = getpid();
   bool reaped_ = false;
   WorkerDeath death_;
 };
 
 // Workers that were killed and have yet to be waited for: the kernel takes up to 20 ms to destroy a
-// VM, and no job need wait for that. Thread-safe.
+// VM, and no job need wait for that. Thread-safe; each process has its own.
 class DyingWorkers {
  public:
   // So many are left to die by themselves; whoever adds one more waits for the oldest.
@@ -80,10 +84,14 @@ class DyingWorkers {
   bool any();
 
  private:
+  struct List {
+    std::mutex mutex;
+    std::deque<std::unique_ptr<WorkerProcess>> workers;  // oldest first
+  };
+
   std::unique_ptr<WorkerProcess> TakeOldest(size_t beyond);
 
-  std::mutex mutex_;
-  std::deque<std::unique_ptr<WorkerProcess>> workers_;  // oldest first
+  PerProcess<List> list_;
 };
 
 }  // namespace hotcell::broker

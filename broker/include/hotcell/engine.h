@@ -17,6 +17,16 @@
 // killed, but the kernel takes up to 20 ms to destroy its VM, and the call does not wait for that.
 // At most eight such processes, dead or dying, and a descriptor for each belong to an Engine: they
 // are reaped when later jobs start, by ReapWorkers(), and by the Engine's destructor.
+//
+// An Engine's destructor waits for the calls that other threads have under way, which it does not
+// end: cancel them first. A callback may use the Engine of its job, and not destroy it: that ends
+// the process with a message. Nor may an Engine be moved while it is in use.
+//
+// After fork() the child may use the Engine as well, and each process destroys its own. Workers
+// belong to the process that has started them: a child's jobs start theirs, whatever the pool
+// holds, and nothing that the child does touches its parent's. Until it executes another program,
+// or ends, a child keeps descriptors of its parent's jobs, and none of their memory. It may not
+// return from a callback that forked.
 #ifndef HOTCELL_ENGINE_H_
 #define HOTCELL_ENGINE_H_
 
@@ -354,7 +364,8 @@ struct RunReply {
 // Workers that wait for a job, so that no job waits for a worker: confined, with a VM of their own,
 // the transcoder booted. Each serves one job and is replaced. One takes a process, some 3 MiB of
 // memory, and five descriptors here and two more for each lane. A job that finds none ready, or
-// wants other limits, starts its own. An engine with a pool is of no use to a child after fork().
+// wants other limits, starts its own, and so does one whose worker turns out to have been killed or
+// stopped while it waited.
 struct PoolOptions {
   uint32_t info_workers = 0;     // for Info(), and for Convert() of images that are next to empty
   uint32_t convert_workers = 0;  // for Convert()
