@@ -130,7 +130,7 @@ std::string SyscallName(const v1::Violation& violation) {
   if (arch == 0) arch = AUDIT_ARCH_X86_64;
   if (IsX32(violation)) arch = SCMP_ARCH_X32;
   // Negative numbers are the library's own, for calls that this architecture does not have.
-  if (violation.syscall() < 0) return "";
+  if (!violation.has_syscall() || violation.syscall() < 0) return "";
   const std::unique_ptr<char, decltype(&std::free)> name(
       seccomp_syscall_resolve_num_arch(arch, violation.syscall()), &std::free);
   return name == nullptr ? "" : name.get();
@@ -147,8 +147,9 @@ std::string_view PhaseName(v1::Phase phase) { return phase == v1::PHASE_RUN ? "r
 
 std::string DescribeViolation(const v1::Violation& violation) {
   const std::string name = SyscallName(violation);
-  std::string text = name.empty() ? absl::StrCat("number ", violation.syscall())
-                                  : absl::StrCat(name, " (", violation.syscall(), ")");
+  std::string text = !violation.has_syscall() ? "a call that is not known"
+                     : name.empty()           ? absl::StrCat("number ", violation.syscall())
+                                              : absl::StrCat(name, " (", violation.syscall(), ")");
   if (const std::string arch = ArchitectureName(violation);
       violation.arch() != 0 && arch != "x86_64") {
     absl::StrAppend(&text, " of ", arch);

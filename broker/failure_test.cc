@@ -110,6 +110,15 @@ TEST(DescribeViolationTest, ANumberThatIsNoCallIsShownAsSuch) {
   }
 }
 
+TEST(DescribeViolationTest, ACallThatTheKernelKilledForIsNotKnown) {
+  v1::Violation violation;
+  violation.set_phase(v1::PHASE_RUN);
+  EXPECT_EQ(SyscallName(violation), "");
+  EXPECT_EQ(DescribeViolation(violation), "a call that is not known during the run of the guest");
+  violation.set_syscall(0);  // read(2)
+  EXPECT_EQ(DescribeViolation(violation), "read (0) during the run of the guest");
+}
+
 TEST(DescribeViolationTest, NamesCallsOfOtherArchitectures) {
   v1::Violation violation = Socket();
   violation.set_syscall(0x40000000 | 41);

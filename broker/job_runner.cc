@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -76,6 +77,8 @@ class Supervisor {
   absl::Status HandleControl();
   absl::Status HandleMessage(const v1::FromWorker& message);
   absl::Status HandleWorkerDeath();
+  absl::Status GiveUp();
+  absl::Status DeathStatus(const WorkerDeath& death) const;
   absl::Status Stop(v1::StopReason reason, absl::Status cause);
   absl::Status StartConfined();
   ControlChannel& control() const { return worker_.control(); }
@@ -128,7 +131,7 @@ absl::Status Supervisor::CheckTime() {
   const absl::Duration now = MonotonicNow();
   const Limits& limits = options_.limits;
   if (now >= give_up_at_) {
-    return BrokenRules("the worker closed its control pipe and went on");
+    return GiveUp();
   }
   if (now >= answer_at_) {
     answer_at_ = absl::InfiniteDuration();
@@ -252,7 +255,23 @@ absl::Status Supervisor::HandleWorkerDeath() {
   const absl::Duration limited_cpu_time = worker_.process()->LimitedCpuTime();
   WorkerDeath death = worker_.process()->KillAndReap();
   death.cpu_time = std::max(death.cpu_time, limited_cpu_time);
-  return WorkerDeathStatus(death, DeathScene::Read());
+  return DeathStatus(death);
+}
+
+// Ends a worker that has closed its pipe and is not dead. The kernel may have been ending it, and
+// may take its time to destroy the VM: then that is what it died of.
+absl::Status Supervisor::GiveUp() {
+  const WorkerDeath& death = worker_.process()->KillAndReap();
+  if (!death.known || (death.code != CLD_EXITED && death.status == SIGKILL)) {
+    return BrokenRules("the worker closed its control pipe and went on");
+  }
+  return DeathStatus(death);
+}
+
+absl::Status Supervisor::DeathStatus(const WorkerDeath& death) const {
+  const WorkerState state = control().state();
+  const bool set_up = state == WorkerState::kReady || state == WorkerState::kRunning;
+  return WorkerDeathStatus(death, DeathScene::Read(set_up ? v1::PHASE_RUN : v1::PHASE_SETUP));
 }
 
 }  // namespace

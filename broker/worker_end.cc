@@ -157,6 +157,20 @@ std::string PossibleCause(int signal, const DeathScene& scene) {
              : "";
 }
 
+// The kernel did so at once: for any call while the guest ran; before, for one of another
+// architecture, or with SIGSYS blocked so that the worker could not report it.
+absl::Status KilledByFilter(v1::Phase phase) {
+  v1::Violation violation;
+  violation.set_phase(phase);
+  return WithViolation(
+      absl::InternalError(absl::StrCat(
+          "the worker made a forbidden system call during ",
+          phase == v1::PHASE_RUN ? "the run of the guest" : "its set-up",
+          " and was killed by SIGSYS; which call it was, the kernel's log says where there is one, "
+          "in a line with type=1326 (dmesg, ausearch -m SECCOMP)")),
+      violation);
+}
+
 }  // namespace
 
 std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols) {
@@ -194,8 +208,9 @@ absl::Status FailureStatus(const v1::Failure& failure) {
   return WithFailureKind(std::move(status), is_kvm ? FailureKind::kKvm : FailureKind::kHost);
 }
 
-DeathScene DeathScene::Read() {
-  return {.inherited_cpu = InheritedCpu(),
+DeathScene DeathScene::Read(v1::Phase phase) {
+  return {.phase = phase,
+          .inherited_cpu = InheritedCpu(),
           .groups = ReadControlGroups(),
           .memory_limits = ExplainErrno(ENOMEM)};
 }
@@ -204,7 +219,8 @@ absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene
   if (!death.known) {
     return WithFailureKind(
         absl::AbortedError("the worker died before its guest ended; how is not known, because this "
-                           "process ignores SIGCHLD or waits for any child"),
+                           "process ignores SIGCHLD or waits for any child, and it may have been "
+                           "for a forbidden system call"),
         FailureKind::kWorkerDied);
   }
   if (death.code == CLD_EXITED) {
@@ -216,13 +232,7 @@ absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene
   if (const std::optional<absl::Duration> limit = ReachedCpuLimit(death, scene.inherited_cpu)) {
     return CpuUsedUp(*limit);
   }
-  // Not the handler's doing: the filter kills at once for a call of another architecture.
-  if (death.status == SIGSYS) {
-    return WithFailureKind(
-        absl::InternalError("the worker was killed by SIGSYS: it made a system call of another "
-                            "architecture, which its filter forbids"),
-        FailureKind::kViolation);
-  }
+  if (death.status == SIGSYS) return KilledByFilter(scene.phase);
   const char* abbreviation = sigabbrev_np(death.status);
   return WithFailureKind(
       absl::AbortedError(

@@ -110,12 +110,22 @@ TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
 
 TEST(WorkerDeathStatusTest, KilledByItsFilterItHasViolatedIt) {
   const WorkerDeath death = {.known = true, .code = CLD_DUMPED, .status = SIGSYS};
-  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(death, {})), FailureKind::kViolation);
+  for (const auto& [phase, words] :
+       {std::pair(v1::PHASE_RUN, "during the run of the guest and was"),
+        std::pair(v1::PHASE_SETUP, "during its set-up and was")}) {
+    const absl::Status status = WorkerDeathStatus(death, {.phase = phase});
+    EXPECT_EQ(FailureKindOf(status), FailureKind::kViolation);
+    EXPECT_THAT(MessageOf(status), AllOf(HasSubstr(words), HasSubstr("killed by SIGSYS")));
+    const v1::Violation violation = ViolationOf(status).value();
+    EXPECT_EQ(violation.phase(), phase);
+    EXPECT_FALSE(violation.has_syscall());
+  }
 }
 
 TEST(WorkerDeathStatusTest, SaysThatADeathIsNotKnown) {
   const absl::Status status = WorkerDeathStatus({}, {});
-  EXPECT_THAT(MessageOf(status), HasSubstr("not known, because this process ignores SIGCHLD"));
+  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("not known, because this process ignores SIGCHLD"),
+                                       HasSubstr("may have been for a forbidden system call")));
   EXPECT_EQ(FailureKindOf(status), FailureKind::kWorkerDied);
 }
 

@@ -102,9 +102,21 @@ std::vector<sock_filter> Export(scmp_filter_ctx context) {
   return program;
 }
 
+// The library's name for `refusal`, without its low bits, which it does not keep.
+uint32_t DefaultAction(uint32_t refusal) {
+  switch (refusal & SECCOMP_RET_ACTION_FULL) {
+    case SECCOMP_RET_TRAP:
+      return SCMP_ACT_TRAP;
+    case SECCOMP_RET_KILL_PROCESS:
+      return SCMP_ACT_KILL_PROCESS;
+    default:
+      std::abort();
+  }
+}
+
 std::vector<sock_filter> Compile(std::span<const std::span<const Rule>> tables, uint32_t vcpus,
-                                 uint16_t trap) {
-  scmp_filter_ctx context = seccomp_init(SCMP_ACT_TRAP);
+                                 uint32_t refusal) {
+  scmp_filter_ctx context = seccomp_init(DefaultAction(refusal));
   if (context == nullptr) Check(-1, "seccomp_init");
   Check(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "bad arch");
   // Looked up in a tree, a call costs about the same whichever it is, and the kernel takes half the
@@ -128,7 +140,7 @@ std::vector<sock_filter> Compile(std::span<const std::span<const Rule>> tables, 
   seccomp_release(context);
   for (sock_filter& instruction : program) {
     if (instruction.code == (BPF_RET | BPF_K) && instruction.k == SECCOMP_RET_TRAP) {
-      instruction.k |= trap;
+      instruction.k = refusal;
     }
   }
   if (program.size() > kMaxFilterLength) Check(-1, "program is longer than kMaxFilterLength");
@@ -147,7 +159,7 @@ void Print(const char* name, uint32_t number, const std::vector<sock_filter>& pr
 // One program for each number of vCPUs, and a table of them.
 void PrintRunFilters(const char* name, std::span<const std::span<const Rule>> tables) {
   for (uint32_t vcpus = 1; vcpus <= abi::kMaxLanes; ++vcpus) {
-    Print(name, vcpus, Compile(tables, vcpus, kTrapRun));
+    Print(name, vcpus, Compile(tables, vcpus, kRunRefusal));
   }
   std::printf("constexpr std::span<const sock_filter> %ss[] = {\n", name);
   for (uint32_t vcpus = 1; vcpus <= abi::kMaxLanes; ++vcpus)
@@ -161,7 +173,7 @@ void PrintAll() {
   using Tables = std::span<const Rule>;
   Print("kSetupFilter", 0,
         Compile(std::array<Tables, 4>{kRunRules, kDirtyLogRules, kDoorbellRules, kSetupRules},
-                abi::kMaxLanes, kTrapSetup));
+                abi::kMaxLanes, kSetupRefusal));
   PrintRunFilters("kRunFilter", std::array<Tables, 1>{kRunRules});
   PrintRunFilters("kDirtyLogFilter", std::array<Tables, 2>{kRunRules, kDirtyLogRules});
   PrintRunFilters("kDoorbellFilter", std::array<Tables, 2>{kRunRules, kDoorbellRules});

@@ -1,6 +1,7 @@
 // Runs while the project is built: prints the rules and layers as JSON, for those that may not
 // include them: the command shows it to users, tests compare it with what workers do.
 // Usage: describe_policy > policy.json
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 
 #include <cstdint>
@@ -87,6 +88,18 @@ Json Filters() {
           RunFilterOf("run", RunExtra::kNothing, {"run"}),
           RunFilterOf("run-dirty-log", RunExtra::kDirtyLog, {"run", "dirty-log"}),
           RunFilterOf("run-doorbells", RunExtra::kDoorbells, {"run", "doorbells"})};
+}
+
+// "trap": the worker reports the call. "kill": the kernel kills the worker.
+std::string RefusalName(uint32_t refusal) {
+  switch (refusal & SECCOMP_RET_ACTION_FULL) {
+    case SECCOMP_RET_TRAP:
+      return "trap";
+    case SECCOMP_RET_KILL_PROCESS:
+      return "kill";
+    default:
+      std::abort();
+  }
 }
 
 std::string PhaseName(LayerPhase phase) {
@@ -178,7 +191,9 @@ Json Landlock() {
 
 Json Policy() {
   Json json;
-  json["default"] = {{"call", "trap"}, {"architecture", "kill"}};
+  json["default"] = {{"set-up", RefusalName(kSetupRefusal)},
+                     {"run", RefusalName(kRunRefusal)},
+                     {"architecture", "kill"}};
   json["filters"] = Filters();
   json["tables"] = {
       Table("run", "while the guest runs, and before", kRunRules),

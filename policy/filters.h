@@ -3,16 +3,20 @@
 #define HOTCELL_POLICY_FILTERS_H_
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <cstdint>
 #include <span>
 
 namespace hotcell::policy {
 
-// The low 16 bits of the filters' SECCOMP_RET_TRAP. The kernel hands them to the handler of SIGSYS
-// in si_errno, so that it knows the stage without any state of its own. Values of hotcell.v1.Phase.
-inline constexpr uint16_t kTrapSetup = 1;
-inline constexpr uint16_t kTrapRun = 2;
+// What becomes of a call that no rule allows. While the machine is set up, which is trusted code's
+// work, the worker's own handler of SIGSYS reports it; the low 16 bits, which the kernel hands to
+// the handler in si_errno, are hotcell.v1.PHASE_SETUP. Once a guest runs, whoever took the worker
+// over may have a second thread to take the handler's stack over as well: so the kernel kills, and
+// the wait status tells the broker. The filters are stacked, and the kernel prefers the kill.
+inline constexpr uint32_t kSetupRefusal = SECCOMP_RET_TRAP | 1;
+inline constexpr uint32_t kRunRefusal = SECCOMP_RET_KILL_PROCESS;
 
 // Stands in the programs for the worker's thread group id, which exists at run time only. More than
 // any id Linux gives out, so that a program in which it was forgotten refuses the call.

@@ -34,8 +34,6 @@ using ::testing::ElementsAre;
 
 constexpr uint32_t kTgid = 4321;
 constexpr uint64_t kHighestNumber = 2048;  // far beyond the last system call
-constexpr uint32_t kTrappedInSetup = SECCOMP_RET_TRAP | kTrapSetup;
-constexpr uint32_t kTrappedInRun = SECCOMP_RET_TRAP | kTrapRun;
 
 struct Call {
   int number;
@@ -62,7 +60,7 @@ std::vector<sock_filter> RunRules(uint32_t vcpus, RunExtra extra = RunExtra::kNo
   return Bound(RunFilter(vcpus, extra));
 }
 
-// Those that end otherwise than with a report for some arguments.
+// Those that end otherwise than with a refusal for some arguments.
 std::set<int> NumbersLetThrough(std::span<const sock_filter> filter) {
   std::set<int> numbers;
   for (const testing::Outcome& outcome : testing::Explore(filter)) {
@@ -135,22 +133,22 @@ TEST(RunFilterTest, DescriptorsEndWithTheLastVcpu) {
 
 TEST(RunFilterTest, DirtyLogAddsOneRequestOnOneDescriptor) {
   const Call call = {__NR_ioctl, {abi::kFdVm, KVM_GET_DIRTY_LOG, 0x1000}};
-  EXPECT_EQ(Decide(RunRules(2), call), kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2), call), kRunRefusal);
   EXPECT_EQ(Decide(RunRules(2, RunExtra::kDirtyLog), call), SECCOMP_RET_ALLOW);
   EXPECT_EQ(
       Decide(RunRules(2, RunExtra::kDirtyLog), {__NR_ioctl, {abi::kFdVcpu, KVM_GET_DIRTY_LOG}}),
-      kTrappedInRun);
+      kRunRefusal);
   EXPECT_EQ(Decide(RunRules(2, RunExtra::kDirtyLog), {__NR_ioctl, {abi::kFdVm, KVM_RUN}}),
-            kTrappedInRun);
+            kRunRefusal);
 }
 
 TEST(RunFilterTest, DoorbellsAddWritesToTheJobsDoorbells) {
   const Call call = {__NR_write, {abi::kFdDoorbell + 1, 0x1000, 8}};
-  EXPECT_EQ(Decide(RunRules(2), call), kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(2), call), kRunRefusal);
   EXPECT_EQ(Decide(RunRules(2, RunExtra::kDoorbells), call), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Decide(RunRules(1, RunExtra::kDoorbells), call), kTrappedInRun);
+  EXPECT_EQ(Decide(RunRules(1, RunExtra::kDoorbells), call), kRunRefusal);
   EXPECT_EQ(Decide(RunRules(2, RunExtra::kDoorbells), {__NR_write, {abi::kFdWake, 0x1000, 8}}),
-            kTrappedInRun);
+            kRunRefusal);
 }
 
 TEST(RunFilterTest, ExistsForOneToSixteenVcpusOnly) {
@@ -183,7 +181,7 @@ class BothFiltersTest : public ::testing::TestWithParam<bool> {
   std::span<const sock_filter> unbound() const {
     return GetParam() ? RunFilter(abi::kMaxLanes, RunExtra::kDirtyLog) : SetupFilter();
   }
-  uint32_t trapped() const { return GetParam() ? kTrappedInRun : kTrappedInSetup; }
+  uint32_t refusal() const { return GetParam() ? kRunRefusal : kSetupRefusal; }
 };
 
 INSTANTIATE_TEST_SUITE_P(Stages, BothFiltersTest, ::testing::Bool(),
@@ -191,28 +189,28 @@ INSTANTIATE_TEST_SUITE_P(Stages, BothFiltersTest, ::testing::Bool(),
 
 TEST_P(BothFiltersTest, TgkillIsForTheProcessItselfOnly) {
   EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid, 1, SIGUSR1}}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid + 1, 1, SIGUSR1}}), trapped());
-  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid, 1, SIGKILL}}), trapped());
+  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid + 1, 1, SIGUSR1}}), refusal());
+  EXPECT_EQ(Decide(filter(), {__NR_tgkill, {kTgid, 1, SIGKILL}}), refusal());
 }
 
 TEST_P(BothFiltersTest, WithoutATgidNoSignalIsSent) {
   EXPECT_EQ(std::ranges::count(unbound(), kTgidPlaceholder, &sock_filter::k), 1);
   for (const uint64_t tgid : {0u, 1u, kTgid, 4194304u}) {
-    EXPECT_EQ(Decide(unbound(), {__NR_tgkill, {tgid, 1, SIGUSR1}}), trapped());
+    EXPECT_EQ(Decide(unbound(), {__NR_tgkill, {tgid, 1, SIGUSR1}}), refusal());
   }
 }
 
 TEST_P(BothFiltersTest, NothingIsMadeExecutable) {
   for (uint64_t others = 0; others < 8; ++others) {
     const uint64_t protection = others | PROT_EXEC;
-    EXPECT_EQ(Decide(filter(), {__NR_mprotect, {0, 4096, protection}}), trapped());
+    EXPECT_EQ(Decide(filter(), {__NR_mprotect, {0, 4096, protection}}), refusal());
     EXPECT_EQ(Decide(filter(), {__NR_mmap, {0, 4096, protection, MAP_ANONYMOUS, ~0ull}}),
-              trapped());
+              refusal());
     EXPECT_EQ(Decide(filter(), {__NR_mmap, {0, 4096, protection, MAP_SHARED, abi::kFdArena}}),
-              trapped());
+              refusal());
     EXPECT_EQ(Decide(filter(), {__NR_mmap, {0, 4096, protection, MAP_SHARED, abi::kFdVcpu}}),
-              trapped());
-    EXPECT_EQ(Decide(filter(), {__NR_pkey_mprotect, {0, 4096, protection}}), trapped());
+              refusal());
+    EXPECT_EQ(Decide(filter(), {__NR_pkey_mprotect, {0, 4096, protection}}), refusal());
   }
 }
 
@@ -239,7 +237,7 @@ TEST(SetupFilterTest, CloneMakesThreadsOnly) {
   constexpr uint64_t kThread = 0x3d0f00;  // what glibc's pthread_create() passes
   EXPECT_EQ(Decide(SetupRules(), {__NR_clone, {kThread}}), SECCOMP_RET_ALLOW);
   for (int bit = 0; bit < 64; ++bit) {
-    EXPECT_EQ(Decide(SetupRules(), {__NR_clone, {kThread ^ 1ull << bit}}), kTrappedInSetup) << bit;
+    EXPECT_EQ(Decide(SetupRules(), {__NR_clone, {kThread ^ 1ull << bit}}), kSetupRefusal) << bit;
   }
 }
 
@@ -295,9 +293,8 @@ TEST(SetupFilterTest, SignalMasksAreOfTheSizeThatTheKernelKnows) {
             SECCOMP_RET_ALLOW);
   EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigprocmask, {SIG_UNBLOCK, 0x1000, 0, 8}}),
             SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigprocmask, {3, 0x1000, 0, 8}}), kTrappedInSetup);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigprocmask, {SIG_BLOCK, 0x1000, 0, 16}}),
-            kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigprocmask, {3, 0x1000, 0, 8}}), kSetupRefusal);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigprocmask, {SIG_BLOCK, 0x1000, 0, 16}}), kSetupRefusal);
 }
 
 TEST(SetupFilterTest, FilesOtherThanTheArenaAreNotMapped) {
@@ -305,32 +302,31 @@ TEST(SetupFilterTest, FilesOtherThanTheArenaAreNotMapped) {
     const bool allowed = fd == abi::kFdArena || (fd >= abi::kFdVcpu && fd < abi::kFdVcpu + 16);
     constexpr uint64_t kBoth = PROT_READ | PROT_WRITE;
     EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, kBoth, MAP_SHARED, fd}}),
-              allowed ? SECCOMP_RET_ALLOW : kTrappedInSetup)
+              allowed ? SECCOMP_RET_ALLOW : kSetupRefusal)
         << fd;
-    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, kBoth, MAP_PRIVATE, fd}}),
-              kTrappedInSetup);
+    EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, kBoth, MAP_PRIVATE, fd}}), kSetupRefusal);
     EXPECT_EQ(Decide(SetupRules(), {__NR_mmap, {0, 4096, PROT_READ, MAP_SHARED, fd}}),
-              kTrappedInSetup);
+              kSetupRefusal);
   }
 }
 
 TEST(SetupFilterTest, OnlyTheKickAndGlibcMayHaveAHandler) {
   for (uint64_t signal = 0; signal < 128; ++signal) {
     EXPECT_EQ(Decide(SetupRules(), {__NR_rt_sigaction, {signal}}),
-              signal == SIGUSR1 || signal == 33 ? SECCOMP_RET_ALLOW : kTrappedInSetup);
+              signal == SIGUSR1 || signal == 33 ? SECCOMP_RET_ALLOW : kSetupRefusal);
   }
 }
 
 TEST(SetupFilterTest, LimitsAndFiltersOnlyTighten) {
   EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC}}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {1, RLIMIT_NPROC}}), kTrappedInSetup);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC, 0, 4096}}), kTrappedInSetup);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_CORE}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {1, RLIMIT_NPROC}}), kSetupRefusal);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_NPROC, 0, 4096}}), kSetupRefusal);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_prlimit64, {0, RLIMIT_CORE}}), kSetupRefusal);
   EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 1}}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 0}}), kTrappedInSetup);
+  EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {SECCOMP_SET_MODE_FILTER, 0}}), kSetupRefusal);
   // A listener would be a descriptor to the worker's own system calls.
   EXPECT_EQ(Decide(SetupRules(), {__NR_seccomp, {1, SECCOMP_FILTER_FLAG_NEW_LISTENER}}),
-            kTrappedInSetup);
+            kSetupRefusal);
 }
 
 // ---- The evaluator ------------------------------------------------------------------------------

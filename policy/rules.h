@@ -1,5 +1,6 @@
 // What the worker may ask of the kernel, as data. This file is the policy: everything that is not
-// here ends the worker with a report of the call's number.
+// here ends the worker: with a report of the call while the machine is set up, by the kernel at
+// once while the guest runs (policy/filters.h).
 //
 // Two stages. The filters are stacked, and a call passes only if both allow it; so kRunRules hold
 // from the start, kSetupRules add what is needed once, until InstallRunFilter() (see
@@ -92,7 +93,7 @@ inline constexpr Rule kRunRules[] = {
      {Equals(0, abi::kFdControlIn)}},
     {__NR_write,
      Action::kAllow,
-     "all threads, SIGSYS handler",
+     "all threads",
      "messages to the broker",
      {Equals(0, abi::kFdControlOut)}},
     // Only the two private operations: a shared futex reaches into the arena, and requeueing and
@@ -117,7 +118,7 @@ inline constexpr Rule kRunRules[] = {
      "signal trampoline",
      "return from the handler of SIGUSR1",
      {}},
-    {__NR_exit_group, Action::kAllow, "main, SIGSYS handler", "end of the worker", {}},
+    {__NR_exit_group, Action::kAllow, "main", "end of the worker", {}},
 };
 
 // Added to them for a job that asked for the pages its guest wrote: KVM hands those out by ioctl

@@ -11,9 +11,9 @@
 //     ...send Ready, run the guest...
 //   }
 //
-// What each stage allows, and why, is in policy/rules.h. Any other system call ends the process
-// with exit status kViolationExitStatus, after one FromWorker{violation} frame on
-// abi::kFdControlOut.
+// What each stage allows, and why, is in policy/rules.h. Any other system call ends the process: in
+// stage 1 with exit status kViolationExitStatus, after one FromWorker{violation} frame on
+// abi::kFdControlOut; in stage 2 by the kernel's SIGSYS, which no handler and no mask holds up.
 #ifndef HOTCELL_VMM_WORKER_CONFINEMENT_H_
 #define HOTCELL_VMM_WORKER_CONFINEMENT_H_
 
@@ -41,7 +41,8 @@ void ApplyLayers(v1::Confined& report);
 // Of use to the caller: the arena is mapped from abi::kFdArena and closed. New descriptors get that
 // number and are moved by dup3, the VM's to abi::kFdVm, vCPU i's to abi::kFdVcpu + i before its
 // kvm_run area is mapped. Threads are made by pthread_create() on stacks that the caller mapped.
-// Nothing is mapped executable. SIGSYS must stay unblocked in every thread.
+// Nothing is mapped executable. SIGSYS must stay unblocked in every thread, or the kernel kills
+// without a report.
 bool InstallSetupFilter();
 
 // Stage 2, for all threads at once: they exist already, and no more can be made. `vcpus` is 1 to

@@ -16,7 +16,7 @@
 namespace hotcell::worker {
 namespace {
 
-static_assert(policy::kTrapSetup == v1::PHASE_SETUP && policy::kTrapRun == v1::PHASE_RUN);
+static_assert((policy::kSetupRefusal & SECCOMP_RET_DATA) == v1::PHASE_SETUP);
 
 constexpr size_t kArguments = 6;
 
@@ -29,7 +29,7 @@ class ViolationFrame {
     // A negative int32 is encoded as the 64-bit number of the same value.
     Put(v1::Violation::kSyscallFieldNumber, static_cast<uint64_t>(int64_t{info.si_syscall}));
     Put(v1::Violation::kArchFieldNumber, info.si_arch);
-    // The filter's SECCOMP_RET_DATA, which says the stage, arrives in si_errno.
+    // The filter's SECCOMP_RET_DATA, which says the phase, arrives in si_errno.
     Put(v1::Violation::kPhaseFieldNumber, static_cast<uint32_t>(info.si_errno));
     for (const int argument : {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9}) {
       Put(v1::Violation::kArgumentsFieldNumber, static_cast<uint64_t>(registers.gregs[argument]));

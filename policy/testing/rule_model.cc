@@ -80,10 +80,8 @@ std::ostream& operator<<(std::ostream& out, const Call& call) {
 void PrintTo(const Stage& stage, std::ostream* out) { *out << stage.name; }
 
 Stage SetupStage() {
-  Stage stage{.name = "Setup",
-              .vcpus = abi::kMaxLanes,
-              .trapped = uint32_t{SECCOMP_RET_TRAP} | kTrapSetup,
-              .program = SetupFilter()};
+  Stage stage{
+      .name = "Setup", .vcpus = abi::kMaxLanes, .refusal = kSetupRefusal, .program = SetupFilter()};
   Append(kRunRules, stage.rules);
   Append(kDirtyLogRules, stage.rules);
   Append(kDoorbellRules, stage.rules);
@@ -94,7 +92,7 @@ Stage SetupStage() {
 Stage RunStage(uint32_t vcpus, RunExtra extra) {
   Stage stage{.name = "Run" + std::to_string(vcpus),
               .vcpus = vcpus,
-              .trapped = uint32_t{SECCOMP_RET_TRAP} | kTrapRun,
+              .refusal = kRunRefusal,
               .program = RunFilter(vcpus, extra)};
   Append(kRunRules, stage.rules);
   AppendExtra(extra, stage);
@@ -130,7 +128,7 @@ bool Matches(const Rule& rule, const Call& call, const Process& process) {
 
 uint32_t Decide(const Stage& stage, const Call& call, uint32_t tgid, const Rule* without) {
   if (call.arch != AUDIT_ARCH_X86_64) return SECCOMP_RET_KILL_PROCESS;
-  // -1 is how a tracer skips a call: it is reported like any other that does not exist.
+  // -1 is how a tracer skips a call: it is refused like any other that does not exist.
   if (static_cast<uint32_t>(call.number) >= kX32Bit && call.number != -1) {
     return SECCOMP_RET_KILL_PROCESS;
   }
@@ -138,7 +136,7 @@ uint32_t Decide(const Stage& stage, const Call& call, uint32_t tgid, const Rule*
     if (rule == without) continue;
     if (Matches(*rule, call, {stage.vcpus, tgid})) return ReturnOf(*rule);
   }
-  return stage.trapped;
+  return stage.refusal;
 }
 
 std::vector<Call> MatchingCalls(const Rule& rule, const Process& process, uint64_t others) {

@@ -31,7 +31,7 @@ struct Stage {
   std::string name;  // "Setup", "Run1", "Run16DirtyLog"
   std::vector<const Rule*> rules;
   uint32_t vcpus = 0;
-  uint32_t trapped = 0;  // SECCOMP_RET_TRAP and the stage's number
+  uint32_t refusal = 0;  // SECCOMP_RET_* of a call that no rule allows
   std::span<const sock_filter> program;
 };
 void PrintTo(const Stage& stage, std::ostream* out);

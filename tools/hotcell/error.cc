@@ -30,11 +30,15 @@ constexpr int kArguments = 6;
 
 // Addresses and arguments are strings, in hex: JSON's numbers have 53 bits.
 Json ViolationJson(const v1::Violation& violation) {
+  Json json = Json::Object();
+  if (!violation.has_syscall()) {  // the kernel has killed the worker before it could say more
+    json.SetString("phase", PhaseName(violation.phase()));
+    return json;
+  }
   Json arguments = Json::Array();
   for (int i = 0; i < std::min(kArguments, violation.arguments_size()); ++i) {
     arguments.AppendString(absl::StrFormat("0x%x", violation.arguments(i)));
   }
-  Json json = Json::Object();
   json.SetString("syscall", SyscallName(violation))
       .SetInteger("number", violation.syscall())
       .SetString("architecture", ArchitectureName(violation))

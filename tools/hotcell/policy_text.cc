@@ -134,18 +134,20 @@ std::string_view PolicyDescription() {
 
 std::string PolicyText(std::string_view description) {
   const Policy policy = Policy::parse(description);
-  return Cat(Paragraph(Cat(
-                 "What is not listed ends the worker: the kernel's filter raises SIGSYS, the "
-                 "worker reports the call, its arguments and the phase, and hotcell exits with ",
-                 kExitViolation, ". Calls of another architecture (i386, x32) kill it at once.")),
-             "\n", TablesText(policy), "Filters\n", FiltersText(policy),
-             "\nLayers of confinement (* no job runs without)\n", LayersText(policy),
-             "\nResource limits, at most\n", LimitsText(policy),
-             "\nLandlock, as far as the kernel has it\n", LandlockText(policy),
-             "\nCapabilities, in its own user namespace, until it is confined\n",
-             CapabilitiesText(policy), "\n",
-             Paragraph(Cat("Secure bits: ", Listed(policy["securebits"]))), "\n",
-             Paragraph(Cat("Speculation that is off: ", Listed(policy["speculation"]))));
+  return Cat(
+      Paragraph(
+          Cat("What is not listed ends the worker, and hotcell exits with ", kExitViolation,
+              ". Until the guest runs, the kernel's filter raises SIGSYS, and the worker reports "
+              "the call and its arguments. From then on the kernel kills the worker at once, as "
+              "it does for calls of another architecture (i386, x32) before: no thread of it "
+              "can hide the call, but which one it was stands in the kernel's log only.")),
+      "\n", TablesText(policy), "Filters\n", FiltersText(policy),
+      "\nLayers of confinement (* no job runs without)\n", LayersText(policy),
+      "\nResource limits, at most\n", LimitsText(policy),
+      "\nLandlock, as far as the kernel has it\n", LandlockText(policy),
+      "\nCapabilities, in its own user namespace, until it is confined\n", CapabilitiesText(policy),
+      "\n", Paragraph(Cat("Secure bits: ", Listed(policy["securebits"]))), "\n",
+      Paragraph(Cat("Speculation that is off: ", Listed(policy["speculation"]))));
 }
 
 std::string PolicyJson(std::string_view description) { return Policy::parse(description).dump(4); }

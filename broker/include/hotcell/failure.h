@@ -24,7 +24,7 @@ enum class FailureKind {
   kOther,  // a bug of ours
 
   // The worker: assumed to be compromised from then on, and killed.
-  kViolation,       // made a system call that its filter forbids; ViolationOf() tells which
+  kViolation,       // made a system call that its filter forbids; see ViolationOf()
   kWorkerDied,      // crashed, exited or was killed before its guest had ended
   kWorkerProtocol,  // broke the rules of the control pipe
 
@@ -58,17 +58,20 @@ FailureKind FailureKindOf(const v1::Finished& finished);
 // "violation", "worker-died", ...: part of the interface, in JSON too.
 std::string_view FailureKindName(FailureKind kind);
 
-// The system call for which the status is of kViolation. Nothing when the worker could not tell:
-// the kernel kills at once for calls of another architecture.
+// What is known of the system call for which the status is of kViolation; nothing for any other
+// status. The phase always is; the call itself (has_syscall()) only until the guest runs. From then
+// on the kernel kills the worker at once, so that nobody in it can keep the call secret, and has
+// the call's number in its log only.
 std::optional<v1::Violation> ViolationOf(const absl::Status& status);
 
-// "socket", or "" when no call of that architecture has the number.
+// "socket", or "" when the call is not known or no call of that architecture has the number.
 std::string SyscallName(const v1::Violation& violation);
 // "x86_64", "i386", "x32" (by the number's bit) or "architecture 0x40000028".
 std::string ArchitectureName(const v1::Violation& violation);
 // "set-up" or "run".
 std::string_view PhaseName(v1::Phase phase);
-// "socket (41) with 0x2, 0x1, 0x0, 0x0, 0x0, 0x0 at 0x401234 during the run of the guest"
+// "socket (41) with 0x2, 0x1, 0x0, 0x0, 0x0, 0x0 at 0x401234 during its set-up", "a call that is
+// not known during the run of the guest"
 std::string DescribeViolation(const v1::Violation& violation);
 
 // Marks an error that has no mark yet. OK stays OK.

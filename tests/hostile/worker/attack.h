@@ -18,6 +18,10 @@ enum class Op : uint32_t {
   kStore,        // one byte to the address arguments[0], as it is there
   kJump,         // call the code at the address arguments[0]
   kSpin,         // for ever
+  // The same as kCall, by a thread whose stack another one writes on all the while: see
+  // accomplice.h.
+  kAccompaniedCall,
+  kBlockSigsys,  // by a return from a signal that the kernel has not sent
 };
 
 // What an argument of a step is.

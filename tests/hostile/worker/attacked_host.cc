@@ -102,6 +102,7 @@ const Engine& AttackedHost::engine(Confinement confinement) {
   static const Engine all = MakeEngine(HOTCELL_COMPROMISED_WORKER);
   static const Engine unfiltered = MakeEngine(HOTCELL_UNFILTERED_WORKER);
   static const Engine unlimited = MakeEngine(HOTCELL_UNLIMITED_WORKER);
+  static const Engine trapping = MakeEngine(HOTCELL_TRAPPING_WORKER);
   switch (confinement) {
     case Confinement::kAll:
       return all;
@@ -109,6 +110,8 @@ const Engine& AttackedHost::engine(Confinement confinement) {
       return unfiltered;
     case Confinement::kLayersWithoutLimits:
       return unlimited;
+    case Confinement::kTrapsInTheRun:
+      return trapping;
   }
   std::abort();
 }
@@ -117,6 +120,7 @@ void AttackedHost::ReapWorkers() {
   engine(Confinement::kAll).ReapWorkers();
   engine(Confinement::kLayersAlone).ReapWorkers();
   engine(Confinement::kLayersWithoutLimits).ReapWorkers();
+  engine(Confinement::kTrapsInTheRun).ReapWorkers();
 }
 
 void AttackedHost::SetUp() {
@@ -142,6 +146,7 @@ RunRequest AttackedHost::Request(const Chain& chain) {
   request.program_is_elf = true;
   request.mode = v1::GUEST_MODE_PAYLOAD;
   request.memory_size = 16 << 20;
+  request.vcpus = chain.needs_accomplice() ? 2 : 1;
   request.input.assign(reinterpret_cast<const char*>(&chain.attack()), sizeof(Attack));
   request.output_capacity = kMaxSteps * sizeof(StepResult);
   return request;
@@ -164,12 +169,12 @@ AttackedHost::Outcome AttackedHost::Run(const Chain& chain, Confinement confinem
   return outcome;
 }
 
-void AttackedHost::ExpectViolation(const Outcome& outcome, int64_t number) {
+void AttackedHost::ExpectViolation(const Outcome& outcome) {
   EXPECT_EQ(FailureKindOf(outcome.status), FailureKind::kViolation) << outcome.status;
   const v1::Violation violation = ViolationOf(outcome.status).value_or(v1::Violation());
-  EXPECT_EQ(violation.syscall(), number) << outcome.status;
+  EXPECT_FALSE(violation.has_syscall()) << outcome.status;
   EXPECT_EQ(violation.phase(), v1::PHASE_RUN);
-  EXPECT_THAT(std::string(outcome.status.message()), HasSubstr(DescribeViolation(violation)));
+  EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("killed by SIGSYS"));
   EXPECT_LT(outcome.elapsed, absl::Seconds(5));
 }
 

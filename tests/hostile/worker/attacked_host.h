@@ -22,6 +22,7 @@ enum class Confinement {
   kAll,
   kLayersAlone,          // filters that allow everything
   kLayersWithoutLimits,  // and policy::kRunLimits left out
+  kTrapsInTheRun,        // all, but a handler in the worker has to tell of forbidden calls
 };
 
 class AttackedHost : public ::testing::Test {
@@ -47,8 +48,11 @@ class AttackedHost : public ::testing::Test {
   // Afterwards this process has no child but the victim.
   static void ReapWorkers();
 
-  // The broker says that the worker was killed for this call while its guest ran, and soon.
-  static void ExpectViolation(const Outcome& outcome, int64_t number);
+  // The broker says that the worker was killed for a call while its guest ran, and soon.
+  static void ExpectViolation(const Outcome& outcome);
+  // The same of the chain's first call: the kernel does not tell the broker which one it was, but a
+  // chain that ends with it would end the job well if it were answered.
+  static void ExpectDeathOfTheFirstCall(const Chain& chain) { ExpectViolation(Run(chain.First())); }
   // It was killed by SIGSEGV.
   static void ExpectCrash(const Outcome& outcome);
   // Whether the workers of this process have that layer; a test without it is skipped.

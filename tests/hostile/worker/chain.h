@@ -1,6 +1,7 @@
 #ifndef HOTCELL_TESTS_HOSTILE_WORKER_CHAIN_H_
 #define HOTCELL_TESTS_HOSTILE_WORKER_CHAIN_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -53,8 +54,23 @@ class Chain {
   Chain& Store(const Argument& address) { return Add(Op::kStore, 0, {address}); }
   Chain& Jump(const Argument& address) { return Add(Op::kJump, 0, {address}); }
   Chain& Spin() { return Add(Op::kSpin, 0, {}); }
+  Chain& AccompaniedCall(int64_t number, std::initializer_list<Argument> arguments) {
+    return Add(Op::kAccompaniedCall, number, arguments);
+  }
+  Chain& BlockSigsys() { return Add(Op::kBlockSigsys, 0, {}); }
+  // Ends with the step that is the first now.
+  Chain First() const {
+    Chain first = *this;
+    first.attack_.steps = 1;
+    return first;
+  }
 
   const Attack& attack() const { return attack_; }
+  // Whether it takes a second thread, which is that of a second vCPU.
+  bool needs_accomplice() const {
+    return std::ranges::any_of(attack_.step,
+                               [](const Step& step) { return step.op == Op::kAccompaniedCall; });
+  }
 
  private:
   Chain& Add(Op op, int64_t number, std::initializer_list<Argument> arguments);

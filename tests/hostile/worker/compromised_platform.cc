@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "guest/abi/abi.h"
+#include "tests/hostile/worker/accomplice.h"
 #include "tests/hostile/worker/attack.h"
 #include "tests/hostile/worker/stolen_arena.h"
 #include "tests/support/i386_entry.h"
@@ -73,6 +74,10 @@ int64_t Perform(const Step& step, const int64_t* arguments) {
       return 0;
     case Op::kSpin:
       while (true) asm volatile("pause");
+    case Op::kAccompaniedCall:
+      return AccompaniedCall(step.number, arguments);
+    case Op::kBlockSigsys:
+      return BlockSigsys();
   }
   return -1;
 }
@@ -108,7 +113,7 @@ uint32_t PortAccess::Value(uint32_t) const { return 0; }
 
 // The first `out` of the guest's gives its author the worker.
 Action PayloadPlatform::OnPort(uint32_t vcpu, const kvm_regs&, const PortAccess&) {
-  if (vcpu != 0) return Action::Park();
+  if (vcpu != 0) tests::Accompany();
   tests::ExecuteFromArena();
   return Action::End({.reason = v1::END_REASON_EXITED, .exit_code = tests::kAttackDone});
 }
