@@ -82,6 +82,7 @@ const std::vector<Call>& CallsOfTheRunStage() {
       {__NR_futex, {0x1000, FUTEX_WAKE_PRIVATE, 1}},
       {__NR_tgkill, {kTgid, 17, SIGUSR1}},
       {__NR_rt_sigreturn, {}},
+      {__NR_restart_syscall, {}},
       {__NR_exit_group, {0}},
   };
   return calls;
@@ -98,7 +99,7 @@ TEST(RunFilterTest, AllowsItsCallsForEveryNumberOfVcpus) {
 TEST(RunFilterTest, LetsNoOtherNumberThrough) {
   EXPECT_THAT(NumbersLetThrough(RunRules(1)),
               ElementsAre(__NR_read, __NR_write, __NR_rt_sigreturn, __NR_ioctl, __NR_futex,
-                          __NR_exit_group, __NR_tgkill));
+                          __NR_restart_syscall, __NR_exit_group, __NR_tgkill));
 }
 
 TEST(RunFilterTest, FutexIsLimitedToTwoPrivateOperations) {
@@ -229,7 +230,7 @@ TEST(SetupFilterTest, LetsNoOtherNumberThrough) {
               ElementsAre(__NR_read, __NR_write, __NR_close, __NR_mmap, __NR_mprotect, __NR_munmap,
                           __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_ioctl,
                           __NR_madvise, __NR_getpid, __NR_clone, __NR_gettid, __NR_futex,
-                          __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
+                          __NR_restart_syscall, __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
                           __NR_prlimit64, __NR_seccomp, __NR_rseq, __NR_clone3));
 }
 

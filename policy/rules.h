@@ -118,6 +118,12 @@ inline constexpr Rule kRunRules[] = {
      "signal trampoline",
      "return from the handler of SIGUSR1",
      {}},
+    // Numbered by the kernel itself, and good for nothing but the wait that was interrupted.
+    {__NR_restart_syscall,
+     Action::kAllow,
+     "kernel, control thread",
+     "wait on with a timeout after a stop (SIGSTOP, a frozen control group)",
+     {}},
     {__NR_exit_group, Action::kAllow, "main", "end of the worker", {}},
 };
 

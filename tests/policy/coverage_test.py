@@ -19,6 +19,9 @@ from support import content, harness, programs
 
 _BUILD = os.path.dirname(os.path.dirname(programs.HOTCELL))
 _DEMOS = os.path.join(_BUILD, "guest", "demos")
+# The kernel makes it for a worker that is stopped or frozen in the 2 ms for which it waits at its end;
+# rules.*AStopDoesNotEndATimedWait* shows it.
+_OF_A_STOPPED_WORKER = "restart_syscall"
 # Some calls are a matter of luck: a lock is contended, a worker takes longer than the broker's grace
 # to answer Stop and is killed. Jobs that may make them are repeated so often at most.
 _PATIENCE = 20
@@ -141,9 +144,14 @@ def _programs(suite, directory):
     suite.cancelled_job("run", "--mode=real", os.path.join(_DEMOS, "real_endless_loop.bin"))
 
 
+def _unused(suite):
+    return [(table, rule) for table, rule in suite.policy.unused()
+            if rule["call"] != _OF_A_STOPPED_WORKER]
+
+
 def _chances(suite, qcow2, directory):
     for _ in range(_PATIENCE):
-        if not suite.policy.unused():
+        if not _unused(suite):
             return
         suite.job("run", "--mode=real", "--timeout=0.5",
                   os.path.join(_DEMOS, "real_endless_loop.bin"), status=124)
@@ -157,7 +165,7 @@ def _every_rule_is_needed_and_nothing_else(directory):
     _short_jobs(suite, qcow2, directory)
     _programs(suite, directory)
     _chances(suite, qcow2, directory)
-    unused = [worker_calls.describe(table, rule) for table, rule in suite.policy.unused()]
+    unused = [worker_calls.describe(table, rule) for table, rule in _unused(suite)]
     harness.check(not unused, "nothing needs these rules:\n  " + "\n  ".join(unused))
 
 

@@ -2,6 +2,7 @@
 // calls are answered by the kernel, and a call with another argument ends the process. The cases
 // are made from the tables of policy/rules.h.
 #include <gtest/gtest.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -9,10 +10,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstring>
+#include <ctime>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -250,6 +255,28 @@ TEST_P(LiveStageTest, AnAllowedExitEndsTheProcess) {
   const ProbeEnd end = probe_->End();
   EXPECT_EQ(end.status, 42);
   EXPECT_FALSE(end.violation.has_value());
+}
+
+// A futex that nobody wakes, for 400 ms, in a process that is stopped meanwhile and goes on: then the
+// kernel makes the thread call restart_syscall.
+TEST_P(LiveStageTest, AStopDoesNotEndATimedWait) {
+  constexpr int64_t kTimeoutAt = 16;
+  constexpr timespec kTimeout{.tv_sec = 0, .tv_nsec = 400'000'000};
+  ASSERT_TRUE(Confine(GetParam()));
+  ProbeRequest wait{.in_scratch = 1u << 0 | 1u << 3,
+                    .number = SYS_futex,
+                    .arguments = {0, FUTEX_WAIT_PRIVATE, 0, kTimeoutAt}};
+  std::memcpy(wait.scratch + kTimeoutAt, &kTimeout, sizeof(kTimeout));
+  std::thread stopper([pid = probe_->pid()] {
+    for (const int signal : {SIGSTOP, SIGCONT}) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      kill(pid, signal);
+    }
+  });
+  const std::optional<ProbeReply> reply = probe_->Send(wait);
+  stopper.join();
+  ASSERT_TRUE(reply.has_value()) << "signal " << probe_->End().signal;
+  EXPECT_EQ(reply->error, ETIMEDOUT);
 }
 
 // Whichever stage's.
