@@ -230,8 +230,8 @@ TEST(SetupFilterTest, LetsNoOtherNumberThrough) {
               ElementsAre(__NR_read, __NR_write, __NR_close, __NR_mmap, __NR_mprotect, __NR_munmap,
                           __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_ioctl,
                           __NR_madvise, __NR_getpid, __NR_clone, __NR_gettid, __NR_futex,
-                          __NR_restart_syscall, __NR_exit_group, __NR_tgkill, __NR_set_robust_list, __NR_dup3,
-                          __NR_prlimit64, __NR_seccomp, __NR_rseq, __NR_clone3));
+                          __NR_restart_syscall, __NR_exit_group, __NR_tgkill, __NR_set_robust_list,
+                          __NR_dup3, __NR_prlimit64, __NR_seccomp, __NR_rseq, __NR_clone3));
 }
 
 TEST(SetupFilterTest, CloneMakesThreadsOnly) {
@@ -254,7 +254,8 @@ TEST(SetupFilterTest, KnowsTheKvmRequestsOfASetUpEachForItsDescriptor) {
       {abi::kFdVm,
        {KVM_CREATE_VCPU, KVM_SET_USER_MEMORY_REGION, KVM_IOEVENTFD, KVM_SET_TSS_ADDR,
         KVM_ENABLE_CAP, KVM_SET_IDENTITY_MAP_ADDR, KVM_X86_SET_MSR_FILTER, KVM_GET_DIRTY_LOG}},
-      {abi::kFdVcpu + 5, {KVM_RUN, kSetCpuid2Request, KVM_GET_SREGS, KVM_SET_SREGS, KVM_SET_XCRS}},
+      {abi::kFdVcpu + 5,
+       {KVM_RUN, KVM_ENABLE_CAP, kSetCpuid2Request, KVM_GET_SREGS, KVM_SET_SREGS, KVM_SET_XCRS}},
       {abi::kFdArena, {}},
   };
   const std::vector<sock_filter> filter = SetupRules();

@@ -109,6 +109,9 @@ Action Dispatch(kvm_run& run, std::span<std::byte> io_data, uint32_t vcpu, Platf
       return OnMsr(run, false);
     case KVM_EXIT_X86_WRMSR:
       return OnMsr(run, true);
+    // Written to CR8 by a guest at CPL 0; without an interrupt controller it means nothing.
+    case KVM_EXIT_SET_TPR:
+      return Action::Resume();
     case KVM_EXIT_INTR:
       Count(counts.interrupted);
       return Action::Resume();

@@ -93,6 +93,10 @@ TEST_F(ExitLoopTest, MemoryAccessOfImpossibleSizeReachesNoDevice) {
   EXPECT_EQ(platform_.mmio.data.size(), 0u);
 }
 
+TEST_F(ExitLoopTest, ALowerTaskPriorityChangesNothing) {
+  EXPECT_EQ(DispatchExit(KVM_EXIT_SET_TPR).kind, Action::Kind::kResume);
+}
+
 TEST_F(ExitLoopTest, EveryOtherExitEndsTheJob) {
   ExpectEnd(DispatchExit(KVM_EXIT_HLT), v1::END_REASON_UNEXPECTED_EXIT, "HLT");
   ExpectEnd(DispatchExit(KVM_EXIT_SHUTDOWN), v1::END_REASON_UNEXPECTED_EXIT, "triple fault");

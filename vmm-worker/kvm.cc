@@ -30,19 +30,60 @@ struct CpuidArgument {
 constexpr unsigned long kSetCpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, 8);
 static_assert(offsetof(CpuidArgument, entries) == 8);
 
+constexpr char kOldKernel[] = ", which Linux 4.18 and later have";
+
 struct Capability {
   int number;
   int bits;  // that its value must have; 0: any value but 0
   const char* name;
+  const char* remedy;
 };
 constexpr Capability kNeeded[] = {
-    {KVM_CAP_USER_MEMORY, 0, "KVM_CAP_USER_MEMORY"},
-    {KVM_CAP_SET_TSS_ADDR, 0, "KVM_CAP_SET_TSS_ADDR"},
-    {KVM_CAP_IMMEDIATE_EXIT, 0, "KVM_CAP_IMMEDIATE_EXIT"},
-    {KVM_CAP_IOEVENTFD, 0, "KVM_CAP_IOEVENTFD"},
-    {KVM_CAP_XCRS, 0, "KVM_CAP_XCRS"},
-    {KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, "KVM_CAP_SYNC_REGS"},
+    {KVM_CAP_USER_MEMORY, 0, "KVM_CAP_USER_MEMORY", kOldKernel},
+    {KVM_CAP_SET_TSS_ADDR, 0, "KVM_CAP_SET_TSS_ADDR", kOldKernel},
+    {KVM_CAP_IMMEDIATE_EXIT, 0, "KVM_CAP_IMMEDIATE_EXIT", kOldKernel},
+    {KVM_CAP_IOEVENTFD, 0, "KVM_CAP_IOEVENTFD", kOldKernel},
+    {KVM_CAP_XCRS, 0, "KVM_CAP_XCRS",
+     ": the processor has no XSAVE (as Intel's Nehalem and Westmere), this is a virtual machine "
+     "that "
+     "was not given it, or the kernel was started with noxsave"},
+    {KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, "KVM_CAP_SYNC_REGS", kOldKernel},
 };
+
+// What a guest has no use for and would reach KVM by. A KVM that does not know one of them, or one
+// of its bits, goes without.
+struct Surplus {
+  int capability;
+  uint64_t bits;  // of the value that KVM_CHECK_EXTENSION gives
+  const char* step;
+};
+constexpr Surplus kSurplus[] = {
+    // Of what KVM does against the manuals for old guests' sake: it emulates the instruction of the
+    // other vendor among VMCALL and VMMCALL and writes the right one over it, from CPL 3 too, and
+    // it
+    // carries out MONITOR and MWAIT, which CPUID does not offer, as if they were NOPs.
+    {KVM_CAP_DISABLE_QUIRKS2,
+     KVM_X86_QUIRK_FIX_HYPERCALL_INSN | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS,
+     "KVM_CAP_DISABLE_QUIRKS2"},
+    // The performance counters.
+    {KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "KVM_CAP_PMU_CAPABILITY"},
+};
+// Likewise, of a vCPU: hypercalls and paravirtual MSRs that CPUID does not offer, which is all.
+constexpr Surplus kVcpuSurplus[] = {
+    {KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID"},
+};
+
+Status Drop(std::span<const Surplus> surplus, const System& system, int fd) {
+  for (const Surplus& one : surplus) {
+    const int known = ioctl(system.fd(), KVM_CHECK_EXTENSION, one.capability);
+    if (known <= 0 || (static_cast<uint64_t>(known) & one.bits) == 0) continue;
+    kvm_enable_cap argument{};
+    argument.cap = static_cast<uint32_t>(one.capability);
+    argument.args[0] = static_cast<uint64_t>(known) & one.bits;
+    if (ioctl(fd, KVM_ENABLE_CAP, &argument) != 0) return ErrnoError(one.step);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -57,7 +98,8 @@ Result<System> System::Adopt(OwnedFd fd) {
   for (const Capability& capability : kNeeded) {
     const int value = ioctl(system.fd(), KVM_CHECK_EXTENSION, capability.number);
     if (value <= 0 || (value & capability.bits) != capability.bits) {
-      return Error{"KVM_CHECK_EXTENSION", 0, std::string("this KVM lacks ") + capability.name};
+      return Error{"KVM_CHECK_EXTENSION", 0,
+                   std::string("this KVM lacks ") + capability.name + capability.remedy};
     }
   }
   const int run_size = ioctl(system.fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -103,6 +145,8 @@ Status Vm::DenyMsrs() {
   return {};
 }
 
+Status Vm::DropSurplus(const System& system) { return Drop(kSurplus, system, fd_.get()); }
+
 Status Vm::SetMemory(uint32_t slot, uint64_t gpa, std::span<std::byte> memory, uint32_t flags) {
   kvm_userspace_memory_region region{};
   region.slot = slot;
@@ -134,6 +178,7 @@ Result<Vcpu> Vm::CreateVcpu(const System& system, uint32_t index, int fd) {
   Result<Mapping> run = Mapping::OfFile(fd, system.run_size());
   if (!run.ok()) return Error{"map kvm_run", run.error().error, {}};
   Vcpu vcpu(OwnedFd(fd), std::move(*run));
+  if (Status status = Drop(kVcpuSurplus, system, fd); !status.ok()) return status.error();
   vcpu.run().kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
   return vcpu;
 }

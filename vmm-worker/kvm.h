@@ -88,6 +88,9 @@ class Vm {
   // RDMSR and WRMSR of any register exit to user space (KVM_EXIT_X86_RDMSR) instead of being
   // carried out. To be called before memory is added: later it takes milliseconds.
   Status DenyMsrs();
+  // Switches off what KVM would do for a guest beyond what the manuals say, as far as this KVM lets
+  // it be switched off. To be called before there is a vCPU.
+  Status DropSurplus(const System& system);
   // `flags`: KVM_MEM_*. `memory` must stay mapped as long as the VM.
   Status SetMemory(uint32_t slot, uint64_t gpa, std::span<std::byte> memory, uint32_t flags);
   // A 32-bit `out` of `value` to `port` signals the eventfd, without an exit to user space.

@@ -131,6 +131,7 @@ Status Machine::MakeVm(FrameChannel& channel) {
   if (!vm.ok()) return vm.error();
   vm_ = std::move(*vm);
   if (Status status = vm_->DenyMsrs(); !status.ok()) return status;
+  if (Status status = vm_->DropSurplus(*system); !status.ok()) return status;
   if (Status status = AddMemory(); !status.ok()) return status;
   if (Status status = AddArena(); !status.ok()) return status;
   if (Status status = AddVcpus(*system); !status.ok()) return status;

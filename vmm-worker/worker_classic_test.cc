@@ -1,6 +1,9 @@
 // The worker program, end to end, with bare-metal guests in real and in long mode.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -40,6 +43,11 @@ HOTCELL_GUEST(long_triple_fault);
 HOTCELL_GUEST(long_beyond_memory);
 HOTCELL_GUEST(long_rdmsr);
 HOTCELL_GUEST(long_wrmsr);
+HOTCELL_GUEST(long_vmcall);
+HOTCELL_GUEST(long_vmmcall);
+HOTCELL_GUEST(long_monitor);
+HOTCELL_GUEST(long_mwait);
+HOTCELL_GUEST(long_task_priority);
 
 namespace hotcell::worker {
 namespace {
@@ -81,6 +89,14 @@ WorkerOptions LongOptions(const char* guest) {
 v1::Finished RunGuest(const WorkerOptions& options) {
   WorkerProcess worker(options);
   return worker.RunToEnd();
+}
+
+// Whether this KVM can do without that deviation from the manuals.
+bool CanDisable(int quirk) {
+  const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  const int quirks = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_DISABLE_QUIRKS2);
+  close(kvm);
+  return quirks > 0 && (quirks & quirk) != 0;
 }
 
 class WorkerClassicTest : public ::testing::Test {
@@ -282,6 +298,32 @@ TEST_F(WorkerClassicTest, MsrsAreDenied) {
   const v1::Finished written = RunGuest(LongOptions(long_wrmsr));
   EXPECT_EQ(written.kvm_exit_reason(), kExitWriteMsr);
   EXPECT_EQ(written.address(), 0xc0000080u);
+}
+
+// KVM would write the processor's own instruction over that of the other vendor.
+TEST_F(WorkerClassicTest, HypercallsAreNotPatched) {
+  if (!CanDisable(KVM_X86_QUIRK_FIX_HYPERCALL_INSN)) GTEST_SKIP() << "this KVM is too old";
+  for (const char* const guest : {long_vmcall, long_vmmcall}) {
+    const v1::Finished finished = RunGuest(LongOptions(guest));
+    const bool has_faulted = finished.kvm_exit_reason() == kExitShutdown;
+    EXPECT_TRUE(has_faulted || finished.exit_code() == 2)
+        << finished.detail() << ", exit code " << finished.exit_code();
+  }
+}
+
+// CPUID does not offer them.
+TEST_F(WorkerClassicTest, MonitorAndMwaitAreNoInstructions) {
+  if (!CanDisable(KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)) GTEST_SKIP() << "this KVM is too old";
+  for (const char* const guest : {long_monitor, long_mwait}) {
+    // An exception, or, where KVM has to emulate CPL 0, an instruction that it does not emulate.
+    EXPECT_NE(RunGuest(LongOptions(guest)).reason(), v1::END_REASON_HALTED);
+  }
+}
+
+TEST_F(WorkerClassicTest, TheTaskPriorityMayBeLowered) {
+  const v1::Finished finished = RunGuest(LongOptions(long_task_priority));
+  EXPECT_EQ(finished.reason(), v1::END_REASON_EXITED) << finished.detail();
+  EXPECT_EQ(finished.exit_code(), 42u);
 }
 
 // ---- Programs that cannot be placed -------------------------------------------------------------

@@ -74,6 +74,7 @@ constexpr Capability kNeeded[] = {
     {KVM_CAP_IOEVENTFD, "IOEVENTFD"},
     {KVM_CAP_SYNC_REGS, "SYNC_REGS"},
     {KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT"},
+    {KVM_CAP_XCRS, "XCRS"},
 };
 
 std::string MissingCapabilities(int kvm) {
@@ -131,8 +132,10 @@ Check CheckKvmDevice(const HostPaths& paths) {
   }
   const std::string missing = MissingCapabilities(kvm.fd());
   if (!missing.empty()) {
-    return {"KVM device", CheckState::kProblem, Cat("KVM has no ", missing),
-            "use a kernel of 5.4 or later"};
+    return {
+        "KVM device", CheckState::kProblem, Cat("KVM has no ", missing),
+        "use a kernel of 5.4 or later; for XCRS, a processor or virtual machine with XSAVE, and no "
+        "noxsave on the kernel's command line"};
   }
   return {"KVM device", CheckState::kOk, Cat(Escape(paths.kvm), " opens, API version ", version),
           ""};

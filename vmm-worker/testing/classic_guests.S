@@ -187,6 +187,42 @@ GUEST long, wrmsr
   xorl %edx, %edx
   wrmsr
   hlt
+// Hypercalls of either vendor: with status 2 where the processor has it, and an exception where not;
+// status 1: somebody has written over the instruction.
+.macro HYPERCALL instruction, last_byte
+  movl $99, %eax
+1:
+  \instruction
+  cmpb $\last_byte, 1b+2(%rip)
+  jne 2f
+  movb $2, %al
+  outb %al, $kExit
+2:
+  movb $1, %al
+  outb %al, $kExit
+.endm
+GUEST long, vmcall
+  HYPERCALL vmcall, 0xc1
+GUEST long, vmmcall
+  HYPERCALL vmmcall, 0xd9
+GUEST long, monitor
+  xorl %ecx, %ecx
+  xorl %edx, %edx
+  leaq long_text(%rip), %rax
+  monitor
+  hlt
+GUEST long, mwait
+  xorl %ecx, %ecx
+  xorl %eax, %eax
+  mwait
+  hlt
+GUEST long, task_priority
+  movl $5, %eax
+  movq %rax, %cr8
+  xorl %eax, %eax
+  movq %rax, %cr8
+  movb $42, %al
+  outb %al, $kExit
 
 .globl long_guests_end
 long_guests_end:
