@@ -30,9 +30,16 @@ std::string_view LayerRemedy(v1::Layer layer) {
     case v1::LAYER_UTS_NAMESPACE:
     case v1::LAYER_CGROUP_NAMESPACE:
       return "comes with user namespaces, or when hotcell is started by root";
+    case v1::LAYER_OOM_SCORE:
+      return "a /proc in which the process may write to its own files";
+    case v1::LAYER_USER_IDS:
+      return "CAP_SETUID, CAP_SETGID, CAP_KILL and CAP_SYS_ADMIN, an RLIMIT_NPROC of 32 or more, "
+             "and ids from 2130706432 to 2147483647 in the caller's user namespace";
     case v1::LAYER_BOUNDING_SET:
     case v1::LAYER_SECUREBITS:
       return "CAP_SETPCAP, which comes with user namespaces or root";
+    case v1::LAYER_CAPABILITIES:
+      return "a container that allows capset()";
     case v1::LAYER_SECCOMP:
       return "a kernel with CONFIG_SECCOMP_FILTER, and a container that allows seccomp()";
     case v1::LAYER_CLOSED_FDS:

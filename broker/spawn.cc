@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -27,6 +28,7 @@
 #include "broker/mapping.h"
 #include "broker/posix_error.h"
 #include "guest/abi/abi.h"
+#include "guest/abi/kept_root.h"
 
 namespace hotcell::broker {
 namespace {
@@ -60,6 +62,7 @@ struct Birth {
   size_t placement_count = 0;
   int program = -1;
   bool user_namespace = false;
+  bool keeps_root = false;  // root's ids, if this process is root
   Step failed_step = Step::kNone;
   int error = 0;
 };
@@ -159,7 +162,8 @@ HOTCELL_IN_CHILD void ResetSignals(Birth& birth) {
   if (birth.user_namespace) KeepCapabilities(birth);
   ResetSignals(birth);
   const char* const argv[] = {"hotcell-worker", nullptr};
-  const char* const envp[] = {nullptr};
+  static_assert(std::string_view(abi::kKeptRoot) == "HOTCELL_KEPT_ROOT");
+  const char* const envp[] = {birth.keeps_root ? "HOTCELL_KEPT_ROOT=1" : nullptr, nullptr};
   syscall(SYS_execveat, birth.program, "", argv, envp, AT_EMPTY_PATH);
   Fail(birth, Step::kExecute);
 }
@@ -221,8 +225,26 @@ absl::Status Explain(const Birth& birth) {
 }
 
 // What may be had from the most confined down. Kernels and administrators refuse user namespaces in
-// several ways; a refusal costs microseconds.
-constexpr uint64_t kNamespaces[] = {CLONE_NEWUSER | CLONE_NEWPID, CLONE_NEWPID, CLONE_NEWUSER, 0};
+// several ways; a refusal costs microseconds. The first is for a worker that gives up root's ids,
+// which is to come before its user namespace.
+constexpr uint64_t kNamespaces[] = {CLONE_NEWPID, CLONE_NEWUSER | CLONE_NEWPID, CLONE_NEWPID,
+                                    CLONE_NEWUSER, 0};
+
+bool IsRoot() { return getuid() == 0 || geteuid() == 0; }
+
+// Whether a worker that this process executes as root can give up root's ids and make its own
+// namespaces, and this process can end it all the same.
+bool MayGiveUpRoot() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (geteuid() != 0 || prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != 0 ||
+      syscall(SYS_capget, &header, sets) < 0) {
+    return false;
+  }
+  return std::ranges::all_of(std::array{CAP_SETUID, CAP_SETGID, CAP_KILL}, [&](int capability) {
+    return (sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+  });
+}
 
 bool IsRefusal(int error) {
   return error == EPERM || error == EINVAL || error == ENOSPC || error == EUSERS || error == EACCES;
@@ -253,10 +275,12 @@ long Clone(uint64_t namespaces, const Mapping& stack, int& pidfd, Birth& birth) 
 
 absl::StatusOr<SpawnedWorker> CloneWorker(Birth& birth, const Mapping& stack) {
   int error = 0;
+  const bool may_give_up_root = MayGiveUpRoot();
   for (const auto call : {&Clone3, &Clone}) {
-    for (const uint64_t namespaces : kNamespaces) {
+    for (const uint64_t namespaces : std::span(kNamespaces).subspan(may_give_up_root ? 0 : 1)) {
       int pidfd = -1;
       birth.user_namespace = (namespaces & CLONE_NEWUSER) != 0;
+      birth.keeps_root = IsRoot() && (birth.user_namespace || !may_give_up_root);
       const long pid = call(namespaces, stack, pidfd, birth);
       if (pid >= 0) return SpawnedWorker{static_cast<pid_t>(pid), UniqueFd(pidfd)};
       error = static_cast<int>(-pid);

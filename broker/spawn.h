@@ -27,11 +27,13 @@ struct SpawnedWorker {
 };
 
 // Starts the program that `worker_program_fd` (readable or O_PATH, an ELF) refers to, in a user and
-// a pid namespace of its own where the caller may make them; the worker reports what it found.
+// a pid namespace of its own where the caller may make them; the worker reports what it found. For
+// root with the capabilities to do so, it starts as root in a pid namespace only, gives up root's
+// ids and makes its user namespace then: in one of its own it could not.
 //
 // The worker starts with the descriptors above and /dev/null as 0, 1 and 2, and nothing else: no
-// environment, no other descriptor, no controlling terminal, default signal dispositions, an empty
-// signal mask, root as working directory. Reap it with
+// environment (but guest/abi/kept_root.h), no other descriptor, no controlling terminal, default
+// signal dispositions, an empty signal mask, root as working directory. Reap it with
 // waitid(P_PIDFD, pidfd, &info, WEXITED | __WALL). Since exec makes every process an ordinary
 // child, a program that waits for any child, or ignores SIGCHLD, may have reaped it before: then
 // waitid() says ECHILD, the pidfd is readable all the same, and only PIDFD_GET_INFO (Linux 6.15)

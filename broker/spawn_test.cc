@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -371,6 +372,103 @@ bool MayMakeUserNamespaces() {
   int status = -1;
   waitpid(child, &status, 0);
   return status == 0;
+}
+
+v1::LayerResult UserIds(const v1::Confined& report) {
+  return tests::FindLayer(report, v1::LAYER_USER_IDS);
+}
+
+// Enters a user namespace with root and no other user. Its groups may be changed, for it is mapped
+// by a process that stays outside.
+void BecomeRootAlone() {
+  const pid_t namespace_of = getpid();
+  int go[2];
+  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
+  const pid_t outside = fork();
+  if (outside == 0) {
+    char byte = 0;
+    if (read(go[0], &byte, 1) != 1) _exit(1);
+    const std::string process = absl::StrCat("/proc/", namespace_of, "/");
+    Write((process + "uid_map").c_str(), "0 0 1");
+    Write((process + "gid_map").c_str(), "0 0 1");
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  ASSERT_EQ(unshare(CLONE_NEWUSER), 0);
+  ASSERT_EQ(write(go[1], "x", 1), 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(outside, &status, 0), outside);
+  ASSERT_EQ(status, 0);
+}
+
+TEST(SpawnRightsTest, RootKeepsItsIdsWhereThereAreNoOthers) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root";
+  if (!MayMakeUserNamespaces()) GTEST_SKIP() << "no user namespaces on this machine";
+  InChild([] {
+    BecomeRootAlone();
+    absl::StatusOr<Probe> probe = Probe::Start();
+    ASSERT_TRUE(probe.ok()) << probe.status();
+    const v1::Confined report = probe->ApplyLayers();
+    EXPECT_EQ(UserIds(report).state(), v1::LAYER_STATE_UNAVAILABLE);
+    EXPECT_EQ(UserIds(report).error(), EINVAL);
+    for (const v1::Layer layer :
+         {v1::LAYER_USER_NAMESPACE, v1::LAYER_PID_NAMESPACE, v1::LAYER_MOUNT_NAMESPACE,
+          v1::LAYER_CAPABILITIES, v1::LAYER_BOUNDING_SET}) {
+      EXPECT_EQ(tests::FindLayer(report, layer).state(), v1::LAYER_STATE_ACHIEVED)
+          << v1::Layer_Name(layer);
+    }
+  });
+}
+
+void DropCapability(int capability) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  ASSERT_EQ(syscall(SYS_capget, &header, sets), 0);
+  sets[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
+  sets[CAP_TO_INDEX(capability)].permitted &= ~CAP_TO_MASK(capability);
+  ASSERT_EQ(prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), 0);
+  ASSERT_EQ(syscall(SYS_capset, &header, sets), 0);
+}
+
+// Without CAP_SYS_ADMIN there is no pid namespace but in a new user namespace, where ids do not
+// exist; without CAP_KILL root could not end its worker.
+TEST(SpawnRightsTest, RootWithoutTheCapabilitiesSaysThatItKeepsItsIds) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root";
+  for (const int capability : {CAP_SYS_ADMIN, CAP_KILL, CAP_SETUID, CAP_SETGID}) {
+    InChild([&] {
+      DropCapability(capability);
+      absl::StatusOr<Probe> probe = Probe::Start();
+      ASSERT_TRUE(probe.ok()) << probe.status();
+      const v1::LayerResult result = UserIds(probe->ApplyLayers());
+      EXPECT_EQ(result.state(), v1::LAYER_STATE_UNAVAILABLE) << capability;
+      EXPECT_EQ(result.error(), EPERM);
+    });
+  }
+}
+
+TEST(SpawnRightsTest, RootKeepsItsIdsUnderALimitThatItsWorkerNeedNotFear) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root";
+  InChild([] {
+    const rlimit few = {8, 8};
+    ASSERT_EQ(setrlimit(RLIMIT_NPROC, &few), 0);
+    absl::StatusOr<Probe> probe = Probe::Start();
+    ASSERT_TRUE(probe.ok()) << probe.status();
+    EXPECT_EQ(UserIds(probe->ApplyLayers()).state(), v1::LAYER_STATE_UNAVAILABLE);
+  });
+}
+
+TEST(SpawnRightsTest, AProgramThatOnlyRootMayReadIsExecuted) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root";
+  const std::string directory = testing::TempDir() + "/hotcell-root-only";
+  ASSERT_EQ(mkdir(directory.c_str(), 0700), 0) << strerror(errno);
+  const std::string path = directory + "/probe";
+  const UniqueFd probe_program = tests::OpenProbe();
+  std::filesystem::copy_file(absl::StrCat("/proc/self/fd/", probe_program.get()), path);
+  ASSERT_EQ(chmod(path.c_str(), 0700), 0);
+  const UniqueFd program(open(path.c_str(), O_PATH | O_CLOEXEC));
+  std::filesystem::remove_all(directory);
+  absl::StatusOr<Probe> probe = Probe::Start({.program = program.get()});
+  ASSERT_TRUE(probe.ok()) << probe.status();
+  EXPECT_NE(UserIds(probe->ApplyLayers()).state(), v1::LAYER_STATE_FAILED);
 }
 
 TEST(SpawnRightsTest, AnOrdinaryUsersWorkerIsConfinedAsWell) {

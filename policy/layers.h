@@ -37,11 +37,18 @@ struct LayerSpec {
 // In the order in which they come into force.
 inline constexpr LayerSpec kLayers[] = {
     {v1::LAYER_USER_NAMESPACE, "user-namespace", LayerPhase::kBirth, false,
-     "no user of the host exists for the worker, itself included",
-     "act with the caller's user id, or root's, on what that user owns"},
+     "no capability means anything to the host, and no other user or group can be named or become",
+     "use the caller's capabilities, or become another user"},
     {v1::LAYER_PID_NAMESPACE, "pid-namespace", LayerPhase::kBirth, false,
      "the worker sees no process but itself",
      "find, signal or trace other processes of the same user"},
+    {v1::LAYER_OOM_SCORE, "oom-score", LayerPhase::kConfinement, false,
+     "the kernel ends the worker before anybody else when memory runs out (oom_score_adj 1000)",
+     "have the broker or another service ended in its place"},
+    {v1::LAYER_USER_IDS, "user-ids", LayerPhase::kConfinement, false,
+     "the worker is not root to the host: root's ids are given up for unused ones, and its groups "
+     "for none; the worker of another user has that user's",
+     "read and write what root owns, where a namespace or a filter has a hole"},
     {v1::LAYER_NO_NEW_PRIVS, "no-new-privs", LayerPhase::kConfinement, true,
      "no exec grants rights (PR_SET_NO_NEW_PRIVS)", "gain rights through a set-user-id program"},
     {v1::LAYER_SESSION_KEYRING, "session-keyring", LayerPhase::kConfinement, false,
@@ -100,10 +107,24 @@ inline constexpr LayerSpec kLayers[] = {
      "add threads, descriptors or memory, or burn CPU time after the broker stopped it"},
 };
 
+// ---- User ids -----------------------------------------------------------------------------------
+
+// What the worker of root takes at random, as user and as group id, so that each has one of its
+// own: nobody else's limits and signals are then its. Above what systemd gives to containers (up to
+// 1,879,048,191) and sssd and winbind to the users of a domain (2,000,200,000), below 2^31, where
+// some programs take ids for negative numbers.
+inline constexpr uint32_t kFirstUnusedId = 0x7f000000;
+inline constexpr uint32_t kUnusedIds = 0x01000000;
+
+// RLIMIT_NPROC does not hold for root, but for every other user. Where it is lower than this, which
+// is enough for the threads of any worker, root's ids stay.
+inline constexpr uint64_t kEnoughTasks = 32;
+
 // ---- Namespaces ---------------------------------------------------------------------------------
 
-// Those that the worker enters by itself, all at once where that is granted. Of user and pid
-// namespaces it is born into its own (broker/spawn.cc).
+// Those that the worker enters by itself, all at once where that is granted. It is born into a pid
+// namespace of its own, and, unless it gives up root's ids first, into a user namespace
+// (broker/spawn.cc).
 struct NamespaceSpec {
   v1::Layer layer;
   int flag;

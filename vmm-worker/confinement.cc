@@ -8,16 +8,22 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <cstdlib>
+#include <string_view>
 
 #include "guest/abi/abi.h"
+#include "guest/abi/kept_root.h"
 #include "policy/layers.h"
 #include "vmm-worker/limits.h"
 
@@ -66,11 +72,62 @@ void Record(v1::Confined& report, v1::Layer layer, int error) {
 
 int ErrorOf(long result) { return result < 0 ? errno : 0; }
 
-// ---- Namespaces and file system -----------------------------------------------------------------
+// ---- The process --------------------------------------------------------------------------------
 
-// A user namespace without a mapping is what the broker makes at the worker's birth: in it, no user
-// id exists, the worker's own included.
+void OfferToOutOfMemoryKiller(v1::Confined& report) {
+  const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  int error = ErrorOf(file);
+  if (file >= 0) {
+    constexpr std::string_view kMost = "1000";
+    error = ErrorOf(write(file, kMost.data(), kMost.size()));
+    close(file);
+  }
+  // No /proc, or one that is read-only.
+  const bool withheld = error == ENOENT || error == EROFS;
+  Record(report, v1::LAYER_OOM_SCORE, withheld ? v1::LAYER_STATE_UNAVAILABLE : StateOf(error),
+         error);
+}
+
+// ---- User ids -----------------------------------------------------------------------------------
+
+// A user namespace without a mapping is what the broker makes at the birth of most workers: in it,
+// no user id exists, the worker's own included.
 bool HasUnmappedUser() { return syscall(SYS_setresuid, -1, geteuid(), -1) < 0 && errno == EINVAL; }
+
+// The permitted ones, which the change of ids has left: the namespaces take them.
+int RaiseCapabilities() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (syscall(SYS_capget, &header, sets) < 0) return errno;
+  for (__user_cap_data_struct& set : sets) set.effective = set.permitted;
+  return ErrorOf(syscall(SYS_capset, &header, sets));
+}
+
+// Before there is a user namespace, for there the id has to exist. EINVAL: it does not exist in the
+// caller's either.
+int GiveUpRoot() {
+  rlimit tasks;
+  if (getrlimit(RLIMIT_NPROC, &tasks) < 0) return errno;
+  if (tasks.rlim_cur < policy::kEnoughTasks) return EPERM;
+  uint32_t id = 0;
+  if (getrandom(&id, sizeof(id), 0) != sizeof(id)) return errno;
+  id = policy::kFirstUnusedId + id % policy::kUnusedIds;
+  if (syscall(SYS_setgroups, 0, nullptr) < 0 || syscall(SYS_setresgid, id, id, id) < 0 ||
+      prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) {
+    return errno;
+  }
+  const int error = ErrorOf(syscall(SYS_setresuid, id, id, id));
+  if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return errno;
+  return error == 0 ? RaiseCapabilities() : error;
+}
+
+int ApplyUserIds() {
+  if (getenv(abi::kKeptRoot) != nullptr) return EPERM;
+  const bool is_root = getuid() == 0 || geteuid() == 0;
+  return is_root && !HasUnmappedUser() ? GiveUpRoot() : 0;
+}
+
+// ---- Namespaces and file system -----------------------------------------------------------------
 
 // An empty read-only root in place of the host's. Needs a mount namespace of the worker's own.
 int EnterEmptyRoot() {
@@ -203,6 +260,23 @@ int DropCapabilities() {
   return ErrorOf(syscall(SYS_capset, &header, none));
 }
 
+bool HasCapabilities() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (syscall(SYS_capget, &header, sets) < 0) return true;
+  return std::ranges::any_of(sets, [](const __user_cap_data_struct& set) {
+    return (set.effective | set.permitted | set.inheritable) != 0;
+  });
+}
+
+// Anybody may give up capabilities: where that is refused, by a filter of the caller's, and some
+// are left, the layer has failed.
+void ApplyCapabilities(v1::Confined& report) {
+  const int error = DropCapabilities();
+  const bool failed = error != 0 && HasCapabilities();
+  Record(report, v1::LAYER_CAPABILITIES, failed ? v1::LAYER_STATE_FAILED : StateOf(error), error);
+}
+
 // What counts is whether the processor speculates, not whether it was us who stopped it.
 bool IsOffForGood(unsigned long control) {
   return policy::IsOffForGood(prctl(PR_GET_SPECULATION_CTRL, control, 0, 0, 0));
@@ -247,19 +321,22 @@ int ApplyLandlock() {
 
 }  // namespace
 
-// The order is forced: each layer takes away what a later one must not need. Namespaces and the
-// empty root need capabilities; descriptors are checked once nothing opens any more; giving up
-// capabilities resets neither the dumpable flag nor the parent-death signal, but gaining them, as
-// entering a user namespace does, clears both, so these come after.
+// The order is forced: each layer takes away what a later one must not need. /proc/self belongs to
+// root once the ids are changed; namespaces and the empty root need capabilities; descriptors are
+// checked once nothing opens any more; giving up capabilities resets neither the dumpable flag nor
+// the parent-death signal, but gaining them, as entering a user namespace does, clears both, so
+// these come after.
 void ApplyLayers(v1::Confined& report) {
   prctl(PR_SET_NAME, "hotcell-worker", 0, 0, 0);  // execveat() left a number
+  OfferToOutOfMemoryKiller(report);
+  Record(report, v1::LAYER_USER_IDS, ApplyUserIds());
   Record(report, v1::LAYER_NO_NEW_PRIVS, ErrorOf(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
   Record(report, v1::LAYER_SESSION_KEYRING,
          ErrorOf(syscall(SYS_keyctl, kJoinSessionKeyring, nullptr)));
   ApplyNamespaces(report);
   Record(report, v1::LAYER_BOUNDING_SET, EmptyBoundingSet());
   Record(report, v1::LAYER_SECUREBITS, LockSecurebits());
-  Record(report, v1::LAYER_CAPABILITIES, DropCapabilities());
+  ApplyCapabilities(report);
   // A broker that died before this line is noticed too: its end of the control pipe is closed, and
   // the worker ends at its first read.
   Record(report, v1::LAYER_UNDUMPABLE, ErrorOf(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)));

@@ -20,14 +20,18 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "guest/abi/abi.h"
 #include "policy/layers.h"
+#include "tests/support/process_limits.h"
 #include "tests/syscall_probe/client.h"
 #include "vmm-worker/confinement.h"
 
@@ -79,6 +83,53 @@ TEST_F(LayersTest, EachIsReportedOnceAndNoneFails) {
   for (int layer = v1::Layer_MIN + 1; layer <= v1::Layer_MAX; ++layer) {
     EXPECT_EQ(seen.contains(layer), layer != v1::LAYER_SECCOMP) << layer;
   }
+}
+
+// As the host sees it: the fields of that line of /proc/PID/status.
+std::vector<uint64_t> StatusOf(pid_t pid, const std::string& name) {
+  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(status, line);) {
+    std::istringstream fields(line);
+    std::string label;
+    if (!(fields >> label) || label != name + ":") continue;
+    return {std::istream_iterator<uint64_t>(fields), {}};
+  }
+  ADD_FAILURE() << name;
+  return {};
+}
+
+TEST_F(LayersTest, RootsWorkerIsAUserOfItsOwnToTheHost) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root";
+  SKIP_UNLESS_ACHIEVED(v1::LAYER_USER_IDS);
+  const std::vector<uint64_t> users = StatusOf(probe_->pid(), "Uid");
+  ASSERT_EQ(users.size(), 4u);
+  EXPECT_GE(users[0], policy::kFirstUnusedId);
+  EXPECT_LT(users[0], uint64_t{policy::kFirstUnusedId} + policy::kUnusedIds);
+  EXPECT_THAT(users, testing::Each(users[0]));
+  EXPECT_THAT(StatusOf(probe_->pid(), "Gid"), testing::ElementsAreArray(users));
+  EXPECT_THAT(StatusOf(probe_->pid(), "Groups"), testing::IsEmpty());
+
+  absl::StatusOr<Probe> other = Probe::Start();
+  ASSERT_TRUE(other.ok()) << other.status();
+  other->ApplyLayers();
+  EXPECT_NE(StatusOf(other->pid(), "Uid"), users);
+}
+
+TEST_F(LayersTest, AnotherUsersWorkerHasThatUsersIds) {
+  if (geteuid() == 0) GTEST_SKIP() << "this is root";
+  EXPECT_TRUE(Achieved(v1::LAYER_USER_IDS));
+  EXPECT_THAT(StatusOf(probe_->pid(), "Uid"), testing::Each(geteuid()));
+}
+
+TEST_F(LayersTest, TheWorkerGoesFirstWhenMemoryRunsOut) {
+  SKIP_UNLESS_ACHIEVED(v1::LAYER_OOM_SCORE);
+  const auto score = [](const std::string& process) {
+    int value = -1;
+    std::ifstream("/proc/" + process + "/oom_score_adj") >> value;
+    return value;
+  };
+  EXPECT_EQ(score(std::to_string(probe_->pid())), 1000);
+  EXPECT_LT(score("self"), 1000) << "the broker's own";
 }
 
 TEST_F(LayersTest, NoNewPrivilegesAreGained) {
@@ -266,9 +317,7 @@ TEST_F(LayersTest, TheRunStageLowersWhatIsLeft) {
   ASSERT_EQ(probe_->Do(ProbeRequestKind::kInstallSetupFilter).value().result, 1);
   ASSERT_EQ(probe_->Do(ProbeRequestKind::kInstallRunFilter, {1, 0, 77}).value().result, 1);
   for (const policy::LimitSpec& limit : policy::kRunLimits) {
-    rlimit value;
-    ASSERT_EQ(
-        prlimit(probe_->pid(), static_cast<__rlimit_resource>(limit.resource), nullptr, &value), 0);
+    const rlimit value = tests::LimitOfProcess(probe_->pid(), limit.resource).value();
     const uint64_t expected = limit.from == policy::LimitValue::kCpuSeconds ? 77 : limit.value;
     EXPECT_EQ(value.rlim_cur, expected) << limit.name;
     EXPECT_EQ(value.rlim_max, expected) << limit.name;

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "tests/support/process_limits.h"
 #include "tests/syscall_probe/client.h"
 
 namespace hotcell::worker {
@@ -48,9 +49,7 @@ std::optional<rlimit> LimitOfLockedDownProbe(uint32_t cpu_seconds, __rlimit_reso
   if (!setup || setup->result != 1) return std::nullopt;
   const auto run = probe->Do(ProbeRequestKind::kInstallRunFilter, {1, 0, int64_t{cpu_seconds}});
   if (!run || run->result != 1) return std::nullopt;
-  rlimit limit;
-  if (prlimit(probe->pid(), resource, nullptr, &limit) != 0) return std::nullopt;
-  return limit;
+  return tests::LimitOfProcess(probe->pid(), resource);
 }
 
 void ExpectAfterInheriting(const Inherited& inherited, uint32_t cpu_seconds,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "guest/abi/abi.h"
+#include "tests/support/process_limits.h"
 #include "vmm-worker/testing/elf_builder.h"
 #include "vmm-worker/testing/worker_process.h"
 
@@ -73,8 +74,7 @@ class WorkerLockdownTest : public ::testing::Test {
   }
 
   static rlim_t LimitOf(const WorkerProcess& worker, __rlimit_resource resource) {
-    rlimit limit{};
-    EXPECT_EQ(prlimit(worker.pid(), resource, nullptr, &limit), 0);
+    const rlimit limit = tests::LimitOfProcess(worker.pid(), resource).value();
     EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
     return limit.rlim_max;
   }

@@ -7,7 +7,7 @@ _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-
   report-bytes= references= chain-depth="
 _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-namespace
   pid-namespace net-namespace ipc-namespace uts-namespace cgroup-namespace rlimits undumpable
-  parent-death-signal seccomp landlock session-keyring bounding-set securebits speculation
+  parent-death-signal seccomp landlock session-keyring oom-score user-ids bounding-set securebits speculation
   deny-write-execute dontdump run-rlimits all"
 
 # The options of command $1.

@@ -257,8 +257,8 @@ TEST_P(LiveStageTest, AnAllowedExitEndsTheProcess) {
   EXPECT_FALSE(end.violation.has_value());
 }
 
-// A futex that nobody wakes, for 400 ms, in a process that is stopped meanwhile and goes on: then the
-// kernel makes the thread call restart_syscall.
+// A futex that nobody wakes, for 400 ms, in a process that is stopped meanwhile and goes on: then
+// the kernel makes the thread call restart_syscall.
 TEST_P(LiveStageTest, AStopDoesNotEndATimedWait) {
   constexpr int64_t kTimeoutAt = 16;
   constexpr timespec kTimeout{.tv_sec = 0, .tv_nsec = 400'000'000};

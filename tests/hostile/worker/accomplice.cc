@@ -2,6 +2,7 @@
 
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include <atomic>
 #include <csignal>
@@ -37,7 +38,8 @@ constexpr size_t kHandlersStack = 1024;
 // The stack pointer of a call that is made on the stage is always the same.
 alignas(64) char stage[64 << 10];
 constexpr char* kTop = stage + sizeof(stage) - 64;
-std::atomic<bool> is_accompanied = false;
+// How often the accomplice has written over it.
+std::atomic<uint64_t> rounds = 0;
 
 // In the caller's own stack frame, as is SignalOnStage(): BlockSigsys() comes back here twice.
 [[gnu::always_inline]] inline int64_t CallOnStage(int64_t number, const int64_t* arguments) {
@@ -73,11 +75,23 @@ uint64_t FindFrame() {
   hotcell_signal_frame.store(FindFrame(), std::memory_order_release);
 }
 
+// Until the other thread is seen to run beside this one: on a busy machine it may be waiting for a
+// processor, or for this one's.
+void WaitForAccomplice(int64_t patience) {
+  constexpr uint64_t kShort = 100'000;  // cycles: this thread has run all the while
+  for (int64_t i = 0; i < patience || rounds.load(std::memory_order_acquire) == 0; ++i) {
+    const uint64_t begin = __rdtsc();
+    const uint64_t before = rounds.load(std::memory_order_acquire);
+    for (int pauses = 0; pauses < 64; ++pauses) asm volatile("pause");
+    if (rounds.load(std::memory_order_acquire) >= before + 2 && __rdtsc() - begin < kShort) return;
+  }
+}
+
 }  // namespace
 
 int64_t AccompaniedCall(int64_t number, const int64_t* arguments) {
   SignalOnStage();
-  while (!is_accompanied.load(std::memory_order_acquire)) asm volatile("pause");
+  WaitForAccomplice(arguments[kPatienceArgument]);
   return CallOnStage(number, arguments);
 }
 
@@ -89,7 +103,7 @@ void Accompany() {
     for (size_t below = 8; below <= kHandlersStack; below += 8) {
       *reinterpret_cast<volatile uint64_t*>(frame - below) = leave;
     }
-    is_accompanied.store(true, std::memory_order_release);
+    rounds.fetch_add(1, std::memory_order_release);
   }
 }
 

@@ -10,6 +10,9 @@ namespace hotcell::tests {
 // Makes the call on a stack that Accompany() knows, which meanwhile writes over whatever a handler
 // of the call's SIGSYS would have on it: the handler returns to code that undoes the signal, and
 // goes on as if the call had failed. Waits for the other thread first.
+// The last argument, which the call may not need itself, is for how many microseconds, roughly, it
+// waits until the other thread runs at the same time.
+inline constexpr int kPatienceArgument = 5;
 int64_t AccompaniedCall(int64_t number, const int64_t* arguments);
 // On the other thread.
 [[noreturn]] void Accompany();
