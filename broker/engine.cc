@@ -177,9 +177,15 @@ uint64_t AllocatedBytes(int fd) {
   return static_cast<uint64_t>(status.st_blocks) * kStatBlock;
 }
 
+// Of the guest's report, which can at least be why there is none.
+uint64_t ReportArea(const Limits& limits) {
+  constexpr uint64_t kErrorSize = 4096;
+  return std::max(limits.report_bytes, kErrorSize);
+}
+
 WorkerShape InfoShape(const Limits& limits) {
   return {.guest_memory = limits.guest_memory,
-          .report_bytes = limits.report_bytes,
+          .report_bytes = ReportArea(limits),
           .lanes = 1,
           .forward_doorbells = true,
           .warm_size = kInfoBuffers,
@@ -188,7 +194,7 @@ WorkerShape InfoShape(const Limits& limits) {
 
 WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
   return {.guest_memory = limits.guest_memory,
-          .report_bytes = limits.report_bytes,
+          .report_bytes = ReportArea(limits),
           .lanes = lanes == 0 ? DefaultLanes(limits) : lanes,
           .forward_doorbells = false,
           .cpu_seconds = broker::CpuSeconds(limits.cpu_time)};
@@ -416,7 +422,8 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
   absl::Status end =
       broker::GuestEndStatus(worker_report.finished, arena.CopyPanicText(), spec.symbols);
   if (!end.ok()) return end;
-  absl::StatusOr<v1::Report> decoded = broker::DecodeReport(arena.CopyReport());
+  absl::StatusOr<v1::Report> decoded =
+      broker::DecodeReport(arena.CopyReport(), options.limits.report_bytes);
   if (!decoded.ok()) return decoded.status();
   report = *std::move(decoded);
   if (report.has_error()) return broker::ReportedError(report.error(), files.error());
@@ -541,13 +548,14 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
         FailureKind::kGuestContract);
   }
   reply.info = std::move(*report.mutable_info());
-  for (const v1::ImageInfo& image : report.backing_chain()) {
+  for (v1::ImageInfo& image : *report.mutable_backing_chain()) {
     const broker::JobFile* const file = files.Find(image.slot());
     if (file == nullptr) {
       return WithFailureKind(absl::InternalError("the guest describes a file it does not have"),
                              FailureKind::kGuestContract);
     }
-    reply.backing_chain.push_back({.info = image, .allocated_size = AllocatedBytes(file->fd)});
+    reply.backing_chain.push_back(
+        {.info = std::move(image), .allocated_size = AllocatedBytes(file->fd)});
   }
   reply.warnings = broker::ReportedWarnings(report);
   return reply;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/arena.h"
+#include "broker/report_budget.h"
 #include "hotcell/failure.h"
 #include "hotcell/text.h"
 
@@ -106,6 +107,11 @@ void MakeTextsPrintable(v1::Inspection& inspection) {
   if (inspection.has_check()) Clean(inspection.mutable_check()->mutable_format());
 }
 
+absl::Status NotWellFormed() {
+  return WithFailureKind(absl::InternalError("the guest left no well-formed report"),
+                         FailureKind::kGuestContract);
+}
+
 // A `string` is UTF-8, which protobuf has checked, and may hold control characters.
 void MakeTextsPrintable(v1::Report& report) {
   if (report.has_convert()) Clean(report.mutable_convert()->mutable_source_format());
@@ -132,7 +138,10 @@ absl::StatusOr<std::string> EncodeJob(const v1::Job& job) {
   return bytes;
 }
 
-absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes) {
+absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes, uint64_t report_bytes) {
+  if (absl::Status parts = CheckReportParts(bytes, report_bytes); !parts.ok()) {
+    return absl::IsResourceExhausted(parts) ? parts : NotWellFormed();
+  }
   google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
                                                static_cast<int>(bytes.size()));
   input.SetRecursionLimit(kMaxNesting);
@@ -140,8 +149,15 @@ absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes) {
   // A string that is not UTF-8 makes protobuf write a line to standard error by itself.
   const google::protobuf::LogSilencer silencer;
   if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) {
-    return WithFailureKind(absl::InternalError("the guest left no well-formed report"),
-                           FailureKind::kGuestContract);
+    return NotWellFormed();
+  }
+  // There is room for an error however small the limit.
+  if (bytes.size() > report_bytes && !report.has_error()) {
+    return WithFailureKind(
+        absl::ResourceExhaustedError(absl::StrCat("the report on this image has ", bytes.size(),
+                                                  " bytes, more than the limit `report-bytes` of ",
+                                                  report_bytes, " (--limit report-bytes=SIZE)")),
+        FailureKind::kLimit);
   }
   MakeTextsPrintable(report);
   return report;

@@ -13,6 +13,8 @@ namespace {
 
 using testing::HasSubstr;
 
+constexpr uint64_t kReportBytes = 1 << 20;
+
 v1::Error Error(v1::ErrorCode code, const std::string& message) {
   v1::Error error;
   error.set_code(code);
@@ -31,7 +33,7 @@ TEST(EncodeJobTest, RefusesWhatTheJobAreaCannotHold) {
 TEST(DecodeReportTest, ReadsAReport) {
   v1::Report report;
   report.mutable_info()->set_virtual_size(5);
-  const auto decoded = DecodeReport(report.SerializeAsString());
+  const auto decoded = DecodeReport(report.SerializeAsString(), kReportBytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->info().virtual_size(), 5u);
 }
@@ -40,7 +42,7 @@ TEST(DecodeReportTest, MakesTextsPrintable) {
   v1::Report report;
   report.mutable_info()->set_backing_format("\xff\x1b[2J");
   report.mutable_info()->set_backing_file("\xff");
-  const auto decoded = DecodeReport(report.SerializePartialAsString());
+  const auto decoded = DecodeReport(report.SerializePartialAsString(), kReportBytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->info().backing_format(), "\\xff\\x1b[2J");
   EXPECT_EQ(decoded->info().backing_file(), "\xff");
@@ -48,14 +50,15 @@ TEST(DecodeReportTest, MakesTextsPrintable) {
 
 TEST(DecodeReportTest, RefusesAStringThatIsNotUtf8AndPrintsNothing) {
   testing::internal::CaptureStderr();
-  const auto decoded = DecodeReport("\x1a\x03\x0a\x01\xff");
+  const auto decoded = DecodeReport("\x1a\x03\x0a\x01\xff", kReportBytes);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_FALSE(decoded.ok());
 }
 
 TEST(DecodeReportTest, RefusesGarbage) {
-  EXPECT_FALSE(DecodeReport("\xff\xff\xff").ok());
-  EXPECT_FALSE(DecodeReport(std::string("\x0a\x7f", 2)).ok());  // longer than what is there
+  EXPECT_FALSE(DecodeReport("\xff\xff\xff", kReportBytes).ok());
+  EXPECT_FALSE(
+      DecodeReport(std::string("\x0a\x7f", 2), kReportBytes).ok());  // longer than what is there
 }
 
 TEST(DecodeReportTest, RefusesDeepNesting) {
@@ -63,7 +66,7 @@ TEST(DecodeReportTest, RefusesDeepNesting) {
   // Unknown field 100 as a group within itself.
   for (int i = 0; i < 50; ++i) nested += "\xa3\x06";
   for (int i = 0; i < 50; ++i) nested += "\xa4\x06";
-  EXPECT_FALSE(DecodeReport(nested).ok());
+  EXPECT_FALSE(DecodeReport(nested, kReportBytes).ok());
 }
 
 TEST(DecodeReportTest, RandomBytesNeverDoHarm) {
@@ -71,7 +74,7 @@ TEST(DecodeReportTest, RandomBytesNeverDoHarm) {
   for (int round = 0; round < 2000; ++round) {
     std::string bytes(random() % 200, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
-    DecodeReport(bytes).IgnoreError();
+    DecodeReport(bytes, kReportBytes).IgnoreError();
   }
 }
 

@@ -275,7 +275,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Proceed(const abi::Submission& r
   }
   // What is decoded is a copy.
   const std::string bytes(reinterpret_cast<const char*>(buffer.data()), buffer.size());
-  absl::StatusOr<v1::Report> report = DecodeReport(bytes);
+  absl::StatusOr<v1::Report> report = DecodeReport(bytes, arena_.header().report_capacity);
   if (!report.ok()) return report.status();
   const std::optional<absl::Status> verdict = files_.JudgeWrites(*report);
   if (!verdict) return absl::InternalError(kNobodyWaits);

@@ -406,8 +406,9 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
   if (const auto size = Encode(report, area)) return *size;
 
   ReportMessage too_long;
-  too_long.SetError(LimitExceeded(
-      StrCat("the report on this image is longer than the limit of ", area.size(), " bytes")));
+  too_long.SetError(
+      LimitExceeded("the report on this image is longer than the limit `report-bytes` allows "
+                    "(--limit report-bytes=SIZE)"));
   return Encode(too_long, area).value_or(0);
 }
 

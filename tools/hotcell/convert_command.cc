@@ -91,7 +91,10 @@ InspectFirst JudgeBefore(const ConvertOptions& options, InspectReport& verdict) 
 // Of an image that is not converted. The document is that of `inspect`.
 int PrintRefusal(const absl::Status& status, const InspectReport& verdict, OutputFormat format) {
   const int exit_status = ReportError(kName, status, OutputFormat::kHuman);
-  if (format == OutputFormat::kJson) Print(InspectJson(verdict) + "\n");
+  if (format == OutputFormat::kJson) {
+    InspectJson(verdict).Write(Print);
+    Print("\n");
+  }
   return exit_status;
 }
 

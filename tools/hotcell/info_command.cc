@@ -124,7 +124,8 @@ absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
 
 void PrintReports(const std::vector<InfoReport>& reports, const InfoOptions& options) {
   if (options.common.format == OutputFormat::kJson) {
-    Print(options.backing_chain ? InfoChainJson(reports) : InfoJson(reports.front()));
+    const Json json = options.backing_chain ? InfoChainJson(reports) : InfoJson(reports.front());
+    json.Write(Print);
     Print("\n");
     return;
   }

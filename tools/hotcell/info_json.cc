@@ -13,35 +13,35 @@ namespace {
 
 constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
-Json SnapshotsJson(const v1::ImageInfo& image) {
-  Json snapshots = Json::Array();
-  for (const v1::Snapshot& snapshot : image.snapshots()) {
-    Json json = Json::Object();
-    if (snapshot.has_icount()) json.SetNumber("icount", snapshot.icount());
-    json.SetNumber("vm-clock-nsec", snapshot.vm_clock_nsec() % kNanosecondsPerSecond)
-        .SetString("name", snapshot.name())
-        .SetNumber("date-sec", snapshot.date_sec())
-        .SetNumber("date-nsec", snapshot.date_nsec())
-        .SetNumber("vm-clock-sec", snapshot.vm_clock_nsec() / kNanosecondsPerSecond)
-        .SetString("id", snapshot.id())
-        .SetNumber("vm-state-size", snapshot.vm_state_size());
-    snapshots.Append(std::move(json));
-  }
-  return snapshots;
+Json SnapshotJson(const v1::Snapshot& snapshot) {
+  Json json = Json::Object();
+  if (snapshot.has_icount()) json.SetNumber("icount", snapshot.icount());
+  json.SetNumber("vm-clock-nsec", snapshot.vm_clock_nsec() % kNanosecondsPerSecond)
+      .SetString("name", snapshot.name())
+      .SetNumber("date-sec", snapshot.date_sec())
+      .SetNumber("date-nsec", snapshot.date_nsec())
+      .SetNumber("vm-clock-sec", snapshot.vm_clock_nsec() / kNanosecondsPerSecond)
+      .SetString("id", snapshot.id())
+      .SetNumber("vm-state-size", snapshot.vm_state_size());
+  return json;
 }
 
-Json BitmapsJson(const v1::Qcow2Info& qcow2) {
-  Json bitmaps = Json::Array();
-  for (const v1::Bitmap& bitmap : qcow2.bitmaps()) {
-    Json flags = Json::Array();
-    for (const std::string& flag : bitmap.flags()) flags.AppendString(flag);
-    Json json = Json::Object();
-    json.Set("flags", std::move(flags))
-        .SetString("name", bitmap.name())
-        .SetNumber("granularity", bitmap.granularity());
-    bitmaps.Append(std::move(json));
-  }
-  return bitmaps;
+Json BitmapJson(const v1::Bitmap& bitmap) {
+  Json flags = Json::Array();
+  for (const std::string& flag : bitmap.flags()) flags.AppendString(flag);
+  Json json = Json::Object();
+  json.Set("flags", std::move(flags))
+      .SetString("name", bitmap.name())
+      .SetNumber("granularity", bitmap.granularity());
+  return json;
+}
+
+// An array of what `make` makes of each of `items`, which are not copied.
+template <typename Item>
+void SetEach(Json& json, std::string_view key,
+             const google::protobuf::RepeatedPtrField<Item>& items, Json (*make)(const Item&)) {
+  json.SetArray(key, static_cast<size_t>(items.size()),
+                [&items, make](size_t i) { return make(items.Get(static_cast<int>(i))); });
 }
 
 Json Qcow2Json(const v1::Qcow2Info& qcow2) {
@@ -49,7 +49,7 @@ Json Qcow2Json(const v1::Qcow2Info& qcow2) {
   Json data = Json::Object();
   data.SetString("compat", qcow2.compat()).SetString("compression-type", qcow2.compression_type());
   if (version3) data.SetBool("lazy-refcounts", qcow2.lazy_refcounts());
-  if (!qcow2.bitmaps().empty()) data.Set("bitmaps", BitmapsJson(qcow2));
+  if (!qcow2.bitmaps().empty()) SetEach(data, "bitmaps", qcow2.bitmaps(), BitmapJson);
   data.SetNumber("refcount-bits", qcow2.refcount_bits());
   if (qcow2.has_data_file()) {
     data.SetString("data-file", qcow2.data_file()).SetBool("data-file-raw", qcow2.data_file_raw());
@@ -121,7 +121,7 @@ Json ImageJson(const InfoReport& report) {
   if (!image.backing_format().empty()) {
     json.SetString("backing-filename-format", image.backing_format());
   }
-  if (!image.snapshots().empty()) json.Set("snapshots", SnapshotsJson(image));
+  if (!image.snapshots().empty()) SetEach(json, "snapshots", image.snapshots(), SnapshotJson);
   json.SetNumber("virtual-size", image.virtual_size()).SetString("filename", report.filename);
   if (image.cluster_size() != 0) json.SetNumber("cluster-size", image.cluster_size());
   json.SetString("format", image.format()).SetNumber("actual-size", report.actual_size);
@@ -142,12 +142,12 @@ Json ImageJson(const InfoReport& report) {
 
 }  // namespace
 
-std::string InfoJson(const InfoReport& report) { return ImageJson(report).Dump(); }
+Json InfoJson(const InfoReport& report) { return ImageJson(report); }
 
-std::string InfoChainJson(std::span<const InfoReport> reports) {
+Json InfoChainJson(std::span<const InfoReport> reports) {
   Json array = Json::Array();
   for (const InfoReport& report : reports) array.Append(ImageJson(report));
-  return array.Dump();
+  return array;
 }
 
 }  // namespace hotcell::cli

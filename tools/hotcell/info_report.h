@@ -10,6 +10,7 @@
 
 #include "protos/control.pb.h"
 #include "protos/report.pb.h"
+#include "tools/hotcell/json.h"
 
 namespace hotcell::cli {
 
@@ -44,10 +45,10 @@ std::string FormatClock(uint64_t nanoseconds);
 // Lines, each ended; names are escaped.
 std::string InfoText(const InfoReport& report);
 // qemu-img's keys in its order, then "hotcell": {"encrypted", "references", "warnings",
-// "confinement"}. No newline at the end.
-std::string InfoJson(const InfoReport& report);
+// "confinement"}. It refers to the report, since the lists there may be long.
+Json InfoJson(const InfoReport& report);
 // An array of such objects (--backing-chain).
-std::string InfoChainJson(std::span<const InfoReport> reports);
+Json InfoChainJson(std::span<const InfoReport> reports);
 
 }  // namespace hotcell::cli
 

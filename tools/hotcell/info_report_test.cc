@@ -169,7 +169,8 @@ TEST(InfoTextTest, PrintsARawFile) {
 }
 
 TEST(InfoJsonTest, HasTheExtentsOfAVmdk) {
-  const std::string json = InfoJson(VmdkReport(true));
+  const InfoReport vmdk = VmdkReport(true);
+  const std::string json = InfoJson(vmdk).Dump();
   EXPECT_NE(json.find(R"("format-specific": {
         "type": "vmdk",
         "data": {
@@ -202,7 +203,7 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
   AddReference(report, v1::REFERENCE_ROLE_BACKING_FILE, "base.qcow2", "qcow2");
   AddReference(report, v1::REFERENCE_ROLE_DATA_FILE, "d\xff.raw", "");
   report.warnings = {"odd"};
-  EXPECT_EQ(InfoJson(report), R"({
+  EXPECT_EQ(InfoJson(report).Dump(), R"({
     "backing-filename-format": "qcow2",
     "virtual-size": 67108864,
     "filename": "sub/top.qcow2",
@@ -258,7 +259,7 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
 TEST(InfoJsonTest, LeavesOutWhatVersion2DoesNotHave) {
   InfoReport report = Qcow2Report();
   report.image.mutable_qcow2()->set_compat("0.10");
-  const std::string json = InfoJson(report);
+  const std::string json = InfoJson(report).Dump();
   for (const char* key : {"lazy-refcounts", "corrupt", "extended-l2", "backing-filename"}) {
     EXPECT_EQ(json.find(key), std::string::npos) << key;
   }

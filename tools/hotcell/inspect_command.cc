@@ -99,7 +99,8 @@ int Inspect(const InspectOptions& options) {
   InspectReport report = {.filename = path, .reply = *std::move(reply)};
   report.verdict = Judge(report.reply, options.verdict.policy, options.common.limits);
   if (format == OutputFormat::kJson) {
-    Print(InspectJson(report) + "\n");
+    InspectJson(report).Write(Print);
+    Print("\n");
   } else if (!options.quiet) {
     Print(InspectText(report));
   }

@@ -1,7 +1,9 @@
 #ifndef HOTCELL_TOOLS_HOTCELL_JSON_H_
 #define HOTCELL_TOOLS_HOTCELL_JSON_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,15 +31,20 @@ class Json {
   Json& SetReal(std::string_view key, double value);
   Json& SetBool(std::string_view key, bool value);
   Json& Set(std::string_view key, Json value);
+  // An array whose elements are made one after the other while it is printed, so that no more than
+  // one takes memory. What `make` refers to lives as long as this object.
+  Json& SetArray(std::string_view key, size_t count, std::function<Json(size_t index)> make);
 
   // Of an array.
   Json& AppendString(std::string_view value);
   Json& Append(Json value);
 
-  // Four spaces a level, ASCII only, no newline at the end.
+  // Four spaces a level, ASCII only, no newline at the end; the text in pieces, or whole.
+  void Write(const std::function<void(std::string_view text)>& out) const;
   std::string Dump() const;
 
  private:
+  class Writer;
   struct Value;
   explicit Json(std::unique_ptr<Value> value);
   std::unique_ptr<Value> value_;

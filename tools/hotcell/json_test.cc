@@ -23,5 +23,29 @@ TEST(JsonTest, PrintsAsciiWhateverTheBytes) {
   EXPECT_EQ(json.Dump(), "{\n    \"name\": \"a\\ufffd\\u001b\\\"\\u00e9\"\n}");
 }
 
+TEST(JsonTest, MakesAnArrayWhileItPrints) {
+  size_t made = 0;
+  const auto object_with = [&](std::string_view key, size_t count) {
+    Json json = Json::Object();
+    json.SetArray(key, count, [&made](size_t i) {
+      ++made;
+      Json element = Json::Object();
+      element.SetNumber("n", i);
+      return element;
+    });
+    return json;
+  };
+  Json outer = object_with("a", 2);
+  outer.Set("b", object_with("c", 1)).Set("d", object_with("e", 0));
+  EXPECT_EQ(made, 0u);
+  const std::string text = outer.Dump();
+  EXPECT_EQ(made, 3u);
+  EXPECT_EQ(text,
+            "{\n    \"a\": [\n        {\n            \"n\": 0\n        },\n        {\n"
+            "            \"n\": 1\n        }\n    ],\n    \"b\": {\n        \"c\": [\n"
+            "            {\n                \"n\": 0\n            }\n        ]\n    },\n"
+            "    \"d\": {\n        \"e\": []\n    }\n}");
+}
+
 }  // namespace
 }  // namespace hotcell::cli

@@ -100,10 +100,10 @@ Json InspectValue(const InspectReport& report) {
   return json;
 }
 
-std::string InspectJson(const InspectReport& report) {
+Json InspectJson(const InspectReport& report) {
   Json document = Json::Object();
   document.Set("inspect", InspectValue(report));
-  return document.Dump();
+  return document;
 }
 
 std::string InspectText(const InspectReport& report) {

@@ -18,8 +18,8 @@ struct InspectReport {
 
 // Lines, each ended.
 std::string InspectText(const InspectReport& report);
-// As docs/schema/inspect.json describes; no newline at the end.
-std::string InspectJson(const InspectReport& report);
+// As docs/schema/inspect.json describes.
+Json InspectJson(const InspectReport& report);
 
 // What that document has under "inspect".
 Json InspectValue(const InspectReport& report);

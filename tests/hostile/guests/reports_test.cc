@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "hotcell/failure.h"
 #include "protos/report.pb.h"
 #include "tests/hostile/guests/fixture.h"
 
@@ -149,11 +150,30 @@ TEST_F(HostileReports, AreShownCut) {
   EXPECT_LT(status.message().size(), 20'000u);
   EXPECT_THAT(std::string(status.message()), HasSubstr("... (100000 bytes)"));
   v1::Report report = Success();
-  for (int i = 0; i < 10'000; ++i) report.add_warnings("w");
+  for (int i = 0; i < 5'000; ++i) report.add_warnings("w");
   const auto reply = Convert(Leaves(report));
   ASSERT_TRUE(reply.ok()) << reply.status();
   ASSERT_THAT(reply->warnings, SizeIs(101));
-  EXPECT_EQ(reply->warnings.back(), "and 9900 more");
+  EXPECT_EQ(reply->warnings.back(), "and 4900 more");
+}
+
+TEST_F(HostileReports, OfTooManyPartsAreNotDecoded) {
+  v1::Report report = Success();
+  for (int i = 0; i < 10'000; ++i) report.add_warnings("w");
+  ExpectConvertEnds(Leaves(report), {absl::StatusCode::kResourceExhausted,
+                                     "more parts than the limit `report-bytes` of 1048576 bytes"});
+}
+
+TEST_F(HostileReports, AreNoLongerThanTheirLimitHoweverSmall) {
+  options_.limits.report_bytes = 10;
+  EXPECT_TRUE(Convert(Leaves(Success())).ok());
+  v1::Report report;
+  report.mutable_convert()->set_source_format("0123456789");
+  const absl::Status status = Convert(Leaves(report)).status();
+  ExpectEnd(status, {absl::StatusCode::kResourceExhausted, "the limit `report-bytes` of 10"});
+  EXPECT_EQ(FailureKindOf(status), FailureKind::kLimit);
+  ExpectConvertEnds(Leaves(Failure(v1::ERROR_CORRUPT_IMAGE, "what is wrong in words")),
+                    {absl::StatusCode::kDataLoss, "^what is wrong in words$"});
 }
 
 TEST_F(HostileReports, OfFilesThatAreNotTheJobsAreErrors) {

@@ -14,12 +14,19 @@ namespace hotcell::hostile {
 // in a serialized Job outside a text.
 inline constexpr char kAttackMark[] = "!>";
 
+// A job of the command's has no place for such a text: where its limit on the disk is this, the
+// attack is asked for at the start of the input.
+inline constexpr uint64_t kScriptedSize = (1ull << 49) + 0x7e57;
+
 // The files of a job of the tests.
 inline constexpr uint32_t kInputSlot = 0;
 inline constexpr uint32_t kOutputSlot = 1;
 
 // At the start of the input: bytes that an attack uses, such as a report or a Script.
 inline constexpr uint64_t kScriptSize = 128 << 10;
+
+// The most that the text there has; numbers end with a space.
+inline constexpr uint64_t kMaxSelector = 128;
 
 // Requests for lane 0's ring.
 struct Script {

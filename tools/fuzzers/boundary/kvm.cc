@@ -185,7 +185,8 @@ class Session {
     CheckEnd(report->finished, /*payload=*/true);
     Check(files.bytes_read() <= 1 << 20, "reads stay within their quota");
     CheckText(files.error());
-    const absl::StatusOr<v1::Report> decoded = broker::DecodeReport(arena.CopyReport());
+    const absl::StatusOr<v1::Report> decoded =
+        broker::DecodeReport(arena.CopyReport(), arena.header().report_capacity);
     if (!decoded.ok()) CheckText(decoded.status());
     CheckText(broker::GuestEndStatus(report->finished, arena.CopyPanicText(), {}));
   }

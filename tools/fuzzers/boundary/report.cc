@@ -72,8 +72,8 @@ void PrintInfo(const v1::Report& report, std::vector<std::string> warnings) {
         {.filename = cli::FullBackingName(kFile, image.backing_file()), .image = image});
   }
   for (const cli::InfoReport& image : chain) CheckLines(cli::InfoText(image), "`info`");
-  CheckJson(cli::InfoJson(chain.front()));
-  CheckJson(cli::InfoChainJson(chain));
+  CheckJson(cli::InfoJson(chain.front()).Dump());
+  CheckJson(cli::InfoChainJson(chain).Dump());
 }
 
 void PrintCheck(const v1::CheckReport& check) {
@@ -125,12 +125,12 @@ void PrintInspect(const v1::Inspection& inspection, std::vector<std::string> war
   const cli::InspectReport report{
       .filename = std::string(kFile), .reply = reply, .verdict = verdict};
   CheckLines(cli::InspectText(report), "`inspect`");
-  CheckJson(cli::InspectJson(report));
+  CheckJson(cli::InspectJson(report).Dump());
 }
 
 void ReadReport(std::string_view bytes) {
   const absl::StatusOr<v1::Report> report =
-      broker::DecodeReport({bytes.data(), std::min(bytes.size(), kMaxReport)});
+      broker::DecodeReport({bytes.data(), std::min(bytes.size(), kMaxReport)}, kMaxReport);
   if (!report.ok()) return CheckStatus(report.status());
   if (report->has_error()) {
     for (const absl::Status& recorded :

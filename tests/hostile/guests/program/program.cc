@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <string>
 
 #include "guest/runtime/ports.h"
+#include "tests/hostile/guests/program/lane.h"
 #include "tests/hostile/guests/script.h"
 
 namespace hotcell::guest {
@@ -53,16 +55,16 @@ uint64_t NextNumber(std::string_view& text) {
   return number;
 }
 
-}  // namespace
-}  // namespace hotcell::hostile
+// Whether the job's limit on the disk is kScriptedSize.
+bool IsScripted(std::string_view job) {
+  std::string varint;
+  uint64_t left = kScriptedSize;
+  for (; left >= 0x80; left >>= 7) varint += static_cast<char>(left | 0x80);
+  varint += static_cast<char>(left);
+  return job.find(varint) != job.npos;
+}
 
-uint32_t hotcell::guest::PayloadMain() {
-  using namespace hotcell::hostile;
-  const std::string_view job = AwaitJob();
-  const size_t mark = job.find(kAttackMark);
-  if (mark == job.npos) return TranscoderMain();
-  // A text of protobuf is preceded by its length.
-  std::string_view text = job.substr(mark, static_cast<uint8_t>(job[mark - 1]));
+uint32_t RunAttack(std::string_view text) {
   text.remove_prefix(std::string_view(kAttackMark).size());
   const std::string_view name = NextWord(text);
   Parameters parameters;
@@ -72,4 +74,20 @@ uint32_t hotcell::guest::PayloadMain() {
   if (attack == nullptr) Tell("no such attack");
   attack->Run(parameters);
   return kExitWentOn;
+}
+
+}  // namespace
+}  // namespace hotcell::hostile
+
+uint32_t hotcell::guest::PayloadMain() {
+  using namespace hotcell::hostile;
+  const std::string_view job = AwaitJob();
+  if (IsScripted(job)) {
+    Lane lane(0);
+    return RunAttack(std::string(reinterpret_cast<const char*>(ReadScript(lane)), kMaxSelector));
+  }
+  const size_t mark = job.find(kAttackMark);
+  if (mark == job.npos) return TranscoderMain();
+  // A text of protobuf is preceded by its length.
+  return RunAttack(job.substr(mark, static_cast<uint8_t>(job[mark - 1])));
 }

@@ -48,6 +48,21 @@ HOSTILE_GUEST(report_of_one_byte) {
   guest::SharedStatus()->report_size = arena.report_capacity;
   guest::ExitVcpu(abi::kExitOk);
 }
+// Behind the selector the input holds two sizes of 32 bits, then the report's beginning and a part
+// of it, which comes `first` times.
+HOSTILE_GUEST(report_of_parts) {
+  Lane lane(0);
+  const std::byte* const script = ReadScript(lane) + kMaxSelector;
+  uint32_t sizes[2];
+  std::memcpy(sizes, script, sizeof(sizes));
+  std::byte* const report = guest::ArenaBytes().data() + guest::Arena()->report_offset;
+  std::memcpy(report, script + sizeof(sizes), sizes[0]);
+  for (uint64_t i = 0; i < p.first; ++i) {
+    std::memcpy(report + sizes[0] + i * sizes[1], script + sizeof(sizes) + sizes[0], sizes[1]);
+  }
+  guest::SharedStatus()->report_size = sizes[0] + p.first * sizes[1];
+  guest::ExitVcpu(abi::kExitOk);
+}
 // Its size changes while lane 0 exits.
 HOSTILE_GUEST(report_of_changing_size) {
   LeaveReport(p.first, p.first);
