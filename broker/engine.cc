@@ -135,9 +135,18 @@ absl::Status NoResult() {
                          FailureKind::kGuestContract);
 }
 
+uint64_t WrittenBytes(const Limits& limits) {
+  constexpr uint64_t kTimes = 4;
+  constexpr uint64_t kMore = 64 << 20;
+  if (limits.bytes_written != 0) return limits.bytes_written;
+  return limits.output_bytes > (UINT64_MAX - kMore) / kTimes ? UINT64_MAX
+                                                             : limits.output_bytes * kTimes + kMore;
+}
+
 broker::FileLimits FileLimitsOf(const Limits& limits) {
   return {.bytes_read = limits.bytes_read,
           .output_bytes = limits.output_bytes,
+          .bytes_written = WrittenBytes(limits),
           .output_rate = limits.output_rate,
           .chain_depth = limits.chain_depth,
           .references = limits.references};
@@ -652,9 +661,9 @@ absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
   const Impl::Call call(*impl_);
   const absl::StatusOr<UniqueFd> records = broker::MakeMapFile();
   if (!records.ok()) return records.status();
-  broker::FileLimits limits = FileLimitsOf(request.options.limits);
+  Limits limits = request.options.limits;
   limits.output_bytes = std::min(limits.output_bytes, broker::kMaxMapBytes);
-  FileTable files(limits);
+  FileTable files(FileLimitsOf(limits));
   absl::StatusOr<v1::Job> job = broker::BuildMapJob(request, records->get(), files);
   if (!job.ok()) return job.status();
   v1::Report report;

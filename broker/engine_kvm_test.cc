@@ -148,7 +148,7 @@ TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsCpuTime) {
   request.options.limits.cpu_time = absl::Milliseconds(300);
   const absl::Status status = engine_->Run(request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("`cpu_time`"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("`cpu-time`"));
 }
 
 TEST_F(EngineKvmTest, AWorkerKilledInMidJobIsAnErrorThatSaysSo) {

@@ -99,6 +99,14 @@ absl::Status RefersToReplaced(const JobFile& file) {
       absl::StrCat(file.name, " is read by the job, and its target is to take the file's place"));
 }
 
+bool Take(uint64_t bytes, uint64_t quota, std::atomic<uint64_t>& all_taken) {
+  uint64_t taken = all_taken.load();
+  do {
+    if (bytes > quota || taken > quota - bytes) return false;
+  } while (!all_taken.compare_exchange_weak(taken, taken + bytes));
+  return true;
+}
+
 std::string ShownName(absl::string_view name) { return Quote({name.data(), name.size()}); }
 
 }  // namespace
@@ -209,7 +217,7 @@ absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view 
   if (file.depth > limits_.chain_depth) {
     return absl::ResourceExhaustedError(absl::StrCat("the chain of images is longer than ",
                                                      limits_.chain_depth, " at ", file.name,
-                                                     "; the limit is `chain_depth`"));
+                                                     "; the limit is `chain-depth`"));
   }
   for (std::optional<uint32_t> slot = referrer; slot.has_value(); slot = files_[*slot]->referrer) {
     if (!IsSameFile(*files_[*slot], file)) continue;
@@ -288,11 +296,11 @@ bool FileTable::TakeOutputQuota(JobFile& file, uint64_t end) {
 }
 
 bool FileTable::TakeReadQuota(uint64_t bytes) {
-  uint64_t taken = quota_taken_.load();
-  do {
-    if (bytes > limits_.bytes_read || taken > limits_.bytes_read - bytes) return false;
-  } while (!quota_taken_.compare_exchange_weak(taken, taken + bytes));
-  return true;
+  return Take(bytes, limits_.bytes_read, quota_taken_);
+}
+
+bool FileTable::TakeWriteQuota(uint64_t bytes) {
+  return Take(bytes, limits_.bytes_written, write_quota_taken_);
 }
 
 void FileTable::RecordError(absl::Status error) {

@@ -70,7 +70,8 @@ struct JobFile {
 struct FileLimits {
   uint64_t bytes_read = 0;    // from all files together
   uint64_t output_bytes = 0;  // size of all written files together
-  uint64_t output_rate = 0;   // bytes a second to all of them; 0: no limit
+  uint64_t bytes_written = UINT64_MAX;  // to all of them together
+  uint64_t output_rate = 0;             // bytes a second to all of them; 0: no limit
   uint32_t chain_depth = 0;
   uint32_t references = 0;
 };
@@ -135,6 +136,8 @@ class FileTable {
   bool TakeReadQuota(uint64_t bytes);
   void ReturnReadQuota(uint64_t bytes) { quota_taken_ -= bytes; }
   uint64_t bytes_read() const { return quota_taken_; }
+  // The same of the quota of what is written; nothing is returned.
+  bool TakeWriteQuota(uint64_t bytes);
 
   // Lets `file` grow to `end` bytes, out of what all written files share. What was taken is not
   // returned: a file that shrinks may grow again.
@@ -165,7 +168,8 @@ class FileTable {
   absl::Status output_error_;
   std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
   std::atomic<uint32_t> count_ = 0;  // published after the file is in place
-  std::atomic<uint64_t> quota_taken_ = 0;
+  std::atomic<uint64_t> quota_taken_ = 0;  // of bytes_read
+  std::atomic<uint64_t> write_quota_taken_ = 0;
 
   std::mutex empty_mutex_;  // guards emptying
 

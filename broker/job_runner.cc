@@ -150,9 +150,10 @@ absl::Status Supervisor::CheckTime() {
   if (!stop_cause_.ok()) return absl::OkStatus();
   if (now >= deadline_) {
     deadline_ = absl::InfiniteDuration();
-    return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
-                                              "the job took longer than its limit `wall_time` of ",
-                                              absl::FormatDuration(limits.wall_time))));
+    return Stop(v1::STOP_REASON_DEADLINE,
+                absl::DeadlineExceededError(
+                    absl::StrCat("the job took longer than its limit `wall-time` of ",
+                                 absl::FormatDuration(limits.wall_time), " (--timeout SECONDS)")));
   }
   if (now >= next_cpu_check_) {
     const absl::Duration left_of_ours = limits.cpu_time - worker_.process()->CpuTime();
@@ -165,7 +166,7 @@ absl::Status Supervisor::CheckTime() {
         return Stop(v1::STOP_REASON_DEADLINE, CpuUsedUp(inherited_cpu_));
       }
       return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
-                                                "the job used more than its limit `cpu_time` of ",
+                                                "the job used more than its limit `cpu-time` of ",
                                                 absl::FormatDuration(limits.cpu_time))));
     }
     // Not before all vCPUs together can have used what is left.

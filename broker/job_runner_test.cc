@@ -152,7 +152,7 @@ TEST_F(JobRunnerTest, TheDeadlineEndsAWorkerInAnyState) {
   for (const FakeBehaviour behaviour :
        {FakeBehaviour::kHangsAtOnce, FakeBehaviour::kHangsRunning, FakeBehaviour::kStopsWhenTold}) {
     EXPECT_THAT(Error(behaviour, absl::StatusCode::kDeadlineExceeded),
-                HasSubstr("`wall_time` of 300ms"));
+                HasSubstr("`wall-time` of 300ms"));
     EXPECT_GE(elapsed_, absl::Milliseconds(300));
     EXPECT_LT(elapsed_, absl::Milliseconds(800));
   }
@@ -167,7 +167,7 @@ TEST_F(JobRunnerTest, AStoppedGuestTellsWhereItWas) {
 TEST_F(JobRunnerTest, CpuTimeIsLimitedToo) {
   options_.limits.cpu_time = absl::Milliseconds(200);
   EXPECT_THAT(Error(FakeBehaviour::kBurnsCpu, absl::StatusCode::kDeadlineExceeded),
-              HasSubstr("`cpu_time` of 200ms"));
+              HasSubstr("`cpu-time` of 200ms"));
   EXPECT_LT(elapsed_, absl::Seconds(4));
 }
 

@@ -61,6 +61,23 @@ bool NeedsWritable(abi::Opcode opcode) {
          opcode == abi::Opcode::kCopy || opcode == abi::Opcode::kCreateExtent;
 }
 
+// What the request takes of the quota of bytes written, bytes.
+uint64_t WriteCost(const abi::Submission& request) {
+  constexpr uint64_t kFlushCost = 256 << 10;
+  switch (static_cast<abi::Opcode>(request.opcode)) {
+    case abi::Opcode::kWrite:
+    case abi::Opcode::kWriteZeroes:
+    case abi::Opcode::kCopy:
+      return request.length;
+    case abi::Opcode::kFlush:
+      return kFlushCost;
+    case abi::Opcode::kSetSize:
+      return abi::kPageSize;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
@@ -102,6 +119,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
           size, request.buffer, lane));
     }
   }
+  if (auto refusal = TakeWriteQuota(*file, request)) return *refusal;
   const bool writes = opcode == abi::Opcode::kWrite || opcode == abi::Opcode::kCopy;
   if (!writes || pace_.limited()) turn.End();
   if (writes) pace_.Wait(request.length, stop_);
@@ -151,7 +169,7 @@ std::optional<abi::Completion> RequestHandler::CheckEnd(JobFile& file,
                                                         uint64_t end) {
   if (!files_.TakeOutputQuota(file, end)) {
     files_.RecordOutputError(absl::ResourceExhaustedError(
-        absl::StrCat(file.name, " would grow to ", end, " bytes; the limit `output_bytes` is ",
+        absl::StrCat(file.name, " would grow to ", end, " bytes; the limit `output-bytes` is ",
                      files_.limits().output_bytes)));
     return Completed(request, abi::IoStatus::kQuota);
   }
@@ -167,7 +185,16 @@ std::optional<abi::Completion> RequestHandler::CheckEnd(JobFile& file,
 std::optional<abi::Completion> RequestHandler::TakeReadQuota(const abi::Submission& request) {
   if (files_.TakeReadQuota(request.length)) return std::nullopt;
   files_.RecordError(absl::ResourceExhaustedError(absl::StrCat(
-      "the job reads more than its limit `bytes_read` of ", files_.limits().bytes_read, " bytes")));
+      "the job reads more than its limit `bytes-read` of ", files_.limits().bytes_read, " bytes")));
+  return Completed(request, abi::IoStatus::kQuota);
+}
+
+std::optional<abi::Completion> RequestHandler::TakeWriteQuota(const JobFile& file,
+                                                              const abi::Submission& request) {
+  if (files_.TakeWriteQuota(WriteCost(request))) return std::nullopt;
+  files_.RecordOutputError(absl::ResourceExhaustedError(
+      absl::StrCat("the job writes more to ", file.name, " than its limit `bytes-written` of ",
+                   files_.limits().bytes_written, " bytes allows")));
   return Completed(request, abi::IoStatus::kQuota);
 }
 

@@ -55,6 +55,9 @@ class RequestHandler {
                                           std::span<const std::byte> buffer);
   // nullopt: the request's length was taken from the read quota.
   std::optional<abi::Completion> TakeReadQuota(const abi::Submission& request);
+  // nullopt: what the request writes was taken from the write quota.
+  std::optional<abi::Completion> TakeWriteQuota(const JobFile& file,
+                                                const abi::Submission& request);
   // nullopt: a file of `end` bytes is within quota and device.
   std::optional<abi::Completion> CheckEnd(JobFile& file, const abi::Submission& request,
                                           uint64_t end);

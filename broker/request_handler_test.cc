@@ -21,8 +21,11 @@ using abi::IoStatus;
 using abi::Opcode;
 using testing::HasSubstr;
 
-constexpr FileLimits kLimits = {
-    .bytes_read = 100, .output_bytes = 1000, .chain_depth = 3, .references = 3};
+constexpr FileLimits kLimits = {.bytes_read = 100,
+                                .output_bytes = 1000,
+                                .bytes_written = 10'000'000,
+                                .chain_depth = 3,
+                                .references = 3};
 
 // Slot 0 is the input "in", slot 1 the output "out", whose requests come from lane 0 of 2.
 class RequestHandlerTest : public testing::Test {
@@ -239,7 +242,7 @@ TEST_F(RequestHandlerTest, BuffersOutsideTheLanesOwnEndTheJob) {
 
 TEST_F(RequestHandlerTest, TheReadQuotaIsKeptAndNamed) {
   EXPECT_EQ(StatusOf(Complete(Opcode::kRead, 0, 0, 101, Buffer())), IoStatus::kQuota);
-  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`bytes_read` of 100"));
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`bytes-read` of 100"));
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(StatusOf(Complete(Opcode::kRead, 0, 0, 10, Buffer())), IoStatus::kOk);
   }
@@ -254,8 +257,23 @@ TEST_F(RequestHandlerTest, TheOutputQuotaIsKeptAndNamed) {
   EXPECT_EQ(StatusOf(Complete(Opcode::kWriteZeroes, 1, 0, 1001)), IoStatus::kQuota);
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 1001, 0)), IoStatus::kQuota);
   EXPECT_EQ(files_.Find(1)->size, 1000u);
-  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output_bytes` is 1000"));
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output-bytes` is 1000"));
   EXPECT_EQ(files_.output_error(), files_.error());
+}
+
+TEST_F(RequestHandlerTest, TheWriteQuotaCountsWhatIsWrittenAgain) {
+  Fill("x");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 1, 0, 1, Buffer())), IoStatus::kOk);
+    EXPECT_EQ(StatusOf(Complete(Opcode::kWriteZeroes, 1, 0, 1000)), IoStatus::kOk);
+  }
+  for (int i = 0; files_.output_error().ok() && i < 1000; ++i) {
+    Complete(Opcode::kFlush, 1, 0, 0);
+  }
+  EXPECT_EQ(StatusOf(Complete(Opcode::kFlush, 1, 0, 0)), IoStatus::kQuota);
+  EXPECT_THAT(std::string(files_.output_error().message()),
+              HasSubstr("its limit `bytes-written` of 10000000 bytes"));
+  EXPECT_EQ(StatusOf(Complete(Opcode::kRead, 0, 0, 1, Buffer())), IoStatus::kOk);
 }
 
 TEST_F(RequestHandlerTest, CopiesFromAnInputUpToItsEnd) {
@@ -283,7 +301,7 @@ TEST_F(RequestHandlerTest, CopiesFromWhatIsNoInputOrToWhatIsNoOutputEndTheJob) {
 
 TEST_F(RequestHandlerTest, CopiesKeepTheQuotas) {
   EXPECT_EQ(StatusOf(Copy(0, 0, 1, 0, 101)), IoStatus::kQuota);
-  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`bytes_read` of 100"));
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`bytes-read` of 100"));
   EXPECT_EQ(StatusOf(Copy(0, 0, 1, 991, 10)), IoStatus::kQuota);
   EXPECT_EQ(StatusOf(Copy(0, 0, 1, 990, 10)), IoStatus::kOk);
   EXPECT_EQ(files_.bytes_read(), 10u);
@@ -377,7 +395,7 @@ TEST_F(RequestHandlerTest, AllOutputsShareTheQuota) {
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 2, 601, 0)), IoStatus::kQuota);
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 2, 600, 0)), IoStatus::kOk);
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 401, 0)), IoStatus::kQuota);
-  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output_bytes` is 1000"));
+  EXPECT_THAT(std::string(files_.error().message()), HasSubstr("`output-bytes` is 1000"));
 }
 
 TEST_F(RequestHandlerTest, AnExtentThatCannotBeMadeIsTold) {

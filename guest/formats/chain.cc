@@ -61,8 +61,8 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
   FileHandle above = source.file;
   while (const std::optional<Reference> backing = chain->images_.back()->backing()) {
     if (chain->images_.size() >= limits.max_depth) {
-      return LimitExceeded(StrCat("the backing chain has more than ", limits.max_depth,
-                                  " images: ", Where(*backing), " is one too many"));
+      return LimitExceeded(StrCat("the backing chain has more than ", limits.max_depth, " images: ",
+                                  Where(*backing), " is one too many (--limit chain-depth=COUNT)"));
     }
     auto file = OpenBackingFile(io, above.slot, *backing);
     if (!file.ok()) return file.status();

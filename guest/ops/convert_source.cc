@@ -14,7 +14,8 @@ uint64_t RoundUp(uint64_t size) { return (size + kSectorSize - 1) / kSectorSize 
 
 Status CheckTotal(uint64_t total, uint64_t limit) {
   if (limit == 0 || total <= limit) return OkStatus();
-  return LimitExceeded(StrCat("the disk has ", total, " bytes; the limit is ", limit));
+  return LimitExceeded(StrCat("the disk has ", total, " bytes, more than the limit of ", limit,
+                              " (--limit virtual-size=SIZE)"));
 }
 
 }  // namespace

@@ -39,8 +39,8 @@ Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Jo
   while (info.backing_chain && image->backing) {
     const Reference backing = *std::move(image->backing);
     if (images.size() >= job.max_chain_depth) {
-      return LimitExceeded(
-          StrCat("the backing chain has more than ", job.max_chain_depth, " images"));
+      return LimitExceeded(StrCat("the backing chain has more than ", job.max_chain_depth,
+                                  " images (--limit chain-depth=COUNT)"));
     }
     const Result<FileHandle> below = OpenBackingFile(io, file.slot, backing);
     if (!below.ok()) return below.status();

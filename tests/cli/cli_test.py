@@ -273,9 +273,9 @@ def _copy_offload(directory):
                                   "out")
     size = os.stat(image).st_size
     check_error(programs.hotcell("convert", "-C", "--limit", "bytes-read=2M", image, "limited"),
-                "bytes_read")
+                "bytes-read")
     check_error(programs.hotcell("convert", "-C", "--limit", "output-bytes=2M", image, "limited"),
-                "output_bytes")
+                "output-bytes")
     harness.check(size > 2 * MIB and not os.path.exists("limited"), "limited was made")
 
 

@@ -207,7 +207,7 @@ def _cpu_time_of_the_worker(_):
         jobs.check_error(limit, result, _USED_UP, status=120)
     result = programs.run(["prlimit", "--cpu=20", "--", programs.HOTCELL, "run", "--mode", "long",
                            "--limit", "cpu-time=0.2", "endless.bin"])
-    jobs.check_error("a lower limit of our own", result, "`cpu_time`", status=124)
+    jobs.check_error("a lower limit of our own", result, "`cpu-time`", status=124)
 
 
 def _worker_of(command):

@@ -50,7 +50,7 @@ TEST_F(DeadlineTest, WallTimeEndsWhateverDoesNotEnd) {
       JobOptions options;
       options.limits.wall_time = absl::Milliseconds(limit);
       const absl::Duration elapsed =
-          Run(siege, options, absl::StatusCode::kDeadlineExceeded, "`wall_time`");
+          Run(siege, options, absl::StatusCode::kDeadlineExceeded, "`wall-time`");
       EXPECT_GE(elapsed, options.limits.wall_time) << siege.name;
       EXPECT_LT(elapsed, options.limits.wall_time + kSlack) << siege.name;
     }
@@ -63,7 +63,7 @@ TEST_F(DeadlineTest, ProcessorTimeEndsWhateverBurnsIt) {
     JobOptions options;
     options.limits.cpu_time = absl::Milliseconds(60);
     options.limits.wall_time = absl::Seconds(60);
-    Run(siege, options, absl::StatusCode::kDeadlineExceeded, "`cpu_time`");
+    Run(siege, options, absl::StatusCode::kDeadlineExceeded, "`cpu-time`");
   }
 }
 

@@ -215,7 +215,7 @@ LoadJob Looping() {
                 request.options.limits.wall_time = absl::Milliseconds(60);
                 return Outcome(engine.Run(request).status());
               },
-          .expected = "DEADLINE_EXCEEDED: the job took longer than its limit `wall_time` of 60ms"};
+          .expected = "DEADLINE_EXCEEDED: the job took longer than its limit `wall-time` of 60ms"};
 }
 
 // Another file in which `bytes` stand at `offset`.

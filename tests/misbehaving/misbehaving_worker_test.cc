@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"RepeatsReady", Misbehaviour::kRepeatsReady, 127, "worker-protocol",
              "Ready in state running"},
         Case{"Stops", Misbehaviour::kStops, 127, "worker-protocol", "without being told"},
-        Case{"Hangs", Misbehaviour::kHangs, 124, "deadline", "`wall_time` of 500ms"},
+        Case{"Hangs", Misbehaviour::kHangs, 124, "deadline", "`wall-time` of 500ms"},
         Case{"Fails", Misbehaviour::kFails, 126, "kvm", "failed to KVM_CREATE_VM"}),
     [](const testing::TestParamInfo<Case>& each) { return each.param.name; });
 

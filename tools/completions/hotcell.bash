@@ -3,8 +3,8 @@
 
 _hotcell_commands="convert create dd info compare check inspect digest map measure run policy doctor help"
 _hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
-_hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-read= virtual-size=
-  report-bytes= references= chain-depth="
+_hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-written= bytes-read=
+  virtual-size= report-bytes= references= chain-depth="
 _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-namespace
   pid-namespace net-namespace ipc-namespace uts-namespace cgroup-namespace rlimits undumpable
   parent-death-signal seccomp landlock session-keyring oom-score user-ids bounding-set securebits speculation

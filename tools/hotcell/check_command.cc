@@ -42,7 +42,7 @@ struct CheckOptions {
   CheckRequest request;  // all but the file descriptor and JobOptions
   bool image_opts = false;
   bool quiet = false;
-  CommonOptions common;
+  CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
 absl::Status ApplyOption(int id, std::string_view value, CheckOptions& options) {

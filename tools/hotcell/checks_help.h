@@ -56,7 +56,7 @@ Nothing is repaired: -r is refused.
 Other:
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --worker FILE, --kvm FILE
-                    as in 'hotcell help convert'
+                    as in 'hotcell help convert'; the time is 3600 seconds unless you say
   -h, --help        this text
 
 Exit status: 0 nothing is wrong, 1 it could not be checked, 2 damaged, 3 space is lost and
@@ -109,7 +109,7 @@ image. Nothing but FILE is opened.
   --output FORMAT   human or json; docs/schema/inspect.json describes the document
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --worker FILE, --kvm FILE
-                    as in 'hotcell help convert'
+                    as in 'hotcell help convert'; the time is 600 seconds unless you say
   -h, --help        this text
 
 Exit status: 0 safe, 1 the file could not be looked at, 2 not safe, 130 and 143 cancelled.

@@ -65,14 +65,14 @@ absl::Status SetCount(std::string_view text, std::string_view what, uint32_t& li
 
 // NAME=VALUE, with the names of struct Limits.
 absl::Status SetLimit(std::string_view text, Limits& limits) {
-  constexpr std::string_view kNames[] = {"memory",       "wall-time",  "cpu-time",
-                                         "output-bytes", "bytes-read", "virtual-size",
-                                         "report-bytes", "references", "chain-depth"};
+  constexpr std::string_view kNames[] = {
+      "memory",     "wall-time",    "cpu-time",     "output-bytes", "bytes-written",
+      "bytes-read", "virtual-size", "report-bytes", "references",   "chain-depth"};
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos) {
     return absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=VALUE"));
   }
-  // Errors name limits as the library's fields are named, with underscores.
+  // The library's fields are named with underscores.
   std::string name(text.substr(0, equals));
   std::replace(name.begin(), name.end(), '_', '-');
   const std::string_view value = text.substr(equals + 1);
@@ -80,6 +80,7 @@ absl::Status SetLimit(std::string_view text, Limits& limits) {
   if (name == "wall-time") return SetTime(value, limits.wall_time);
   if (name == "cpu-time") return SetTime(value, limits.cpu_time);
   if (name == "output-bytes") return SetSize(value, limits.output_bytes);
+  if (name == "bytes-written") return SetSize(value, limits.bytes_written);
   if (name == "bytes-read") return SetSize(value, limits.bytes_read);
   if (name == "virtual-size") return SetSize(value, limits.virtual_size);
   if (name == "report-bytes") return SetSize(value, limits.report_bytes);

@@ -103,15 +103,17 @@ TEST(ConvertOptionsTest, MapsBackingNamesAsErrorsPrintThem) {
 }
 
 TEST(ConvertOptionsTest, TakesLimitsAndLayers) {
-  const Parsed parsed = Parse({"--memory=128M", "--timeout=1.5", "--limit=virtual_size=1T",
-                               "--limit", "chain-depth=3", "--require=user-namespace", "--lanes=2",
-                               "--kvm=/k", "--worker=/w", "--output=json", "--stats", "in", "out"});
+  const Parsed parsed =
+      Parse({"--memory=128M", "--timeout=1.5", "--limit=virtual_size=1T", "--limit",
+             "chain-depth=3", "--limit=bytes-written=3G", "--require=user-namespace", "--lanes=2",
+             "--kvm=/k", "--worker=/w", "--output=json", "--stats", "in", "out"});
   ASSERT_TRUE(parsed.status.ok()) << parsed.status;
   const CommonOptions& common = parsed.options.common;
   EXPECT_EQ(common.limits.guest_memory, 128u << 20);
   EXPECT_EQ(common.limits.wall_time, absl::Milliseconds(1500));
   EXPECT_EQ(common.limits.virtual_size, uint64_t{1} << 40);
   EXPECT_EQ(common.limits.chain_depth, 3u);
+  EXPECT_EQ(common.limits.bytes_written, uint64_t{3} << 30);
   EXPECT_EQ(common.required_layers, std::vector<v1::Layer>{v1::LAYER_USER_NAMESPACE});
   EXPECT_EQ(common.engine.kvm_path, "/k");
   EXPECT_EQ(common.engine.worker_path, "/w");

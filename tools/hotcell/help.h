@@ -52,9 +52,9 @@ Limits and confinement:
   --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU; one for an image
                     of at most 1 MiB that refers to no other)
   --memory SIZE     RAM of the guest (default 64M)
-  --timeout SECONDS end the job after this time
-  --limit NAME=VALUE  memory, wall-time, cpu-time, output-bytes, bytes-read, virtual-size,
-                    report-bytes, references, chain-depth
+  --timeout SECONDS end the job after this time (default: a day)
+  --limit NAME=VALUE  memory, wall-time, cpu-time, output-bytes, bytes-written, bytes-read,
+                    virtual-size, report-bytes, references, chain-depth
   --require LAYER,... refuse to run without these confinement layers, or all of them
                     ('all'); 'hotcell policy' lists them
 
@@ -128,7 +128,7 @@ Tells where the bytes of the disk in the image FILE are, as 'qemu-img map' does.
   --backing NAME=FILE, --follow-references=DIR
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --worker FILE, --kvm FILE
-                    as in 'hotcell help convert'
+                    as in 'hotcell help convert'; the time is 3600 seconds unless you say
   -h, --help        this text
 
 Exit status: 0 done, 1 error.
@@ -151,7 +151,7 @@ measure' does.
   --backing NAME=FILE, --follow-references=DIR
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --worker FILE, --kvm FILE
-                    as in 'hotcell help convert'
+                    as in 'hotcell help convert'; the time is 3600 seconds unless you say
   -h, --help        this text
 
 Exit status: 0 done, 1 error.
@@ -173,7 +173,7 @@ Files that it refers to are named and, without --backing-chain, not opened.
   -U                accepted, without effect
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --worker FILE, --kvm FILE
-                    as in 'hotcell help convert'
+                    as in 'hotcell help convert'; the time is 600 seconds unless you say
   -h, --help        this text
 
 Exit status: 0 done, 1 error.

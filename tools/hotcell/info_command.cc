@@ -40,7 +40,7 @@ struct InfoOptions {
   std::string source_format;
   bool image_opts = false;
   bool backing_chain = false;
-  CommonOptions common;
+  CommonOptions common = {.limits = {.wall_time = kLookTime}};
 };
 
 absl::Status Apply(int id, std::string_view value, InfoOptions& options) {

@@ -35,7 +35,7 @@ struct InspectOptions {
   InspectRequest request;  // all but the file descriptor and JobOptions
   VerdictOptions verdict;
   bool quiet = false;
-  CommonOptions common;
+  CommonOptions common = {.limits = {.wall_time = kLookTime}};
 };
 
 absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options) {

@@ -39,7 +39,7 @@ struct Options {
   std::string path;
   bool image_opts = false;
   MapRequest request;
-  CommonOptions common;
+  CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
 absl::Status SetSize(std::string_view text, uint64_t& size) {

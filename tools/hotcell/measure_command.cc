@@ -43,7 +43,7 @@ struct Options {
   bool image_opts = false;
   bool list_target_options = false;  // -o help
   MeasureRequest request;
-  CommonOptions common;
+  CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
 absl::Status ApplyOption(int id, std::string_view value, Options& options) {

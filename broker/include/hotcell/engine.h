@@ -212,7 +212,7 @@ struct InfoRequest {
   // Describe the images below it as well, which `references` must allow to be opened.
   bool backing_chain = false;
   ReferencePolicy references;
-  JobOptions options;
+  JobOptions options = {.limits = {.wall_time = kLookTime}};
 };
 
 // An image below the one that was asked for.
@@ -264,7 +264,7 @@ struct DigestReply {
 struct CheckRequest {
   ImageSource source;
   CacheMode source_cache = CacheMode::kWriteback;
-  JobOptions options;
+  JobOptions options = {.limits = {.wall_time = kSurveyTime}};
 };
 
 struct CheckReply {
@@ -276,7 +276,7 @@ struct CheckReply {
 struct InspectRequest {
   ImageSource source;
   bool check = true;  // look at all of the image's tables
-  JobOptions options;
+  JobOptions options = {.limits = {.wall_time = kLookTime}};
 };
 
 struct InspectReply {
@@ -311,7 +311,7 @@ struct MapRequest {
   // differ. An error ends Map(), which returns it.
   std::function<absl::Status(const MapExtent&)> extent;
   ReferencePolicy references;
-  JobOptions options;
+  JobOptions options = {.limits = {.wall_time = kSurveyTime}};
 };
 
 struct MapReply {
@@ -327,7 +327,7 @@ struct MeasureRequest {
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   bool target_has_backing = false;
   ReferencePolicy references;
-  JobOptions options;
+  JobOptions options = {.limits = {.wall_time = kSurveyTime}};
 };
 
 struct MeasureReply {

@@ -53,7 +53,7 @@ class HostileFlatGuest : public HostileGuestTest {
   void ExpectDeadline(const std::string& program) {
     options_.limits.wall_time = absl::Milliseconds(300);
     ExpectEnd(Run(program, v1::GUEST_MODE_REAL).status(),
-              {absl::StatusCode::kDeadlineExceeded, "its limit `wall_time` of 300ms"});
+              {absl::StatusCode::kDeadlineExceeded, "its limit `wall-time` of 300ms"});
   }
   static void ExpectUnexpectedExit(const v1::Finished& finished, uint32_t exit_reason) {
     EXPECT_EQ(finished.reason(), v1::END_REASON_UNEXPECTED_EXIT) << finished.detail();

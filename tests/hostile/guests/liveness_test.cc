@@ -22,7 +22,7 @@ absl::Duration BrokerCpuTime() {
 
 // A worker that is slow to say where the guest was, on a busy machine, is killed without that.
 const End kWallTimeOver = {absl::StatusCode::kDeadlineExceeded,
-                           "^the job took longer than its limit `wall_time` of 250ms"
+                           "^the job took longer than its limit `wall-time` of 250ms"
                            "(; the guest was at 0x33:0x[0-9a-f]+, .*)?$"};
 
 class EndlessGuest : public HostileGuestTest, public testing::WithParamInterface<AttackJob> {};
@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(Liveness, EndlessGuest, testing::ValuesIn(kEndless),
 
 TEST_F(HostileGuestTest, AnEndlessGuestMeetsItsCpuTime) {
   options_.limits.cpu_time = absl::Milliseconds(200);
-  ExpectConvertEnds({"loop"}, {absl::StatusCode::kDeadlineExceeded, "its limit `cpu_time` of 200"});
+  ExpectConvertEnds({"loop"}, {absl::StatusCode::kDeadlineExceeded, "its limit `cpu-time` of 200"});
 }
 
 TEST_F(HostileGuestTest, AnEndlessGuestIsCancelled) {
@@ -101,7 +101,7 @@ TEST_F(HostileGuestTest, AHundredThousandWakeUpsEndNothing) {
 TEST_F(HostileGuestTest, OtherJobsAreServedDuringAStorm) {
   options_.limits.wall_time = absl::Seconds(1);
   std::thread storm([this] {
-    ExpectConvertEnds({"ring_doorbell"}, {absl::StatusCode::kDeadlineExceeded, "`wall_time`"});
+    ExpectConvertEnds({"ring_doorbell"}, {absl::StatusCode::kDeadlineExceeded, "`wall-time`"});
   });
   absl::SleepFor(absl::Milliseconds(100));
   ExpectOrdinaryJobsSucceed();

@@ -57,8 +57,12 @@ TEST_F(HostileReports, OfSuccessAreNotBelievedWhereTheBrokerSawAWriteFail) {
   const std::string bytes = Success().SerializeAsString();
   SetScript(bytes);
   ExpectConvertEnds({"report_after_write_at", bytes.size(), kQuota},
-                    {absl::StatusCode::kResourceExhausted, "`output_bytes` is 1048576"});
+                    {absl::StatusCode::kResourceExhausted, "`output-bytes` is 1048576"});
   EXPECT_TRUE(Convert({"report_after_write_at", bytes.size(), 0}).ok());
+  options_.limits.bytes_written = abi::kPageSize - 1;
+  ExpectConvertEnds({"report_after_write_at", bytes.size(), 0},
+                    {absl::StatusCode::kResourceExhausted,
+                     "writes more to 'output.raw' than its limit `bytes-written` of 4095 bytes"});
 }
 
 TEST_F(HostileReports, ThatAreNoProtobufAreErrors) {

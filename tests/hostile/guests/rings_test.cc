@@ -315,6 +315,22 @@ TEST_P(HostileRace, EndsInOneOfTwoWays) {
 INSTANTIATE_TEST_SUITE_P(Fields, HostileRace, testing::ValuesIn(kRaces),
                          [](const auto& race) { return race.param.name; });
 
+// Quotas of what a file may grow to do not see it.
+TEST_F(HostileGuestTest, WritingTheSamePlaceAgainAndAgainIsLimited) {
+  options_.limits.output_bytes = kOutputBytes;
+  constexpr uint64_t kPiece = 128 << 10;
+  SetRequests(std::vector<Submission>(1000, Write(0, kPiece)));
+  ExpectConvertEnds({"requests"}, Quota());
+  SetRequests(std::vector<Submission>(1000, Request(Opcode::kWriteZeroes, kOutputSlot, 0, kPiece)));
+  ExpectConvertEnds({"requests"}, Quota());
+  SetRequests(std::vector<Submission>(1000, Copy(kInputSlot, 0, kOutputSlot, 0, kPiece)));
+  ExpectConvertEnds({"requests"}, Quota());
+  SetRequests(std::vector<Submission>(1000, Request(Opcode::kFlush, kOutputSlot)));
+  ExpectConvertEnds({"requests"}, Quota());
+  SetRequests(std::vector<Submission>(500, Write(0, kPiece)));
+  ExpectConvertEnds({"requests"}, Served(kPiece));
+}
+
 // Where neither value ends the job there are thousands of tries at making the broker check one and
 // act on the other: the output's size would show it.
 TEST_F(HostileGuestTest, NoRaceMakesTheOutputLonger) {

@@ -71,7 +71,7 @@ class SiegeTest : public HostileWorkerTest, public testing::WithParamInterface<S
 
 TEST_P(SiegeTest, EndsAtTheDeadline) {
   options_.limits.wall_time = absl::Milliseconds(250);
-  EXPECT_THAT(Error(GetParam().script, kDeadline), HasSubstr("`wall_time` of 250ms"));
+  EXPECT_THAT(Error(GetParam().script, kDeadline), HasSubstr("`wall-time` of 250ms"));
 }
 
 TEST_P(SiegeTest, EndsWhenItIsCancelled) {
@@ -135,7 +135,7 @@ TEST_F(EventsTest, AStoppedWorkerEndsAtTheDeadline) {
 
 TEST_F(EventsTest, ProcessorTimeEndsABusyWorker) {
   options_.limits.cpu_time = absl::Milliseconds(150);
-  EXPECT_THAT(Error(Running().Burn(), kDeadline), HasSubstr("`cpu_time` of 150ms"));
+  EXPECT_THAT(Error(Running().Burn(), kDeadline), HasSubstr("`cpu-time` of 150ms"));
 }
 
 // ---- The arena ----------------------------------------------------------------------------------

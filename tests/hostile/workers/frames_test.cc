@@ -115,7 +115,7 @@ const std::string kFinished = Frame(Finished(v1::END_REASON_HALTED));
 TEST_F(FramesTest, HalfAFrameAndSilenceEndsAtTheDeadline) {
   options_.limits.wall_time = absl::Milliseconds(200);
   EXPECT_THAT(Error(Running().Write(kFinished.substr(0, 5)), kDeadline),
-              HasSubstr("`wall_time` of 200ms"));
+              HasSubstr("`wall-time` of 200ms"));
 }
 
 TEST_F(FramesTest, HalfALengthAndSilenceEndsAtTheDeadline) {
@@ -149,7 +149,7 @@ TEST_F(FramesTest, AByteNowAndThenEndsAtTheDeadline) {
   Script script = Running();
   const std::string frame = Frame(Trace(std::string(200, 'x')));
   for (const char byte : frame) script.Write(std::string(1, byte)).Sleep(20);
-  EXPECT_THAT(Error(script, kDeadline), HasSubstr("`wall_time` of 300ms"));
+  EXPECT_THAT(Error(script, kDeadline), HasSubstr("`wall-time` of 300ms"));
 }
 
 TEST_F(FramesTest, AFrameNowAndThenEndsAtTheDeadline) {

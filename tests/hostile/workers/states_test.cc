@@ -126,7 +126,7 @@ TEST_F(StatesTest, AFloodAfterFinishedEndsWithTheJob) {
 
 TEST_F(StatesTest, AWorkerThatSaysNothingEndsAtTheDeadline) {
   options_.limits.wall_time = absl::Milliseconds(200);
-  EXPECT_THAT(Error(Script().Hang(), kDeadline), HasSubstr("`wall_time` of 200ms"));
+  EXPECT_THAT(Error(Script().Hang(), kDeadline), HasSubstr("`wall-time` of 200ms"));
 }
 
 }  // namespace
