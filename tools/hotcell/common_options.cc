@@ -1,17 +1,11 @@
 #include "tools/hotcell/common_options.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
-#include "absl/time/time.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/layers.h"
-#include "tools/hotcell/size.h"
-#include "tools/hotcell/suggest.h"
+#include "tools/hotcell/limit_options.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -41,56 +35,6 @@ constexpr OptionSpec kReferenceOptions[] = {
     {kBacking, "backing", true},
     {kFollowReferences, "follow-references", true},
 };
-
-absl::Status SetSize(std::string_view text, uint64_t& limit) {
-  const absl::StatusOr<uint64_t> size = ParseSize(text);
-  if (!size.ok()) return size.status();
-  limit = *size;
-  return absl::OkStatus();
-}
-
-absl::Status SetTime(std::string_view text, absl::Duration& limit) {
-  const absl::StatusOr<absl::Duration> time = ParseSeconds(text);
-  if (!time.ok()) return time.status();
-  limit = *time;
-  return absl::OkStatus();
-}
-
-absl::Status SetCount(std::string_view text, std::string_view what, uint32_t& limit) {
-  const absl::StatusOr<uint64_t> count = ParseCount(text, what, 1, UINT32_MAX);
-  if (!count.ok()) return count.status();
-  limit = static_cast<uint32_t>(*count);
-  return absl::OkStatus();
-}
-
-// NAME=VALUE, with the names of struct Limits.
-absl::Status SetLimit(std::string_view text, Limits& limits) {
-  constexpr std::string_view kNames[] = {
-      "memory",     "wall-time",    "cpu-time",     "output-bytes", "bytes-written",
-      "bytes-read", "virtual-size", "report-bytes", "references",   "chain-depth"};
-  const size_t equals = text.find('=');
-  if (equals == std::string_view::npos) {
-    return absl::InvalidArgumentError(Cat("'", Escape(text), "' is not of the form NAME=VALUE"));
-  }
-  // The library's fields are named with underscores.
-  std::string name(text.substr(0, equals));
-  std::replace(name.begin(), name.end(), '_', '-');
-  const std::string_view value = text.substr(equals + 1);
-  if (name == "memory") return SetSize(value, limits.guest_memory);
-  if (name == "wall-time") return SetTime(value, limits.wall_time);
-  if (name == "cpu-time") return SetTime(value, limits.cpu_time);
-  if (name == "output-bytes") return SetSize(value, limits.output_bytes);
-  if (name == "bytes-written") return SetSize(value, limits.bytes_written);
-  if (name == "bytes-read") return SetSize(value, limits.bytes_read);
-  if (name == "virtual-size") return SetSize(value, limits.virtual_size);
-  if (name == "report-bytes") return SetSize(value, limits.report_bytes);
-  if (name == "references") return SetCount(value, name, limits.references);
-  if (name == "chain-depth") return SetCount(value, name, limits.chain_depth);
-  absl::Status status = absl::InvalidArgumentError(Cat("unknown limit '", Escape(name), "'"));
-  const std::optional<std::string_view> nearest = Nearest(name, kNames);
-  if (!nearest.has_value()) return status;
-  return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
-}
 
 // Of a program or a device. A shell that expands `*` makes arguments of the names of files, and
 // somebody else may have named one `--worker=.program`; but no such name has a slash in it.
@@ -170,9 +114,9 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
     case kKvm:
       return SetPath("--kvm", value, options.engine.kvm_path);
     case kLimit:
-      return SetLimit(value, options.limits);
+      return SetLimit(value, options.limits).status();
     case kMemory:
-      return SetSize(value, options.limits.guest_memory);
+      return SetLimit("memory", value, options.limits);
     case kRequire: {
       const absl::StatusOr<std::vector<v1::Layer>> layers = ParseLayers(value);
       if (!layers.ok()) return layers.status();
@@ -180,7 +124,7 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
       return absl::OkStatus();
     }
     case kTimeout:
-      return SetTime(value, options.limits.wall_time);
+      return SetLimit("wall-time", value, options.limits);
     case kWorker:
       return SetPath("--worker", value, options.engine.worker_path);
     default:
@@ -210,17 +154,6 @@ absl::StatusOr<uint32_t> ParseLanes(std::string_view text) {
   const absl::StatusOr<uint64_t> lanes = ParseCount(text, "lanes", 1, kMaxLanes);
   if (!lanes.ok()) return lanes.status();
   return static_cast<uint32_t>(*lanes);
-}
-
-absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text) {
-  double seconds = 0;
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
-  if (error != std::errc() || rest != end || !std::isfinite(seconds) || seconds <= 0) {
-    return absl::InvalidArgumentError(
-        Cat("'", Escape(text), "' is not a time: give seconds, more than 0"));
-  }
-  return absl::Seconds(seconds);
 }
 
 }  // namespace hotcell::cli

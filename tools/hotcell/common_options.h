@@ -56,9 +56,6 @@ absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text);
 // How many vCPUs work.
 absl::StatusOr<uint32_t> ParseLanes(std::string_view text);
 
-// Seconds, with a fraction if you like; more than 0.
-absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text);
-
 }  // namespace hotcell::cli
 
 #endif  // HOTCELL_TOOLS_HOTCELL_COMMON_OPTIONS_H_

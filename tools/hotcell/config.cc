@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
+#include "hotcell/failure.h"
 #include "tools/hotcell/common_options.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/text.h"
@@ -15,14 +18,17 @@ namespace hotcell::cli {
 namespace {
 
 constexpr const char* kEnvironment = "HOTCELL_CONFIG";
-constexpr const char* kDefaultPath = "/etc/hotcell/hotcell.conf";
+constexpr const char* kMachinePath = "/etc/hotcell/hotcell.conf";
 constexpr size_t kMaxFileSize = 1 << 20;
+constexpr std::string_view kOverride = "allow-override";
 
-// Empty: there is none.
-std::string ConfigPath() {
-  if (const char* const named = secure_getenv(kEnvironment); named != nullptr) return named;
-  return access(kDefaultPath, F_OK) == 0 ? kDefaultPath : "";
+// Whether the machine has a file. One that cannot be looked for is there: it may bind.
+bool MachineHasFile() {
+  return access(kMachinePath, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
+
+// The file in place of the machine's. nullptr: none is named; empty: there is to be none.
+const char* NamedFile() { return secure_getenv(kEnvironment); }
 
 // What may be shown of a name that is none of ours: nothing of a file that is no configuration,
 // which whoever set the environment may not be allowed to read.
@@ -42,48 +48,119 @@ const OptionSpec* FindOption(std::string_view name, std::span<const OptionSpec> 
   return nullptr;
 }
 
-}  // namespace
+// The limit that a setting is, by the name that --limit has for it; empty: it is none.
+std::string LimitOf(std::string_view name, std::string_view value) {
+  if (name == "memory") return "memory";
+  if (name == "timeout") return "wall-time";
+  if (name != "limit") return "";
+  Limits ignored;
+  return SetLimit(value, ignored).value_or("");
+}
 
-absl::StatusOr<std::vector<std::string>> ParseConfig(std::string_view text, std::string_view path,
-                                                     ConfigScope scope) {
-  const std::vector<OptionSpec> known = WithImageOptions({});
-  const std::vector<OptionSpec> wanted =
-      scope == ConfigScope::kImages ? known : WithCommonOptions({});
-  std::vector<std::string> arguments;
-  CommonOptions tried;
-  size_t number = 0;
-  for (const absl::string_view line : absl::StrSplit(AbslView(text), '\n')) {
-    ++number;
-    const std::string_view setting = View(absl::StripAsciiWhitespace(line));
-    if (setting.empty() || setting.front() == '#') continue;
-    const auto fail = [&](std::string_view why) {
-      return absl::InvalidArgumentError(Cat(path, ":", number, ": ", why));
-    };
+class ConfigParser {
+ public:
+  ConfigParser(std::string_view path, ConfigScope scope)
+      : path_(path), known_(WithImageOptions({})) {
+    wanted_ = scope == ConfigScope::kImages ? known_ : WithCommonOptions({});
+  }
+
+  // One line, without white space around it.
+  absl::Status Add(std::string_view setting, size_t number) {
+    place_ = Cat(path_, ":", number);
+    if (setting.empty() || setting.front() == '#') return absl::OkStatus();
     const size_t equals = setting.find('=');
     const std::string_view name =
         View(absl::StripTrailingAsciiWhitespace(AbslView(setting.substr(0, equals))));
-    const OptionSpec* const option = FindOption(name, known);
-    if (option == nullptr || !option->has_value) {
-      return fail(Shown(name));
-    }
-    if (equals == std::string_view::npos) return fail(Cat("'", name, "' needs a value"));
+    const bool is_override = name == kOverride;
+    const OptionSpec* const option = FindOption(name, known_);
+    if (!is_override && (option == nullptr || !option->has_value)) return Fail(Shown(name));
+    if (equals == std::string_view::npos) return Fail(Cat("'", name, "' needs a value"));
     const std::string value(
         View(absl::StripLeadingAsciiWhitespace(AbslView(setting.substr(equals + 1)))));
-    if (absl::Status status = ApplyCommonOption(option->id, value, tried); !status.ok()) {
-      return fail(View(status.message()));
-    }
-    if (FindOption(name, wanted) != nullptr) arguments.push_back(Cat("--", name, "=", value));
+    return is_override ? SetOverride(value) : Add(*option, value);
   }
-  return arguments;
-}
 
-absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope) {
-  const std::string path = scope == ConfigScope::kNone ? "" : ConfigPath();
-  if (path.empty()) return std::vector<std::string>();
+  Config Finish() {
+    config_.bounds.limits = tried_.limits;
+    return std::move(config_);
+  }
+
+ private:
+  absl::Status Fail(std::string_view why) const {
+    return absl::InvalidArgumentError(Cat(place_, ": ", why));
+  }
+
+  absl::Status SetOverride(std::string_view value) {
+    if (value != "yes" && value != "no") return Fail(Cat("'", kOverride, "' is yes or no"));
+    config_.allows_override = value == "yes";
+    return absl::OkStatus();
+  }
+
+  absl::Status Add(const OptionSpec& option, const std::string& value) {
+    const std::string_view name = option.name;
+    if (absl::Status status = ApplyCommonOption(option.id, value, tried_); !status.ok()) {
+      return Reworded(status, Cat(place_, ": ", View(status.message())));
+    }
+    const std::string limit = LimitOf(name, value);
+    if (!limit.empty()) config_.bounds.places[limit] = place_;
+    if (FindOption(name, wanted_) == nullptr) return absl::OkStatus();
+    config_.arguments.push_back(Cat("--", name, "=", value));
+    if (!limit.empty() || name == "require") config_.binding.push_back(config_.arguments.back());
+    return absl::OkStatus();
+  }
+
+  const std::string_view path_;
+  const std::vector<OptionSpec> known_;
+  std::vector<OptionSpec> wanted_;
+  std::string place_;
+  CommonOptions tried_;
+  Config config_;
+};
+
+absl::StatusOr<Config> ReadConfig(const std::string& path, ConfigScope scope) {
   const absl::StatusOr<std::string> text =
       ReadWholeFile(path, /*allow_pipes=*/false, kMaxFileSize, "the configuration file");
   if (!text.ok()) return text.status();
   return ParseConfig(*text, path, scope);
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view path,
+                                   ConfigScope scope) {
+  ConfigParser parser(path, scope);
+  size_t number = 0;
+  for (const absl::string_view line : absl::StrSplit(AbslView(text), '\n')) {
+    if (absl::Status status = parser.Add(View(absl::StripAsciiWhitespace(line)), ++number);
+        !status.ok()) {
+      return status;
+    }
+  }
+  return parser.Finish();
+}
+
+absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope) {
+  if (scope == ConfigScope::kNone) return std::vector<std::string>();
+  absl::StatusOr<Config> machine = MachineHasFile() ? ReadConfig(kMachinePath, scope) : Config();
+  if (!machine.ok()) return machine.status();
+  if (!machine->allows_override) SetLimitBounds(machine->bounds);
+  const char* const named = NamedFile();
+  if (named == nullptr) return machine->arguments;
+  std::vector<std::string> arguments;
+  if (!machine->allows_override) arguments = std::move(machine->binding);
+  if (*named == '\0') return arguments;
+  const absl::StatusOr<Config> config = ReadConfig(named, scope);
+  if (!config.ok()) return config.status();
+  arguments.insert(arguments.end(), config->arguments.begin(), config->arguments.end());
+  return arguments;
+}
+
+std::vector<std::string> ConfigFiles() {
+  std::vector<std::string> files;
+  if (MachineHasFile()) files.emplace_back(kMachinePath);
+  const char* const named = NamedFile();
+  if (named != nullptr && *named != '\0') files.emplace_back(named);
+  return files;
 }
 
 }  // namespace hotcell::cli

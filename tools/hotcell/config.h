@@ -1,8 +1,12 @@
-// What the administrator of a machine has set for all of hotcell's jobs there: the file that
-// $HOTCELL_CONFIG names (empty: none), else /etc/hotcell/hotcell.conf where there is one. Its lines
-// are options without their dashes, such as `follow-references=/var/lib/nova/instances`; a line
-// that starts with '#' is a comment. They come before those of the command line, which therefore
-// has the last word on limits and adds to what may be followed.
+// What the administrator of a machine has set for all of hotcell's jobs there, in
+// /etc/hotcell/hotcell.conf. Its lines are options without their dashes, such as
+// `follow-references=/var/lib/nova/instances`; a line that starts with '#' is a comment. They come
+// before those of the command line, which adds to what may be followed and to the layers that are
+// required, and may ask for less than a limit, but not for more: the file binds whoever starts
+// hotcell there, unless it says `allow-override=yes`.
+//
+// $HOTCELL_CONFIG names a file to read in its place (empty: none). Limits and required layers of
+// the machine's file hold all the same.
 #ifndef HOTCELL_TOOLS_HOTCELL_CONFIG_H_
 #define HOTCELL_TOOLS_HOTCELL_CONFIG_H_
 
@@ -11,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tools/hotcell/limit_options.h"
 
 namespace hotcell::cli {
 
@@ -21,14 +26,26 @@ enum class ConfigScope {
   kImages,  // also --backing and --follow-references
 };
 
-// The file's options as arguments ("--limit=virtual-size=1T"), those beyond the scope left out.
-// Errors name the file and the line: an option that is unknown, a value that makes no sense, a file
-// that $HOTCELL_CONFIG names and that cannot be read.
+// One file.
+struct Config {
+  // Its options ("--limit=virtual-size=1T"), those beyond the scope left out.
+  std::vector<std::string> arguments;
+  // Of those the ones that no other file takes the place of: limits and required layers.
+  std::vector<std::string> binding;
+  LimitBounds bounds;
+  bool allows_override = false;
+};
+
+// `path` is for messages. Errors name it and the line: an option that is unknown, a value that
+// makes no sense or is more than the limits set before allow.
+absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view path, ConfigScope scope);
+
+// What the files say, as arguments. The machine's limits bind from then on (SetLimitBounds()).
+// Errors: a file that is there, or that $HOTCELL_CONFIG names, and cannot be read or parsed.
 absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope);
 
-// As above, of the file's text. `path` is for messages.
-absl::StatusOr<std::vector<std::string>> ParseConfig(std::string_view text, std::string_view path,
-                                                     ConfigScope scope);
+// The files that it reads, for messages; none: empty.
+std::vector<std::string> ConfigFiles();
 
 }  // namespace hotcell::cli
 

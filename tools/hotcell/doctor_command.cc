@@ -1,19 +1,28 @@
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/common_options.h"
+#include "tools/hotcell/config.h"
 #include "tools/hotcell/doctor_checks.h"
 #include "tools/hotcell/doctor_guests.h"
+#include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/layers.h"
+#include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
 namespace {
@@ -25,7 +34,7 @@ constexpr int kOutput = kFirstLongOption;
 constexpr OptionSpec kOptions[] = {{kOutput, "output", true}};
 
 absl::Status Parse(int argc, char** argv, CommonOptions& options) {
-  options.limits.wall_time = kGuestTime;
+  options.limits.wall_time = std::min(options.limits.wall_time, kGuestTime);
   const auto apply = [&](int id, std::string_view value) -> absl::Status {
     if (id != kOutput) return ApplyCommonOption(id, value, options);
     const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
@@ -39,6 +48,37 @@ absl::Status Parse(int argc, char** argv, CommonOptions& options) {
   return CheckOperands(*operands, {});
 }
 
+// Takes in what the configuration says, so that the guests run as jobs would.
+Check CheckConfiguration(CommonOptions& options) {
+  Check check = {"configuration", CheckState::kOk, "none", ""};
+  const std::vector<std::string> files = ConfigFiles();
+  if (!files.empty()) check.finding = absl::StrJoin(files, ", ");
+  const auto fail = [&](const absl::Status& status, std::string_view remedy) {
+    check.state = CheckState::kProblem;
+    check.finding = Escape(View(status.message()));
+    check.remedy = std::string(remedy);
+    return check;
+  };
+  absl::StatusOr<std::vector<std::string>> arguments = ConfiguredArguments(ConfigScope::kImages);
+  if (!arguments.ok()) return fail(arguments.status(), "mend that file: no job runs until then");
+  std::vector<char*> pointers = {const_cast<char*>("doctor")};
+  for (std::string& argument : *arguments) pointers.push_back(argument.data());
+  const int count = static_cast<int>(pointers.size());
+  pointers.push_back(nullptr);
+  const absl::StatusOr<std::vector<std::string>> parsed = ParseArguments(
+      count, pointers.data(), WithImageOptions({}), {},
+      [&](int id, std::string_view value) { return ApplyCommonOption(id, value, options); });
+  if (!parsed.ok()) return fail(parsed.status(), "mend that file: no job runs until then");
+  for (const std::string& directory : options.references.directories()) {
+    const File opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), {});
+    if (opened.fd() >= 0) continue;
+    return fail(absl::ErrnoToStatus(
+                    errno, Cat("cannot open the directory ", directory, " of follow-references")),
+                "make it, or take the line out: no job that reads an image runs until then");
+  }
+  return check;
+}
+
 struct Findings {
   std::vector<Check> checks;
   std::vector<v1::LayerResult> layers;
@@ -50,7 +90,7 @@ struct Findings {
   }
 };
 
-Findings Examine(const CommonOptions& options) {
+Findings Examine(const CommonOptions& options, Check configuration) {
   HostPaths paths;
   paths.kvm = options.engine.kvm_path;
   Findings findings;
@@ -63,6 +103,7 @@ Findings Examine(const CommonOptions& options) {
   findings.Add(CheckMemfdSealing());
   findings.Add(CheckInheritedLimits());
   findings.Add(CheckUserNamespaces(paths));
+  findings.Add(std::move(configuration));
   for (Check& check : CheckGuests(options.engine, options.Job(), findings.layers)) {
     findings.Add(std::move(check));
   }
@@ -101,13 +142,14 @@ void PrintJson(const Findings& findings) {
 
 int DoctorMain(int argc, char** argv) {
   CommonOptions options;
+  Check configuration = CheckConfiguration(options);
   const absl::Status status = Parse(argc, argv, options);
   if (!status.ok()) return ReportError(kName, status, options.format);
   if (options.help) {
     PrintHelp(*FindCommand(kName));
     return kExitOk;
   }
-  const Findings findings = Examine(options);
+  const Findings findings = Examine(options, std::move(configuration));
   if (options.format == OutputFormat::kJson) {
     PrintJson(findings);
   } else {

@@ -241,7 +241,8 @@ inline constexpr std::string_view kDoctorHelp =
 
 Checks what this machine can do: opens /dev/kvm, makes a VM, runs a guest to HLT, converts
 a small image in a guest, tries each confinement layer, and looks at kernel, KVM module,
-huge pages and user namespaces. Each problem comes with its remedy.
+huge pages, user namespaces and the configuration file, which the guests' jobs follow. Each
+problem comes with its remedy.
 
   --output FORMAT   human or json; json also lists the image formats
   --timeout SECONDS for each guest (default 10)

@@ -67,11 +67,10 @@ void Images(std::string_view text) {
 void Config(std::string_view text) {
   for (const cli::ConfigScope scope :
        {cli::ConfigScope::kNone, cli::ConfigScope::kJobs, cli::ConfigScope::kImages}) {
-    const absl::StatusOr<std::vector<std::string>> arguments =
-        cli::ParseConfig(text, "hotcell.conf", scope);
-    CheckError(arguments.status());
-    if (!arguments.ok()) continue;
-    for (const std::string& argument : *arguments) {
+    const absl::StatusOr<cli::Config> config = cli::ParseConfig(text, "hotcell.conf", scope);
+    CheckError(config.status());
+    if (!config.ok()) continue;
+    for (const std::string& argument : config->arguments) {
       Check(argument.starts_with("--") && argument.find('\n') == std::string::npos,
             "a line of the configuration is one option", argument);
     }
