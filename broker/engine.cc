@@ -143,6 +143,26 @@ uint64_t WrittenBytes(const Limits& limits) {
                                                              : limits.output_bytes * kTimes + kMore;
 }
 
+std::string ChangedText(absl::string_view file) {
+  return absl::StrCat(file, " changed while it was read; the result may be of both contents");
+}
+
+// The guest's, and those of files that changed.
+std::vector<std::string> Warnings(const v1::Report& report, const WorkerReport& worker) {
+  std::vector<std::string> warnings = broker::ReportedWarnings(report);
+  for (const std::string& file : worker.changed_files) warnings.push_back(ChangedText(file));
+  return warnings;
+}
+
+// The guest's error. Where a file changed, that may be all there is to it.
+absl::Status GuestsError(const v1::Error& error, const FileTable& files) {
+  absl::Status status = broker::ReportedError(error, files.error());
+  const std::vector<std::string> changed = files.ChangedInputs();
+  if (changed.empty()) return status;
+  return Reworded(status, absl::StrCat(std::string(status.message()), "; ", changed.front(),
+                                       " changed while it was read"));
+}
+
 broker::FileLimits FileLimitsOf(const Limits& limits) {
   return {.bytes_read = limits.bytes_read,
           .output_bytes = limits.output_bytes,
@@ -435,7 +455,13 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
       broker::DecodeReport(arena.CopyReport(), options.limits.report_bytes);
   if (!decoded.ok()) return decoded.status();
   report = *std::move(decoded);
-  if (report.has_error()) return broker::ReportedError(report.error(), files.error());
+  if (report.has_error()) return GuestsError(report.error(), files);
+  worker_report.changed_files = files.ChangedInputs();
+  if (options.fail_if_changed && !worker_report.changed_files.empty()) {
+    return WithFailureKind(
+        absl::FailedPreconditionError(ChangedText(worker_report.changed_files.front())),
+        FailureKind::kHost);
+  }
   // Nor is it the guest's to say that what could not be written is there.
   if (absl::Status status = files.output_error(); !status.ok()) return status;
   return files.EmptyOutputs();
@@ -484,7 +510,7 @@ absl::StatusOr<ConvertReply> Engine::Impl::RunConvert(std::span<const WorkerShap
   }
   if (!report.has_convert()) return NoResult();
   reply.result = report.convert();
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   return reply;
 }
 
@@ -566,7 +592,7 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
     reply.backing_chain.push_back(
         {.info = std::move(image), .allocated_size = AllocatedBytes(file->fd)});
   }
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   return reply;
 }
 
@@ -592,7 +618,7 @@ absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) cons
   if (reply.result.has_failure()) {
     reply.failure = broker::ReportedError(reply.result.failure(), files.error());
   }
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   return reply;
 }
 
@@ -615,7 +641,7 @@ absl::StatusOr<DigestReply> Engine::Digest(const DigestRequest& request) const {
     return NoResult();
   }
   reply.result = report.digest();
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   return reply;
 }
 
@@ -634,7 +660,7 @@ absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
   }
   if (!report.has_check()) return NoResult();
   reply.report = std::move(*report.mutable_check());
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   return reply;
 }
 
@@ -675,7 +701,7 @@ absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
     return status;
   }
   if (!report.has_map()) return NoResult();
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   const absl::Status status =
       broker::ReadMapRecords(records->get(), report.map().records(), files, request);
   if (!status.ok()) return status;
@@ -697,7 +723,7 @@ absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) cons
   }
   if (!report.has_measure()) return NoResult();
   reply.result = report.measure();
-  reply.warnings = broker::ReportedWarnings(report);
+  reply.warnings = Warnings(report, reply.worker);
   return reply;
 }
 

@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<JobFile>> Describe(int fd, std::string name) {
     file->size = static_cast<uint64_t>(info.st_size);
     file->device = info.st_dev;
     file->inode = info.st_ino;
+    file->state.emplace(fd);
   } else if (S_ISBLK(info.st_mode)) {
     uint64_t size = 0;
     if (ioctl(fd, BLKGETSIZE64, &size) != 0) {
@@ -301,6 +302,15 @@ bool FileTable::TakeReadQuota(uint64_t bytes) {
 
 bool FileTable::TakeWriteQuota(uint64_t bytes) {
   return Take(bytes, limits_.bytes_written, write_quota_taken_);
+}
+
+std::vector<std::string> FileTable::ChangedInputs() const {
+  std::vector<std::string> names;
+  for (uint32_t slot = 0; const JobFile* const file = Find(slot); ++slot) {
+    if (file->writable || !file->state || *file->state == FileState(file->fd)) continue;
+    names.push_back(file->name);
+  }
+  return names;
 }
 
 void FileTable::RecordError(absl::Status error) {

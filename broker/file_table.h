@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "broker/file_state.h"
 #include "broker/unique_fd.h"
 #include "guest/abi/abi.h"
 #include "hotcell/engine.h"
@@ -48,6 +49,7 @@ struct JobFile {
   uint64_t direct_alignment = 0;
   uint64_t direct_memory_alignment = 0;
   std::string name;  // quoted and escaped, for messages
+  std::optional<FileState> state;  // of an input on a file system, when it was added
   bool writable = false;
   bool block_device = false;
   Durability durability = Durability::kNone;
@@ -142,6 +144,9 @@ class FileTable {
   // Lets `file` grow to `end` bytes, out of what all written files share. What was taken is not
   // returned: a file that shrinks may grow again.
   bool TakeOutputQuota(JobFile& file, uint64_t end);
+
+  // The names of inputs that changed since they were added, quoted. Devices do not show it.
+  std::vector<std::string> ChangedInputs() const;
 
   // Keeps the first error; later ones are dropped.
   void RecordError(absl::Status error);

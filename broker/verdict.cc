@@ -70,6 +70,9 @@ class Judgement {
     }
     JudgeConcerns();
     JudgeCheck();
+    for (const std::string& file : reply_.worker.changed_files) {
+      Against("changed", absl::StrCat(file, " changed while it was judged"));
+    }
     for (const std::string& warning : reply_.warnings) Note("warning", warning);
     return std::move(verdict_);
   }

@@ -30,6 +30,7 @@ namespace hotcell {
 namespace {
 
 using ::testing::AnyOf;
+using ::testing::ElementsAre;
 using ::testing::Eq;
 using ::testing::HasSubstr;
 
@@ -192,6 +193,36 @@ TEST_F(EngineTest, VirtualSizeLimitIsNamed) {
 
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("limit"));
+}
+
+TEST_F(EngineTest, ChangeOfTheSourceIsToldAndAnErrorWhereThatIsWanted) {
+  MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile target;
+  ConvertRequest request = Request(source, "raw", target, "raw");
+  request.options.fail_if_changed = true;
+  ASSERT_TRUE(engine_->Convert(request).ok());
+
+  // It is called at the end at the latest.
+  request.options.progress = [&](uint64_t, uint64_t) { source.Write(0, "x"); };
+  const absl::Status status = engine_->Convert(request).status();
+  request.options.fail_if_changed = false;
+  const absl::StatusOr<ConvertReply> reply = engine_->Convert(request);
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_EQ(FailureKindOf(status), FailureKind::kHost);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'source' changed while it was read"));
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_THAT(reply->worker.changed_files, ElementsAre("'source'"));
+  EXPECT_THAT(reply->warnings, ElementsAre(HasSubstr("'source' changed while it was read")));
+}
+
+TEST_F(EngineTest, RequestsThatOnlyLookHaveMinutes) {
+  EXPECT_EQ(InfoRequest().options.limits.wall_time, kLookTime);
+  EXPECT_EQ(InspectRequest().options.limits.wall_time, kLookTime);
+  EXPECT_EQ(CheckRequest().options.limits.wall_time, kSurveyTime);
+  EXPECT_EQ(MapRequest().options.limits.wall_time, kSurveyTime);
+  EXPECT_EQ(MeasureRequest().options.limits.wall_time, kSurveyTime);
+  EXPECT_EQ(ConvertRequest().options.limits.wall_time, Limits().wall_time);
 }
 
 TEST_F(EngineTest, UnknownFormatIsRefused) {

@@ -2,7 +2,7 @@
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
 _hotcell_commands="convert create dd info compare check inspect digest map measure run policy doctor help"
-_hotcell_common="--memory --timeout --limit --require --worker --kvm --help"
+_hotcell_common="--memory --timeout --limit --require --fail-if-changed --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-written= bytes-read=
   virtual-size= report-bytes= references= chain-depth="
 _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-namespace

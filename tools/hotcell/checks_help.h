@@ -29,7 +29,7 @@ Other:
   --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
   --output FORMAT   human or json; progress goes to standard error then
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'
   -h, --help        this text
 
@@ -55,7 +55,7 @@ Nothing is repaired: -r is refused.
 
 Other:
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'; the time is 3600 seconds unless you say
   -h, --help        this text
 
@@ -78,7 +78,7 @@ disk, whose size is a multiple of 512 bytes.
   --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
   --output FORMAT   human or json
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'
   -h, --help        this text
 
@@ -108,7 +108,7 @@ image. Nothing but FILE is opened.
   -q                print nothing; the exit status tells
   --output FORMAT   human or json; docs/schema/inspect.json describes the document
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'; the time is 600 seconds unless you say
   -h, --help        this text
 

@@ -16,6 +16,7 @@ const Engine* immortal_engine = nullptr;
 enum CommonOption : int {
   kHelp = kFirstCommonOption,
   kBacking,
+  kFailIfChanged,
   kFollowReferences,
   kKvm,
   kLimit,
@@ -26,8 +27,13 @@ enum CommonOption : int {
 };
 
 constexpr OptionSpec kCommonOptions[] = {
-    {kHelp, "help", false},    {kKvm, "kvm", true},         {kLimit, "limit", true},
-    {kMemory, "memory", true}, {kRequire, "require", true}, {kTimeout, "timeout", true},
+    {kFailIfChanged, "fail-if-changed", false},
+    {kHelp, "help", false},
+    {kKvm, "kvm", true},
+    {kLimit, "limit", true},
+    {kMemory, "memory", true},
+    {kRequire, "require", true},
+    {kTimeout, "timeout", true},
     {kWorker, "worker", true},
 };
 
@@ -83,6 +89,7 @@ JobOptions CommonOptions::Job() const {
   JobOptions job;
   job.limits = limits;
   job.required_layers = required_layers;
+  job.fail_if_changed = fail_if_changed;
   return job;
 }
 
@@ -107,6 +114,9 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
       return absl::OkStatus();
     case kBacking:
       return AddBacking(value, options.references);
+    case kFailIfChanged:
+      options.fail_if_changed = true;
+      return absl::OkStatus();
     case kFollowReferences:
       if (value.empty()) return absl::InvalidArgumentError("--follow-references: no directory");
       options.references.FollowBelow(std::string(value));

@@ -20,7 +20,9 @@ namespace {
 constexpr const char* kEnvironment = "HOTCELL_CONFIG";
 constexpr const char* kMachinePath = "/etc/hotcell/hotcell.conf";
 constexpr size_t kMaxFileSize = 1 << 20;
+// Settings that are yes or no; the second is an option as well.
 constexpr std::string_view kOverride = "allow-override";
+constexpr std::string_view kFailIfChanged = "fail-if-changed";
 
 // Whether the machine has a file. One that cannot be looked for is there: it may bind.
 bool MachineHasFile() {
@@ -71,13 +73,13 @@ class ConfigParser {
     const size_t equals = setting.find('=');
     const std::string_view name =
         View(absl::StripTrailingAsciiWhitespace(AbslView(setting.substr(0, equals))));
-    const bool is_override = name == kOverride;
+    const bool is_switch = name == kOverride || name == kFailIfChanged;
     const OptionSpec* const option = FindOption(name, known_);
-    if (!is_override && (option == nullptr || !option->has_value)) return Fail(Shown(name));
+    if (!is_switch && (option == nullptr || !option->has_value)) return Fail(Shown(name));
     if (equals == std::string_view::npos) return Fail(Cat("'", name, "' needs a value"));
     const std::string value(
         View(absl::StripLeadingAsciiWhitespace(AbslView(setting.substr(equals + 1)))));
-    return is_override ? SetOverride(value) : Add(*option, value);
+    return is_switch ? Switch(name, value) : Add(*option, value);
   }
 
   Config Finish() {
@@ -90,9 +92,14 @@ class ConfigParser {
     return absl::InvalidArgumentError(Cat(place_, ": ", why));
   }
 
-  absl::Status SetOverride(std::string_view value) {
-    if (value != "yes" && value != "no") return Fail(Cat("'", kOverride, "' is yes or no"));
-    config_.allows_override = value == "yes";
+  absl::Status Switch(std::string_view name, std::string_view value) {
+    if (value != "yes" && value != "no") return Fail(Cat("'", name, "' is yes or no"));
+    if (name == kOverride) {
+      config_.allows_override = value == "yes";
+    } else if (value == "yes") {
+      config_.arguments.push_back(Cat("--", name));
+      config_.binding.push_back(Cat("--", name));
+    }
     return absl::OkStatus();
   }
 

@@ -52,6 +52,14 @@ TEST(ConfigTest, LimitsAndLayersBind) {
   EXPECT_EQ(config->bounds.limits.wall_time, absl::Minutes(10));
 }
 
+TEST(ConfigTest, HasSwitches) {
+  const auto config = ParseConfig("fail-if-changed=yes", "file", ConfigScope::kJobs);
+  EXPECT_THAT(config->arguments, ElementsAre("--fail-if-changed"));
+  EXPECT_THAT(config->binding, ElementsAre("--fail-if-changed"));
+  EXPECT_THAT(ParseConfig("fail-if-changed=no", "file", ConfigScope::kJobs)->arguments, IsEmpty());
+  EXPECT_THAT(Error("fail-if-changed=1"), EndsWith(":1: 'fail-if-changed' is yes or no"));
+}
+
 TEST(ConfigTest, SaysWhetherItBinds) {
   const auto allows = [](std::string_view text) {
     return ParseConfig(text, "file", ConfigScope::kImages)->allows_override;

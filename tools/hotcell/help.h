@@ -57,6 +57,7 @@ Limits and confinement:
                     virtual-size, report-bytes, references, chain-depth
   --require LAYER,... refuse to run without these confinement layers, or all of them
                     ('all'); 'hotcell policy' lists them
+  --fail-if-changed a file that changes while it is read is an error, not a warning
 
 Other:
   --stats           print VM exits, doorbells, bytes, time and the job's steps, peak memory,
@@ -83,7 +84,7 @@ may be left out.
   -u                do not open the backing file; SIZE has to be given
   -q                print nothing
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'
   -h, --help        this text
 
@@ -104,7 +105,7 @@ at the end of the disk. OUTPUT appears when it is complete.
   -U                accepted, without effect
   --backing NAME=FILE, --follow-references=DIR
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'
   -h, --help        this text
 
@@ -127,7 +128,7 @@ Tells where the bytes of the disk in the image FILE are, as 'qemu-img map' does.
   -U                accepted, without effect
   --backing NAME=FILE, --follow-references=DIR
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'; the time is 3600 seconds unless you say
   -h, --help        this text
 
@@ -150,7 +151,7 @@ measure' does.
   -U                accepted, without effect
   --backing NAME=FILE, --follow-references=DIR
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'; the time is 3600 seconds unless you say
   -h, --help        this text
 
@@ -172,7 +173,7 @@ Files that it refers to are named and, without --backing-chain, not opened.
                     references, warnings) under the key "hotcell"
   -U                accepted, without effect
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
-  --worker FILE, --kvm FILE
+  --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'; the time is 600 seconds unless you say
   -h, --help        this text
 

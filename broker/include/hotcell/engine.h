@@ -87,6 +87,10 @@ struct WorkerReport {
   uint64_t bytes_read = 0;  // from files, served to the guest
   uint64_t bytes_written = 0;
   uint64_t requests = 0;
+  // Files that were read, the image's references included, and whose size or times changed
+  // meanwhile: their names, quoted. What the job made of them may be of both contents. There is a
+  // warning of each. Of devices nothing is known.
+  std::vector<std::string> changed_files;
 };
 
 // Common to all jobs.
@@ -99,6 +103,9 @@ struct JobOptions {
   // Layers without which the job is refused, besides seccomp, no_new_privs and closed descriptors,
   // which are always required.
   std::vector<v1::Layer> required_layers;
+  // A file that changed while it was read (WorkerReport::changed_files) is an error,
+  // kFailedPrecondition, and not only a warning.
+  bool fail_if_changed = false;
 };
 
 struct ImageSource {
