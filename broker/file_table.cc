@@ -200,13 +200,20 @@ absl::Status FileTable::refusal() const {
   return refusal_;
 }
 
+absl::Status FileTable::CountReference() {
+  const std::lock_guard lock(mutex_);
+  if (references_ == limits_.references) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the image names more than ", limits_.references,
+                     " files, found or not; the limit is `references`"));
+  }
+  ++references_;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view name,
                                                  uint32_t referrer, abi::ReferenceKind kind) {
   const std::lock_guard lock(mutex_);
-  if (references_ == limits_.references) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the image refers to more than ", limits_.references, " files; the limit is `references`"));
-  }
   auto described = Describe(fd.get(), ShownName(name));
   if (!described.ok()) return described.status();
   JobFile& file = **described;
@@ -236,7 +243,6 @@ absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view 
   if (files_[referrer]->direct.valid()) {
     if (absl::Status status = OpenDirect(file); !status.ok()) return status;
   }
-  ++references_;
   return Add(*std::move(described));
 }
 

@@ -93,9 +93,11 @@ class FileTable {
   // guest's first request of it, so that a job which fails before leaves what was there.
   absl::StatusOr<uint32_t> AddOutput(int fd, absl::string_view name, Durability durability,
                                      bool fresh, Access access = Access::kCached);
-  // A file that the image in slot `referrer` names, accessed as that one is. Errors: too many
-  // references (kResourceExhausted), too deep a chain (kResourceExhausted), a cycle (kDataLoss),
-  // the job's own output (kPermissionDenied).
+  // One more file that an image names is to be looked for, be it there or not. kResourceExhausted:
+  // too many.
+  absl::Status CountReference();
+  // A file that the image in slot `referrer` names, accessed as that one is. Errors: too deep a
+  // chain (kResourceExhausted), a cycle (kDataLoss), the job's own output (kPermissionDenied).
   absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
                                         abi::ReferenceKind kind);
 

@@ -38,16 +38,30 @@ absl::string_view KindName(abi::ReferenceKind kind) {
   return "reference";
 }
 
-int OpenBeneath(int directory, const char* name, int flags) {
+int OpenBeneath(int directory, const char* name, int flags, uint64_t resolve = RESOLVE_NO_XDEV) {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | resolve;
   // EAGAIN: a rename elsewhere made the kernel unsure about "..".
   for (int attempt = 0; attempt < 16; ++attempt) {
     const int64_t fd = syscall(SYS_openat2, directory, name, &how, sizeof(how));
     if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
   }
   return -1;
+}
+
+// Of a name with which OpenBeneath() failed with EXDEV, which stands for two things.
+bool LiesInAnotherMount(int directory, const char* name) {
+  return UniqueFd(OpenBeneath(directory, name, O_PATH, /*resolve=*/0)).valid();
+}
+
+// Whether the system lets nobody give a file another name who could not write to it anyway. Where
+// it does not, a file with several names may be one that somebody put below the directory without
+// a right to it.
+bool LinksAreProtected(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char value = '0';
+  return fd.valid() && read(fd.get(), &value, 1) == 1 && value != '0';
 }
 
 // The option as a shell and then `hotcell convert` read it: between single quotes, and with escapes
@@ -93,8 +107,12 @@ std::optional<std::string> Below(absl::string_view directory, absl::string_view 
 
 }  // namespace
 
-absl::StatusOr<ReferenceResolver> ReferenceResolver::Create(const ReferencePolicy& policy) {
+absl::StatusOr<ReferenceResolver> ReferenceResolver::Create(
+    const ReferencePolicy& policy, const std::string& protected_hardlinks) {
   ReferenceResolver resolver(policy);
+  if (!policy.directories().empty()) {
+    resolver.links_are_protected_ = LinksAreProtected(protected_hardlinks);
+  }
   for (const std::string& given : policy.directories()) {
     UniqueFd fd(open(given.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid()) {
@@ -164,9 +182,14 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenFollowed(const std::str
     absl::StatusOr<ResolvedReference> opened =
         OpenBelow(*candidate.directory, candidate.name, name, what);
     if (opened.ok()) return opened;
-    // What is not there may be elsewhere; what is refused stays refused.
-    if (!absl::IsNotFound(opened.status())) return opened;
-    if (!tried) first = opened.status();
+    // What is not there may be elsewhere, and another mount may be allowed by itself; what is
+    // refused stays refused.
+    const bool in_another_mount = absl::IsFailedPrecondition(opened.status());
+    if (!absl::IsNotFound(opened.status()) && !in_another_mount) return opened;
+    if (!tried) {
+      first = in_another_mount ? absl::PermissionDeniedError(opened.status().message())
+                               : opened.status();
+    }
     tried = true;
   }
   return first;
@@ -183,10 +206,16 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenMapped(const std::strin
 absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& directory,
                                                                const std::string& name,
                                                                absl::string_view shown,
-                                                               absl::string_view what) {
+                                                               absl::string_view what) const {
   const std::string place = absl::StrCat(what, " below ", Quote(directory.given));
   const auto error = [&]() -> absl::Status {
     const int number = errno;
+    if (number == EXDEV && LiesInAnotherMount(directory.fd.get(), name.c_str())) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          what, " that the image names was not opened: its name leads into another mount below ",
+          Quote(directory.given), "; ", MappingOption(shown),
+          " or another --follow-references=DIR allows it"));
+    }
     if (number == EXDEV || number == ELOOP) {
       return absl::PermissionDeniedError(
           absl::StrCat(what, " that the image names was not opened: its name leads ",
@@ -210,6 +239,12 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& 
   if (!S_ISREG(found.st_mode)) {
     return absl::PermissionDeniedError(absl::StrCat(place, " was not opened: no regular file; ",
                                                     MappingOption(shown), " allows it"));
+  }
+  if (found.st_nlink > 1 && !links_are_protected_) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(place, " was not opened: it has ", found.st_nlink,
+                     " names (hard links), and fs.protected_hardlinks is off on this system; ",
+                     MappingOption(shown), " allows it"));
   }
   UniqueFd fd(OpenBeneath(directory.fd.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return error();

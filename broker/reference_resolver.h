@@ -22,8 +22,11 @@ struct ResolvedReference {
 // a description or a device. Thread-safe.
 class ReferenceResolver {
  public:
-  // Opens the policy's directory, where it has one.
-  static absl::StatusOr<ReferenceResolver> Create(const ReferencePolicy& policy);
+  // Opens the policy's directories. `protected_hardlinks` tells whether the
+  // system protects hard links: where it does not, files that have several are refused.
+  static absl::StatusOr<ReferenceResolver> Create(
+      const ReferencePolicy& policy,
+      const std::string& protected_hardlinks = "/proc/sys/fs/protected_hardlinks");
 
   // `name` is as it stands in the image that `referrer_fd` is open on: any bytes. Errors, each with
   // the escaped name: kPermissionDenied with the options that would allow it, kNotFound, others as
@@ -44,12 +47,13 @@ class ReferenceResolver {
                                                absl::string_view what) const;
   absl::StatusOr<ResolvedReference> OpenFollowed(const std::string& name, int referrer_fd,
                                                  absl::string_view what) const;
-  static absl::StatusOr<ResolvedReference> OpenBelow(const Directory& directory,
-                                                     const std::string& name,
-                                                     absl::string_view shown,
-                                                     absl::string_view what);
+  // kFailedPrecondition: it lies in another mount, where another directory may allow it.
+  absl::StatusOr<ResolvedReference> OpenBelow(const Directory& directory, const std::string& name,
+                                              absl::string_view shown,
+                                              absl::string_view what) const;
 
   ReferencePolicy policy_;
+  bool links_are_protected_ = false;
   std::vector<Directory> directories_;
 };
 

@@ -127,6 +127,24 @@ TEST_F(ReferenceResolverTest, FollowsNoSymbolicLinks) {
   EXPECT_THAT(Refusal(Below(), "dirlink/deep.raw"), HasSubstr("symbolic link"));
 }
 
+TEST_F(ReferenceResolverTest, TakesHardLinksOnlyWhereTheSystemProtectsThem) {
+  ASSERT_EQ(link(dir_.File("secret").c_str(), dir_.File("images/secret").c_str()), 0);
+  dir_.Write("on", "1\n");
+  dir_.Write("off", "0\n");
+  const auto open_where = [&](const char* protection, const char* name) {
+    const auto resolver = ReferenceResolver::Create(Below(), dir_.File(protection));
+    return resolver->Open(name, kBacking, -1).status();
+  };
+  EXPECT_TRUE(open_where("on", "secret").ok());
+  for (const char* protection : {"off", "missing"}) {
+    const absl::Status refused = open_where(protection, "secret");
+    EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+    EXPECT_THAT(std::string(refused.message()),
+                AllOf(HasSubstr("it has 2 names (hard links)"), HasSubstr("--backing")));
+    EXPECT_TRUE(open_where(protection, "base.raw").ok()) << "a file with one name";
+  }
+}
+
 TEST_F(ReferenceResolverTest, OpensNothingButRegularFiles) {
   ASSERT_EQ(mkfifo(dir_.File("images/fifo").c_str(), 0600), 0);
   EXPECT_THAT(Refusal(Below(), "fifo"), HasSubstr("no regular file"));

@@ -319,6 +319,10 @@ abi::Completion RequestHandler::OpenReference(const abi::Submission& request,
                      " names another file, and none is opened before it is found to be safe")));
     return Completed(request, abi::IoStatus::kRefused);
   }
+  if (absl::Status status = files_.CountReference(); !status.ok()) {
+    files_.RecordError(std::move(status));
+    return Completed(request, abi::IoStatus::kQuota);
+  }
   // The one place where bytes of a buffer are looked at: a copy of a name.
   const std::string name(reinterpret_cast<const char*>(buffer.data()), buffer.size());
   const auto kind = static_cast<abi::ReferenceKind>(request.flags);

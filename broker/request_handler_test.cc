@@ -405,6 +405,22 @@ TEST_F(RequestHandlerTest, AnExtentThatCannotBeMadeIsTold) {
   EXPECT_EQ(files_.error().message(), "no room for it");
 }
 
+TEST_F(RequestHandlerTest, ReferencesAreCountedWhetherFoundOrNot) {
+  EXPECT_EQ(StatusOf(OpenReference("missing")), IoStatus::kNotFound);
+  EXPECT_EQ(StatusOf(OpenReference("/etc/passwd")), IoStatus::kRefused);
+  EXPECT_EQ(StatusOf(OpenReference("base")), IoStatus::kOk);
+  for (const char* name : {"base", "missing", "/etc/passwd"}) {
+    EXPECT_EQ(StatusOf(OpenReference(name)), IoStatus::kQuota);
+  }
+}
+
+TEST_F(RequestHandlerTest, TheLimitOfReferencesIsNamed) {
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(StatusOf(OpenReference("base")), IoStatus::kOk);
+  EXPECT_EQ(StatusOf(OpenReference("base")), IoStatus::kQuota);
+  EXPECT_THAT(std::string(files_.error().message()),
+              HasSubstr("more than 3 files, found or not; the limit is `references`"));
+}
+
 TEST_F(RequestHandlerTest, RefusedAndMissingReferencesAreTold) {
   EXPECT_EQ(StatusOf(OpenReference("missing")), IoStatus::kNotFound);
   EXPECT_EQ(StatusOf(OpenReference("/etc/passwd")), IoStatus::kRefused);

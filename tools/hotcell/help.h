@@ -39,7 +39,7 @@ As with qemu-img:
 
 Files that an image refers to are not opened unless you say so:
   --backing NAME=FILE        open FILE where the image says NAME (written as in the error)
-  --follow-references=DIR    open what is below DIR, without symbolic links
+  --follow-references=DIR    open what is below DIR, without symbolic links and other mounts
 
 Not without a verdict:
   --inspect         judge INPUT first, as 'hotcell inspect' does, and convert it only if it is

@@ -22,7 +22,10 @@ class ReferencePolicy {
     return *this;
   }
   // Names not mapped may be opened where they lie below `directory`, as openat2 with
-  // RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS finds them: regular files only.
+  // RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS and RESOLVE_NO_XDEV finds them:
+  // regular files only, and none in a file system that is mounted below the directory, which is to
+  // be named by itself. Files with several hard links only where fs.protected_hardlinks is on, so
+  // that nobody can have put one there that he may not write to.
   // Relative names are looked up beside the image that has them, if that is below `directory` too,
   // then in `directory` itself. May be called for several directories, which are tried in turn.
   ReferencePolicy& FollowBelow(std::string directory) {

@@ -1,0 +1,70 @@
+"""What may be followed below a directory (--follow-references), and what lies there and may not."""
+
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import harness, namespaces, programs
+
+
+def _make_images(backing):
+    programs.require_kvm()
+    os.makedirs("images/mounted")
+    with open("base.raw", "wb") as base:
+        base.write(os.urandom(1 << 20))
+    programs.must_hotcell("create", "-q", "-f", "qcow2", "-b", backing, "-F", "raw", "-u",
+                          "top.qcow2", "1M")
+
+
+def _digest(*directories):
+    options = [f"--follow-references={directory}" for directory in directories]
+    return programs.hotcell("digest", *options, "top.qcow2")
+
+
+def _check_mount(kind):
+    """`images/mounted/base.raw` is there, and refused until that mount is named."""
+    for name in ("mounted/base.raw", os.path.abspath("images/mounted/base.raw")):
+        programs.must_hotcell("create", "-q", "-f", "qcow2", "-b", name, "-F", "raw", "-u",
+                              "top.qcow2", "1M")
+        result = _digest("images")
+        harness.check_equal(result.returncode, 1, f"{kind}: exit status")
+        harness.check(b"its name leads into another mount below 'images'" in result.stderr and
+                      b"--backing" in result.stderr, result.stderr)
+    harness.check_equal(_digest("images", "images/mounted").returncode, 0, f"{kind}: both named")
+    harness.check_equal(_digest("images/mounted").returncode, 0, f"{kind}: the mount named")
+
+
+def _mounts(_):
+    _make_images("base.raw")
+    namespaces.enter()
+    namespaces.mount_tmpfs("images/mounted", 4096)
+    shutil.copy("base.raw", "images/mounted")
+    _check_mount("another file system")
+    namespaces.unmount("images/mounted")
+    # The same file system in two places.
+    os.makedirs("elsewhere")
+    shutil.copy("base.raw", "elsewhere")
+    programs.must(["mount", "--bind", "elsewhere", "images/mounted"])
+    _check_mount("a bind mount")
+    namespaces.unmount("images/mounted")
+    # A file that is mounted over its name.
+    shutil.copy("base.raw", "images/mounted")
+    harness.check_equal(_digest("images").returncode, 0, "no mount")
+    programs.must(["mount", "--bind", "base.raw", "images/mounted/base.raw"])
+    result = _digest("images")
+    harness.check(result.returncode == 1 and b"into another mount" in result.stderr, result.stderr)
+    namespaces.unmount("images/mounted/base.raw")
+
+
+def _outside(_):
+    """What leads out of the directory is told as that."""
+    _make_images("../base.raw")
+    result = _digest("images")
+    harness.check(result.returncode == 1 and b"leads out of 'images'" in result.stderr,
+                  result.stderr)
+
+
+harness.main({"mounts": _mounts, "outside": _outside})
