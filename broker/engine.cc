@@ -154,6 +154,15 @@ std::vector<std::string> Warnings(const v1::Report& report, const WorkerReport& 
   return warnings;
 }
 
+// The error of a map job. When the host has no room for its records, where that was.
+absl::Status WithPlaceOfMap(const absl::Status& status, const FileTable& files,
+                            absl::string_view directory) {
+  if (directory.empty() || FailureKindOf(files.output_error()) != FailureKind::kHost) return status;
+  return Reworded(status,
+                  absl::StrCat(std::string(status.message()), "; it is a temporary file in ",
+                               std::string(directory), ", and TMPDIR can name another directory"));
+}
+
 // The guest's error. Where a file changed, that may be all there is to it.
 absl::Status GuestsError(const v1::Error& error, const FileTable& files) {
   absl::Status status = broker::ReportedError(error, files.error());
@@ -685,12 +694,12 @@ absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) cons
 
 absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
   const Impl::Call call(*impl_);
-  const absl::StatusOr<UniqueFd> records = broker::MakeMapFile();
+  const absl::StatusOr<broker::MapFile> records = broker::MakeMapFile();
   if (!records.ok()) return records.status();
   Limits limits = request.options.limits;
   limits.output_bytes = std::min(limits.output_bytes, broker::kMaxMapBytes);
   FileTable files(FileLimitsOf(limits));
-  absl::StatusOr<v1::Job> job = broker::BuildMapJob(request, records->get(), files);
+  absl::StatusOr<v1::Job> job = broker::BuildMapJob(request, records->fd.get(), files);
   if (!job.ok()) return job.status();
   v1::Report report;
   MapReply reply;
@@ -698,12 +707,13 @@ absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
                                              files, report, reply.worker);
       !status.ok()) {
-    return status;
+    return WithPlaceOfMap(status, files, records->directory);
   }
   if (!report.has_map()) return NoResult();
   reply.warnings = Warnings(report, reply.worker);
+  if (!records->warning.empty()) reply.warnings.push_back(records->warning);
   const absl::Status status =
-      broker::ReadMapRecords(records->get(), report.map().records(), files, request);
+      broker::ReadMapRecords(records->fd.get(), report.map().records(), files, request);
   if (!status.ok()) return status;
   return reply;
 }

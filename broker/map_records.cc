@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "broker/posix_error.h"
 #include "guest/abi/abi.h"
+#include "hotcell/text.h"
 
 namespace hotcell::broker {
 namespace {
@@ -65,16 +68,36 @@ absl::StatusOr<MapExtent> Check(const MapRecord& record, uint64_t index, const F
   return extent;
 }
 
+UniqueFd OpenUnnamed(const char* directory) {
+  return UniqueFd(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+// Whether the directory is there, on a file system or a kernel without unnamed files.
+bool HasNoUnnamedFiles(int error, const char* directory) {
+  return error == EOPNOTSUPP || error == EISDIR ||
+         (error == ENOENT && access(directory, F_OK) == 0);
+}
+
 }  // namespace
 
-absl::StatusOr<UniqueFd> MakeMapFile() {
+absl::StatusOr<MapFile> MakeMapFile() {
+  constexpr const char* kUsual = "/tmp";
   const char* const named = secure_getenv("TMPDIR");
-  const char* const directory = named == nullptr || *named == '\0' ? "/tmp" : named;
-  UniqueFd file(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  // A file system without unnamed files.
-  if (!file.valid()) file = UniqueFd(memfd_create("hotcell-map", MFD_CLOEXEC));
-  if (!file.valid()) return PosixError(errno, "make a temporary file for the map");
-  return file;
+  std::string warning;
+  if (named != nullptr && *named != '\0') {
+    UniqueFd fd = OpenUnnamed(named);
+    if (fd.valid()) return MapFile{.fd = std::move(fd), .directory = Quote(named)};
+    if (!HasNoUnnamedFiles(errno, named)) {
+      warning = absl::StrCat("the map is not kept in ", Quote(named),
+                             ", which TMPDIR names: ", std::strerror(errno));
+    }
+  }
+  if (UniqueFd fd = OpenUnnamed(kUsual); fd.valid()) {
+    return MapFile{.fd = std::move(fd), .directory = Quote(kUsual), .warning = warning};
+  }
+  UniqueFd fd(memfd_create("hotcell-map", MFD_CLOEXEC));
+  if (!fd.valid()) return PosixError(errno, "make a temporary file for the map");
+  return MapFile{.fd = std::move(fd), .directory = "", .warning = warning};
 }
 
 absl::Status ReadMapRecords(int fd, uint64_t count, const FileTable& files,

@@ -3,6 +3,7 @@
 #define HOTCELL_BROKER_MAP_RECORDS_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,8 +16,15 @@ namespace hotcell::broker {
 // The most that a map may grow to, bytes: some 26 million extents.
 inline constexpr uint64_t kMaxMapBytes = 1ull << 30;
 
-// An empty file without a name.
-absl::StatusOr<UniqueFd> MakeMapFile();
+struct MapFile {
+  UniqueFd fd;
+  std::string directory;  // quoted; empty: it is in memory
+  std::string warning;    // that it is not where it was to be; empty: it is
+};
+
+// An empty file without a name, in the directory that TMPDIR names or else in /tmp; in memory where
+// neither is there or has such files.
+absl::StatusOr<MapFile> MakeMapFile();
 
 // Reads `count` abi::MapRecords from `fd` and hands them to request.extent. kInternal: a record
 // that cannot be, such as one that does not begin where the one before ends, lies outside what was

@@ -44,11 +44,11 @@ class MapRecordsTest : public testing::Test {
 
   // As if the guest had written these and reported `count`; 0: as many.
   absl::Status Read(const std::vector<MapRecord>& records, uint64_t count = 0) {
-    const absl::StatusOr<UniqueFd> file = MakeMapFile();
+    const absl::StatusOr<MapFile> file = MakeMapFile();
     if (!file.ok()) return file.status();
     const size_t size = records.size() * sizeof(MapRecord);
-    EXPECT_EQ(write(file->get(), records.data(), size), static_cast<ssize_t>(size));
-    return ReadMapRecords(file->get(), count == 0 ? records.size() : count, files_, request_);
+    EXPECT_EQ(write(file->fd.get(), records.data(), size), static_cast<ssize_t>(size));
+    return ReadMapRecords(file->fd.get(), count == 0 ? records.size() : count, files_, request_);
   }
   std::string Error(const MapRecord& record) {
     const absl::Status status = Read({record});

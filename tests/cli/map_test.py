@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
-from support import harness, programs
+from support import harness, namespaces, programs
 
 
 def _images():
@@ -134,8 +134,43 @@ def _measure_refused(_):
     harness.check_equal(sorted(os.listdir(".")), sorted(images), "files")
 
 
+def _temporary_directory(directory):
+    """An error of the file that the map is kept in says where that is, and what to do."""
+    programs.require_kvm()
+    with open("disk.raw", "wb") as disk:
+        disk.write(os.urandom(1 << 20))
+    usual = programs.must_hotcell("map", "-f", "raw", "disk.raw")
+
+    def run(temporary, *options):
+        return programs.hotcell("map", "-f", "raw", *options, "disk.raw",
+                                env={**os.environ, "TMPDIR": temporary})
+
+    for missing in ("/nowhere", os.path.join(directory, "disk.raw")):
+        result = run(missing)
+        harness.check_equal((result.returncode, result.stdout), (0, usual), missing)
+        harness.check(result.stderr.startswith(
+            f"hotcell: map: warning: the map is not kept in '{missing}', which TMPDIR names: "
+            .encode()), result.stderr)
+    # /proc has no files without a name.
+    for good in ("", directory, "/proc"):
+        result = run(good)
+        harness.check_equal((result.stdout, result.stderr), (usual, b""), f"TMPDIR={good}")
+    namespaces.enter()
+    os.mkdir("small")
+    namespaces.mount_tmpfs("small", 4)
+    with open("small/filler", "wb") as filler:
+        filler.write(bytes(4096))
+    result = run("small")
+    harness.check_equal(result.returncode, 1, "a full directory")
+    harness.check(result.stderr.endswith(b"No space left on device; it is a temporary file in "
+                                         b"'small', and TMPDIR can name another directory\n"),
+                  result.stderr)
+    namespaces.unmount("small")
+
+
 CASES = {
     "map": _map,
+    "temporary-directory": _temporary_directory,
     "map-says-compressed": _map_says_compressed,
     "references": _references,
     "huge": _huge,

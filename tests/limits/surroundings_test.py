@@ -251,7 +251,27 @@ def _container(_):
     jobs.check_error("a layer that is required", result, "mount-namespace", _FILTERED)
 
 
+def _long_names(_):
+    """A name that the file system does not take is an error before the work, not after it."""
+    programs.require_kvm()
+    usual = jobs.Jobs()
+    name = "n" * 256
+    for command in (["convert", "-p", "-f", "raw", "-O", "raw", "disk.raw", name],
+                    ["convert", "-p", "-f", "raw", "-O", "vmdk", "-o", "subformat=monolithicFlat",
+                     "disk.raw", name[:250] + ".vmd"],
+                    ["dd", "-f", "raw", "-O", "raw", "if=disk.raw", f"of={name}"],
+                    ["create", "-q", "-f", "qcow2", name, "1M"]):
+        result = programs.hotcell(*command)
+        jobs.check_error(" ".join(command), result, "File name too long")
+        harness.check(b"100.00" not in result.stdout, f"{command[0]} did its work first")
+    harness.check(not [found for found in os.listdir(".") if found.startswith("n")], "files")
+    result = programs.hotcell("convert", "-f", "raw", "-O", "raw", "disk.raw", name[1:])
+    harness.check_equal((result.returncode, result.stderr), (0, b""), "the longest name")
+    usual.check_usual("after it", only=["info"])
+
+
 harness.main({
+    "long-names": _long_names,
     "signals": _signals,
     "death-with-children-ignored": _death_with_children_ignored,
     "parent-death-signal": _parent_death_signal,

@@ -411,7 +411,8 @@ class Engine {
   absl::StatusOr<CheckReply> Check(const CheckRequest& request) const;
   // Opens no file that the image refers to. That it cannot be opened as an image is no error.
   absl::StatusOr<InspectReply> Inspect(const InspectRequest& request) const;
-  // What is found is kept in a file without a name, below $TMPDIR or /tmp, until it is handed on.
+  // What is found is kept in a file without a name, below $TMPDIR or /tmp, until it is handed on;
+  // in memory where there are no such files. A $TMPDIR that cannot be used is a warning.
   absl::StatusOr<MapReply> Map(const MapRequest& request) const;
   absl::StatusOr<MeasureReply> Measure(const MeasureRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
