@@ -1,4 +1,4 @@
-# Everything the build needs besides a compiler, each from a Debian 12 package.
+# Everything the build needs besides a compiler, each from a package of Debian 12 and 13.
 set(Protobuf_USE_STATIC_LIBS ${HOTCELL_STATIC})
 find_package(Protobuf REQUIRED)      # libprotobuf-dev, protobuf-compiler
 find_package(absl REQUIRED)          # libabsl-dev
@@ -22,7 +22,8 @@ find_path(SECCOMP_INCLUDE_DIR seccomp.h REQUIRED)   # libseccomp-dev
 find_library(SECCOMP_LIBRARY libseccomp.a REQUIRED)
 
 # Linked into the guest, so always as static archives.
-find_path(NANOPB_INCLUDE_DIR pb_encode.h REQUIRED)  # libnanopb-dev
+# libnanopb-dev, whose headers have a folder of their own since Debian 13.
+find_path(NANOPB_INCLUDE_DIR pb_encode.h PATH_SUFFIXES nanopb REQUIRED)
 find_library(NANOPB_ARCHIVE libprotobuf-nanopb.a REQUIRED)
 find_library(BZIP2_ARCHIVE libbz2.a REQUIRED)       # libbz2-dev
 find_library(CRYPTO_ARCHIVE libcrypto.a REQUIRED)    # libssl-dev

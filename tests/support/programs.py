@@ -22,9 +22,16 @@ def require_kvm():
         raise harness.Skip(f"/dev/kvm is unusable: {error.strerror}") from error
 
 
+# Packages of programs that tools/setup installs where the release has them; tools/lib/check_skips.py
+# asks whether it has.
+_ORACLE_PACKAGES = {"7zz": "7zip", "bximage": "bximage", "create_compressed_fs": "cloop-utils",
+                    "cryptsetup": "cryptsetup-bin", "xorriso": "xorriso"}
+
+
 def require_program(name):
     if shutil.which(name) is None:
-        raise harness.Skip(f"{name} is not installed")
+        package = _ORACLE_PACKAGES.get(name)
+        raise harness.Skip(f"{name} is not installed" + (f" ({package})" if package else ""))
 
 
 def require_root():

@@ -8,11 +8,14 @@
 # What vbox-img and the two libraries beside it link against, of all that VirtualBox depends on.
 readonly READERS_VBOX_LIBRARIES='^(lib(c6|curl|lzf|lzma|ssl|stdc|gcc|xml2)|zlib1g)'
 
-# Address of the mirror that this machine takes Debian from.
+# Address of the mirror that this machine takes its own release of Debian from.
 # shellcheck disable=SC2016  # apt's own variables
 readers_mirror() {
+  local release
+  release=$(. /etc/os-release && say "${VERSION_CODENAME:-}")
   apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' \
-    'Origin: Debian' 2>/dev/null | awk '$2 == "bookworm" && $3 == "main" { print $1; exit }'
+    'Origin: Debian' 2>/dev/null |
+    awk -v release="$release" '$2 == release && $3 == "main" { print $1; exit }'
 }
 
 # readers_apt STATE COMMAND ARGUMENT...: apt with the lists and the status of a machine on which
@@ -59,7 +62,7 @@ EOF
 readers_install() {
   local directory=$1 mirror release state libraries
   mirror=$(readers_mirror)
-  [[ -n $mirror ]] || die "apt knows no mirror that has Debian 12"
+  [[ -n $mirror ]] || die "apt knows no mirror of this release of Debian"
   mkdir -p "$directory/bin"
   for release in trixie sid; do
     [[ -e $directory/$release/complete ]] && continue

@@ -251,7 +251,7 @@ TEST_P(VmdkOracleTest, FindsNothingWrongWhereQemuImgFindsNothing) {
 TEST(VmdkBximageTest, ReadsWhatBximageWrites) {
   const TemporaryDirectory directory;
   if (!directory.Run("command -v bximage || true").starts_with('/')) {
-    GTEST_SKIP() << "bximage is not installed";
+    GTEST_SKIP() << "bximage is not installed (bximage)";
   }
   WriteSampleDisk(directory.path("source.raw"), 6 << 20);
   directory.Run("bximage -q -func=convert -imgmode=vmware4 source.raw image.vmdk >/dev/null");
