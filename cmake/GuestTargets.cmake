@@ -36,7 +36,8 @@ function(hotcell_guest_program name)
     -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/payload.ld
     -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
     -Wl,--no-warn-rwx-segments)
-  # The symbol table stays, for the broker's crash reports; line numbers go beside it.
+  # The symbol table stays, which the built-in program's names in crash reports are from; line numbers
+  # go beside it.
   add_custom_command(TARGET ${name} POST_BUILD
     COMMAND ${CMAKE_OBJCOPY} --only-keep-debug $<TARGET_FILE:${name}> $<TARGET_FILE:${name}>.debug
     COMMAND ${CMAKE_OBJCOPY} --strip-debug --add-gnu-debuglink=$<TARGET_FILE:${name}>.debug
