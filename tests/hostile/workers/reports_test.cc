@@ -240,30 +240,40 @@ TEST_F(ReportsTest, AbsurdRegistersAndCountersAreOnlyPassedOn) {
   EXPECT_EQ(reply->worker.finished.dirty_pages_size(), 100);
 }
 
-// Parts of two bytes each, as many as a report may have.
+// Parts of two bytes each.
 template <typename AddPart>
-std::string ReportOfEmptyParts(const AddPart& add_part) {
+std::string ReportOfEmptyParts(int count, const AddPart& add_part) {
   v1::Report report;
   report.mutable_info();
-  for (int i = 0; i < 500'000; ++i) add_part(report);
+  for (int i = 0; i < count; ++i) add_part(report);
   return report.SerializeAsString();
 }
 
-TEST_F(ReportsTest, AChainOfHalfAMillionImagesIsRefused) {
-  const std::string report =
-      ReportOfEmptyParts([](v1::Report& parts) { parts.add_backing_chain(); });
-  max_growth_ = 160 << 20;
-  EXPECT_EQ(InfoError(Report(report).Write(Frame(Exited(abi::kExitOk))), kInternal),
-            "the guest describes more images than a chain may have");
+constexpr int kHalfAMillion = 500'000;
+constexpr char kTooManyParts[] = "the report on this image has more parts than the limit";
+
+TEST_F(ReportsTest, AChainOfManyImagesIsRefused) {
+  const auto error = [&](int count, absl::StatusCode code) {
+    const std::string report =
+        ReportOfEmptyParts(count, [](v1::Report& parts) { parts.add_backing_chain(); });
+    return InfoError(Report(report).Write(Frame(Exited(abi::kExitOk))), code);
+  };
+  EXPECT_EQ(error(8000, kInternal), "the guest describes more images than a chain may have");
+  EXPECT_THAT(error(kHalfAMillion, absl::StatusCode::kResourceExhausted), HasSubstr(kTooManyParts));
   EXPECT_LT(elapsed_, kSlack);
 }
 
-TEST_F(ReportsTest, HalfAMillionEmptySnapshotsTakeBoundedMemory) {
-  const std::string report =
-      ReportOfEmptyParts([](v1::Report& parts) { parts.mutable_info()->add_snapshots(); });
-  max_growth_ = 160 << 20;
-  const auto reply = Info(Report(report).Write(Frame(Exited(abi::kExitOk))));
+TEST_F(ReportsTest, EmptySnapshotsTakeBoundedMemory) {
+  const auto report_of = [](int count) {
+    return ReportOfEmptyParts(count,
+                              [](v1::Report& parts) { parts.mutable_info()->add_snapshots(); });
+  };
+  max_growth_ = 24 << 20;
+  const auto reply = Info(Report(report_of(65'536)).Write(Frame(Exited(abi::kExitOk))));
   EXPECT_TRUE(reply.ok()) << reply.status();
+  EXPECT_THAT(InfoError(Report(report_of(kHalfAMillion)).Write(Frame(Exited(abi::kExitOk))),
+                        absl::StatusCode::kResourceExhausted),
+              HasSubstr(kTooManyParts));
   EXPECT_LT(elapsed_, kSlack);
 }
 
