@@ -19,7 +19,7 @@ _MIB = 1 << 20
 _TIMEOUT = 1
 # Beyond what a command has to do; a machine under load must not fail a test.
 _SLACK = 12
-_UP = b"the job took longer than its limit `wall_time` of 1s"
+_UP = b"the job took longer than its limit `wall-time` of 1s"
 _HELD_UP = b"a file or the standard output does not answer"
 # 1: mov $'x', %al; mov $0x3f8, %dx; out %al, (%dx); jmp 1b
 _FLOOD = bytes([0xB0, 0x78, 0x66, 0xBA, 0xF8, 0x03, 0xEE, 0xEB, 0xF7])

@@ -144,8 +144,8 @@ void Watch::EndIfHeldUp() {
   const int64_t end = time_is_up;
   if (end == kNever || now < absl::Nanoseconds(end) + kGrace) return;
   const absl::Duration limit = absl::Nanoseconds(wall_time_ns.load());
-  End(absl::DeadlineExceededError(Cat("the job took longer than its limit `wall_time` of ",
-                                      absl::FormatDuration(limit), "; ", kHeldUp)),
+  End(absl::DeadlineExceededError(Cat("the job took longer than its limit `wall-time` of ",
+                                      absl::FormatDuration(limit), " (--timeout SECONDS); ", kHeldUp)),
       0);
 }
 
