@@ -89,6 +89,16 @@ absl::Status OpenDirect(JobFile& file) {
                                                     " ask for; ", remedy));
 }
 
+// Where images, partition tables and file systems are known by. False, with errno: it failed.
+bool WipeStart(JobFile& file) {
+  constexpr uint64_t kStart = 1 << 20;
+  uint64_t range[2] = {0, std::min(file.size.load(), kStart)};
+  if (range[1] != 0 && ioctl(file.fd, BLKZEROOUT, range) != 0) return false;
+  const std::lock_guard lock(file.renewed->mutex);
+  file.renewed->written.Add(0, range[1]);
+  return true;
+}
+
 bool IsSameFile(const JobFile& a, const JobFile& b) {
   return a.block_device == b.block_device && a.device == b.device && a.inode == b.inode;
 }
@@ -162,13 +172,22 @@ absl::StatusOr<uint32_t> FileTable::AddOutput(int fd, absl::string_view name, Du
   return Add(*std::move(described));
 }
 
+void FileTable::Renew(uint32_t slot) {
+  JobFile& file = *Find(slot);
+  file.renewed = std::make_unique<RenewedDevice>();
+  file.to_be_emptied = true;
+}
+
 absl::Status FileTable::EmptyOnce(JobFile& file) {
   if (!file.to_be_emptied.load(std::memory_order_acquire)) return absl::OkStatus();
   const std::lock_guard lock(empty_mutex_);
   if (!file.to_be_emptied) return absl::OkStatus();
-  if (ftruncate(file.fd, 0) != 0) return PosixError(errno, absl::StrCat("empty ", file.name));
-  file.size = 0;
-  file.written_end = 0;
+  const bool emptied = file.renewed != nullptr ? WipeStart(file) : ftruncate(file.fd, 0) == 0;
+  if (!emptied) return PosixError(errno, absl::StrCat("empty ", file.name));
+  if (file.renewed == nullptr) {
+    file.size = 0;
+    file.written_end = 0;
+  }
   file.to_be_emptied.store(false, std::memory_order_release);
   return absl::OkStatus();
 }

@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "broker/file_state.h"
 #include "broker/unique_fd.h"
+#include "broker/written_ranges.h"
 #include "guest/abi/abi.h"
 #include "hotcell/engine.h"
 #include "protos/report.pb.h"
@@ -38,6 +39,14 @@ enum class Access {
   kDirect,  // with O_DIRECT; see file_io.h
 };
 
+// A block device that gets a new image. A new file is all zeroes where nobody writes, and that is
+// what the guest builds on; a device has old bytes there.
+struct RenewedDevice {
+  std::mutex mutex;       // held while gaps are filled, so that none is filled over a write
+  WrittenRanges written;  // or about to be
+  uint64_t size = 0;      // of the new image, bytes, as far as the guest has set it
+};
+
 // A file of the job. Everything but the atomics is fixed once the file is in its table.
 struct JobFile {
   int fd = -1;
@@ -48,16 +57,17 @@ struct JobFile {
   UniqueFd direct;
   uint64_t direct_alignment = 0;
   uint64_t direct_memory_alignment = 0;
-  std::string name;  // quoted and escaped, for messages
-  std::optional<FileState> state;  // of an input on a file system, when it was added
+  std::unique_ptr<RenewedDevice> renewed;  // nullptr: the device or file is written as it is
+  std::string name;                        // quoted and escaped, for messages
+  std::optional<FileState> state;          // of an input on a file system, when it was added
   bool writable = false;
   bool block_device = false;
   Durability durability = Durability::kNone;
   dev_t device = 0;  // device and inode tell files apart; of block devices, the device they are
   ino_t inode = 0;
   std::atomic<bool> to_be_emptied = false;  // before anything else is done with it
-  std::optional<uint32_t> referrer;  // slot of the image that names this one
-  uint32_t depth = 1;                // images from the job's source down to this one
+  std::optional<uint32_t> referrer;         // slot of the image that names this one
+  uint32_t depth = 1;                       // images from the job's source down to this one
 
   // Regular files that are written: writes that may grow the file hold it shared, what sets a size
   // holds it exclusively, so that setting a size never cuts off another lane's write.
@@ -70,8 +80,8 @@ struct JobFile {
 };
 
 struct FileLimits {
-  uint64_t bytes_read = 0;    // from all files together
-  uint64_t output_bytes = 0;  // size of all written files together
+  uint64_t bytes_read = 0;              // from all files together
+  uint64_t output_bytes = 0;            // size of all written files together
   uint64_t bytes_written = UINT64_MAX;  // to all of them together
   uint64_t output_rate = 0;             // bytes a second to all of them; 0: no limit
   uint32_t chain_depth = 0;
@@ -93,6 +103,10 @@ class FileTable {
   // guest's first request of it, so that a job which fails before leaves what was there.
   absl::StatusOr<uint32_t> AddOutput(int fd, absl::string_view name, Durability durability,
                                      bool fresh, Access access = Access::kCached);
+  // The block device in `slot`, an output, gets a new image: what lies before the image's end and
+  // is not written by the guest is written with zeroes when the guest flushes it, and what others
+  // would know an old image by is wiped when it would empty a file.
+  void Renew(uint32_t slot);
   // One more file that an image names is to be looked for, be it there or not. kResourceExhausted:
   // too many.
   absl::Status CountReference();
@@ -174,7 +188,7 @@ class FileTable {
   absl::Status error_;
   absl::Status output_error_;
   std::array<std::unique_ptr<JobFile>, kMaxSlots> files_;
-  std::atomic<uint32_t> count_ = 0;  // published after the file is in place
+  std::atomic<uint32_t> count_ = 0;        // published after the file is in place
   std::atomic<uint64_t> quota_taken_ = 0;  // of bytes_read
   std::atomic<uint64_t> write_quota_taken_ = 0;
 

@@ -14,6 +14,7 @@ namespace hotcell::broker {
 namespace {
 
 // What fits the guest's fixed fields (protos/job.options), the closing NUL not counted.
+constexpr absl::string_view kRaw = "raw";
 constexpr size_t kMaxFormat = 31;
 constexpr size_t kMaxOptionKey = 63;
 constexpr size_t kMaxOptionValue = 511;
@@ -140,9 +141,12 @@ absl::Status AddTarget(const Target& target, FileTable& files, v1::TargetImage& 
   image.set_format(target.format);
   image.set_name(FileName(target.name));
   AddOptions(target.options, *image.mutable_options());
-  // What a device holds is not known either, and its size is what it is.
-  image.set_existing(target.existing || file.block_device);
-  if (image.existing()) image.set_existing_size(file.size);
+  // What a device holds is not known either, and its size is what it is. Raw disks, which leave
+  // nothing out, are written over it; for another image the device is made as good as a new file.
+  const bool renewed = file.block_device && !target.existing && target.format != kRaw;
+  if (renewed) files.Renew(*slot);
+  image.set_existing((target.existing || file.block_device) && !renewed);
+  if (image.existing() || renewed) image.set_existing_size(file.size);
   if (target.backing) {
     v1::BackingImage& backing = *image.mutable_backing();
     backing.set_name(target.backing->name);

@@ -1,7 +1,9 @@
 #include "broker/request_handler.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -105,9 +107,11 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                         "found to be safe",
                         request.opcode, file->name));
   }
-  if (absl::Status status = files_.EmptyOnce(*file); !status.ok()) {
-    files_.RecordOutputError(std::move(status));
-    return Completed(request, abi::IoStatus::kIoError, EIO);
+  if (opcode != abi::Opcode::kCreateExtent) {
+    if (absl::Status status = files_.EmptyOnce(*file); !status.ok()) {
+      files_.RecordOutputError(std::move(status));
+      return Completed(request, abi::IoStatus::kIoError, EIO);
+    }
   }
   std::span<std::byte> buffer;
   if (const uint64_t size = BufferSize(request); size != 0) {
@@ -182,6 +186,31 @@ std::optional<abi::Completion> RequestHandler::CheckEnd(JobFile& file,
   return std::nullopt;
 }
 
+int RequestHandler::FillGaps(JobFile& file, uint64_t end, size_t gaps) const {
+  WrittenRanges& written = file.renewed->written;
+  for (; gaps > 0; --gaps) {
+    const std::optional<WrittenRanges::Range> gap = written.FirstGap(end);
+    if (!gap) return 0;
+    const int error = WriteZeroesAt(file, gap->begin, gap->end - gap->begin, stop_);
+    if (error != 0) return error;
+    written.Add(gap->begin, gap->end);
+  }
+  return 0;
+}
+
+std::optional<abi::Completion> RequestHandler::Claim(JobFile& file, const abi::Submission& request,
+                                                     uint64_t begin, uint64_t end) {
+  constexpr size_t kMostRanges = 1 << 16;  // some MiB of memory, however the guest scatters them
+  if (file.renewed == nullptr) return std::nullopt;
+  const std::lock_guard lock(file.renewed->mutex);
+  WrittenRanges& written = file.renewed->written;
+  written.Add(begin, end);
+  if (written.count() <= kMostRanges) return std::nullopt;
+  const int error = FillGaps(file, written.end(), /*gaps=*/1);
+  if (error == 0) return std::nullopt;
+  return IoError(request, error, absl::StrCat("write zeroes to ", file.name));
+}
+
 std::optional<abi::Completion> RequestHandler::TakeReadQuota(const abi::Submission& request) {
   if (files_.TakeReadQuota(request.length)) return std::nullopt;
   files_.RecordError(absl::ResourceExhaustedError(absl::StrCat(
@@ -213,6 +242,9 @@ abi::Completion RequestHandler::Read(JobFile& file, const abi::Submission& reque
 abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& request,
                                       std::span<const std::byte> buffer, WriteTurn& turn) {
   if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  if (auto failed = Claim(file, request, request.offset, request.offset + request.length)) {
+    return *failed;
+  }
   // Devices take writes side by side; so does O_DIRECT, or has its waiters sleep.
   if (file.block_device || WritesDirectly(file, request.offset, buffer)) {
     turn.End();
@@ -230,6 +262,9 @@ abi::Completion RequestHandler::Write(JobFile& file, const abi::Submission& requ
 abi::Completion RequestHandler::Copy(const JobFile& source, JobFile& file,
                                      const abi::Submission& request, WriteTurn& turn) {
   if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  if (auto failed = Claim(file, request, request.offset, request.offset + request.length)) {
+    return *failed;
+  }
   if (!file.block_device) turn.Take(file);
   if (auto refusal = TakeReadQuota(request)) return *refusal;
   const TransferResult copied =
@@ -246,6 +281,9 @@ abi::Completion RequestHandler::Copy(const JobFile& source, JobFile& file,
 
 abi::Completion RequestHandler::WriteZeroes(JobFile& file, const abi::Submission& request) {
   if (auto refusal = CheckEnd(file, request, request.offset + request.length)) return *refusal;
+  if (auto failed = Claim(file, request, request.offset, request.offset + request.length)) {
+    return *failed;
+  }
   const int error = WriteZeroesAt(file, request.offset, request.length, stop_);
   if (error != 0) {
     return IoError(request, error,
@@ -263,6 +301,13 @@ abi::Completion RequestHandler::BlockStatus(const JobFile& file, const abi::Subm
 }
 
 abi::Completion RequestHandler::Flush(JobFile& file, const abi::Submission& request) {
+  if (file.renewed != nullptr) {
+    const std::lock_guard lock(file.renewed->mutex);
+    const uint64_t end = std::max(file.renewed->size, file.renewed->written.end());
+    if (const int error = FillGaps(file, end, SIZE_MAX); error != 0) {
+      return IoError(request, error, absl::StrCat("write zeroes to ", file.name));
+    }
+  }
   if (const int error = FlushFile(file); error != 0) {
     return IoError(request, error, absl::StrCat("flush ", file.name));
   }
@@ -276,6 +321,10 @@ abi::Completion RequestHandler::SetSize(JobFile& file, const abi::Submission& re
       return IoError(request, error,
                      absl::StrCat("set the size of ", file.name, " to ", request.offset));
     }
+  }
+  if (file.renewed != nullptr) {
+    const std::lock_guard lock(file.renewed->mutex);
+    file.renewed->size = request.offset;
   }
   return Completed(request, abi::IoStatus::kOk, request.offset);
 }

@@ -45,7 +45,9 @@ struct CreateOptions {
   // The file keeps its size and its bytes are not known to be zero (`-n`). Otherwise it is empty,
   // and what is not written reads as zeroes.
   bool existing = false;
-  uint64_t existing_size = 0;     // bytes, when existing
+  // bytes, when existing, and of a block device that gets a new image: it is no larger or smaller
+  // than this afterwards; else 0.
+  uint64_t existing_size = 0;
   bool existing_is_zero = false;  // the existing bytes are known to be zero after all
 };
 

@@ -8,7 +8,7 @@
 
 namespace hotcell::cli {
 
-absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
+absl::StatusOr<Target> Target::Open(const std::string& path, bool existing) {
   struct stat info = {};
   // Whether there is something under the path that cannot be seen is for Create() to find out.
   const bool exists = stat(path.c_str(), &info) == 0;
@@ -17,7 +17,8 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
   }
   Target target;
   target.path_ = path;
-  if (in_place || (exists && S_ISBLK(info.st_mode))) {
+  target.existing_ = existing;
+  if (existing || (exists && S_ISBLK(info.st_mode))) {
     absl::StatusOr<File> file = OpenInPlace(path);
     if (!file.ok()) return file.status();
     target.in_place_ = *std::move(file);
@@ -30,13 +31,19 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool in_place) {
 }
 
 std::optional<FileIdentity> Target::replaces() const {
-  return is_existing() ? std::nullopt : fresh_->old_file();
+  return in_place_.has_value() ? std::nullopt : fresh_->old_file();
 }
 
 ExtentOpener Target::OpenExtents(const std::string& format, const TargetExtents::Options& options,
                                  TargetExtents::Check check) {
   extents_ = TargetExtents::Of(format, options, path_, std::move(check));
   if (!extents_) return nullptr;
+  if (in_place_.has_value() && in_place_->is_block_device()) {
+    return [path = path_](uint32_t) {
+      return absl::InvalidArgumentError(
+          Cat("an image of several files cannot be written to the device '", path, "'"));
+    };
+  }
   return [this](uint32_t number) { return extents_->Open(number); };
 }
 
@@ -44,7 +51,7 @@ absl::Status Target::Commit(bool sync) {
   if (extents_) {
     if (absl::Status status = extents_->Commit(sync); !status.ok()) return status;
   }
-  return is_existing() ? absl::OkStatus() : fresh_->Commit(sync);
+  return in_place_.has_value() ? absl::OkStatus() : fresh_->Commit(sync);
 }
 
 absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,

@@ -17,14 +17,15 @@ namespace hotcell::cli {
 // A file that appears when it is complete, or one that is there already.
 class Target {
  public:
-  // `in_place`: the file exists and is written as it is, as block devices always are.
-  static absl::StatusOr<Target> Open(const std::string& path, bool in_place);
+  // `existing`: the file exists and is written as it is. Block devices are always written in place,
+  // and get a new image without it.
+  static absl::StatusOr<Target> Open(const std::string& path, bool existing);
 
   int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
   // Whether the file keeps the size it has, and what is not written.
-  bool is_existing() const { return in_place_.has_value(); }
+  bool is_existing() const { return existing_; }
   // Whether a job that fails leaves the file half-written.
-  bool in_place() const { return is_existing() || fresh_->in_place(); }
+  bool in_place() const { return in_place_.has_value() || fresh_->in_place(); }
   // The file that is written or that the new one takes the place of; nullopt: a device, or none.
   std::optional<FileIdentity> replaces() const;
   // What makes the files beside the target, where its format and options say that there are any;
@@ -38,6 +39,7 @@ class Target {
 
  private:
   std::string path_;
+  bool existing_ = false;
   std::optional<File> in_place_;
   std::optional<OutputFile> fresh_;
   std::optional<TargetExtents> extents_;

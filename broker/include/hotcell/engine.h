@@ -174,7 +174,9 @@ struct ConvertRequest {
   std::string target_format = "raw";
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   bool compress = false;
-  bool target_is_existing = false;  // -n: keep the size, bytes there may be anything
+  // -n: keep the size, bytes there may be anything. Without it a file is emptied, and what a block
+  // device holds before the end of the new image is lost.
+  bool target_is_existing = false;
   bool target_is_zero = false;      // with target_is_existing: its bytes are zero
   // What `source` itself does not hold the target leaves to this image in turn.
   std::optional<TargetBase> target_backing;

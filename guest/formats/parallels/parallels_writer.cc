@@ -88,7 +88,8 @@ Result<std::unique_ptr<ImageWriter>> CreateParallels(IoChannel& /*io*/,
   }
   if (options.existing) {
     return Unsupported(
-        "parallels: writing into an existing image (-n) is not done; name a new file");
+        "parallels: writing into an existing image (-n) is not done; without -n the image is made "
+        "anew");
   }
   if (cluster_size == 0 || cluster_size > kMaxTracks * kSectorSize) {
     return InvalidArgument(StrCat("parallels: cluster_size must be between ", kSectorSize, " and ",

@@ -143,7 +143,8 @@ Result<Plan> MakePlan(const CreateOptions& options) {
                                   " bytes"));
   }
   if (options.existing) {
-    return Unsupported("qcow: writing into an existing image (-n) is not done; name a new file");
+    return Unsupported(
+        "qcow: writing into an existing image (-n) is not done; without -n the image is made anew");
   }
   return plan;
 }

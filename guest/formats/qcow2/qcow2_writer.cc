@@ -301,7 +301,9 @@ Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOpti
   const auto parsed = qcow2::ParseWriteOptions(options);
   if (!parsed.ok()) return parsed.status();
   if (options.existing) {
-    return Unsupported("qcow2: writing into an existing image (-n) is not done; name a new file");
+    return Unsupported(
+        "qcow2: writing into an existing image (-n) is not done; without -n the image is made "
+        "anew");
   }
   if (options.backing) HOTCELL_RETURN_IF_ERROR(qcow2::CheckBacking(*options.backing, *parsed));
   auto writer = std::make_unique<qcow2::Writer>(options, *parsed);

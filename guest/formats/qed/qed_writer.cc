@@ -138,7 +138,8 @@ Result<Plan> MakePlan(const CreateOptions& options) {
     return Unsupported("qed: compression not supported for this file format");
   }
   if (options.existing) {
-    return Unsupported("qed: writing into an existing image (-n) is not done; name a new file");
+    return Unsupported(
+        "qed: writing into an existing image (-n) is not done; without -n the image is made anew");
   }
   return plan;
 }

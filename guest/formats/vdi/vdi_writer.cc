@@ -119,7 +119,8 @@ Result<std::unique_ptr<ImageWriter>> CreateVdi(IoChannel& /*io*/, const CreateOp
   if (options.compress) return Unsupported("vdi: compression not supported for this file format");
   if (options.backing) return Unsupported("vdi: backing file not supported for this file format");
   if (options.existing) {
-    return Unsupported("vdi: writing into an existing image (-n) is not done; name a new file");
+    return Unsupported(
+        "vdi: writing into an existing image (-n) is not done; without -n the image is made anew");
   }
   if (options.virtual_size > vdi::kMaxBlocks * vdi::kBlockSize) {
     return InvalidArgument(StrCat("vdi: a disk of ", options.virtual_size,

@@ -296,7 +296,8 @@ Result<std::unique_ptr<ImageWriter>> CreateVhdx(IoChannel& /*io*/, const CreateO
     return Unsupported("vhdx: writing a disk on a parent is not done; leave out the backing file");
   }
   if (options.existing) {
-    return Unsupported("vhdx: writing into an existing image (-n) is not done; name a new file");
+    return Unsupported(
+        "vhdx: writing into an existing image (-n) is not done; without -n the image is made anew");
   }
   return std::unique_ptr<ImageWriter>(std::make_unique<vhdx::Writer>(options, *parsed));
 }
