@@ -137,6 +137,7 @@ absl::StatusOr<uint32_t> FileTable::AddInput(int fd, absl::string_view name, Acc
   const std::lock_guard lock(mutex_);
   auto file = Describe(fd, ShownName(name));
   if (!file.ok()) return file.status();
+  (*file)->image_name = std::string(name);
   const int flags = fcntl(fd, F_GETFL);
   if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0) {
     return absl::InvalidArgumentError(absl::StrCat((*file)->name, " is not open for reading"));
@@ -231,13 +232,15 @@ absl::Status FileTable::CountReference() {
 }
 
 absl::StatusOr<uint32_t> FileTable::AddReference(UniqueFd fd, absl::string_view name,
-                                                 uint32_t referrer, abi::ReferenceKind kind) {
+                                                 uint32_t referrer, abi::ReferenceKind kind,
+                                                 std::string_view image_name) {
   const std::lock_guard lock(mutex_);
   auto described = Describe(fd.get(), ShownName(name));
   if (!described.ok()) return described.status();
   JobFile& file = **described;
   file.owned = std::move(fd);
   file.referrer = referrer;
+  file.image_name = std::string(image_name);
   const bool is_image =
       kind == abi::ReferenceKind::kBackingFile || kind == abi::ReferenceKind::kParent;
   file.depth = files_[referrer]->depth + (is_image ? 1 : 0);

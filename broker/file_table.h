@@ -12,6 +12,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -60,6 +61,8 @@ struct JobFile {
   std::unique_ptr<RenewedDevice> renewed;  // nullptr: the device or file is written as it is
   std::string name;                        // quoted and escaped, for messages
   std::optional<FileState> state;          // of an input on a file system, when it was added
+  // Bytes, as qemu-img calls it: one that an image names is beside that image.
+  std::string image_name;
   bool writable = false;
   bool block_device = false;
   Durability durability = Durability::kNone;
@@ -112,8 +115,9 @@ class FileTable {
   absl::Status CountReference();
   // A file that the image in slot `referrer` names, accessed as that one is. Errors: too deep a
   // chain (kResourceExhausted), a cycle (kDataLoss), the job's own output (kPermissionDenied).
+  // `image_name` is JobFile's.
   absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
-                                        abi::ReferenceKind kind);
+                                        abi::ReferenceKind kind, std::string_view image_name = {});
 
   // The job's target, or an extent of it, takes the place of this file, so that no reference may
   // lead to it. Errors: one does already (kPermissionDenied).

@@ -63,8 +63,7 @@ absl::StatusOr<MapExtent> Check(const MapRecord& record, uint64_t index, const F
   const JobFile* const file = files.Find(record.slot);
   if (file == nullptr || file->writable) return Malformed(index, "names no file of the job");
   extent.offset = record.offset;
-  // Without the quotes.
-  extent.file = std::string_view(file->name).substr(1, file->name.size() - 2);
+  extent.file = file->image_name;
   return extent;
 }
 

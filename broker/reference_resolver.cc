@@ -200,7 +200,7 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenMapped(const std::strin
   // O_NONBLOCK: a FIFO must not hang the job before the file table refuses it.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid()) return PosixError(errno, absl::StrCat("open ", Quote(path), " for ", what));
-  return ResolvedReference{.fd = std::move(fd), .path = path};
+  return ResolvedReference{.fd = std::move(fd), .path = path, .mapped = true};
 }
 
 absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& directory,

@@ -13,8 +13,9 @@
 namespace hotcell::broker {
 
 struct ResolvedReference {
-  UniqueFd fd;       // read-only
-  std::string path;  // for messages
+  UniqueFd fd;          // read-only
+  std::string path;     // for messages
+  bool mapped = false;  // the policy has this path for the name
 };
 
 // Decides which of the names found in images become open files (DESIGN: references). Opens only

@@ -15,6 +15,7 @@
 #include "broker/file_io.h"
 #include "broker/report_codec.h"
 #include "broker/ring.h"
+#include "hotcell/failure.h"
 
 namespace hotcell::broker {
 namespace {
@@ -78,6 +79,23 @@ uint64_t WriteCost(const abi::Submission& request) {
     default:
       return 0;
   }
+}
+
+// A name in an image is relative to where that image is.
+std::string NameBeside(std::string_view image, std::string_view name) {
+  if (name.starts_with('/')) return std::string(name);
+  return std::string(image.substr(0, image.rfind('/') + 1)).append(name);
+}
+
+// Says which image it was, where the job reads several.
+absl::Status WhoseReference(const absl::Status& error, const FileTable& files, uint32_t slot) {
+  size_t inputs = 0;
+  for (uint32_t i = 0; const JobFile* const file = files.Find(i); ++i) {
+    if (!file->writable && !file->referrer) ++inputs;
+  }
+  if (inputs < 2) return error;
+  const std::string message = absl::StrCat(files.Find(slot)->name, ": ", error.message());
+  return hotcell::Reworded(error, message);
 }
 
 }  // namespace
@@ -379,11 +397,13 @@ abi::Completion RequestHandler::OpenReference(const abi::Submission& request,
       references_.Open(name, kind, files_.Find(request.slot)->fd);
   if (!resolved.ok()) {
     const abi::IoStatus status = RefusalStatus(resolved.status());
-    files_.RecordError(resolved.status());
+    files_.RecordError(WhoseReference(resolved.status(), files_, request.slot));
     return Completed(request, status);
   }
+  const std::string image_name =
+      resolved->mapped ? resolved->path : NameBeside(files_.Find(request.slot)->image_name, name);
   const absl::StatusOr<uint32_t> slot =
-      files_.AddReference(std::move(resolved->fd), resolved->path, request.slot, kind);
+      files_.AddReference(std::move(resolved->fd), resolved->path, request.slot, kind, image_name);
   if (!slot.ok()) {
     files_.RecordError(slot.status());
     return Completed(request, RefusalStatus(slot.status()));

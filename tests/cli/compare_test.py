@@ -156,7 +156,12 @@ def _errors(_):
     os.truncate("cut.qcow2", os.stat("cut.qcow2").st_size - 128 * 1024)
     programs.qemu_img("convert", "-f", "raw", "-O", "qcow2", "-c", same, "garbled.qcow2")
     _garble_first_stream("garbled.qcow2")
+    for name in ("over1.qcow2", "over2.qcow2"):
+        programs.qemu_img("create", "-q", "-f", "qcow2", "-b", same, "-F", "raw", name)
     for arguments, status, pattern in (
+            ([same, "over1.qcow2"], 2, b"'over1.qcow2': the backing file 'same.raw'"),
+            (["--backing", "nosuch=nosuch", "over2.qcow2", same], 2,
+             b"'over2.qcow2': the backing file"),
             ([same], 2, b"SECOND"), ([same, "nosuch"], 2, b"nosuch"),
             (["-f", "qcow2", same, same], 2, b"qcow2"), (["--object", "x", same, same], 2, b"object"),
             ([same, "-T", "maybe", same], 2, b"cache mode"),

@@ -10,6 +10,7 @@
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/common_options.h"
+#include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
@@ -111,7 +112,7 @@ class MapPrinter {
       return absl::UnimplementedError("File contains external, encrypted or compressed clusters.");
     }
     Print(absl::StrFormat("%#-16x%#-16x%#-16x%s\n", extent.start, extent.length, *extent.offset,
-                          AbslView(extent.file)));
+                          Escape(extent.file)));
     return absl::OkStatus();
   }
 

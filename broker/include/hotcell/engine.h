@@ -309,7 +309,9 @@ struct MapExtent {
   bool data = false;     // bytes are stored
   bool compressed = false;
   std::optional<uint64_t> offset;  // of the bytes, or of the space for them, in the file, bytes
-  std::string_view file;           // its name, escaped; empty: no offset
+  // The file's name, in bytes that may be anything, as qemu-img has it: a file that an image names
+  // is beside that image. Empty: no offset.
+  std::string_view file;
 };
 
 struct MapRequest {
