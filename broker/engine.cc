@@ -94,10 +94,15 @@ absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {
   if (fd.valid()) return fd;
   const int error = errno;
   absl::string_view remedy = "see `hotcell doctor`";
-  if (error == ENOENT) {
-    remedy = "enable virtualization in the firmware and load kvm_intel or kvm_amd";
+  if (error == ENOENT || error == ENXIO || error == ENODEV) {
+    remedy =
+        "load kvm_intel or kvm_amd, having enabled virtualization in the firmware, or nested "
+        "virtualization where this is a virtual machine; pass the device on to a container: "
+        "--device /dev/kvm";
   } else if (error == EACCES || error == EPERM) {
-    remedy = "let this user open it, usually by adding it to the group kvm";
+    remedy =
+        "let this user open it: usermod -aG kvm USER and log in again; in a container, pass it on "
+        "with the group that owns it: --device /dev/kvm --group-add";
   }
   absl::Status status =
       absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path, " (", remedy, ")"));

@@ -39,9 +39,22 @@ constexpr Command kCommands[] = {
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };
 
-// Of qemu-img.
-constexpr std::string_view kRefusedCommands[] = {"amend",  "bench",  "bitmap",  "commit",
-                                                 "rebase", "resize", "snapshot"};
+// Commands of qemu-img that are not done.
+struct RefusedCommand {
+  std::string_view name;
+  std::string_view why;
+};
+
+constexpr RefusedCommand kRefusedCommands[] = {
+    {"amend", "an image's options are chosen when it is made: convert it with -o"},
+    {"bench",
+     "it measures QEMU's own block layer; 'hotcell convert --stats' tells what a job took"},
+    {"bitmap", "persistent bitmaps are listed by 'hotcell info', and not changed"},
+    {"commit", "nothing is written into a backing file: 'hotcell convert' makes one image of both"},
+    {"rebase", "images are not edited in place: convert into a new one"},
+    {"resize", "images are not edited in place: convert into a new one"},
+    {"snapshot", "images are not edited in place: convert into a new one"},
+};
 
 void PrintOverview() {
   Print("usage: hotcell COMMAND [OPTION]... [OPERAND]...\n\n");
@@ -63,6 +76,31 @@ void PrintVersion() {
                         : Cat("hotcell ", HOTCELL_VERSION, "\n"));
 }
 
+// Of qemu-img, before the command.
+bool IsTraceOption(std::string_view name) {
+  return name.starts_with("-T") || name == "--trace" || name.starts_with("--trace=");
+}
+
+absl::Status UnknownCommand(std::string_view name) {
+  for (const RefusedCommand& refused : kRefusedCommands) {
+    if (name != refused.name) continue;
+    return WithRemedy(absl::UnimplementedError(Cat("the command '", name, "' is not done")),
+                      refused.why);
+  }
+  if (IsTraceOption(name)) {
+    return WithRemedy(absl::UnimplementedError("option '--trace' is not supported"),
+                      "it traces QEMU's own code; 'hotcell convert --stats' tells what a job did");
+  }
+  const bool is_option = !name.empty() && name.front() == '-';
+  absl::Status status = absl::InvalidArgumentError(
+      Cat(is_option ? "unknown option '" : "unknown command '", name, "'"));
+  std::vector<std::string_view> names = {"help", "--help", "--version"};
+  for (const Command& command : kCommands) names.push_back(command.name);
+  const std::optional<std::string_view> nearest = Nearest(name, names);
+  return WithRemedy(std::move(status), nearest.has_value() ? Cat("did you mean '", *nearest, "'?")
+                                                           : "see 'hotcell --help'");
+}
+
 int Help(int argc, char** argv) {
   if (argc < 2) {
     PrintOverview();
@@ -73,24 +111,7 @@ int Help(int argc, char** argv) {
     PrintHelp(*command);
     return kExitOk;
   }
-  return ReportError("help", absl::InvalidArgumentError(Cat("unknown command '", name, "'")),
-                     OutputFormat::kHuman);
-}
-
-absl::Status UnknownCommand(std::string_view name) {
-  for (const std::string_view refused : kRefusedCommands) {
-    if (name != refused) continue;
-    return WithRemedy(absl::UnimplementedError(Cat("the command '", name, "' is not done")),
-                      "images are not edited in place: convert into a new one");
-  }
-  const bool is_option = !name.empty() && name.front() == '-';
-  absl::Status status = absl::InvalidArgumentError(
-      Cat(is_option ? "unknown option '" : "unknown command '", name, "'"));
-  std::vector<std::string_view> names = {"help", "--help", "--version"};
-  for (const Command& command : kCommands) names.push_back(command.name);
-  const std::optional<std::string_view> nearest = Nearest(name, names);
-  return WithRemedy(std::move(status), nearest.has_value() ? Cat("did you mean '", *nearest, "'?")
-                                                           : "see 'hotcell --help'");
+  return ReportError("help", UnknownCommand(name), OutputFormat::kHuman);
 }
 
 // With the options of the machine's configuration before those of the command line.

@@ -97,13 +97,19 @@ Findings Examine(const CommonOptions& options, Check configuration) {
   findings.Add(CheckKernel());
   findings.Add(CheckKvmModule(paths));
   findings.Add(CheckNested(paths));
-  findings.Add(CheckKvmDevice(paths));
+  Check kvm = CheckKvmDevice(paths);
+  const bool has_kvm = kvm.state != CheckState::kProblem;
+  findings.Add(std::move(kvm));
   findings.Add(CheckMemory(paths));
   findings.Add(CheckHugePages(paths));
   findings.Add(CheckMemfdSealing());
   findings.Add(CheckInheritedLimits());
   findings.Add(CheckUserNamespaces(paths));
   findings.Add(std::move(configuration));
+  if (!has_kvm) {
+    findings.Add({"guest", CheckState::kNote, "none was started, for want of the KVM device", ""});
+    return findings;
+  }
   for (Check& check : CheckGuests(options.engine, options.Job(), findings.layers)) {
     findings.Add(std::move(check));
   }
