@@ -116,7 +116,7 @@ int Compare(const CompareOptions& options) {
   if (!engine.ok()) return Fail(engine.status(), options);
 
   ProgressPrinter progress(options.progress && !options.quiet,
-                           format == OutputFormat::kJson ? stderr : stdout, stderr);
+                           format == OutputFormat::kJson ? stderr : stdout, stderr, format);
   CompareRequest request = options.request;
   request.first.fd = first->fd();
   request.second.fd = second->fd();

@@ -126,7 +126,7 @@ int Convert(const ConvertOptions& options) {
 
   // Standard output belongs to the JSON document when there is one.
   std::FILE* progress_file = format == OutputFormat::kJson ? stderr : stdout;
-  ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr);
+  ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr, format);
 
   ConvertRequest request = options.request;
   request.source.fd = sources->front().fd();

@@ -1,5 +1,7 @@
 #include "tools/hotcell/progress.h"
 
+#include <stdio_ext.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
@@ -13,6 +15,10 @@ double Percent(uint64_t done, uint64_t total) {
 }
 
 std::string Format(double percent) { return absl::StrFormat("    (%.2f/100%%)", percent); }
+
+std::string FormatJson(double percent) {
+  return absl::StrFormat("{\"progress\": %.2f}\n", percent);
+}
 
 }  // namespace
 
@@ -32,7 +38,8 @@ void ProgressPrinter::PrintOnce(uint64_t done, uint64_t total) {
     Print(Percent(done, total));
     return;
   }
-  const std::string text = FormatProgress(done, total) + "\n";
+  const std::string text =
+      json_ ? FormatJson(Percent(done, total)) : FormatProgress(done, total) + "\n";
   (void)std::fwrite(text.data(), 1, text.size(), err_);
 }
 
@@ -43,17 +50,25 @@ void ProgressPrinter::Finish() {
 
 void ProgressPrinter::Abandon() {
   if (!line_open_) return;
-  (void)std::fputc('\n', out_);
-  (void)std::fflush(out_);
   line_open_ = false;
+  Write("\n");
 }
 
 void ProgressPrinter::Print(double percent) {
-  const std::string text = Format(percent) + "\r";
-  (void)std::fwrite(text.data(), 1, text.size(), out_);
-  (void)std::fflush(out_);
   printed_ = percent;
-  line_open_ = true;
+  line_open_ = !json_;
+  Write(json_ ? FormatJson(percent) : Format(percent) + "\r");
+}
+
+void ProgressPrinter::Write(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), out_) == text.size() && std::fflush(out_) == 0) {
+    return;
+  }
+  // Nor is it to be found with what is written later.
+  __fpurge(out_);
+  std::clearerr(out_);
+  enabled_ = false;
+  line_open_ = false;
 }
 
 }  // namespace hotcell::cli

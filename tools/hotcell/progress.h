@@ -5,18 +5,23 @@
 #include <cstdio>
 #include <string>
 
+#include "tools/hotcell/error.h"
+
 namespace hotcell::cli {
 
 // "    (12.34/100%)". Nothing to do counts as all done.
 std::string FormatProgress(uint64_t done, uint64_t total);
 
 // What `-p` prints, in qemu-img's form, which other programs parse: a percentage whenever it has
-// moved by one, each over the last, and a line's end at the end.
+// moved by one, each over the last, and a line's end at the end. For programs that ask for JSON
+// each is a line of its own, {"progress": 12.34}. A reader who goes away is told no more, and that
+// is no error of the job's.
 class ProgressPrinter {
  public:
   // Neither file is owned. `out` gets the line that is printed over when `enabled`.
-  ProgressPrinter(bool enabled, std::FILE* out, std::FILE* err)
-      : enabled_(enabled), out_(out), err_(err) {}
+  ProgressPrinter(bool enabled, std::FILE* out, std::FILE* err,
+                  OutputFormat format = OutputFormat::kHuman)
+      : enabled_(enabled), json_(format == OutputFormat::kJson), out_(out), err_(err) {}
 
   // Prints "(0.00/100%)".
   void Begin();
@@ -30,8 +35,10 @@ class ProgressPrinter {
 
  private:
   void Print(double percent);
+  void Write(const std::string& text);
 
   bool enabled_;
+  const bool json_;
   bool line_open_ = false;
   double printed_ = -1;  // percent
   std::FILE* out_;

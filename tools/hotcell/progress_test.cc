@@ -89,5 +89,28 @@ TEST(ProgressPrinterTest, AnswersOnItsOwnLineWhenEnabled) {
   EXPECT_EQ(err.text(), "");
 }
 
+TEST(ProgressPrinterTest, PrintsObjectsForPrograms) {
+  Memory out;
+  ProgressPrinter printer(true, out.file(), stderr, OutputFormat::kJson);
+  printer.Begin();
+  printer.Update(1, 8);
+  printer.PrintOnce(1, 4);
+  printer.Finish();
+  EXPECT_EQ(out.text(),
+            "{\"progress\": 0.00}\n{\"progress\": 12.50}\n{\"progress\": 25.00}\n"
+            "{\"progress\": 100.00}\n");
+}
+
+TEST(ProgressPrinterTest, IsSilentOnceNobodyReads) {
+  std::FILE* const full = std::fopen("/dev/full", "w");
+  ASSERT_NE(full, nullptr);
+  ProgressPrinter printer(true, full, stderr);
+  printer.Begin();
+  printer.Update(5, 10);
+  printer.Finish();
+  EXPECT_EQ(std::ferror(full), 0);
+  EXPECT_EQ(std::fclose(full), 0);
+}
+
 }  // namespace
 }  // namespace hotcell::cli
