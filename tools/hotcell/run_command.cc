@@ -17,6 +17,7 @@
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
+#include "tools/hotcell/run_json.h"
 #include "tools/hotcell/run_options.h"
 #include "tools/hotcell/run_report.h"
 #include "tools/hotcell/signals.h"
@@ -28,13 +29,14 @@ namespace {
 constexpr std::string_view kName = "run";
 constexpr size_t kMaxProgram = 256 << 20;      // bytes
 constexpr size_t kMaxSerialInput = 128 << 10;  // bytes; it travels in one frame
+constexpr size_t kMaxSerialShown = 16 << 20;   // bytes that -v and JSON have
 constexpr size_t kMaxInput = size_t{1} << 30;  // bytes
 constexpr std::string_view kElfMagic =
     "\x7f"
     "ELF";
 
-int Fail(const absl::Status& status, int exit_status) {
-  (void)ReportError(kName, status, OutputFormat::kHuman);
+int Fail(const absl::Status& status, const RunOptions& options, int exit_status) {
+  (void)ReportError(kName, status, options.common.format);
   return exit_status;
 }
 
@@ -109,10 +111,12 @@ void TellDetails(const RunOptions& options, const v1::Finished& finished,
 // Prints what the guest left and returns the exit status.
 int Report(const RunOptions& options, const RunReply& reply, std::string_view serial_output) {
   const v1::Finished& finished = reply.worker.finished;
-  if (options.show_vga) Print(VgaText(finished.vga_text()));
+  const bool as_json = options.common.format == OutputFormat::kJson;
+  if (options.show_vga && !as_json) Print(VgaText(finished.vga_text()));
   (void)std::fflush(stdout);
   TellDetails(options, finished, serial_output);
   const int exit_status = RunExitStatus(finished);
+  if (as_json) Print(RunJson(options, reply, serial_output, exit_status) + "\n");
   if (!reply.panic.empty()) {
     Tell(Cat("hotcell: run: the guest panicked: ", Escape(reply.panic), "\n"));
   }
@@ -127,25 +131,29 @@ int Report(const RunOptions& options, const RunReply& reply, std::string_view se
 int Run(const RunOptions& options) {
   RunRequest request = options.request;
   if (absl::Status status = ReadInputs(options, request); !status.ok()) {
-    return Fail(status, kExitNotStarted);
+    return Fail(status, options, kExitNotStarted);
   }
   Cancellation cancellation;
   const JobSignals signals(cancellation, {kName, OutputFormat::kHuman, kExitNotStarted});
   std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return Fail(engine.status(), RunExitStatus(engine.status()));
+  if (!engine.ok()) return Fail(engine.status(), options, RunExitStatus(engine.status()));
   std::optional<OutputFile> output;
   if (!options.output_path.empty()) {
     absl::StatusOr<OutputFile> created = OutputFile::Create(options.output_path);
-    if (!created.ok()) return Fail(created.status(), kExitNotStarted);
+    if (!created.ok()) return Fail(created.status(), options, kExitNotStarted);
     output = *std::move(created);
   }
 
   std::string serial_output;
   // A guest may not steer the user's terminal; into files and pipes go its bytes as they are.
+  const bool as_json = options.common.format == OutputFormat::kJson;
   const bool to_terminal = isatty(STDOUT_FILENO) != 0;
   request.serial_output = [&](std::string_view bytes) {
-    if (request.verbose) serial_output += bytes;
+    if (request.verbose || as_json) {
+      serial_output += bytes.substr(0, kMaxSerialShown - serial_output.size());
+    }
+    if (as_json) return;
     Print(to_terminal ? EscapeConsole(bytes) : std::string(bytes));
     (void)std::fflush(stdout);
   };
@@ -160,9 +168,9 @@ int Run(const RunOptions& options) {
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (signals.caught() != 0) {
     return Fail(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signals.caught()))),
-                kExitSignalBase + signals.caught());
+                options, kExitSignalBase + signals.caught());
   }
-  if (!reply.ok()) return Fail(reply.status(), RunExitStatus(reply.status()));
+  if (!reply.ok()) return Fail(reply.status(), options, RunExitStatus(reply.status()));
   const int exit_status = Report(options, *reply, serial_output);
   if (options.show_stats) {
     (*engine)->ReapWorkers();  // the worker's share is known once it is gone
@@ -170,7 +178,7 @@ int Run(const RunOptions& options) {
   }
   if (output.has_value() && exit_status == kExitOk) {
     absl::Status status = WriteOutput(*output, options.output_path, reply->output);
-    if (!status.ok()) return Fail(status, kExitNotStarted);
+    if (!status.ok()) return Fail(status, options, kExitNotStarted);
   }
   return exit_status;
 }
@@ -180,7 +188,7 @@ int Run(const RunOptions& options) {
 int RunMain(int argc, char** argv) {
   RunOptions options;
   const absl::Status status = ParseRunOptions(argc, argv, options);
-  if (!status.ok()) return Fail(status, kExitNotStarted);
+  if (!status.ok()) return Fail(status, options, kExitNotStarted);
   if (options.common.help) {
     PrintHelp(*FindCommand(kName));
     return kExitOk;

@@ -96,9 +96,15 @@ absl::Status ApplyOption(int id, std::string_view value, RunOptions& options, Gi
       return Assign(ParseSize(value), options.common.limits.guest_memory);
     case kMode:
       return Assign(ParseMode(value), request.mode);
-    case kOutput:
-      options.output_path = std::string(value);
-      return absl::OkStatus();
+    case kOutput: {
+      // As with every other command; a file of that name has "./" before it.
+      const bool is_format = value == "human" || value == "json";
+      if (!is_format) {
+        options.output_path = std::string(value);
+        return absl::OkStatus();
+      }
+      return Assign(ParseOutputFormat(value), options.common.format);
+    }
     case kOutputCapacity:
       return Assign(ParseSize(value), given.output_capacity.emplace());
     case kRegisters:

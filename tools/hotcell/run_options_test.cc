@@ -50,6 +50,16 @@ TEST(RunOptionsTest, TakesAllOptions) {
   EXPECT_TRUE(options.show_registers && options.show_vga && options.show_stats);
 }
 
+TEST(RunOptionsTest, TellsAFormFromAFile) {
+  EXPECT_EQ(Parse({"--output=json", "p"}).options.common.format, OutputFormat::kJson);
+  EXPECT_EQ(Parse({"--output=json", "p"}).options.output_path, "");
+  EXPECT_EQ(Parse({"--output=./json", "p"}).options.output_path, "./json");
+  const Parsed both = Parse({"--output=json", "--output=o", "--input=i", "p"});
+  ASSERT_TRUE(both.status.ok()) << both.status;
+  EXPECT_EQ(both.options.common.format, OutputFormat::kJson);
+  EXPECT_EQ(both.options.output_path, "o");
+}
+
 TEST(RunOptionsTest, GivesTheOutputRoom) {
   const Parsed parsed = Parse({"--input=i", "--output=o", "p"});
   ASSERT_TRUE(parsed.status.ok()) << parsed.status;
