@@ -19,6 +19,13 @@ struct CreationOption {
   std::optional<std::string_view> value;  // when it is not given
 };
 
+// As it would be given, for another option might follow a single comma.
+std::string WithDoubledCommas(std::string_view value) {
+  std::string out;
+  for (const char c : value) out.append(c == ',' ? 2 : 1, c);
+  return out;
+}
+
 // The next of the words of `text`, which are taken off it; empty: there is none.
 std::string_view TakeUntil(std::string_view& text, char end) {
   const std::string_view word = text.substr(0, text.find(end));
@@ -53,12 +60,14 @@ absl::StatusOr<std::string> FormattingText(std::string_view path, std::string_vi
       if (!size.ok()) return size.status();
       Append(text, " ", option.name, "=", *size);
     } else if (given) {
-      Append(text, " ", option.name, "=", Escape(*given));
+      Append(text, " ", option.name, "=", Escape(WithDoubledCommas(*given)));
     } else if (option.value) {
       Append(text, " ", option.name, "=", *option.value);
     }
   }
-  for (const auto& [name, value] : options) Append(text, " ", Escape(name), "=", Escape(value));
+  for (const auto& [name, value] : options) {
+    Append(text, " ", Escape(name), "=", Escape(WithDoubledCommas(value)));
+  }
   return text;
 }
 

@@ -26,6 +26,24 @@ TEST(CreationTextTest, PrintsDefaultsAndWhatWasGivenInQemuImgsOrder) {
             "backing_file=x.qcow2 backing_fmt=qcow2 lazy_refcounts=on refcount_bits=16");
 }
 
+TEST(CreationTextTest, PrintsSizesAsNumbersAndDoublesCommas) {
+  EXPECT_EQ(*FormattingText("x", "vhdx", {{"size", "8388608"}}),
+            "Formatting 'x', fmt=vhdx size=8388608 log_size=1048576 block_size=0");
+  EXPECT_EQ(*FormattingText("x", "vhdx",
+                            {{"block_size", "2M"},
+                             {"block_state_zero", "off"},
+                             {"subformat", "fixed"},
+                             {"size", "8388608"}}),
+            "Formatting 'x', fmt=vhdx size=8388608 log_size=1048576 block_size=2097152 "
+            "subformat=fixed block_state_zero=off");
+  EXPECT_EQ(*FormattingText("x", "qed", {{"table_size", "4"}, {"size", "8388608"}}),
+            "Formatting 'x', fmt=qed size=8388608 cluster_size=65536 table_size=4");
+  EXPECT_EQ(*FormattingText("x", "qcow2",
+                            {{"backing_file", "a,b"}, {"backing_fmt", "raw"}, {"size", "1"}}),
+            "Formatting 'x', fmt=qcow2 cluster_size=65536 extended_l2=off compression_type=zlib "
+            "size=1 backing_file=a,,b backing_fmt=raw lazy_refcounts=off refcount_bits=16");
+}
+
 TEST(CreationTextTest, RefusesASizeThatIsNone) {
   EXPECT_FALSE(FormattingText("x", "qcow2", {{"cluster_size", "big"}, {"size", "1"}}).ok());
 }

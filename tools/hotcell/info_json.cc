@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -109,12 +107,6 @@ Json OwnFields(const InfoReport& report) {
   return own;
 }
 
-// Whether qemu-img says of such images if they were closed.
-bool HasDirtyFlag(std::string_view format) {
-  constexpr std::string_view kWithout[] = {"bochs", "cloop", "dmg", "parallels"};
-  return std::find(std::begin(kWithout), std::end(kWithout), format) == std::end(kWithout);
-}
-
 Json ImageJson(const InfoReport& report) {
   const v1::ImageInfo& image = report.image;
   Json json = Json::Object();
@@ -133,7 +125,7 @@ Json ImageJson(const InfoReport& report) {
   }
   if (image.encrypted()) json.SetBool("encrypted", true);
   if (has_backing) json.SetString("backing-filename", image.backing_file());
-  if (!ActsAsQemuImg() || HasDirtyFlag(image.format())) {
+  if (HasDirtyFlag(image.format())) {
     json.SetBool("dirty-flag", image.dirty());
   }
   if (!ActsAsQemuImg()) json.Set("hotcell", OwnFields(report));

@@ -1,8 +1,11 @@
 #include "tools/hotcell/info_report.h"
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 
 #include "absl/strings/str_format.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -30,6 +33,12 @@ std::string_view RoleName(v1::ReferenceRole role) {
 }
 
 }  // namespace
+
+bool HasDirtyFlag(std::string_view format) {
+  constexpr std::string_view kWithout[] = {"bochs", "cloop", "dmg", "parallels"};
+  return !ActsAsQemuImg() ||
+         std::find(std::begin(kWithout), std::end(kWithout), format) == std::end(kWithout);
+}
 
 std::vector<FoundReference> References(const v1::ImageInfo& image) {
   std::vector<FoundReference> references;

@@ -30,6 +30,10 @@ struct FoundReference {
 };
 std::vector<FoundReference> References(const v1::ImageInfo& image);
 
+// Whether `info` says of such images if they were closed: acting as qemu-img, of those of which
+// that program says it.
+bool HasDirtyFlag(std::string_view format);
+
 // The path of a backing file as QEMU would open it: absolute names and names with a protocol as
 // they are, others relative to the image's directory. Text only; nothing is looked up.
 std::string FullBackingName(std::string_view image, std::string_view backing);

@@ -102,7 +102,7 @@ std::string InfoText(const InfoReport& report) {
   Append(out, "disk size: ", FormatSize(report.actual_size), "\n");
   if (image.encrypted()) out += "encrypted: yes\n";
   if (image.cluster_size() != 0) Append(out, "cluster_size: ", image.cluster_size(), "\n");
-  if (image.dirty()) out += "cleanly shut down: no\n";
+  if (image.dirty() && HasDirtyFlag(image.format())) out += "cleanly shut down: no\n";
   AppendBacking(out, report);
   AppendSnapshots(out, image);
   if (image.has_qcow2()) AppendQcow2(out, image.qcow2());
