@@ -198,6 +198,7 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
   }
   convert.mutable_target()->set_compress(request.compress);
   convert.mutable_target()->set_existing_is_zero(request.target_is_zero);
+  convert.mutable_target()->set_disk_size(request.target_disk_size);
   convert.set_snapshot(request.snapshot);
   convert.set_sparse_size(request.sparse_size);
   convert.set_copy(request.copy_offload);

@@ -65,16 +65,27 @@ int LinkUnnamed(int fd, int directory, const std::string& name) {
              : errno;
 }
 
+absl::string_view TypeName(const struct stat& info) {
+  if (S_ISCHR(info.st_mode)) return "a character device";
+  if (S_ISSOCK(info.st_mode)) return "a socket";
+  return S_ISDIR(info.st_mode) ? "a directory" : "something else";
+}
+
 absl::Status CheckType(const TargetPath& target, const std::string& shown) {
   if (!target.old.valid() || S_ISREG(target.old_info.st_mode)) return absl::OkStatus();
   if (S_ISFIFO(target.old_info.st_mode)) {
     return absl::InvalidArgumentError(
         absl::StrCat(shown, " is a pipe, and images are written in any order; name a file"));
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      shown,
-      " exists and is not a regular file; only regular files are replaced (-n writes into what is "
-      "there)"));
+  if (S_ISBLK(target.old_info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(shown,
+                     " exists and is not a regular file: it is a block device, and no file "
+                     "is put in the place of one"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(shown, " exists and is not a regular file: it is ", TypeName(target.old_info),
+                   ", and images are written to files and block devices"));
 }
 
 // A file that is mounted over its name, as containers are given files.

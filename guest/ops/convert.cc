@@ -28,6 +28,13 @@ Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v
   if (driver->create == nullptr) {
     return Unsupported(StrCat("format ", driver->name, " can be read, but not written"));
   }
+  if (job.disk_size != 0 && job.disk_size != virtual_size) {
+    const bool too_small = job.disk_size < virtual_size;
+    return InvalidArgument(StrCat("output file is ", too_small ? "smaller" : "larger",
+                                  " than input file: a disk of ", job.disk_size, " bytes, but ",
+                                  virtual_size, " are ",
+                                  too_small ? "needed" : "all that the input has"));
+  }
   std::vector<OutputOption> options;
   for (uint32_t i = 0; i < job.options_count; ++i) {
     options.push_back({.key = job.options[i].key, .value = job.options[i].value});

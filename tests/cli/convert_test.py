@@ -80,7 +80,57 @@ def _json_output(_):
     harness.check(isinstance(json.loads(text), dict), f"{text!r}")
 
 
+def _into_an_image(_):
+    """-n makes a qcow2 image anew, with the options that it has, where nothing is lost by it."""
+    programs.require_kvm()
+    disk = content.pattern()
+    size = str(os.path.getsize(disk))
+    for options in ("cluster_size=4k", "compat=0.10", "cluster_size=128k,extended_l2=on",
+                    "compression_type=zstd,lazy_refcounts=on", "refcount_bits=64",
+                    "preallocation=metadata"):
+        programs.qemu_img("create", "-q", "-f", "qcow2", "-o", options, "made.qcow2", size)
+        programs.qemu_io("made.qcow2", "write -P 9 0 1M")
+        before = programs.qemu_info("made.qcow2")
+        programs.must_hotcell("convert", "-n", "-f", "raw", "-O", "qcow2", disk, "made.qcow2")
+        programs.qemu_img("compare", "-F", "raw", "made.qcow2", disk)
+        programs.qemu_img("check", "-q", "made.qcow2")
+        after = programs.qemu_info("made.qcow2")
+        for key in ("virtual-size", "cluster-size", "format-specific"):
+            harness.check_equal(after[key], before[key], f"{options}: {key}")
+
+
+def _into_no_image(_):
+    """What would be lost, or is no image of that size, is refused and stays."""
+    programs.require_kvm()
+    disk = content.pattern()
+    size = os.path.getsize(disk)
+    for name, make, said in (
+            ("small.qcow2", lambda name: programs.qemu_img(
+                "create", "-q", "-f", "qcow2", name, str(size - MIB)), b"is smaller than input"),
+            ("large.qcow2", lambda name: programs.qemu_img(
+                "create", "-q", "-f", "qcow2", name, str(size + MIB)), b"is larger than input"),
+            ("snapshot.qcow2", lambda name: (
+                programs.qemu_img("create", "-q", "-f", "qcow2", name, str(size)),
+                programs.qemu_img("snapshot", "-c", "before", name)), b"has snapshots"),
+            ("over.qcow2", lambda name: programs.qemu_img(
+                "create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", name), b"a backing file"),
+            ("raw.qcow2", lambda name: programs.must(["cp", disk, name]), b"magic"),
+            ("vdi", lambda name: programs.qemu_img("create", "-q", "-f", "vdi", name, str(size)),
+             b"without -n the image is made anew")):
+        make(name)
+        with open(name, "rb") as file:
+            before = file.read()
+        result = programs.hotcell("convert", "-n", "-f", "raw", "-O",
+                                  "vdi" if name == "vdi" else "qcow2", disk, name)
+        harness.check_equal(result.returncode, 1, f"{name}: exit status")
+        harness.check(said in result.stderr, f"{name}: {result.stderr!r}")
+        with open(name, "rb") as file:
+            harness.check(file.read() == before, f"{name} was changed")
+
+
 CASES = {
+    "into-an-image": _into_an_image,
+    "into-no-image": _into_no_image,
     "several-inputs": _several_inputs,
     "backing-file": _backing_file,
     "target-is-zero": _target_is_zero,

@@ -78,6 +78,13 @@ def _create(_):
             programs.must_hotcell("compare", "-f", image_format, "-F", "raw", device, "empty.raw")
         programs.must_hotcell("dd", "-f", "raw", "-O", "qcow2", "if=empty.raw", f"of={device}")
         programs.qemu_img("check", "-f", "qcow2", device)
+        # As Proxmox fills logical volumes, whose images it has made before.
+        _disk("disk.raw")
+        programs.must_hotcell("create", "-q", "-f", "qcow2", "-o", "cluster_size=128k", device,
+                              str(_DISK))
+        programs.must_hotcell("convert", "-n", "-f", "raw", "-O", "qcow2", "disk.raw", device)
+        programs.qemu_img("compare", "-f", "qcow2", "-F", "raw", device, "disk.raw")
+        harness.check_equal(programs.qemu_info(device)["cluster-size"], 128 << 10, "cluster size")
 
 
 def _an_image_before(_):
@@ -105,7 +112,8 @@ def _refused(_):
                 (("-O", "vpc", "-o", "subformat=fixed,force_size=on"), b"ends with its footer"),
                 (("-O", "vmdk", "-o", "subformat=streamOptimized"), b"ends with its footer"),
                 (("-O", "vmdk", "-o", "subformat=monolithicFlat"), b"several files"),
-                (("-n", "-O", "qcow2"), b"without -n the image is made anew")):
+                (("-n", "-O", "vdi"), b"without -n the image is made anew"),
+                (("-n", "-O", "qcow2"), b"does not start with the magic bytes")):
             result = programs.hotcell("convert", "-f", "raw", *arguments, "disk.raw", device)
             harness.check_equal(result.returncode, 1, f"{arguments}: exit status")
             harness.check(said in result.stderr, f"{arguments}: {result.stderr!r}")

@@ -11,6 +11,7 @@
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/convert_options.h"
 #include "tools/hotcell/convert_stats.h"
+#include "tools/hotcell/existing_image.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
@@ -120,15 +121,22 @@ int Convert(const ConvertOptions& options) {
   if (!sources.ok()) return fail(sources.status());
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return fail(engine.status());
-  absl::StatusOr<Target> target =
-      Target::Open(options.target_path, options.request.target_is_existing);
+  ConvertRequest request = options.request;
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  if (request.target_is_existing && request.target_format == "qcow2") {
+    time->Restart();
+    absl::Status status = MakeAnew(**engine, options.target_path, request.options, request);
+    if (!status.ok()) return fail(status);
+  }
+  absl::StatusOr<Target> target = Target::Open(options.target_path, request.target_is_existing);
   if (!target.ok()) return fail(target.status());
 
-  // Standard output belongs to the JSON document when there is one.
-  std::FILE* progress_file = format == OutputFormat::kJson ? stderr : stdout;
+  // Standard output belongs to the JSON document when there is one, or to the image.
+  const bool is_taken = format == OutputFormat::kJson || target->is_pipe();
+  std::FILE* progress_file = is_taken ? stderr : stdout;
   ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr, format);
 
-  ConvertRequest request = options.request;
   request.source.fd = sources->front().fd();
   for (size_t i = 0; i < request.more_sources.size(); ++i) {
     request.more_sources[i].fd = (*sources)[i + 1].fd();
@@ -136,8 +144,6 @@ int Convert(const ConvertOptions& options) {
   request.target_fd = target->fd();
   request.target_is_existing = target->is_existing();
   request.target_replaces = target->replaces();
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
   request.options.progress = [&](uint64_t done, uint64_t total) {
     progress.Update(done, total);
     if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);

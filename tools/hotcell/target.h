@@ -14,7 +14,9 @@
 
 namespace hotcell::cli {
 
-// A file that appears when it is complete, or one that is there already.
+// A file that appears when it is complete, one that is there already, or a pipe, into which the
+// image goes when it is complete: images are written in any order, so until then it is in a file
+// without a name in $TMPDIR.
 class Target {
  public:
   // `existing`: the file exists and is written as it is. Block devices are always written in place,
@@ -22,10 +24,11 @@ class Target {
   static absl::StatusOr<Target> Open(const std::string& path, bool existing);
 
   int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
+  bool is_pipe() const { return pipe_.has_value(); }
   // Whether the file keeps the size it has, and what is not written.
   bool is_existing() const { return existing_; }
   // Whether a job that fails leaves the file half-written.
-  bool in_place() const { return in_place_.has_value() || fresh_->in_place(); }
+  bool in_place() const { return !is_pipe() && (in_place_.has_value() || fresh_->in_place()); }
   // The file that is written or that the new one takes the place of; nullopt: a device, or none.
   std::optional<FileIdentity> replaces() const;
   // What makes the files beside the target, where its format and options say that there are any;
@@ -40,7 +43,8 @@ class Target {
  private:
   std::string path_;
   bool existing_ = false;
-  std::optional<File> in_place_;
+  std::optional<File> in_place_;  // a pipe's as well
+  std::optional<File> pipe_;
   std::optional<OutputFile> fresh_;
   std::optional<TargetExtents> extents_;
 };

@@ -177,7 +177,9 @@ struct ConvertRequest {
   // -n: keep the size, bytes there may be anything. Without it a file is emptied, and what a block
   // device holds before the end of the new image is lost.
   bool target_is_existing = false;
-  bool target_is_zero = false;      // with target_is_existing: its bytes are zero
+  bool target_is_zero = false;  // with target_is_existing: its bytes are zero
+  // The disk has to have this size, or the job fails before it writes anything; 0: any.
+  uint64_t target_disk_size = 0;  // bytes
   // What `source` itself does not hold the target leaves to this image in turn.
   std::optional<TargetBase> target_backing;
   std::string snapshot;         // id or name; empty: active layer
