@@ -14,30 +14,40 @@ _hotcell_layers="no-new-privs closed-fds capabilities user-namespace mount-names
 _hotcell_options() {
   case $1 in
     convert)
-      echo "-B -C -c -F -f -l -m -n -o -O -p -q -r -S -t -T -U -W --source-format --target-format --snapshot
+      echo "-B -b -C -c -F -f -l -m -n -o -O -p -q -r -S -t -T -U -W --source-format --target-format --snapshot
         --progress --quiet --force-share --image-opts --target-is-zero --backing --follow-references --lanes --output --stats
+        --target-image-opts --target-format-options --source-cache --target-cache --compress
+        --backing-format --sparse-size --no-create --rate-limit --parallel --copy-range-offloading
+        --oob-writes
         --inspect --allow-format --max-reader-memory --max-expansion --max-virtual-size --no-check
         $_hotcell_common"
       ;;
-    create) echo "-b -F -f -o -q -u $_hotcell_common" ;;
+    create)
+      echo "-b -B -F -f -o -q -u --backing --backing-format --format --options --quiet
+        --backing-unsafe $_hotcell_common"
+      ;;
     map)
       echo "-f -l -s -U --format --start-offset --max-length --force-share --output --image-opts
         --backing --follow-references $_hotcell_common"
       ;;
     measure)
-      echo "-f -l -O -o -U --force-share --size --output --image-opts --backing
+      echo "-f -l -O -o -s -U --format --snapshot --target-format --options --force-share --size --output --image-opts --backing
         --follow-references $_hotcell_common"
       ;;
-    dd) echo "-f -n -O -U --force-share --image-opts --backing --follow-references $_hotcell_common" ;;
+    dd)
+      echo "-f -n -O -U --format --output-format --force-share --image-opts --backing
+        --follow-references $_hotcell_common"
+      ;;
     info)
-      echo "-f -U --format --force-share --backing-chain --backing --follow-references --image-opts
+      echo "-f -t -U --format --cache --force-share --backing-chain --backing --follow-references --image-opts
         --output $_hotcell_common"
       ;;
     compare)
-      echo "-f -F -p -q -s -T -U --force-share --backing --follow-references --lanes --output
+      echo "-f -F -p -q -s -T -U --a-format --b-format --progress --quiet --strict --cache
+        --force-share --image-opts --backing --follow-references --lanes --output
         $_hotcell_common"
       ;;
-    check) echo "-f -q -T -U --format --quiet --force-share --image-opts --output $_hotcell_common" ;;
+    check) echo "-f -q -T -U --cache --format --quiet --force-share --image-opts --output $_hotcell_common" ;;
     inspect)
       echo "-f -q -U --format --quiet --force-share --allow-format --max-reader-memory
         --max-expansion --max-virtual-size --no-check --output $_hotcell_common"
@@ -59,23 +69,24 @@ _hotcell_options() {
 # the option takes none that are known.
 _hotcell_values() {
   case $1:$2 in
-    *:--allow-format | *:-F | *:-f | *:-O | *:--format | *:--source-format | *:--target-format)
+    *:--allow-format | *:-F | *:-f | *:-O | *:--format | *:--source-format | *:--target-format | \
+      *:--backing-format | *:--output-format | *:--a-format | *:--b-format | create:-B)
       hotcell --help | sed -n "s/^Supported formats: //p"
       ;;
-    *:-t | *:-T) echo "none writeback unsafe directsync writethrough" ;;
-    convert:-o | create:-o | measure:-o)
+    *:-t | *:-T | *:--cache | *:--source-cache | *:--target-cache) echo "none writeback unsafe directsync writethrough" ;;
+    convert:-o | create:-o | measure:-o | *:--options | *:--target-format-options)
       echo "help cluster_size= compat= compression_type=zlib compression_type=zstd
         extended_l2= lazy_refcounts= preallocation=off preallocation=metadata
         preallocation=falloc preallocation=full refcount_bits="
       ;;
-    convert:-B | create:-b | run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
+    convert:-B | convert:-b | create:-b | create:--backing | run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
       echo "FILE"
       ;;
     *:--output) echo "human json" ;;
     *:--mode) echo "real long payload" ;;
     *:--limit) echo "$_hotcell_limits" ;;
     *:--require) echo "$_hotcell_layers" ;;
-    *:-l | *:-m | *:-S | *:--snapshot | *:--backing | *:--lanes | *:--load | *:--entry | *:--mem | \
+    *:-l | *:-m | *:-S | *:-s | *:--size | *:--sparse-size | *:--parallel | *:--rate-limit | *:--snapshot | *:--backing | *:--lanes | *:--load | *:--entry | *:--mem | \
       *:--vcpus | *:--output-capacity | *:--max-expansion | *:--max-virtual-size | *:--max-reader-memory | *:--memory | *:--timeout)
       echo ""
       ;;

@@ -25,7 +25,7 @@ enum CheckOption : int { kImageOpts = kFirstLongOption, kOutput };
 constexpr OptionSpec kOptions[] = {
     {'f', "format", true},
     {'q', "quiet", false},
-    {'T', nullptr, true},
+    {'T', "cache", true},
     {'U', "force-share", false},
     {kImageOpts, "image-opts", false},
     {kOutput, "output", true},
@@ -48,13 +48,12 @@ struct CheckOptions {
 absl::Status ApplyOption(int id, std::string_view value, CheckOptions& options) {
   switch (id) {
     case 'f':
-      options.request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, options.request.source.format);
     case 'q':
       options.quiet = true;
       return absl::OkStatus();
     case 'T': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value);
+      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
       if (!mode.ok()) return mode.status();
       options.request.source_cache = *mode;
       return absl::OkStatus();

@@ -14,12 +14,15 @@ one disk is longer, the other reads as zeroes.
 
 As with qemu-img:
   -f, -F FORMAT     format of FIRST, SECOND (default: found out in the guest)
+  --image-opts      FIRST and SECOND are driver=FORMAT,file.filename=FILE
   -p                show progress; SIGUSR1 shows it once at any time
   -q                print nothing but errors
   -s                strict: sizes must be the same, and so must what is allocated, zero and
                     compressed
   -T MODE           cache mode of both: none, writeback, unsafe, directsync, writethrough
   -U                accepted, without effect
+QEMU 11's long names are taken as well: --a-format, --b-format, --progress, --quiet, --strict,
+--cache.
 
 Files that an image refers to are not opened unless you say so:
   --backing NAME=FILE, --follow-references=DIR
@@ -27,7 +30,8 @@ Files that an image refers to are not opened unless you say so:
 
 Other:
   --lanes COUNT     vCPUs that work, 1 to 16 (default: one per CPU)
-  --output FORMAT   human or json; progress goes to standard error then
+  --output FORMAT   human or json; progress goes to standard error then, a line
+                    {"progress": PERCENT} each time
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tools/hotcell/escape.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/layers.h"
 #include "tools/hotcell/limit_options.h"
 #include "tools/hotcell/text.h"
@@ -54,7 +55,9 @@ absl::Status SetPath(std::string_view option, std::string_view value, std::strin
   return absl::OkStatus();
 }
 
-// NAME=FILE, where NAME is written as error messages print it.
+}  // namespace
+
+// NAME is written as error messages print it.
 absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size()) {
@@ -67,8 +70,6 @@ absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
   references.Map(*std::move(name), std::string(text.substr(equals + 1)));
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<const Engine*> CommonOptions::StartEngine() const {
   if (immortal_engine != nullptr) return immortal_engine;
@@ -145,17 +146,21 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
 absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text) {
   if (text == "human") return OutputFormat::kHuman;
   if (text == "json") return OutputFormat::kJson;
+  if (ActsAsQemuImg()) {
+    return absl::InvalidArgumentError("--output must be used with human or json as argument.");
+  }
   return absl::InvalidArgumentError(
       Cat("unknown output format '", Escape(text), "': human or json"));
 }
 
-absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text) {
+absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text, std::string_view what) {
   if (text == "none" || text == "off") return CacheMode::kNone;
   if (text == "writeback") return CacheMode::kWriteback;
   if (text == "unsafe") return CacheMode::kUnsafe;
   if (text == "directsync") return CacheMode::kDirectSync;
   if (text == "writethrough") return CacheMode::kWriteThrough;
-  return absl::InvalidArgumentError(Cat("unknown cache mode '", Escape(text),
+  if (ActsAsQemuImg()) return absl::InvalidArgumentError(Cat("Invalid ", what, " option: ", text));
+  return absl::InvalidArgumentError(Cat("unknown ", what, " mode '", Escape(text),
                                         "': none, writeback, unsafe, directsync or writethrough"));
 }
 

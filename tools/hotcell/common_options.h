@@ -51,8 +51,11 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
 // "human" or "json".
 absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text);
 
-// "none", "writeback", ...
-absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text);
+// "none", "writeback", ..., of the cache that the option is about: "cache" or "source cache".
+absl::StatusOr<CacheMode> ParseCacheMode(std::string_view text, std::string_view what);
+
+// NAME=FILE of --backing.
+absl::Status AddBacking(std::string_view text, ReferencePolicy& references);
 
 // How many vCPUs work.
 absl::StatusOr<uint32_t> ParseLanes(std::string_view text);

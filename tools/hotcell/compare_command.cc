@@ -13,6 +13,7 @@
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
+#include "tools/hotcell/image_opts.h"
 #include "tools/hotcell/progress.h"
 #include "tools/hotcell/signals.h"
 
@@ -21,21 +22,23 @@ namespace {
 
 constexpr std::string_view kName = "compare";
 
-enum CompareOption : int { kLanes = kFirstLongOption, kOutput };
+enum CompareOption : int { kLanes = kFirstLongOption, kOutput, kImageOpts };
 
 constexpr OptionSpec kOptions[] = {
-    {'f', nullptr, true},        {'F', nullptr, true},    {'p', nullptr, false},
-    {'q', nullptr, false},       {'s', nullptr, false},   {'T', nullptr, true},
-    {'U', "force-share", false}, {kLanes, "lanes", true}, {kOutput, "output", true},
+    {'f', "a-format", true},     {'F', "b-format", true},
+    {'p', "progress", false},    {'q', "quiet", false},
+    {'s', "strict", false},      {'T', "cache", true},
+    {'U', "force-share", false}, {kImageOpts, "image-opts", false},
+    {kLanes, "lanes", true},     {kOutput, "output", true},
 };
 
 constexpr RefusedOption kRefused[] = {
-    {"image-opts", "images are named by path"},
     {"object", "secrets and throttles are not done"},
 };
 
 struct CompareOptions {
   CompareRequest request;  // all but the file descriptors and JobOptions
+  bool image_opts = false;
   bool progress = false;
   bool quiet = false;
   CommonOptions common;
@@ -45,22 +48,23 @@ absl::Status ApplyOption(int id, std::string_view value, CompareOptions& options
   CompareRequest& request = options.request;
   switch (id) {
     case 'f':
-      request.first.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, request.first.format);
     case 'F':
-      request.second.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, request.second.format);
     case 'p':
       options.progress = true;
       return absl::OkStatus();
     case 'q':
       options.quiet = true;
       return absl::OkStatus();
+    case kImageOpts:
+      options.image_opts = true;
+      return absl::OkStatus();
     case 's':
       request.strict = true;
       return absl::OkStatus();
     case 'T': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value);
+      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
       if (!mode.ok()) return mode.status();
       request.source_cache = *mode;
       return absl::OkStatus();
@@ -84,6 +88,14 @@ absl::Status ApplyOption(int id, std::string_view value, CompareOptions& options
   }
 }
 
+absl::Status SetImage(const std::string& operand, bool image_opts, ImageSource& source) {
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(operand, image_opts);
+  if (!image.ok()) return image.status();
+  source.name = std::move(image->path);
+  if (!image->format.empty()) source.format = std::move(image->format);
+  return absl::OkStatus();
+}
+
 absl::Status Parse(int argc, char** argv, CompareOptions& options) {
   constexpr std::string_view kOperands[] = {"FIRST", "SECOND"};
   const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
@@ -92,9 +104,13 @@ absl::Status Parse(int argc, char** argv, CompareOptions& options) {
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
-  options.request.first.name = (*operands)[0];
-  options.request.second.name = (*operands)[1];
-  return absl::OkStatus();
+  CompareRequest& request = options.request;
+  if (options.image_opts && !(request.first.format + request.second.format).empty()) {
+    return absl::InvalidArgumentError("--image-opts and -f, -F both say what the formats are");
+  }
+  absl::Status status = SetImage((*operands)[0], options.image_opts, request.first);
+  if (status.ok()) status = SetImage((*operands)[1], options.image_opts, request.second);
+  return status;
 }
 
 int Fail(const absl::Status& status, const CompareOptions& options) {

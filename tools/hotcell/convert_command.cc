@@ -15,7 +15,6 @@
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
-#include "tools/hotcell/info_report.h"
 #include "tools/hotcell/progress.h"
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/target.h"
@@ -66,7 +65,7 @@ absl::Status SetBacking(const Engine& engine, const ConvertOptions& options,
   if (!backing.ok()) return backing.status();
   const std::string& name = *options.backing.name;
   if (!request.references.mappings().contains(name)) {
-    request.references.Map(name, FullBackingName(options.target_path, name));
+    request.references.Map(name, BackingPath(options.target_path, name));
   }
   request.target_backing = *std::move(backing);
   return CheckTargetIsNoReference(options.target_path, request.references);

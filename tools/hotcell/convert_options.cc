@@ -6,8 +6,10 @@
 
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/escape.h"
+#include "tools/hotcell/file_names.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/image_opts.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/snapshot_option.h"
 #include "tools/hotcell/text.h"
@@ -24,30 +26,36 @@ enum ConvertOption : int {
   kImageOpts,
   kTargetIsZero,
   kInspect,
+  kTargetImageOpts,
+  kBackingOrMapping,
 };
 
 constexpr OptionSpec kOptions[] = {
     {'B', nullptr, true},
-    {'C', nullptr, false},
-    {'c', nullptr, false},
-    {'F', nullptr, true},
+    {'b', nullptr, true},
+    {kBackingOrMapping, "backing", true},  // before the one that all commands have
+    {'C', "copy-range-offloading", false},
+    {'c', "compress", false},
+    {'F', "backing-format", true},
     {'f', "source-format", true},
     {kImageOpts, "image-opts", false},
     {kTargetIsZero, "target-is-zero", false},
     {kInspect, "inspect", false},
     {'l', "snapshot", true},
-    {'m', nullptr, true},
-    {'n', nullptr, false},
-    {'o', nullptr, true},
+    {'m', "parallel", true},
+    {'n', "no-create", false},
+    {'o', "target-format-options", true},
     {'O', "target-format", true},
+    {kTargetImageOpts, "target-image-opts", false},
     {'p', "progress", false},
     {'q', "quiet", false},
     {'r', "rate-limit", true},
-    {'S', nullptr, true},
-    {'t', nullptr, true},
-    {'T', nullptr, true},
+    {'r', "rate", true},
+    {'S', "sparse-size", true},
+    {'t', "target-cache", true},
+    {'T', "source-cache", true},
     {'U', "force-share", false},
-    {'W', nullptr, false},
+    {'W', "oob-writes", false},
     {kLanes, "lanes", true},
     {kOutput, "output", true},
     {kStats, "stats", false},
@@ -57,15 +65,20 @@ constexpr RefusedOption kRefused[] = {
     {"bitmaps", "bitmaps are not copied"},
     {"object", "secrets and throttles are not done"},
     {"salvage", "a sector that cannot be read is an error"},
-    {"target-image-opts", "images are named by path"},
+    {"skip-broken-bitmaps", "bitmaps are not copied"},
 };
 
 absl::Status SetSparseSize(std::string_view text, uint64_t& sparse_size) {
   constexpr uint64_t kSector = 512;
   constexpr uint64_t kMost = 16 << 20;
-  const absl::StatusOr<uint64_t> size = ParseSize(text);
+  const absl::StatusOr<uint64_t> size = ParseSize(text, "buffer size for sparse output");
   if (!size.ok()) return size.status();
   if (*size % kSector != 0 || *size > kMost) {
+    if (ActsAsQemuImg()) {
+      return absl::InvalidArgumentError(Cat(
+          "Invalid buffer size for sparse output specified. Valid sizes are multiples of ", kSector,
+          " up to ", kMost, ". Select 0 to disable sparse detection (fully allocates output)."));
+    }
     return absl::InvalidArgumentError(Cat("-S ", Escape(text), ": a multiple of ", kSector,
                                           " up to ", kMost, ", or 0 to leave no zeroes out"));
   }
@@ -73,11 +86,28 @@ absl::Status SetSparseSize(std::string_view text, uint64_t& sparse_size) {
   return absl::OkStatus();
 }
 
-absl::Status SetCacheMode(std::string_view text, CacheMode& mode) {
-  const absl::StatusOr<CacheMode> parsed = ParseCacheMode(text);
+absl::Status SetCacheMode(std::string_view text, std::string_view what, CacheMode& mode) {
+  const absl::StatusOr<CacheMode> parsed = ParseCacheMode(text, what);
   if (!parsed.ok()) return parsed.status();
   mode = *parsed;
   return absl::OkStatus();
+}
+
+// QEMU 11 calls -B so as well; the two are told apart by the '='.
+absl::Status SetBackingOrMapping(std::string_view value, ConvertOptions& options) {
+  if (value.find('=') != std::string_view::npos) {
+    return AddBacking(value, options.common.references);
+  }
+  options.backing.name = std::string(value);
+  return absl::OkStatus();
+}
+
+absl::Status CheckCoroutines(std::string_view text) {
+  absl::Status status = ParseCount(text, "coroutines", 1, kMaxCoroutines).status();
+  if (status.ok() || !ActsAsQemuImg()) return status;
+  return absl::InvalidArgumentError(
+      Cat("Invalid number of coroutines. Allowed number of coroutines is between 1 and ",
+          kMaxCoroutines));
 }
 
 absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options) {
@@ -87,8 +117,11 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       request.copy_offload = true;
       return absl::OkStatus();
     case 'B':
+    case 'b':
       options.backing.name = std::string(value);
       return absl::OkStatus();
+    case kBackingOrMapping:
+      return SetBackingOrMapping(value, options);
     case 'F':
       options.backing.format = std::string(value);
       return absl::OkStatus();
@@ -97,20 +130,19 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       return absl::OkStatus();
     case 'f':
       options.has_source_format = true;
-      request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, request.source.format);
     case 'l':
       return SetSnapshot(value, request.snapshot);
     case 'm':
-      return ParseCount(value, "coroutines", 1, kMaxCoroutines).status();
+      return CheckCoroutines(value);
     case 'n':
       request.target_is_existing = true;
       return absl::OkStatus();
     case 'o':
       return AddTargetOptions(value, request.target_options, options.list_target_options);
     case 'O':
-      request.target_format = std::string(value);
-      return CheckTargetFormat(value);
+      options.has_target_format = true;
+      return SetTargetFormat(value, request.target_format);
     case 'p':
       options.progress = true;
       return absl::OkStatus();
@@ -118,7 +150,7 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       options.quiet = true;
       return absl::OkStatus();
     case 'r': {
-      const absl::StatusOr<uint64_t> rate = ParseSize(value);
+      const absl::StatusOr<uint64_t> rate = ParseSize(value, "rate limit");
       if (!rate.ok()) return rate.status();
       options.common.limits.output_rate = *rate;
       return absl::OkStatus();
@@ -127,9 +159,9 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       options.has_sparse_size = true;
       return SetSparseSize(value, request.sparse_size);
     case 't':
-      return SetCacheMode(value, request.target_cache);
+      return SetCacheMode(value, "cache", request.target_cache);
     case 'T':
-      return SetCacheMode(value, request.source_cache);
+      return SetCacheMode(value, "source cache", request.source_cache);
     case 'U':  // no image is locked
     case 'W':  // lanes write as they please wherever the format allows it
       return absl::OkStatus();
@@ -148,6 +180,9 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
     case kImageOpts:
       options.image_opts = true;
       return absl::OkStatus();
+    case kTargetImageOpts:
+      options.target_image_opts = true;
+      return absl::OkStatus();
     case kTargetIsZero:
       request.target_is_zero = true;
       return absl::OkStatus();
@@ -161,6 +196,29 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       return IsVerdictOption(id) ? ApplyVerdictOption(id, value, options.verdict)
                                  : ApplyCommonOption(id, value, options.common);
   }
+}
+
+// From --target-image-opts, or a name with what may stand before it.
+absl::Status SetTarget(std::string_view operand, ConvertOptions& options) {
+  ConvertRequest& request = options.request;
+  if (options.target_image_opts) {
+    const absl::StatusOr<ImageOpts> image = ParseImageOpts(operand);
+    if (!image.ok()) return image.status();
+    options.target_path = image->path;
+    // qemu-img would probe it; nothing but raw is written into, and nothing else is made here.
+    const std::string format = image->format.empty() ? "raw" : image->format;
+    if (absl::Status status = SetTargetFormat(format, request.target_format); !status.ok()) {
+      return status;
+    }
+  } else {
+    absl::StatusOr<TargetName> name = ParseTargetName(operand);
+    if (!name.ok()) return name.status();
+    options.target_path = std::move(name->path);
+    request.target_is_zero |= name->is_zero && request.target_is_existing;
+  }
+  request.target_name = options.target_path;
+  if (!options.target_path.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(Cat("'", Escape(operand), "' names no file"));
 }
 
 // The inputs and, last, the output.
@@ -184,8 +242,7 @@ absl::Status SetOperands(const std::vector<std::string>& operands, ConvertOption
       request.more_sources.push_back(std::move(source));
     }
   }
-  options.target_path = request.target_name = operands.back();
-  return absl::OkStatus();
+  return SetTarget(operands.back(), options);
 }
 
 // Options that do not go together.
@@ -194,6 +251,12 @@ absl::Status CheckCombination(const ConvertOptions& options) {
   const bool in_place = request.target_is_existing;
   if (options.image_opts && options.has_source_format) {
     return absl::InvalidArgumentError("--image-opts and --format are mutually exclusive");
+  }
+  if (options.target_image_opts && !in_place) {
+    return absl::InvalidArgumentError("--target-image-opts requires use of -n flag");
+  }
+  if (options.target_image_opts && options.has_target_format) {
+    return absl::InvalidArgumentError("--target-image-opts and -O both say what the format is");
   }
   if (in_place && (!request.target_options.empty() || options.backing.name)) {
     return absl::InvalidArgumentError(

@@ -22,7 +22,9 @@ struct ConvertOptions {
   VerdictOptions verdict;
   bool inspect = false;            // --inspect
   bool image_opts = false;         // --image-opts
+  bool target_image_opts = false;  // --target-image-opts
   bool has_source_format = false;  // -f
+  bool has_target_format = false;  // -O
   bool has_sparse_size = false;    // -S
   bool progress = false;
   bool quiet = false;

@@ -206,5 +206,31 @@ TEST(ConvertOptionsTest, ListsTargetOptions) {
   EXPECT_TRUE(Parse({"-O", "qcow2", "-o", "help"}).options.list_target_options);
 }
 
+TEST(ConvertOptionsTest, TellsABackingFileFromAMapping) {
+  const Parsed file = Parse({"--backing", "base.raw", "-F", "raw", "-O", "qcow2", "in", "out"});
+  ASSERT_TRUE(file.status.ok()) << file.status;
+  EXPECT_EQ(file.options.backing.name, "base.raw");
+  EXPECT_TRUE(file.options.request.references.mappings().empty());
+  const Parsed mapping = Parse({"--backing", "base.raw=b", "in", "out"});
+  ASSERT_TRUE(mapping.status.ok()) << mapping.status;
+  EXPECT_FALSE(mapping.options.backing.name.has_value());
+  EXPECT_EQ(mapping.options.request.references.mappings().count("base.raw"), 1u);
+  EXPECT_EQ(Parse({"-b", "a=b", "-F", "raw", "-O", "qcow2", "in", "out"}).options.backing.name,
+            "a=b");
+}
+
+TEST(ConvertOptionsTest, DescribesTheTarget) {
+  const Parsed parsed = Parse(
+      {"-n", "--target-image-opts", "in", "driver=qcow2,discard-no-unref=on,file.filename=o"});
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  EXPECT_EQ(parsed.options.target_path, "o");
+  EXPECT_EQ(parsed.options.request.target_format, "qcow2");
+  EXPECT_FALSE(Parse({"--target-image-opts", "in", "file.filename=o"}).status.ok());
+  EXPECT_FALSE(
+      Parse({"-n", "--target-image-opts", "-O", "raw", "in", "file.filename=o"}).status.ok());
+  EXPECT_FALSE(
+      Parse({"-n", "--target-image-opts", "in", "file.driver=nbd,file.filename=o"}).status.ok());
+}
+
 }  // namespace
 }  // namespace hotcell::cli

@@ -5,13 +5,15 @@
 #include <vector>
 
 #include "hotcell/engine.h"
+#include "hotcell/failure.h"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/common_options.h"
 #include "tools/hotcell/creation_text.h"
 #include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/file_names.h"
 #include "tools/hotcell/formats.h"
-#include "tools/hotcell/info_report.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/target.h"
@@ -24,8 +26,9 @@ namespace {
 constexpr std::string_view kName = "create";
 
 constexpr OptionSpec kOptions[] = {
-    {'b', nullptr, true}, {'F', nullptr, true},  {'f', nullptr, true},
-    {'o', nullptr, true}, {'q', nullptr, false}, {'u', nullptr, false},
+    {'b', "backing", true},         {'B', "backing-format", true}, {'F', nullptr, true},
+    {'f', "format", true},          {'o', "options", true},        {'q', "quiet", false},
+    {'u', "backing-unsafe", false},
 };
 
 constexpr RefusedOption kRefused[] = {
@@ -49,12 +52,12 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
     case 'b':
       options.backing.name = std::string(value);
       return absl::OkStatus();
+    case 'B':  // as QEMU 11 calls it
     case 'F':
       options.backing.format = std::string(value);
       return absl::OkStatus();
     case 'f':
-      options.request.target_format = std::string(value);
-      return CheckTargetFormat(value);
+      return SetTargetFormat(value, options.request.target_format);
     case 'o':
       return AddTargetOptions(value, options.request.target_options, options.list_target_options);
     case 'q':
@@ -76,11 +79,8 @@ absl::Status SetSize(const std::vector<std::string>& operands, Options& options)
     text = operands[1];
   }
   if (!text) return absl::OkStatus();
-  const absl::StatusOr<uint64_t> size = ParseSize(*text);
+  const absl::StatusOr<uint64_t> size = ParseSize(*text, "image size");
   if (!size.ok()) return size.status();
-  if (*size > INT64_MAX) {
-    return absl::InvalidArgumentError(Cat("an image of ", *size, " bytes is too large"));
-  }
   options.size = *size;
   return absl::OkStatus();
 }
@@ -94,7 +94,14 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   constexpr std::string_view kOperands[] = {"FILENAME", "SIZE"};
   const std::span<const std::string_view> expected(kOperands, operands->size() > 1 ? 2 : 1);
   if (absl::Status status = CheckOperands(*operands, expected); !status.ok()) return status;
-  options.path = options.request.target_name = operands->front();
+  const std::string& operand = operands->front();
+  absl::StatusOr<TargetName> name = ParseTargetName(operand);
+  if (!name.ok()) {
+    return ActsAsQemuImg()
+               ? Reworded(name.status(), Cat(operand, ": ", View(name.status().message())))
+               : name.status();
+  }
+  options.path = options.request.target_name = std::move(name->path);
   if (absl::Status status = SetSize(*operands, options); !status.ok()) return status;
   options.given = options.request.target_options;
   CreateRequest& request = options.request;
@@ -103,8 +110,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
       !status.ok()) {
     return status;
   }
-  if (options.backing.name &&
-      FullBackingName(options.path, *options.backing.name) == options.path) {
+  if (options.backing.name && BackingPath(options.path, *options.backing.name) == options.path) {
     return absl::InvalidArgumentError(
         "Error: Trying to create an image with the same filename as the backing file");
   }

@@ -11,6 +11,7 @@
 #include "tools/hotcell/common_options.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
+#include "tools/hotcell/file_names.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/image_opts.h"
@@ -27,9 +28,9 @@ constexpr uint64_t kMaxBlockSize = INT32_MAX;
 
 constexpr int kImageOpts = kFirstLongOption;
 constexpr OptionSpec kOptions[] = {
-    {'f', nullptr, true},
+    {'f', "format", true},
     {'n', nullptr, false},
-    {'O', nullptr, true},
+    {'O', "output-format", true},
     {'U', "force-share", false},
     {kImageOpts, "image-opts", false},
 };
@@ -52,14 +53,12 @@ struct Options {
 absl::Status ApplyOption(int id, std::string_view value, Options& options) {
   switch (id) {
     case 'f':
-      options.request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, options.request.source.format);
     case 'n':
       options.request.target_is_existing = true;
       return absl::OkStatus();
     case 'O':
-      options.request.target_format = std::string(value);
-      return CheckTargetFormat(value);
+      return SetTargetFormat(value, options.request.target_format);
     case 'U':  // no image is locked
       return absl::OkStatus();
     case kImageOpts:
@@ -71,7 +70,7 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
 }
 
 absl::Status SetNumber(std::string_view name, std::string_view value, Options& options) {
-  const absl::StatusOr<uint64_t> number = ParseSize(value);
+  const absl::StatusOr<uint64_t> number = ParseSize(value, name);
   if (!number.ok()) return number.status();
   if (name == "count") options.count = *number;
   if (name == "skip") options.skip = *number;
@@ -125,7 +124,10 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   options.source_path = std::move(image->path);
   if (!image->format.empty()) request.source.format = std::move(image->format);
   request.source.name = options.source_path;
-  request.target_name = options.target_path;
+  absl::StatusOr<TargetName> target = ParseTargetName(options.target_path);
+  if (!target.ok()) return target.status();
+  options.target_path = request.target_name = std::move(target->path);
+  request.target_is_zero = target->is_zero && request.target_is_existing;
   request.references = options.common.references;
   // As in qemu-img, blocks are counted from the start of the disk, the skipped ones included.
   request.window = {.begin = Multiply(options.skip, options.block_size),

@@ -44,13 +44,12 @@ absl::Status ApplyOption(int id, std::string_view value, DigestOptions& options)
   DigestRequest& request = options.request;
   switch (id) {
     case 'f':
-      request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, request.source.format);
     case 'p':
       options.progress = true;
       return absl::OkStatus();
     case 'T': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value);
+      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
       if (!mode.ok()) return mode.status();
       request.source_cache = *mode;
       return absl::OkStatus();

@@ -45,6 +45,11 @@ absl::Status Check(std::string_view name, bool to_write) {
                         : Cat("formats that can be ", to_write ? "written" : "read", ": ", list));
 }
 
+absl::Status Set(std::string_view name, bool to_write, std::string& format) {
+  format = name == "file" || name == "host_device" ? "raw" : std::string(name);
+  return Check(format, to_write);
+}
+
 }  // namespace
 
 Json FormatsJson() {
@@ -70,9 +75,13 @@ std::string FormatNames() {
   return list;
 }
 
-absl::Status CheckSourceFormat(std::string_view name) { return Check(name, false); }
+absl::Status SetSourceFormat(std::string_view name, std::string& format) {
+  return Set(name, /*to_write=*/false, format);
+}
 
-absl::Status CheckTargetFormat(std::string_view name) { return Check(name, true); }
+absl::Status SetTargetFormat(std::string_view name, std::string& format) {
+  return Set(name, /*to_write=*/true, format);
+}
 
 std::string_view CreationOptions(std::string_view name) {
   for (const FormatName& format : KnownFormats()) {

@@ -11,14 +11,15 @@
 
 namespace hotcell::cli {
 
-// A format the transcoder reads / writes.
-absl::Status CheckSourceFormat(std::string_view name);
-absl::Status CheckTargetFormat(std::string_view name);
+// A format the transcoder reads / writes. "file" and "host_device", by which qemu-img means the
+// bytes as they are, are raw.
+absl::Status SetSourceFormat(std::string_view name, std::string& format);
+absl::Status SetTargetFormat(std::string_view name, std::string& format);
 
 // All that are read, in alphabetical order: "bochs qcow2 raw".
 std::string FormatNames();
 
-// The text of `-o help`. Precondition: CheckTargetFormat(name).ok().
+// The text of `-o help`. Precondition: `name` is the name of a format that is written.
 std::string TargetOptionsHelp(std::string_view name);
 
 // The format's creation.txt (creation_text.h); empty: it has none.

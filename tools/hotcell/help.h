@@ -12,22 +12,27 @@ inline constexpr std::string_view kConvertHelp =
 Converts the disk image INPUT, which is read and decoded in a KVM guest, to OUTPUT.
 Several INPUTs come one after the other on one disk.
 OUTPUT appears when it is complete; until then, and on any error, the old file stays.
-Only -n, devices, /dev/fd/N and files that cannot be replaced are written in place.
+Only -n, devices, /dev/fd/N and files that cannot be replaced are written in place. Into a
+pipe, such as /dev/stdout, it goes when it is complete.
 
-As with qemu-img:
+As with qemu-img, whose long names for these (--source-format, --target-format-options,
+--sparse-size, --no-create, ...) are taken as well:
   -f FORMAT         format of INPUT, see 'hotcell --help' (default: found out in the guest)
   -O FORMAT         format of OUTPUT (default: raw)
   -o NAME=VALUE,... options of the output format; '-o help' lists them
-  -B FILE, -F FORMAT  OUTPUT stands on FILE, of that format, and has only what INPUT itself
-                    holds; INPUT may refer to FILE by the same name
+  -B, -b FILE, -F FORMAT  OUTPUT stands on FILE, of that format, and has only what INPUT
+                    itself holds; INPUT may refer to FILE by the same name. --backing FILE
+                    says so too, where there is no '=' in it
   -c                compress (qcow2, qcow, vmdk with subformat=streamOptimized)
   -C                copy data from file to file, where the kernel can without moving it;
                     zeroes in it are not looked for (not with -c or -S)
   -l SNAPSHOT       convert an internal snapshot, by id or name (also snapshot.id=ID or
                     snapshot.name=NAME)
-  -n                write into an OUTPUT that exists, in place
+  -n                write into an OUTPUT that exists, in place; a qcow2 image is made anew
+                    with its options, and its disk must have the size of INPUT's
   --target-is-zero  with -n: OUTPUT is known to read as zeroes
   --image-opts      INPUT is driver=FORMAT,file.filename=FILE
+  --target-image-opts  with -n: so is OUTPUT
   -p                show progress; SIGUSR1 shows it once at any time
   -q                no progress, no warnings
   -r RATE           write at most so many bytes a second
@@ -63,7 +68,8 @@ Other:
   --stats           print VM exits, doorbells, bytes, time and the job's steps, peak memory,
                     confinement
   --output FORMAT   human or json: result and errors as one JSON document on standard
-                    output; progress goes to standard error then
+                    output; progress goes to standard error then, a line
+                    {"progress": PERCENT} each time
   --worker FILE, --kvm FILE  the worker program and the KVM device to use
   -h, --help        this text
 
@@ -80,9 +86,11 @@ may be left out.
 
   -f FORMAT         format of FILE (default: raw)
   -o NAME=VALUE,... options of the format; '-o help' lists them
-  -b FILE, -F FORMAT  the backing file, and its format, which has to be said
+  -b FILE, -F FORMAT  the backing file, and its format, which has to be said (-B as well)
   -u                do not open the backing file; SIZE has to be given
   -q                print nothing
+                    QEMU 11's long names are taken as well: --format, --options, --backing,
+                    --backing-format, --backing-unsafe, --quiet
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'
@@ -99,7 +107,8 @@ blocks are left out, and the copy ends after 'count' blocks, the skipped ones in
 at the end of the disk. OUTPUT appears when it is complete.
 
   bs=SIZE           bytes of a block (default: 512)
-  -f FORMAT, -O FORMAT  format of INPUT (default: found out) and of OUTPUT (default: raw)
+  -f FORMAT, -O FORMAT  format of INPUT (default: found out) and of OUTPUT (default: raw);
+                    also --format, --output-format
   -n                write into an OUTPUT that exists, in place
   --image-opts      INPUT is driver=FORMAT,file.filename=FILE
   -U                accepted, without effect
@@ -137,15 +146,19 @@ Exit status: 0 done, 1 error.
 
 inline constexpr std::string_view kMeasureHelp =
     R"(usage: hotcell measure [OPTION]... FILE
-       hotcell measure [OPTION]... --size SIZE
+       hotcell measure [OPTION]... -s SIZE
 
 Tells how large an image of the disk in FILE, or of an empty disk, would be, as 'qemu-img
 measure' does.
 
+  -s SIZE, --size=SIZE  of an empty disk
   -O FORMAT, -o NAME=VALUE,...
-                    format of that image, and its options: raw (default) or qcow2
-  -f FORMAT         format of FILE (default: found out in the guest)
-  -l SNAPSHOT       an internal snapshot of FILE, by id or name
+                    format of that image, and its options: raw (default) or qcow2; also
+                    --target-format, --options
+  -f FORMAT, --format=FORMAT
+                    format of FILE (default: found out in the guest)
+  -l SNAPSHOT, --snapshot=SNAPSHOT
+                    an internal snapshot of FILE, by id or name
   --output FORMAT   human or json
   --image-opts      FILE is driver=FORMAT,file.filename=FILE
   -U                accepted, without effect
@@ -171,7 +184,7 @@ Files that it refers to are named and, without --backing-chain, not opened.
   --image-opts      FILE is driver=FORMAT,file.filename=PATH
   --output FORMAT   human or json; json has qemu-img's keys, and hotcell's own (confinement,
                     references, warnings) under the key "hotcell"
-  -U                accepted, without effect
+  -t MODE, -U       accepted, without effect
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
   --fail-if-changed, --worker FILE, --kvm FILE
                     as in 'hotcell help convert'; the time is 600 seconds unless you say
@@ -199,6 +212,8 @@ else goes to standard error.
   --serial-input FILE  what the guest reads from its serial port; -: standard input
   --input FILE      mapped into the arena (long mode, payload)
   --output FILE     what the guest leaves in the arena's output area (likewise)
+  --output json     the result as a JSON document on standard output, with what the guest
+                    sent to its serial port in it; a file of that name is ./json
   --output-capacity SIZE  room for it (default 16M)
   --dirty-pages     log and show the pages that the guest wrote
   --registers       show the registers before and after

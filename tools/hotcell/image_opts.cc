@@ -1,13 +1,12 @@
 #include "tools/hotcell/image_opts.h"
 
-#include <unistd.h>
-
 #include <utility>
 
 #include "nlohmann/json.hpp"
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
+#include "tools/hotcell/file_names.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/invocation.h"
 #include "tools/hotcell/text.h"
@@ -24,15 +23,13 @@ absl::Status CheckFileDriver(std::string_view driver) {
 absl::Status Apply(std::string_view key, std::string_view value, ImageOpts& image) {
   if (key == "file.filename" || key == "filename") {
     image.path = std::string(value);
-  } else if (key == "driver" && (value == "file" || value == "host_device")) {
-    image.format = "raw";
   } else if (key == "driver") {
-    image.format = std::string(value);
-    return CheckSourceFormat(value);
+    return SetSourceFormat(value, image.format);
   } else if (key == "file.driver") {
     return CheckFileDriver(value);
-  } else if (key != "read-only" && key != "force-share" && key != "file.locking") {
-    // Images are read, and not locked.
+  } else if (key != "read-only" && key != "force-share" && key != "file.locking" &&
+             key != "discard-no-unref" && key != "discard" && key != "file.discard") {
+    // Images are read or made anew, and not locked.
     return WithRemedy(absl::UnimplementedError(Cat("key '", Escape(key), "' is not done")),
                       "known are driver, file.driver and file.filename");
   }
@@ -90,21 +87,13 @@ absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text) {
 
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts) {
   if (image_opts) return ParseImageOpts(operand);
-  constexpr std::string_view kFile = "file:";
-  ImageOpts file = {.path = std::string(operand), .format = {}};
-  const bool is_json = operand.starts_with("json:") && operand.ends_with('}');
-  // Whoever may choose the name of a file could have another one read. Scripts that were written
-  // for qemu-img say what they mean by such a name.
-  if (!ActsAsQemuImg() || (!is_json && !operand.starts_with(kFile))) return file;
-  if (access(file.path.c_str(), F_OK) == 0) {
-    return WithRemedy(
-        absl::InvalidArgumentError(
-            Cat("'", Escape(operand), "' describes an image, and is the name of a file as well")),
-        "begin the name with './' to have the file read");
+  if (ActsAsQemuImg() && operand.starts_with("json:") && operand.ends_with('}')) {
+    if (absl::Status status = CheckIsNoFile(operand); !status.ok()) return status;
+    return ParseJsonName(operand);
   }
-  if (is_json) return ParseJsonName(operand);
-  file.path.erase(0, kFile.size());
-  return file;
+  absl::StatusOr<std::string> path = ParseInputName(operand);
+  if (!path.ok()) return path.status();
+  return ImageOpts{.path = *std::move(path), .format = {}};
 }
 
 }  // namespace hotcell::cli

@@ -25,10 +25,9 @@ absl::StatusOr<ImageOpts> ParseImageOpts(std::string_view text);
 // path. "backing": null is taken, and has an effect only where the command says so.
 absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text);
 
-// What a command's operand names: keys with `image_opts`, else a path. Acting as qemu-img, what
-// begins with "json:" and ends with a brace is JSON, and "file:" may stand before a path, unless a
-// file has that very name (kInvalidArgument): under its own name hotcell opens no file but the one
-// that is named.
+// What a command's operand names: keys with `image_opts`, else a path (file_names.h). Acting as
+// qemu-img, what begins with "json:" and ends with a brace is JSON, unless a file has that very
+// name (kInvalidArgument): under its own name hotcell opens no file but the one that is named.
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts);
 
 }  // namespace hotcell::cli

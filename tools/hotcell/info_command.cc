@@ -24,6 +24,7 @@ enum InfoOption : int { kBackingChain = kFirstLongOption, kImageOpts, kOutput };
 
 constexpr OptionSpec kOptions[] = {
     {'f', "format", true},
+    {'t', "cache", true},
     {'U', "force-share", false},
     {kBackingChain, "backing-chain", false},
     {kImageOpts, "image-opts", false},
@@ -32,7 +33,7 @@ constexpr OptionSpec kOptions[] = {
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
-    {"t", "the file is only read"},
+    {"limits", "they are those of QEMU's own block layer; hotcell's are --limit NAME=VALUE"},
 };
 
 struct InfoOptions {
@@ -46,8 +47,9 @@ struct InfoOptions {
 absl::Status Apply(int id, std::string_view value, InfoOptions& options) {
   switch (id) {
     case 'f':
-      options.source_format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, options.source_format);
+    case 't':  // little is read, and once
+      return ParseCacheMode(value, "cache").status();
     case 'U':  // no image is locked
       return absl::OkStatus();
     case kBackingChain:

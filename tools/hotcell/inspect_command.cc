@@ -41,8 +41,7 @@ struct InspectOptions {
 absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options) {
   switch (id) {
     case 'f':
-      options.request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, options.request.source.format);
     case 'q':
       options.quiet = true;
       return absl::OkStatus();

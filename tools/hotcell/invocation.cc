@@ -24,8 +24,11 @@ struct Wording {
 constexpr Wording kWordings[] = {
     {"unknown file format", "Unknown file format"},
     {"no command is given", "Not enough arguments"},
-    {"unknown cache mode", "Invalid cache option"},
 };
+
+constexpr std::string_view kAsksForSuffix = "suffixes for";  // how ParseSize() ends
+constexpr std::string_view kSuffixes =
+    "\nqemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.";
 
 // "cannot open 'X': WHY" becomes "Could not open 'X': Could not open 'X': WHY".
 std::string OpenMessage(std::string_view message) {
@@ -58,6 +61,7 @@ std::string QemuImgMessage(std::string_view message) {
     if (!message.starts_with(wording.ours)) continue;
     text = Cat(wording.qemu_img, message.substr(wording.ours.size()));
   }
+  if (message.ends_with(kAsksForSuffix)) text += kSuffixes;
   if (std::any_of(std::begin(kUsageErrors), std::end(kUsageErrors),
                   [&](std::string_view start) { return message.starts_with(start); })) {
     text += kTryHelp;

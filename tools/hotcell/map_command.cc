@@ -43,8 +43,8 @@ struct Options {
   CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
-absl::Status SetSize(std::string_view text, uint64_t& size) {
-  const absl::StatusOr<uint64_t> parsed = ParseSize(text);
+absl::Status SetSize(std::string_view text, std::string_view what, uint64_t& size) {
+  const absl::StatusOr<uint64_t> parsed = ParseSize(text, what);
   if (!parsed.ok()) return parsed.status();
   size = *parsed;
   return absl::OkStatus();
@@ -53,12 +53,11 @@ absl::Status SetSize(std::string_view text, uint64_t& size) {
 absl::Status ApplyOption(int id, std::string_view value, Options& options) {
   switch (id) {
     case 'f':
-      options.request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, options.request.source.format);
     case 'l':
-      return SetSize(value, options.request.length);
+      return SetSize(value, "max length", options.request.length);
     case 's':
-      return SetSize(value, options.request.begin);
+      return SetSize(value, "start offset", options.request.begin);
     case 'U':  // no image is locked
       return absl::OkStatus();
     case kImageOpts:

@@ -25,12 +25,17 @@ namespace {
 
 constexpr std::string_view kName = "measure";
 
-enum MeasureOption : int { kImageOpts = kFirstLongOption, kOutput, kSize };
+enum MeasureOption : int { kImageOpts = kFirstLongOption, kOutput };
 
 constexpr OptionSpec kOptions[] = {
-    {'f', nullptr, true},      {'l', nullptr, true},        {'O', nullptr, true},
-    {'o', nullptr, true},      {'U', "force-share", false}, {kImageOpts, "image-opts", false},
-    {kOutput, "output", true}, {kSize, "size", true},
+    {'f', "format", true},
+    {'l', "snapshot", true},
+    {'O', "target-format", true},
+    {'o', "options", true},
+    {'s', "size", true},
+    {'U', "force-share", false},
+    {kImageOpts, "image-opts", false},
+    {kOutput, "output", true},
 };
 
 constexpr RefusedOption kRefused[] = {
@@ -50,13 +55,11 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
   MeasureRequest& request = options.request;
   switch (id) {
     case 'f':
-      request.source.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, request.source.format);
     case 'l':
       return SetSnapshot(value, request.snapshot);
     case 'O':
-      request.target_format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, request.target_format);
     case 'o':
       return AddTargetOptions(value, request.target_options, options.list_target_options);
     case 'U':  // no image is locked
@@ -64,8 +67,8 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
     case kImageOpts:
       options.image_opts = true;
       return absl::OkStatus();
-    case kSize: {
-      const absl::StatusOr<uint64_t> size = ParseSize(value);
+    case 's': {
+      const absl::StatusOr<uint64_t> size = ParseSize(value, "image size");
       if (!size.ok()) return size.status();
       options.size = *size;
       return absl::OkStatus();

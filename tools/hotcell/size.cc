@@ -1,5 +1,6 @@
 #include "tools/hotcell/size.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
 #include "tools/hotcell/escape.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
@@ -45,7 +47,9 @@ absl::StatusOr<uint64_t> ParseNumber(std::string_view text) {
   return value;
 }
 
-absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
+namespace {
+
+absl::StatusOr<uint64_t> ParsePlainSize(std::string_view text) {
   if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
     const absl::StatusOr<uint64_t> value = ParseNumber(text);
     return value.ok() ? value : NotASize(text);
@@ -76,15 +80,42 @@ absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
   }
   if (has_fraction && shift == 0) return NotASize(text);
   if (shift != 0 && (whole >> (64 - shift)) != 0) {
-    return absl::InvalidArgumentError(Cat("'", Escape(text), "' does not fit in 64 bits"));
+    return absl::OutOfRangeError(Cat("'", Escape(text), "' does not fit in 64 bits"));
   }
   const uint64_t unit = uint64_t{1} << shift;
   const auto part = static_cast<uint64_t>(std::llround(fraction * static_cast<double>(unit)));
   const uint64_t scaled = whole << shift;
   if (part > UINT64_MAX - scaled) {
-    return absl::InvalidArgumentError(Cat("'", Escape(text), "' does not fit in 64 bits"));
+    return absl::OutOfRangeError(Cat("'", Escape(text), "' does not fit in 64 bits"));
   }
   return scaled + part;
+}
+
+}  // namespace
+
+absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
+  const std::string_view typed = text;
+  // As strtod(3), with which qemu-img reads numbers.
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
+  if (text.starts_with('+')) text.remove_prefix(1);
+  absl::StatusOr<uint64_t> size = ParsePlainSize(text);
+  if (size.ok() || !absl::IsInvalidArgument(size.status())) return size;
+  return NotASize(typed);
+}
+
+absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what, uint64_t most) {
+  absl::StatusOr<uint64_t> size = ParseSize(text);
+  if (size.ok() && *size <= most) return size;
+  const bool is_number = size.ok() || absl::IsOutOfRange(size.status());
+  if (!ActsAsQemuImg()) {
+    if (!is_number) return size;
+    return absl::OutOfRangeError(
+        Cat("'", Escape(text), "' is too large for the ", what, ": at most ", most));
+  }
+  // Its second line is for invocation.h to add.
+  return absl::InvalidArgumentError(
+      is_number ? Cat("Invalid ", what, " specified. Must be between 0 and ", most, ".")
+                : Cat("Invalid ", what, " specified. You may use k, M, G, T, P or E suffixes for"));
 }
 
 std::string FormatSize(uint64_t bytes) {

@@ -14,6 +14,10 @@ namespace hotcell::cli {
 // suffix or fraction.
 absl::StatusOr<uint64_t> ParseSize(std::string_view text);
 
+// The same of `what`, such as "image size", at most `most`. Acting as qemu-img, in its words.
+absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what,
+                                   uint64_t most = INT64_MAX);
+
 // An unsigned number, decimal or 0x....
 absl::StatusOr<uint64_t> ParseNumber(std::string_view text);
 

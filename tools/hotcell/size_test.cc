@@ -3,6 +3,8 @@
 #include <cstdint>
 
 #include "gtest/gtest.h"
+#include "tools/hotcell/error.h"
+#include "tools/hotcell/invocation.h"
 
 namespace hotcell::cli {
 namespace {
@@ -26,10 +28,38 @@ TEST(ParseSizeTest, TakesFractions) {
 TEST(ParseSizeTest, TakesHexadecimal) { EXPECT_EQ(ParseSize("0x10000").value(), 65536u); }
 
 TEST(ParseSizeTest, RefusesWhatIsNoSize) {
-  for (const char* text : {"", "k", "-1", "+1", " 1", "1 k", "1kk", "1z", "1.", "1.k", "1.5",
-                           "1.5b", "0x", "0x10k", "1e3", "12a"}) {
+  for (const char* text : {"", "k", "-1", "+", "++1", "+ 1", "1 ", "1 k", "1kk", "1z", "1.", "1.k",
+                           "1.5", "1.5b", "0x", "0x10k", "1e3", "12a"}) {
     EXPECT_FALSE(ParseSize(text).ok()) << text;
   }
+}
+
+TEST(ParseSizeTest, TakesBlanksAndAPlusBeforeIt) {
+  EXPECT_EQ(ParseSize("+4M").value(), 4u << 20);
+  EXPECT_EQ(ParseSize(" 4M").value(), 4u << 20);
+  EXPECT_EQ(ParseSize("\t+0x10").value(), 16u);
+}
+
+class ParseSizeOfTest : public testing::Test {
+ protected:
+  ~ParseSizeOfTest() override { SetInvokedAs("hotcell"); }
+};
+
+TEST_F(ParseSizeOfTest, SaysWhatIsTooLarge) {
+  EXPECT_EQ(ParseSize("8", "image size", 8).value(), 8u);
+  EXPECT_EQ(ParseSize("9", "image size", 8).status().message(),
+            "'9' is too large for the image size: at most 8");
+  EXPECT_EQ(ParseSize("16E", "image size").status().message(),
+            "'16E' is too large for the image size: at most 9223372036854775807");
+}
+
+TEST_F(ParseSizeOfTest, SpeaksAsQemuImg) {
+  SetInvokedAs("qemu-img");
+  EXPECT_EQ(ErrorLine("create", ParseSize("4MB", "image size").status()),
+            "qemu-img: Invalid image size specified. You may use k, M, G, T, P or E suffixes for\n"
+            "qemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.\n");
+  EXPECT_EQ(ErrorLine("create", ParseSize("16E", "image size").status()),
+            "qemu-img: Invalid image size specified. Must be between 0 and 9223372036854775807.\n");
 }
 
 TEST(ParseSizeTest, RefusesWhatDoesNotFit) {

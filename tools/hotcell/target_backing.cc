@@ -4,6 +4,7 @@
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/creation_text.h"
 #include "tools/hotcell/error.h"
+#include "tools/hotcell/file_names.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/info_report.h"
@@ -49,12 +50,21 @@ absl::Status TakeBackingOptions(const std::string& target_format, TargetOptions&
     return WithRemedy(absl::InvalidArgumentError("Backing file specified without backing format"),
                       "name it with -F; what an image says of itself is not to be trusted");
   }
-  return CheckSourceFormat(*backing.format);
+  if (const absl::StatusOr<std::string> path = ParseInputName(*backing.name); !path.ok()) {
+    return path.status();
+  }
+  return SetSourceFormat(std::string(*backing.format), *backing.format);
+}
+
+std::string BackingPath(std::string_view target_path, std::string_view name) {
+  const absl::StatusOr<std::string> path = ParseInputName(name);
+  if (path.ok() && *path != name) return *path;
+  return FullBackingName(target_path, name);
 }
 
 absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::string& target_path,
                                           const TargetBacking& backing, JobOptions options) {
-  const std::string path = FullBackingName(target_path, *backing.name);
+  const std::string path = BackingPath(target_path, *backing.name);
   const absl::StatusOr<File> file = OpenForReading(path);
   if (!file.ok()) return file.status();
   InfoRequest request;

@@ -33,9 +33,13 @@ std::optional<std::string> TakeOption(TargetOptions& options, std::string_view k
 absl::Status TakeBackingOptions(const std::string& target_format, TargetOptions& options,
                                 TargetBacking& backing);
 
+// The file that the target's backing image is in. A protocol that stands before its name is left
+// out as by qemu-img, and the name is then looked for in the working directory.
+std::string BackingPath(std::string_view target_path, std::string_view name);
+
 // Asks a guest for the size of its disk. Precondition: name and format are there.
 absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::string& target_path,
-                                            const TargetBacking& backing, JobOptions options);
+                                          const TargetBacking& backing, JobOptions options);
 
 }  // namespace hotcell::cli
 

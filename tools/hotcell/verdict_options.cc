@@ -33,8 +33,8 @@ constexpr OptionSpec kOptions[] = {
 
 absl::Status AddAllowedFormats(std::string_view text, VerdictPolicy& policy) {
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(AbslView(text), ','))) {
-    if (absl::Status status = CheckSourceFormat(name); !status.ok()) return status;
-    policy.allowed_formats.push_back(name);
+    std::string& format = policy.allowed_formats.emplace_back();
+    if (absl::Status status = SetSourceFormat(name, format); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
