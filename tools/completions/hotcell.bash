@@ -65,6 +65,17 @@ _hotcell_options() {
   esac
 }
 
+# The format that the command line asks for so far.
+_hotcell_target_format() {
+  local i format=raw
+  for ((i = 2; i + 1 < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[1]}:${COMP_WORDS[i]} in
+      *:-O | *:--target-format | create:-f | create:--format) format=${COMP_WORDS[i + 1]} ;;
+    esac
+  done
+  echo "$format"
+}
+
 # Words that may follow option $2 of command $1; the word "FILE" stands for file names. Fails when
 # the option takes none that are known.
 _hotcell_values() {
@@ -75,9 +86,9 @@ _hotcell_values() {
       ;;
     *:-t | *:-T | *:--cache | *:--source-cache | *:--target-cache) echo "none writeback unsafe directsync writethrough" ;;
     convert:-o | create:-o | measure:-o | *:--options | *:--target-format-options)
-      echo "help cluster_size= compat= compression_type=zlib compression_type=zstd
-        extended_l2= lazy_refcounts= preallocation=off preallocation=metadata
-        preallocation=falloc preallocation=full refcount_bits="
+      echo help
+      hotcell convert -O "$(_hotcell_target_format)" -o help 2>/dev/null |
+        sed -n "s/^  \([a-z0-9_]*=\).*/\1/p"
       ;;
     convert:-B | convert:-b | create:-b | create:--backing | run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
       echo "FILE"
@@ -118,10 +129,16 @@ _hotcell() {
     else
       mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
     fi
+  elif [[ $command == dd && $word != -* && $word != *=* && $before != "=" ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "if= of= bs= count= skip=" -- "$word")
   elif [[ $word == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_hotcell_options "$command")" -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  fi
+  # After "cluster_size=" and the like comes the value.
+  if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]]; then
+    compopt -o nospace 2>/dev/null
   fi
 }
 

@@ -178,7 +178,7 @@ Describes the disk image FILE, which is read in a KVM guest, as 'qemu-img info' 
 Files that it refers to are named and, without --backing-chain, not opened.
 
   -f FORMAT         format of FILE (default: found out in the guest)
-  --backing-chain   describe the images below FILE too, as far as they may be opened
+  --backing-chain   describe the images below FILE too; one that may not be opened is an error
   --backing NAME=FILE, --follow-references=DIR
                     allow them, as in 'hotcell help convert'
   --image-opts      FILE is driver=FORMAT,file.filename=PATH
