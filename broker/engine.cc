@@ -70,7 +70,8 @@ absl::StatusOr<UniqueFd> OpenWorker(const std::string& path) {
   }
   std::array<char, PATH_MAX> self;
   const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());
-  if (size < 0) return PosixError(errno, "find the worker (read /proc/self/exe)");
+  if (size < 0)
+    return PosixError(errno, "find the worker (read /proc/self/exe; --worker FILE names it)");
   std::string directory(self.data(), static_cast<size_t>(size));
   directory.erase(directory.rfind('/') + 1);
   for (const absl::string_view below : {"", "../libexec/hotcell/"}) {

@@ -212,6 +212,42 @@ TEST_F(RequestHandlerTest, WritesFromTheBuffer) {
   EXPECT_EQ(handler_->bytes_written(), 5u);
 }
 
+// Slot 2 stands for a block device of 100 bytes that held something and gets a new image.
+class RenewedDeviceTest : public RequestHandlerTest {
+ protected:
+  RenewedDeviceTest() {
+    dir_.Write("device", std::string(100, 'o'));
+    device_ = dir_.Open("device", O_RDWR);
+    EXPECT_TRUE(files_.AddOutput(device_.get(), "device", Durability::kNone, false).ok());
+    files_.Find(2)->renewed = std::make_unique<RenewedDevice>();
+  }
+
+  UniqueFd device_;
+};
+
+TEST_F(RenewedDeviceTest, WhatIsNotWrittenIsZeroOnceItIsFlushed) {
+  Fill("data");
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 2, 10, 4, Buffer())), IoStatus::kOk);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 2, 30, 4, Buffer())), IoStatus::kOk);
+  EXPECT_EQ(dir_.Read("device"),
+            std::string(10, 'o') + "data" + std::string(16, 'o') + "data" + std::string(66, 'o'));
+  EXPECT_EQ(StatusOf(Complete(Opcode::kFlush, 2, 0, 0)), IoStatus::kOk);
+  const std::string image =
+      std::string(10, '\0') + "data" + std::string(16, '\0') + "data" + std::string(66, 'o');
+  EXPECT_EQ(dir_.Read("device"), image);
+  // The header, which comes after the flush.
+  Fill("HEAD");
+  EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 2, 0, 4, Buffer())), IoStatus::kOk);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kFlush, 2, 0, 0)), IoStatus::kOk);
+  EXPECT_EQ(dir_.Read("device"), "HEAD" + image.substr(4));
+}
+
+TEST_F(RenewedDeviceTest, ZeroesGoToTheEndThatIsSet) {
+  files_.Find(2)->renewed->size = 50;
+  EXPECT_EQ(StatusOf(Complete(Opcode::kFlush, 2, 0, 0)), IoStatus::kOk);
+  EXPECT_EQ(dir_.Read("device"), std::string(50, '\0') + std::string(50, 'o'));
+}
+
 TEST_F(RequestHandlerTest, WhateverWouldWriteAnInputEndsTheJob) {
   for (const auto& request :
        {Handle(Opcode::kWrite, 0, 0, 1, Buffer()), Handle(Opcode::kWriteZeroes, 0, 0, 1),

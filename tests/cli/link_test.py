@@ -215,6 +215,18 @@ def _long_names(_):
         harness.check(b"option '-" in result.stderr, f"{arguments}: {result.stderr!r}")
 
 
+def _options_of_formats(_):
+    """help among other options, and a size that convert does not heed."""
+    _link()
+    harness.check(b"cluster_size" in _must("convert", "-O", "qcow2", "-o", "cluster_size=4k,help",
+                                           "a.qcow2", "out"), "help among others")
+    harness.check(not os.path.exists("out"), "an image was made")
+    _must("convert", "-O", "qcow2", "-o", "size=1M", "a.qcow2", "out.qcow2")
+    programs.qemu_img("compare", "a.qcow2", "out.qcow2")
+    harness.check_equal(programs.qemu_info("out.qcow2")["virtual-size"],
+                        programs.qemu_info("a.qcow2")["virtual-size"], "size")
+
+
 def _descriptions(_):
     """compare takes descriptions in place of names, as the others do."""
     _link()
@@ -273,6 +285,7 @@ harness.main({
     "formats_of_files": _formats_of_files,
     "long_names": _long_names,
     "numbers": _numbers,
+    "options_of_formats": _options_of_formats,
     "pipes": _pipes,
     "protocols": _protocols,
     "reader_goes_away": _reader_goes_away,

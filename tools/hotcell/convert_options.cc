@@ -301,6 +301,8 @@ absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options)
   if (status.ok()) {
     status = TakeBackingOptions(request.target_format, request.target_options, options.backing);
   }
+  // qemu-img converts all of the disk, whatever -o size= says.
+  (void)TakeOption(request.target_options, "size");
   if (status.ok()) status = CheckCombination(options);
   request.references = options.common.references;
   return status;

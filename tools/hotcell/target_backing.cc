@@ -19,7 +19,10 @@ absl::Status AddTargetOptions(std::string_view text, TargetOptions& options, boo
   }
   auto pairs = ParseKeyValues(text);
   if (!pairs.ok()) return pairs.status();
-  for (auto& pair : *pairs) options.push_back(std::move(pair));
+  for (auto& pair : *pairs) {
+    help = help || pair.first == "help" || pair.first == "?";
+    options.push_back(std::move(pair));
+  }
   return absl::OkStatus();
 }
 

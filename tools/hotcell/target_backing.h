@@ -21,7 +21,7 @@ struct TargetBacking {
   std::optional<std::string> format;
 };
 
-// Adds "NAME=VALUE,..." to the options; "help" only sets `help`.
+// Adds "NAME=VALUE,..." to the options; "help" among them sets `help`.
 absl::Status AddTargetOptions(std::string_view text, TargetOptions& options, bool& help);
 
 // The last value of an option, which is removed from the list.
