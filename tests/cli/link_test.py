@@ -153,13 +153,17 @@ def _numbers(_):
 
 
 def _reader_goes_away(_):
-    """Progress that nobody reads any more is no error; a result that nobody reads is."""
+    """Progress that nobody reads any more is no error; through the link, nothing is."""
     _link()
     for command, expected in (
             (f"link/qemu-img convert -p -O raw a.qcow2 out.raw | true; exit ${{PIPESTATUS[0]}}", 0),
             (f"{programs.HOTCELL} convert -p -O raw a.qcow2 out.raw | true; "
              "exit ${PIPESTATUS[0]}", 0),
             ("link/qemu-img convert -p -O raw a.qcow2 out.raw >/dev/full", 0),
+            ("link/qemu-img map --output=json a.qcow2 | true; exit ${PIPESTATUS[0]}", 0),
+            ("link/qemu-img compare -p a.qcow2 a.qcow2 | true; exit ${PIPESTATUS[0]}", 0),
+            ("link/qemu-img info a.qcow2 | true; exit ${PIPESTATUS[0]}", 0),
+            ("link/qemu-img info a.qcow2 >/dev/full", 1),
             (f"{programs.HOTCELL} digest a.qcow2 >/dev/full", 1)):
         result = programs.run(["bash", "-c", command])
         harness.check_equal(result.returncode, expected, f"{command}: exit status")

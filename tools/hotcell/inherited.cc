@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstddef>
 
+#include "tools/hotcell/invocation.h"
+
 namespace hotcell::cli {
 namespace {
 
@@ -70,6 +72,11 @@ bool AdaptToInherited() {
   // Not SIG_IGN, which programs that this one starts would inherit.
   SetHandler(
       SIGXFSZ, [](int) {}, SA_RESTART);
+  // What qemu-img prints to somebody who is gone is no error of qemu-img's.
+  if (ActsAsQemuImg()) {
+    SetHandler(
+        SIGPIPE, [](int) {}, SA_RESTART);
+  }
   RaiseOpenFiles();
   return true;
 }

@@ -9,6 +9,7 @@ namespace hotcell::cli {
 //   - Standard descriptors that are closed become /dev/null: messages would go into the first file
 //     opened.
 //   - SIGCHLD is not ignored, so that it is known how a worker died.
+//   - Acting as qemu-img, a write to a pipe that nobody reads fails, and does not end the process.
 //   - A write beyond RLIMIT_FSIZE is an error of that write, not the end of the process.
 //   - The soft limit on open files is as high as the hard one lets it be, up to the usual 1024.
 bool AdaptToInherited();

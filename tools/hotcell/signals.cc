@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "hotcell/engine.h"
+#include "tools/hotcell/invocation.h"
 
 namespace hotcell::cli {
 namespace {
@@ -94,7 +95,8 @@ JobSignals::~JobSignals() {
     }
   }
   Install(SIGUSR1, SIG_DFL, 0);
-  Install(SIGPIPE, SIG_DFL, 0);  // a write that is too long stays one that fails
+  // qemu-img does without the signal altogether. A write that is too long stays one that fails.
+  if (!ActsAsQemuImg()) Install(SIGPIPE, SIG_DFL, 0);
   cancellation_of_job = nullptr;
 }
 
