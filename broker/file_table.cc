@@ -15,6 +15,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "broker/posix_error.h"
+#include "hotcell/failure.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -23,7 +24,12 @@ namespace {
 // What the kernel says of `fd`; errors name `name`, which is quoted.
 absl::StatusOr<std::unique_ptr<JobFile>> Describe(int fd, std::string name) {
   struct stat info {};
-  if (fstat(fd, &info) != 0) return PosixError(errno, absl::StrCat("stat ", name));
+  if (fstat(fd, &info) != 0) {
+    if (errno == EBADF) {
+      return absl::InvalidArgumentError(absl::StrCat("the descriptor of ", name, " is not open"));
+    }
+    return PosixError(errno, absl::StrCat("stat ", name));
+  }
   auto file = std::make_unique<JobFile>();
   file->fd = fd;
   if (S_ISREG(info.st_mode)) {
@@ -301,8 +307,10 @@ absl::StatusOr<uint32_t> FileTable::AddExtent(uint64_t number) {
         absl::StrCat("an image is written to at most ", abi::kMaxExtents, " files"));
   }
   if (number != next_extent_) {
-    return absl::FailedPreconditionError(absl::StrCat("extent ", number, " of the target is to be ",
-                                                      "made, but the next is ", next_extent_));
+    return WithFailureKind(
+        absl::FailedPreconditionError(absl::StrCat("extent ", number, " of the target is to be ",
+                                                   "made, but the next is ", next_extent_)),
+        FailureKind::kGuestContract);
   }
   ++next_extent_;
   const absl::StatusOr<ExtentFile> file = open_extent_(static_cast<uint32_t>(number));

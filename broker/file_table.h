@@ -133,8 +133,8 @@ class FileTable {
   // asked for each once and in order. They are written as the target is.
   void AllowExtents(ExtentOpener open, Durability durability, Access access);
   // The output that holds extent `number`. Errors: extents are not allowed (kPermissionDenied); too
-  // many (kResourceExhausted); not the number that is next (kFailedPrecondition); what the opener
-  // or AddOutput() says.
+  // many (kResourceExhausted); not the number that is next, which is the guest's fault
+  // (FailureKind::kGuestContract); what the opener or AddOutput() says.
   absl::StatusOr<uint32_t> AddExtent(uint64_t number);
 
   // Decides, by what the guest found out about the job's source, whether the job may write.

@@ -78,8 +78,14 @@ void* IoEngine::ThreadMain(void* lane_pointer) {
     lane.engine->job_announced_.wait(false);
     SignalEventFd(lane.wake);
   }
-  if (absl::Status status = lane.engine->ServeLane(lane); !status.ok()) {
-    lane.engine->Fail(std::move(status));
+  try {
+    if (absl::Status status = lane.engine->ServeLane(lane); !status.ok()) {
+      lane.engine->Fail(std::move(status));
+    }
+  } catch (...) {
+    // Of a function of the caller's, and for the caller's thread.
+    lane.engine->Fail(absl::AbortedError("a callback of the job threw an exception"),
+                      std::current_exception());
   }
   lane.turn.End();
   return nullptr;
@@ -131,11 +137,12 @@ void IoEngine::WaitForDoorbell(Lane& lane) {
   }
 }
 
-void IoEngine::Fail(absl::Status error) {
+void IoEngine::Fail(absl::Status error, std::exception_ptr thrown) {
   {
     const std::lock_guard lock(mutex_);
     if (failure_.ok()) {
       failure_ = WithFailureKind(std::move(error), FailureKind::kGuestContract);
+      thrown_ = std::move(thrown);
     }
   }
   SignalEventFd(failure_fd_.get());
@@ -144,6 +151,15 @@ void IoEngine::Fail(absl::Status error) {
 absl::Status IoEngine::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;
+}
+
+void IoEngine::RethrowFailure() const {
+  std::exception_ptr thrown;
+  {
+    const std::lock_guard lock(mutex_);
+    thrown = thrown_;
+  }
+  if (thrown != nullptr) std::rethrow_exception(thrown);
 }
 
 void IoEngine::Rouse(const Lane& lane) {

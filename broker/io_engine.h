@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -40,9 +41,12 @@ class IoEngine {
   // counter holds up that thread and not the caller.
   void AnnounceJob();
 
-  // Readable once a lane's guest has broken the contract; failure() then says how.
+  // Readable once a lane's guest has broken the contract, or one of the caller's functions that
+  // serve a request has thrown; failure() then says how.
   int failure_fd() const { return failure_fd_.get(); }
   absl::Status failure() const;
+  // Throws what that function has thrown, if one has.
+  void RethrowFailure() const;
 
   // Ends the threads and waits for them: nothing is read or written afterwards. A request under way
   // is finished first. Precondition: the worker has been sent SIGKILL. What it does to the eventfds
@@ -86,7 +90,7 @@ class IoEngine {
   static void Rouse(const Lane& lane);
   // Waits a little for the lane's thread to end; false: it has not.
   static bool Join(Lane& lane);
-  void Fail(absl::Status error);
+  void Fail(absl::Status error, std::exception_ptr thrown = nullptr);
 
   std::atomic<bool> stop_ = false;
   bool has_job_ = false;
@@ -94,8 +98,9 @@ class IoEngine {
   RequestHandler handler_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   UniqueFd failure_fd_;
-  mutable std::mutex mutex_;  // guards failure_
+  mutable std::mutex mutex_;  // guards what follows
   absl::Status failure_;
+  std::exception_ptr thrown_;  // with the failure
 };
 
 }  // namespace hotcell::broker

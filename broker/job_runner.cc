@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "broker/control_channel.h"
@@ -279,15 +280,21 @@ absl::Status Supervisor::DeathStatus(const WorkerDeath& death) const {
 
 absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying) {
   Supervisor supervisor(spec, worker);
+  // Also when a callback throws.
+  absl::Cleanup end = [&] {
+    worker.process()->Kill();
+    spec.io->Stop();
+  };
   // While the worker sets itself up.
   absl::Status status = spec.io->Start(/*has_job=*/!spec.job.empty());
   if (status.ok()) status = supervisor.Begin();
   if (status.ok()) status = supervisor.Loop();
+  std::move(end).Invoke();
 
   std::unique_ptr<WorkerProcess> process = worker.TakeProcess();
-  process->Kill();
-  spec.io->Stop();
-  // The guest may have broken its rings and finished before anybody looked.
+  // The first cause wins, and a callback that throws is one; the guest may have broken its rings
+  // and finished before anybody looked.
+  if (status.ok() || status == spec.io->failure()) spec.io->RethrowFailure();
   if (status.ok()) status = spec.io->failure();
   if (!status.ok()) return status;
   dying.Add(std::move(process));

@@ -350,11 +350,15 @@ abi::Completion RequestHandler::SetSize(JobFile& file, const abi::Submission& re
 absl::StatusOr<abi::Completion> RequestHandler::CreateExtent(const abi::Submission& request) {
   const absl::StatusOr<uint32_t> slot = files_.AddExtent(request.offset);
   if (slot.ok()) return Completed(request, abi::IoStatus::kOk, *slot);
-  if (slot.status().code() == absl::StatusCode::kFailedPrecondition) {
+  // What the caller's opener could not do is not the guest's fault, whatever its code is.
+  if (FailureKindOf(slot.status()) == FailureKind::kGuestContract) {
     return absl::InternalError(
         absl::StrCat("the guest broke the ring protocol: ", slot.status().message()));
   }
-  files_.RecordError(slot.status());
+  // Nor may the guest's word for it, a refusal, make a caller's mistake a matter of references.
+  const bool is_request = FailureKindOf(slot.status()) == FailureKind::kRequest;
+  files_.RecordError(is_request ? WithFailureKind(slot.status(), FailureKind::kRequest)
+                                : slot.status());
   return Completed(request, RefusalStatus(slot.status()));
 }
 

@@ -40,7 +40,14 @@ Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
                                          std::string_view name) {
   if (name.empty()) return ProbeFormat(io, file);
   if (const FormatDriver* const format = FindFormat(name)) return format;
-  return Unsupported(StrCat("unknown image format '", name, "'"));
+  return InvalidArgument(StrCat("unknown image format '", name, "'"));
+}
+
+Result<const FormatDriver*> ChooseDeclaredFormat(IoChannel& io, const FileHandle& file,
+                                                 std::string_view name) {
+  auto format = ChooseFormat(io, file, name);
+  if (format.ok() || format.status().code() != Code::kInvalidArgument) return format;
+  return Unsupported(format.status().message());
 }
 
 Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainSource& source,
@@ -66,7 +73,7 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
     }
     auto file = OpenBackingFile(io, above.slot, *backing);
     if (!file.ok()) return file.status();
-    auto below_format = ChooseFormat(io, *file, backing->format);
+    auto below_format = ChooseDeclaredFormat(io, *file, backing->format);
     if (!below_format.ok()) return InBackingFile(*backing, below_format.status());
     if (backing->format.empty()) {
       chain->warnings_.push_back(StrCat("the format of ", Where(*backing),

@@ -77,9 +77,13 @@ class ImageChain : public Disk {
 // such file can be had, one of its alternatives; the error is that of the name.
 Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Reference& backing);
 
-// The format that `name` says, or, when it is empty, the one the file's first bytes show.
+// The format that the job says (`name`), or, when it is empty, the one the file's first bytes show.
+// One that does not exist is kInvalidArgument.
 Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
                                          std::string_view name);
+// The same where an image says it, of another: kUnsupported.
+Result<const FormatDriver*> ChooseDeclaredFormat(IoChannel& io, const FileHandle& file,
+                                                 std::string_view name);
 
 }  // namespace hotcell::guest
 

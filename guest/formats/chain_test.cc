@@ -158,7 +158,7 @@ TEST_F(ImageChainTest, UnknownFormatOfTheTopImage) {
   const auto chain = ImageChain::Open(
       io_, {.file = files_.Add(std::make_unique<MemoryFile>()), .format = "foo"}, {});
 
-  EXPECT_EQ(chain.status().code(), Code::kUnsupported);
+  EXPECT_EQ(chain.status().code(), Code::kInvalidArgument);
   EXPECT_EQ(chain.status().message(), "unknown image format 'foo'");
 }
 

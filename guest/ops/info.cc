@@ -14,8 +14,8 @@ struct Described {
   std::optional<Reference> backing;
 };
 
-Result<Described> Describe(IoChannel& io, const FileHandle& file, std::string_view format) {
-  const Result<const FormatDriver*> driver = ChooseFormat(io, file, format);
+Result<Described> Describe(IoChannel& io, const FileHandle& file,
+                           const Result<const FormatDriver*>& driver) {
   if (!driver.ok()) return driver.status();
   const Result<std::unique_ptr<ImageReader>> reader =
       (*driver)->open(io, file, {.describe_only = true});
@@ -32,7 +32,7 @@ Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Jo
   const hotcell_v1_InfoJob& info = job.operation.info;
   if (!info.has_source) return InvalidArgument("the job names no image to inspect");
   FileHandle file = {.slot = info.source.slot, .size = info.source.size};
-  Result<Described> image = Describe(io, file, info.source.format);
+  Result<Described> image = Describe(io, file, ChooseFormat(io, file, info.source.format));
   if (!image.ok()) return image.status();
   std::vector<ImageDescription> images;
   images.push_back(std::move(image->description));
@@ -45,7 +45,7 @@ Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Jo
     const Result<FileHandle> below = OpenBackingFile(io, file.slot, backing);
     if (!below.ok()) return below.status();
     file = *below;
-    image = Describe(io, file, backing.format);
+    image = Describe(io, file, ChooseDeclaredFormat(io, file, backing.format));
     if (!image.ok()) {
       return Status(image.status().code(),
                     StrCat("backing file '", backing.name, "': ", image.status().message()));
