@@ -95,6 +95,7 @@ def _commands(image_format):
         ("map", "-f", image_format, "--output=json", "odd"),
         ("measure", "-f", image_format, "-O", "qcow2", "odd"),
         ("measure", "-f", image_format, "-O", "qcow2", "--output=json", "odd"),
+        ("snapshot", "-l", "odd"),
         ("convert", "-f", image_format, "-O", "raw", "odd", "out.raw"),
         ("convert", "-p", "-f", image_format, "-O", "qcow2", "-c", "odd", "out.qcow2"),
         ("dd", "-f", image_format, "-O", "raw", "bs=1M", "count=4", "if=odd", "of=part.raw"),

@@ -11,6 +11,7 @@
 #include "tools/hotcell/checks_help.h"
 #include "tools/hotcell/common_options.h"
 #include "tools/hotcell/config.h"
+#include "tools/hotcell/edits_help.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/formats.h"
@@ -34,6 +35,7 @@ constexpr Command kCommands[] = {
     {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
     {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
     {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
+    {"snapshot", "list the snapshots in a disk image", kSnapshotHelp, SnapshotMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
     {"policy", "show what the worker may do", kPolicyHelp, PolicyMain, ConfigScope::kNone},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
@@ -53,7 +55,6 @@ constexpr RefusedCommand kRefusedCommands[] = {
     {"commit", "nothing is written into a backing file: 'hotcell convert' makes one image of both"},
     {"rebase", "images are not edited in place: convert into a new one"},
     {"resize", "images are not edited in place: convert into a new one"},
-    {"snapshot", "images are not edited in place: convert into a new one"},
 };
 
 void PrintOverview() {

@@ -46,6 +46,9 @@ std::string FormatDate(uint32_t seconds);
 // "00:01:02.003".
 std::string FormatClock(uint64_t nanoseconds);
 
+// The table of an image's internal snapshots, each line ended; empty where there are none.
+std::string SnapshotListText(const v1::ImageInfo& image);
+
 // Lines, each ended; names are escaped.
 std::string InfoText(const InfoReport& report);
 // qemu-img's keys in its order, then "hotcell": {"encrypted", "references", "warnings",

@@ -21,21 +21,6 @@ void AppendBacking(std::string& out, const InfoReport& report) {
   }
 }
 
-void AppendSnapshots(std::string& out, const v1::ImageInfo& image) {
-  if (image.snapshots().empty()) return;
-  out += "Snapshot list:\n";
-  out += absl::StrFormat("%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
-                         "ICOUNT");
-  for (const v1::Snapshot& snapshot : image.snapshots()) {
-    const std::string icount =
-        snapshot.has_icount() ? std::to_string(snapshot.icount()) : std::string();
-    out += absl::StrFormat("%-9s %-16s %8s%20s%13s%11s\n", Escape(snapshot.id()),
-                           Escape(snapshot.name()), FormatSize(snapshot.vm_state_size()),
-                           FormatDate(snapshot.date_sec()), FormatClock(snapshot.vm_clock_nsec()),
-                           icount);
-  }
-}
-
 void AppendBitmaps(std::string& out, const v1::Qcow2Info& qcow2) {
   if (qcow2.bitmaps().empty()) return;
   out += "    bitmaps:\n";
@@ -92,6 +77,22 @@ void AppendVmdk(std::string& out, const v1::VmdkInfo& vmdk, std::string_view ima
 
 }  // namespace
 
+std::string SnapshotListText(const v1::ImageInfo& image) {
+  if (image.snapshots().empty()) return "";
+  std::string out = "Snapshot list:\n";
+  out += absl::StrFormat("%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
+                         "ICOUNT");
+  for (const v1::Snapshot& snapshot : image.snapshots()) {
+    const std::string icount =
+        snapshot.has_icount() ? std::to_string(snapshot.icount()) : std::string();
+    out += absl::StrFormat("%-9s %-16s %8s%20s%13s%11s\n", Escape(snapshot.id()),
+                           Escape(snapshot.name()), FormatSize(snapshot.vm_state_size()),
+                           FormatDate(snapshot.date_sec()), FormatClock(snapshot.vm_clock_nsec()),
+                           icount);
+  }
+  return out;
+}
+
 std::string InfoText(const InfoReport& report) {
   const v1::ImageInfo& image = report.image;
   std::string out;
@@ -104,7 +105,7 @@ std::string InfoText(const InfoReport& report) {
   if (image.cluster_size() != 0) Append(out, "cluster_size: ", image.cluster_size(), "\n");
   if (image.dirty() && HasDirtyFlag(image.format())) out += "cleanly shut down: no\n";
   AppendBacking(out, report);
-  AppendSnapshots(out, image);
+  out += SnapshotListText(image);
   if (image.has_qcow2()) AppendQcow2(out, image.qcow2());
   if (image.has_vmdk()) AppendVmdk(out, image.vmdk(), report.filename);
   return out;
