@@ -743,6 +743,24 @@ absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) cons
   return reply;
 }
 
+absl::StatusOr<ResizeReply> Engine::Resize(const ResizeRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildResizeJob(request, files);
+  if (!job.ok()) return job.status();
+  v1::Report report;
+  ResizeReply reply;
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_resize()) return NoResult();
+  reply.result = report.resize();
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
 absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
   const Impl::Call call(*impl_);
   const bool payload = request.mode == v1::GUEST_MODE_PAYLOAD;

@@ -26,6 +26,15 @@ constexpr size_t kMaxMoreSources = 63;
 
 constexpr uint64_t kSectorSize = 512;
 
+// These go into the job as they are.
+static_assert(static_cast<int>(SizeChange::kTo) == v1::SIZE_CHANGE_TO &&
+              static_cast<int>(SizeChange::kGrowBy) == v1::SIZE_CHANGE_GROW_BY &&
+              static_cast<int>(SizeChange::kShrinkBy) == v1::SIZE_CHANGE_SHRINK_BY);
+static_assert(static_cast<int>(Preallocation::kOff) == v1::PREALLOCATION_OFF &&
+              static_cast<int>(Preallocation::kMetadata) == v1::PREALLOCATION_METADATA &&
+              static_cast<int>(Preallocation::kFalloc) == v1::PREALLOCATION_FALLOC &&
+              static_cast<int>(Preallocation::kFull) == v1::PREALLOCATION_FULL);
+
 absl::Status CheckText(absl::string_view what, const std::string& text, size_t max_size) {
   if (text.size() > max_size || text.find('\0') != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat(what, " ", Quote(text), " is longer than ",
@@ -64,6 +73,20 @@ absl::Status AddSource(const ImageSource& source, Access access, FileTable& file
   image.set_slot(*slot);
   image.set_size(files.Find(*slot)->size);
   image.set_format(source.format);
+  return absl::OkStatus();
+}
+
+absl::Status AddEdited(const EditedImage& edited, FileTable& files, v1::EditedImage& image) {
+  absl::Status status = CheckText("the image's format", edited.format, kMaxFormat);
+  if (!status.ok()) return status;
+  const absl::StatusOr<uint32_t> slot = files.AddOutput(
+      edited.fd, edited.name, DurabilityOf(edited.cache), /*fresh=*/false, AccessOf(edited.cache));
+  if (!slot.ok()) return slot.status();
+  const JobFile& file = *files.Find(*slot);
+  image.set_slot(*slot);
+  image.set_size(file.size);
+  image.set_format(edited.format);
+  image.set_device(file.block_device);
   return absl::OkStatus();
 }
 
@@ -258,6 +281,20 @@ absl::StatusOr<v1::Job> BuildMeasureJob(const MeasureRequest& request, FileTable
   measure.set_format(request.target_format);
   AddOptions(request.target_options, *measure.mutable_options());
   measure.set_has_backing(request.target_has_backing);
+  return job;
+}
+
+absl::StatusOr<v1::Job> BuildResizeJob(const ResizeRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::ResizeJob& resize = *job.mutable_resize();
+  if (absl::Status status = AddEdited(request.image, files, *resize.mutable_image());
+      !status.ok()) {
+    return status;
+  }
+  resize.set_change(static_cast<v1::SizeChange>(request.change));
+  resize.set_size(request.size);
+  resize.set_shrink(request.shrink);
+  resize.set_preallocation(static_cast<v1::Preallocation>(request.preallocation));
   return job;
 }
 

@@ -176,6 +176,7 @@ struct CheckResult;
 class MeasuredDisk;
 struct MeasureOptions;
 struct Measurement;
+struct ResizeOptions;
 class Survey;
 
 // What probes look at, bytes.
@@ -218,6 +219,10 @@ struct FormatDriver {
   // for `inspect`, after `open` succeeded. An error means that it could not look. nullptr: all
   // readers of the format in use see what this one sees.
   Status (*survey)(IoChannel& io, const FileHandle& file, Survey& survey) = nullptr;
+  // Gives the disk another size, in place. Whenever it is stopped, the image is sound, space that
+  // is lost aside, and its disk has the old size or the new one; what it grows by reads as zeroes.
+  // nullptr: the format cannot.
+  Status (*resize)(IoChannel& io, const FileHandle& file, const ResizeOptions& options) = nullptr;
 };
 
 // An error that names the limit when the disk is bigger than the job allows to be read.

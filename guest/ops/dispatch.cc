@@ -13,6 +13,7 @@
 #include "guest/ops/map.h"
 #include "guest/ops/measure.h"
 #include "guest/ops/report.h"
+#include "guest/ops/resize.h"
 #include "guest/runtime/text.h"
 #include "pb_decode.h"
 #include "protos/job.pb.h"
@@ -104,6 +105,11 @@ JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes, size_t r
       Result<MeasureSummary> summary = Measure(lanes.main_channel(), *job);
       if (!summary.ok()) return {.error = summary.status()};
       return {.measure = std::move(*summary)};
+    }
+    case hotcell_v1_Job_resize_tag: {
+      Result<ResizeSummary> summary = Resize(lanes.main_channel(), *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.resize = std::move(*summary)};
     }
     default:
       return {.error = InvalidArgument("the job asks for no operation")};

@@ -37,6 +37,7 @@ class ReportMessage {
   void SetConvert(const ConvertSummary& summary);
   void SetMap(const MapSummary& summary);
   void SetMeasure(const MeasureSummary& summary);
+  void SetResize(const ResizeSummary& summary);
   void SetInfo(const std::vector<ImageDescription>& images);
   void SetCompare(const CompareSummary& summary);
   void SetDigest(const DigestSummary& summary);
@@ -135,6 +136,17 @@ void ReportMessage::SetMeasure(const MeasureSummary& summary) {
                              .fully_allocated = measurement.fully_allocated,
                              .has_bitmaps = measurement.bitmaps.has_value(),
                              .bitmaps = measurement.bitmaps.value_or(0)};
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+void ReportMessage::SetResize(const ResizeSummary& summary) {
+  message_.which_result = hotcell_v1_Report_resize_tag;
+  hotcell_v1_ResizeResult& resize = message_.result.resize;
+  resize = hotcell_v1_ResizeResult_init_zero;
+  resize.outcome = static_cast<hotcell_v1_ResizeResult_Outcome>(summary.outcome);
+  CopyText(resize.format, summary.format);
+  resize.old_size = summary.old_size;
+  resize.new_size = summary.new_size;
   for (const std::string& warning : summary.warnings) AddWarning(warning);
 }
 
@@ -402,6 +414,8 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
     report.SetMap(*outcome.map);
   } else if (outcome.measure) {
     report.SetMeasure(*outcome.measure);
+  } else if (outcome.resize) {
+    report.SetResize(*outcome.resize);
   }
   if (const auto size = Encode(report, area)) return *size;
 

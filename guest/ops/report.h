@@ -16,6 +16,7 @@
 #include "guest/ops/inspection.h"
 #include "guest/ops/map.h"
 #include "guest/ops/measure.h"
+#include "guest/ops/resize.h"
 #include "guest/runtime/status.h"
 
 namespace hotcell::guest {
@@ -31,6 +32,7 @@ struct JobOutcome {
   std::optional<Inspection> inspection;
   std::optional<MapSummary> map;
   std::optional<MeasureSummary> measure;
+  std::optional<ResizeSummary> resize;
 };
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit

@@ -182,7 +182,7 @@ COMMAND_LINES = (
          "convert", "-p", "-f", "qcow2", "-O", "qcow2", "--bitmaps", "src.qcow2", "dst.qcow2",
          refused="bitmaps", within=_VDSM_OPERATION),
     _one("vdsm-resize", "oVirt/vdsm lib/vdsm/storage/qemuimg.py resize",
-         "resize", "-f", "qcow2", "src.qcow2", "134217728", refused="resize"),
+         "resize", "-f", "qcow2", "src.qcow2", "134217728", outputs=("src.qcow2",)),
     # LXD, and Incus, which grew from it.
     _one("lxd-info", "canonical/lxd lxd/storage/utils.go qemuImageInfo",
          "info", "src.qcow2", "--output", "json", within=_LXD_INFO),

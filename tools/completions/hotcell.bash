@@ -1,7 +1,7 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert create dd info compare check inspect digest map measure snapshot run policy doctor help"
+_hotcell_commands="convert create dd info compare check inspect digest map measure resize snapshot run policy doctor help"
 _hotcell_common="--memory --timeout --limit --require --fail-if-changed --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-written= bytes-read=
   virtual-size= report-bytes= references= chain-depth="
@@ -56,6 +56,10 @@ _hotcell_options() {
       echo "-f -p -T -U --format --progress --force-share --backing --follow-references --lanes
         --output $_hotcell_common"
       ;;
+    resize)
+      echo "-f -q --format --quiet --shrink --preallocation --image-opts --backing
+        --follow-references $_hotcell_common"
+      ;;
     snapshot) echo "-f -l -q -U --format --list --quiet --force-share --image-opts $_hotcell_common" ;;
     run)
       echo "--mode --load --entry --mem --vcpus --serial-input --input --output
@@ -99,6 +103,7 @@ _hotcell_values() {
     *:--limit) echo "$_hotcell_limits" ;;
     *:--require) echo "$_hotcell_layers" ;;
     snapshot:-l) return 1 ;;
+    *:--preallocation) echo "off metadata falloc full" ;;
     *:-l | *:-m | *:-S | *:-s | *:--size | *:--sparse-size | *:--parallel | *:--rate-limit | *:--snapshot | *:--backing | *:--lanes | *:--load | *:--entry | *:--mem | \
       *:--vcpus | *:--output-capacity | *:--max-expansion | *:--max-virtual-size | *:--max-reader-memory | *:--memory | *:--timeout)
       echo ""
@@ -116,7 +121,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure snapshot run policy doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure resize snapshot run policy doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.

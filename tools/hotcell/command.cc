@@ -35,6 +35,7 @@ constexpr Command kCommands[] = {
     {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
     {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
     {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
+    {"resize", "give the disk in an image another size", kResizeHelp, ResizeMain},
     {"snapshot", "list the snapshots in a disk image", kSnapshotHelp, SnapshotMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
     {"policy", "show what the worker may do", kPolicyHelp, PolicyMain, ConfigScope::kNone},
@@ -54,7 +55,6 @@ constexpr RefusedCommand kRefusedCommands[] = {
     {"bitmap", "persistent bitmaps are listed by 'hotcell info', and not changed"},
     {"commit", "nothing is written into a backing file: 'hotcell convert' makes one image of both"},
     {"rebase", "images are not edited in place: convert into a new one"},
-    {"resize", "images are not edited in place: convert into a new one"},
 };
 
 void PrintOverview() {

@@ -7,6 +7,32 @@
 
 namespace hotcell::cli {
 
+inline constexpr std::string_view kResizeHelp =
+    R"(usage: hotcell resize [OPTION]... FILE SIZE
+
+Gives the disk in the image FILE another size, as 'qemu-img resize' does: SIZE bytes, +SIZE
+more or -SIZE less. The image is changed in place, by its own format's rules and in a guest.
+Whenever that is stopped, the image is sound and has its old size or the new one. What the
+disk grows by reads as zeroes.
+
+  -f FORMAT         format of FILE (default: found out in the guest): raw or qcow2
+  --shrink          the disk may become smaller, and lose what it has there (raw)
+  --preallocation MODE
+                    what is set aside of what the disk grows by: off (default), metadata
+                    (qcow2), falloc, full
+  --image-opts      FILE is driver=FORMAT,file.filename=PATH
+  -q                print nothing but errors
+  --backing NAME=FILE, --follow-references=DIR
+                    backing files, which are only read
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+An image that QEMU or another hotcell uses is locked, and refused.
+
+Exit status: 0 done, 1 error.
+)";
+
 inline constexpr std::string_view kSnapshotHelp =
     R"(usage: hotcell snapshot [OPTION]... [-l] FILE
 

@@ -14,7 +14,7 @@ constexpr std::string_view kTryHelp = "\nTry 'qemu-img --help' for more informat
 
 // Mistakes in the command line, after which qemu-img points to its help.
 constexpr std::string_view kUsageErrors[] = {"missing operand", "unexpected operand",
-                                             "unknown option", "no command is given"};
+                                             "unknown option", "no command is given", "Expecting "};
 
 struct Wording {
   std::string_view ours;  // how a message begins
@@ -29,6 +29,8 @@ constexpr Wording kWordings[] = {
 constexpr std::string_view kAsksForSuffix = "suffixes for";  // how ParseSize() ends
 constexpr std::string_view kSuffixes =
     "\nqemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.";
+// What `cannot open 'X': ` ends with where another program's lock is in the way.
+constexpr std::string_view kLocked = "\" lock";
 
 // "cannot open 'X': WHY" becomes "Could not open 'X': Could not open 'X': WHY".
 std::string OpenMessage(std::string_view message) {
@@ -38,7 +40,10 @@ std::string OpenMessage(std::string_view message) {
   if (end == std::string_view::npos) return "";
   const std::string where =
       Cat("Could not open '", message.substr(kOurs.size(), end - kOurs.size()), "': ");
-  return Cat(where, where, message.substr(end + 3));
+  const std::string_view why = message.substr(end + 3);
+  if (!why.ends_with(kLocked)) return Cat(where, where, why);
+  return Cat(where, why, "\nIs another process using the image [",
+             message.substr(kOurs.size(), end - kOurs.size()), "]?");
 }
 
 }  // namespace

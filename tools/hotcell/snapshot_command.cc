@@ -14,6 +14,7 @@
 #include "tools/hotcell/info_report.h"
 #include "tools/hotcell/invocation.h"
 #include "tools/hotcell/signals.h"
+#include "tools/hotcell/watch.h"
 
 namespace hotcell::cli {
 namespace {
@@ -46,14 +47,13 @@ struct Options {
   std::string format;  // empty: probe
   bool list = false;
   bool image_opts = false;
-  CommonOptions common;
+  CommonOptions common = {.limits = {.wall_time = kLookTime}};
 };
 
 absl::Status ApplyOption(int id, std::string_view value, Options& options) {
   switch (id) {
     case 'f':
-      options.format = std::string(value);
-      return CheckSourceFormat(value);
+      return SetSourceFormat(value, options.format);
     case 'l':
       options.list = true;
       return absl::OkStatus();
@@ -84,6 +84,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
 }
 
 absl::Status List(const Options& options, const Cancellation& cancellation) {
+  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
@@ -92,7 +93,9 @@ absl::Status List(const Options& options, const Cancellation& cancellation) {
   request.source = {.fd = file->fd(), .name = options.path, .format = options.format};
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
+  time->Restart();
   const absl::StatusOr<InfoReply> reply = (*engine)->Info(request);
+  time.reset();
   if (!reply.ok()) return reply.status();
   // qemu-img 7.2 opens the image and says nothing when it is not told what to do.
   if (options.list || !ActsAsQemuImg()) Print(SnapshotListText(reply->info));
@@ -111,7 +114,7 @@ int SnapshotMain(int argc, char** argv) {
     return kExitOk;
   }
   Cancellation cancellation;
-  const JobSignals signals(cancellation);
+  const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status listed = List(options, cancellation);
   if (listed.ok()) return kExitOk;
   const int failed = ReportError(kName, listed, options.common.format);

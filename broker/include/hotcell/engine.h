@@ -354,6 +354,41 @@ struct MeasureReply {
   WorkerReport worker;
 };
 
+// An image that is changed where it is, by its own format's rules and never in part: whenever a job
+// ends or is killed, the image is sound and either what it was or what was asked for; what may be
+// left is space in the file that nothing uses. Files that it names are not written.
+struct EditedImage {
+  int fd = -1;         // readable and writable; regular file or block device; not owned
+  std::string name;    // for messages; never opened
+  std::string format;  // empty: probe, in the guest
+  // As ConvertRequest::target_cache. Order is kept whatever is chosen; with kUnsafe, a crash of the
+  // machine may still leave an image that is damaged.
+  CacheMode cache = CacheMode::kWriteback;
+};
+
+enum class SizeChange { kTo, kGrowBy, kShrinkBy };
+
+// What is set aside of what a disk grows by: nothing; tables; tables and space on the file system;
+// likewise.
+enum class Preallocation { kOff, kMetadata, kFalloc, kFull };
+
+// Nobody else may use the image meanwhile: callers that share it with others lock it.
+struct ResizeRequest {
+  EditedImage image;
+  SizeChange change = SizeChange::kTo;
+  uint64_t size = 0;    // bytes
+  bool shrink = false;  // the disk may become smaller
+  Preallocation preallocation = Preallocation::kOff;
+  ReferencePolicy references;
+  JobOptions options;
+};
+
+struct ResizeReply {
+  v1::ResizeResult result;  // any outcome but OUTCOME_RESIZED: nothing was written
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
 // A bare-metal guest program (`hotcell run`).
 struct RunRequest {
   std::string program;          // the file's bytes
@@ -426,6 +461,8 @@ class Engine {
   // in memory where there are no such files. A $TMPDIR that cannot be used is a warning.
   absl::StatusOr<MapReply> Map(const MapRequest& request) const;
   absl::StatusOr<MeasureReply> Measure(const MeasureRequest& request) const;
+  // Changes the image in place.
+  absl::StatusOr<ResizeReply> Resize(const ResizeRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;

@@ -2,6 +2,7 @@
 #include "guest/formats/raw/measure.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/raw/raw_writer.h"
+#include "guest/formats/raw/resize.h"
 
 namespace hotcell::guest {
 namespace {
@@ -15,7 +16,11 @@ int Probe(std::span<const std::byte> head, uint64_t /*file_size*/) {
 
 }  // namespace
 
-constinit const FormatDriver kRawFormat = {
-    .name = "raw", .probe = Probe, .open = OpenRaw, .create = CreateRaw, .measure = MeasureRaw};
+constinit const FormatDriver kRawFormat = {.name = "raw",
+                                           .probe = Probe,
+                                           .open = OpenRaw,
+                                           .create = CreateRaw,
+                                           .measure = MeasureRaw,
+                                           .resize = ResizeRaw};
 
 }  // namespace hotcell::guest

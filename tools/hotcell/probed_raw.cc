@@ -1,0 +1,28 @@
+#include "tools/hotcell/probed_raw.h"
+
+#include <cstdio>
+#include <string>
+
+#include "tools/hotcell/command.h"
+#include "tools/hotcell/escape.h"
+#include "tools/hotcell/invocation.h"
+#include "tools/hotcell/text.h"
+
+namespace hotcell::cli {
+
+void WarnOfProbedRaw(std::string_view command, std::string_view path) {
+  if (!ActsAsQemuImg()) {
+    PrintWarning(command, Cat("'", path, "' was found out to be raw, which is for whoever writes ",
+                              "to its disk to decide; name its format: -f raw"));
+    return;
+  }
+  const std::string text =
+      Cat("WARNING: Image format was not specified for '", Escape(path),
+          "' and probing guessed raw.\n"
+          "         Automatically detecting the format is dangerous for raw images, write "
+          "operations on block 0 will be restricted.\n"
+          "         Specify the 'raw' format explicitly to remove the restrictions.\n");
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+}  // namespace hotcell::cli
