@@ -809,14 +809,17 @@ absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
     spec.serial_output = request.serial_output ? request.serial_output : [](std::string_view) {};
   }
   spec.trace = request.trace;
+  const auto reply_of = [&](WorkerReport report) {
+    RunReply reply{.output = arena.CopyOutput(), .panic = {}, .worker = std::move(report)};
+    if (payload) reply.panic = Escape(arena.CopyPanicText(), kMaxShownMessage);
+    return reply;
+  };
+  if (request.stopped) {
+    spec.stopped = [&](const WorkerReport& report) { request.stopped(reply_of(report)); };
+  }
   absl::StatusOr<WorkerReport> ran = impl_->RunJob(**worker, spec);
   if (!ran.ok()) return ran.status();
-
-  RunReply reply;
-  reply.worker = *std::move(ran);
-  reply.output = arena.CopyOutput();
-  if (payload) reply.panic = Escape(arena.CopyPanicText(), kMaxShownMessage);
-  return reply;
+  return reply_of(*std::move(ran));
 }
 
 }  // namespace hotcell

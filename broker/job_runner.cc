@@ -71,6 +71,8 @@ class Supervisor {
   }
 
   WorkerReport& report() { return report_; }
+  // Whether the guest did not end by itself, and its worker told how it was.
+  bool was_stopped() const { return finished_ && !stop_cause_.ok(); }
 
  private:
   absl::Status WaitForEvent();
@@ -276,6 +278,16 @@ absl::Status Supervisor::DeathStatus(const WorkerDeath& death) const {
   return WorkerDeathStatus(death, DeathScene::Read(set_up ? v1::PHASE_RUN : v1::PHASE_SETUP));
 }
 
+// What is known once the I/O threads are gone.
+void Complete(Worker& worker, const JobSpec& spec, WorkerReport& report) {
+  const IoEngine::Counters counters = spec.io->counters();
+  report.times.stopped = MonotonicNow() - spec.begin;
+  report.layers.assign(worker.confined()->layers().begin(), worker.confined()->layers().end());
+  report.requests = counters.requests;
+  report.doorbells = counters.doorbells;
+  report.bytes_written = counters.bytes_written;
+}
+
 }  // namespace
 
 absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying) {
@@ -296,17 +308,18 @@ absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWo
   // and finished before anybody looked.
   if (status.ok() || status == spec.io->failure()) spec.io->RethrowFailure();
   if (status.ok()) status = spec.io->failure();
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    if (spec.stopped && supervisor.was_stopped()) {
+      Complete(worker, spec, supervisor.report());
+      spec.stopped(supervisor.report());
+    }
+    return status;
+  }
   dying.Add(std::move(process));
   dying.ReapDead();
 
-  const IoEngine::Counters counters = spec.io->counters();
   WorkerReport& report = supervisor.report();
-  report.times.stopped = MonotonicNow() - spec.begin;
-  report.layers.assign(worker.confined()->layers().begin(), worker.confined()->layers().end());
-  report.requests = counters.requests;
-  report.doorbells = counters.doorbells;
-  report.bytes_written = counters.bytes_written;
+  Complete(worker, spec, report);
   if (spec.options->progress) {
     const Arena::Progress progress = worker.arena().ReadProgress();
     spec.options->progress(progress.done, progress.total);

@@ -25,6 +25,9 @@ struct JobSpec {
   // Guests with a console: where their output goes. Where there is none output ends the job.
   std::function<void(std::string_view)> serial_output;
   std::function<void(std::string_view)> trace;
+  // Called, before the error is returned, where the guest was stopped for a limit or a cancellation
+  // and its worker told how it was then.
+  std::function<void(const WorkerReport&)> stopped;
   std::span<const Symbol> symbols;  // of the guest's program
   absl::Duration begin;             // MonotonicNow() when the job came, for JobTimes
   // Between Start and the first request of the guest's, or its end: kWorkerDied otherwise.

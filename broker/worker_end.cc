@@ -174,8 +174,9 @@ absl::Status KilledByFilter(v1::Phase phase) {
 }  // namespace
 
 std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols) {
-  return absl::StrFormat("0x%x:0x%x, %s", registers.cs(), registers.rip(),
-                         Symbolize(registers.rip(), symbols));
+  std::string place = absl::StrFormat("0x%x:0x%x", registers.cs(), registers.rip());
+  if (!symbols.empty()) absl::StrAppend(&place, ", ", Symbolize(registers.rip(), symbols));
+  return place;
 }
 
 absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view panic_text,

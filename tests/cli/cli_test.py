@@ -262,6 +262,33 @@ def _progress_as_json(directory):
         harness.check(shown == sorted(shown) and shown[0] == 0 and shown[-1] == 100, f"{shown}")
 
 
+# Writes 77 to the result port and an 'H' to the VGA page, and hangs.
+_HANGS = (b"\xb0\x4d\xba\xff\x0e\xee\xbb\x00\xb8\x8e\xdb\xc7\x06\x00\x00\x48\x07\xeb\xfe")
+
+
+def _run_shows_a_hang(_):
+    """As it shows any other end: for a limit, and for a signal."""
+    programs.require_kvm()
+    with open("hangs.bin", "wb") as file:
+        file.write(_HANGS)
+    command = ["run", "--mode=real", "--load=0x1000", "--registers", "--vga", "--dirty-pages",
+               "--stats", "hangs.bin"]
+    late = programs.hotcell(*command, "--timeout=1")
+    interrupted = programs.run(["timeout", "--signal=INT", "1", programs.HOTCELL, *command])
+    for result, why in ((late, b"wall-time"), (interrupted, b"cancelled by SIGINT")):
+        harness.check_equal(result.stdout.rstrip(), b"H", "the VGA page")
+        for text in (b"port 0xeff: 77\n", b"registers after:\n", b"rip 0000000000001011",
+                     b"dirty pages:\n", b"exits", why):
+            harness.check(text in result.stderr, f"no {text!r} in {result.stderr!r}")
+    harness.check_equal(late.returncode, 124, "exit status of the limit")
+    harness.check(b"at 0x0:0x1011\n" in late.stderr, f"the place: {late.stderr!r}")
+    result = programs.hotcell("run", "--mode=real", "--load=0x1000", "--timeout=1",
+                              "--output=json", "hangs.bin")
+    run = json.loads(result.stdout)["run"]
+    harness.check_equal((run["reason"], run["result"], run["exit-status"]), ("stopped", 77, 124),
+                        "JSON")
+
+
 def _run_as_json(_):
     """What a guest left is one document; a file called json is named with its directory."""
     programs.require_kvm()
@@ -569,6 +596,7 @@ WITH_KVM = {
     "progress": _progress,
     "progress-as-json": _progress_as_json,
     "run-as-json": _run_as_json,
+    "run-shows-a-hang": _run_shows_a_hang,
     "accepted-flags": _accepted_flags,
     "copy-offload": _copy_offload,
     "direct": _direct,

@@ -215,7 +215,7 @@ else goes to standard error.
   --output json     the result as a JSON document on standard output, with what the guest
                     sent to its serial port in it; a file of that name is ./json
   --output-capacity SIZE  room for it (default 16M)
-  --dirty-pages     log and show the pages that the guest wrote
+  --dirty-pages     log and show the pages that KVM counts as written
   --registers       show the registers before and after
   --vga             print the VGA text page at the end
   -v, --verbose     narrate, and show result, registers and VGA text

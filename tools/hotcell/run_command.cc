@@ -27,6 +27,7 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "run";
+constexpr unsigned kResultPort = 0xeff;
 constexpr size_t kMaxProgram = 256 << 20;      // bytes
 constexpr size_t kMaxSerialInput = 128 << 10;  // bytes; it travels in one frame
 constexpr size_t kMaxSerialShown = 16 << 20;   // bytes that -v and JSON have
@@ -97,6 +98,8 @@ void TellDetails(const RunOptions& options, const v1::Finished& finished,
   if (finished.has_result() && verbose) {
     Tell(absl::StrFormat("result: %d (0x%x)\n", finished.result_port_value(),
                          finished.result_port_value()));
+  } else if (finished.has_result() && options.common.format != OutputFormat::kJson) {
+    Tell(absl::StrFormat("port 0x%x: %d\n", kResultPort, finished.result_port_value()));
   }
   if (verbose || options.show_registers) {
     Tell(Cat("registers before:\n", RegistersText(finished.initial_registers())));
@@ -108,24 +111,67 @@ void TellDetails(const RunOptions& options, const v1::Finished& finished,
   }
 }
 
-// Prints what the guest left and returns the exit status.
-int Report(const RunOptions& options, const RunReply& reply, std::string_view serial_output) {
+// Prints what the guest left. `exit_status` is for the document.
+void ReportRemains(const RunOptions& options, const RunReply& reply, std::string_view serial_output,
+                   int exit_status) {
   const v1::Finished& finished = reply.worker.finished;
   const bool as_json = options.common.format == OutputFormat::kJson;
   if (options.show_vga && !as_json) Print(VgaText(finished.vga_text()));
   (void)std::fflush(stdout);
   TellDetails(options, finished, serial_output);
-  const int exit_status = RunExitStatus(finished);
   if (as_json) Print(RunJson(options, reply, serial_output, exit_status) + "\n");
   if (!reply.panic.empty()) {
     Tell(Cat("hotcell: run: the guest panicked: ", Escape(reply.panic), "\n"));
   }
+}
+
+void TellEnd(const RunOptions& options, const v1::Finished& finished) {
   if (!EndedByItself(finished)) {
     Tell(Cat("hotcell: run: ", DescribeEnd(finished), "\n"));
   } else if (options.request.verbose) {
     Tell(Cat(DescribeEnd(finished), "\n"));
   }
-  return exit_status;
+}
+
+// A guest's run, from outside.
+struct Ended {
+  absl::StatusOr<RunReply> reply;
+  std::optional<RunReply> stopped;  // what a guest left that a limit or a signal ended
+  std::string serial_output;        // where it is to be told at the end
+  double seconds = 0;
+};
+
+Ended RunGuest(const Engine& engine, const RunOptions& options, RunRequest& request,
+               const Cancellation& cancellation, std::optional<JobTime>& time) {
+  Ended ended;
+  // A guest may not steer the user's terminal; into files and pipes go its bytes as they are.
+  const bool as_json = options.common.format == OutputFormat::kJson;
+  const bool to_terminal = isatty(STDOUT_FILENO) != 0;
+  request.serial_output = [&](std::string_view bytes) {
+    if (request.verbose || as_json) {
+      ended.serial_output += bytes.substr(0, kMaxSerialShown - ended.serial_output.size());
+    }
+    if (as_json) return;
+    Print(to_terminal ? EscapeConsole(bytes) : std::string(bytes));
+    (void)std::fflush(stdout);
+  };
+  request.trace = [](std::string_view line) { Tell(Cat(Escape(line), "\n")); };
+  request.stopped = [&](const RunReply& reply) { ended.stopped = reply; };
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  const absl::Time start = absl::Now();
+  time->Restart();
+  ended.reply = engine.Run(request);
+  time.reset();
+  ended.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return ended;
+}
+
+void TellStats(const Engine& engine, const RunOptions& options, const WorkerReport& worker,
+               double seconds) {
+  if (!options.show_stats) return;
+  engine.ReapWorkers();  // the worker's share is known once it is gone
+  Tell(StatsText(worker, MeasureCost(seconds)));
 }
 
 int Run(const RunOptions& options) {
@@ -145,39 +191,26 @@ int Run(const RunOptions& options) {
     output = *std::move(created);
   }
 
-  std::string serial_output;
-  // A guest may not steer the user's terminal; into files and pipes go its bytes as they are.
-  const bool as_json = options.common.format == OutputFormat::kJson;
-  const bool to_terminal = isatty(STDOUT_FILENO) != 0;
-  request.serial_output = [&](std::string_view bytes) {
-    if (request.verbose || as_json) {
-      serial_output += bytes.substr(0, kMaxSerialShown - serial_output.size());
-    }
-    if (as_json) return;
-    Print(to_terminal ? EscapeConsole(bytes) : std::string(bytes));
-    (void)std::fflush(stdout);
-  };
-  request.trace = [](std::string_view line) { Tell(Cat(Escape(line), "\n")); };
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-
-  const absl::Time start = absl::Now();
-  time->Restart();
-  const absl::StatusOr<RunReply> reply = (*engine)->Run(request);
-  time.reset();
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  if (signals.caught() != 0) {
-    return Fail(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signals.caught()))),
-                options, kExitSignalBase + signals.caught());
+  const Ended ended = RunGuest(**engine, options, request, cancellation, time);
+  const absl::Status end =
+      signals.caught() != 0
+          ? absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signals.caught())))
+          : ended.reply.status();
+  if (!end.ok()) {
+    const int exit_status =
+        signals.caught() != 0 ? kExitSignalBase + signals.caught() : RunExitStatus(end);
+    if (!ended.stopped) return Fail(end, options, exit_status);
+    ReportRemains(options, *ended.stopped, ended.serial_output, exit_status);
+    TellStats(**engine, options, ended.stopped->worker, ended.seconds);
+    (void)ReportError(kName, end, OutputFormat::kHuman);
+    return exit_status;
   }
-  if (!reply.ok()) return Fail(reply.status(), options, RunExitStatus(reply.status()));
-  const int exit_status = Report(options, *reply, serial_output);
-  if (options.show_stats) {
-    (*engine)->ReapWorkers();  // the worker's share is known once it is gone
-    Tell(StatsText(reply->worker, MeasureCost(seconds)));
-  }
+  const int exit_status = RunExitStatus(ended.reply->worker.finished);
+  ReportRemains(options, *ended.reply, ended.serial_output, exit_status);
+  TellEnd(options, ended.reply->worker.finished);
+  TellStats(**engine, options, ended.reply->worker, ended.seconds);
   if (output.has_value() && exit_status == kExitOk) {
-    absl::Status status = WriteOutput(*output, options.output_path, reply->output);
+    absl::Status status = WriteOutput(*output, options.output_path, ended.reply->output);
     if (!status.ok()) return Fail(status, options, kExitNotStarted);
   }
   return exit_status;

@@ -28,6 +28,8 @@ std::string_view ReasonName(v1::EndReason reason) {
       return "kvm-error";
     case v1::END_REASON_LOAD_ERROR:
       return "load-error";
+    case v1::END_REASON_STOPPED:
+      return "stopped";
     default:
       return "unknown";
   }

@@ -134,6 +134,8 @@ std::string DescribeEnd(const v1::Finished& finished) {
       break;
     case v1::END_REASON_LOAD_ERROR:
       return Cat("cannot load the program: ", Escape(finished.detail()));
+    case v1::END_REASON_STOPPED:
+      return Cat("the guest was stopped (", Where(finished), ")");
     default:
       return Cat("the worker did not say how the guest ended (",
                  static_cast<int>(finished.reason()), ")");

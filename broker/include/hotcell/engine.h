@@ -390,6 +390,8 @@ struct ResizeReply {
 };
 
 // A bare-metal guest program (`hotcell run`).
+struct RunReply;
+
 struct RunRequest {
   std::string program;          // the file's bytes
   bool program_is_elf = false;  // as the caller says; the worker finds out
@@ -405,6 +407,8 @@ struct RunRequest {
   bool verbose = false;
   std::function<void(std::string_view)> serial_output;  // as it comes
   std::function<void(std::string_view)> trace;          // verbose: one line a call
+  // What a guest left that a limit or a cancellation ended; Run() returns that error afterwards.
+  std::function<void(const RunReply&)> stopped;
   JobOptions options;
 };
 
