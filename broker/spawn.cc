@@ -273,12 +273,16 @@ long Clone(uint64_t namespaces, const Mapping& stack, int& pidfd, Birth& birth) 
       birth);
 }
 
-absl::StatusOr<SpawnedWorker> CloneWorker(Birth& birth, const Mapping& stack) {
+absl::StatusOr<SpawnedWorker> CloneWorker(Birth& birth, const Mapping& stack,
+                                          std::atomic<int>& shared_pidfd) {
+  static_assert(sizeof(shared_pidfd) == sizeof(int) && std::atomic<int>::is_always_lock_free);
   int error = 0;
   const bool may_give_up_root = MayGiveUpRoot();
   for (const auto call : {&Clone3, &Clone}) {
     for (const uint64_t namespaces : std::span(kNamespaces).subspan(may_give_up_root ? 0 : 1)) {
-      int pidfd = -1;
+      // What is waiting here for the child cannot tell who it is; the kernel can.
+      int& pidfd = reinterpret_cast<int&>(shared_pidfd);
+      pidfd = -1;
       birth.user_namespace = (namespaces & CLONE_NEWUSER) != 0;
       birth.keeps_root = IsRoot() && (birth.user_namespace || !may_give_up_root);
       const long pid = call(namespaces, stack, pidfd, birth);
@@ -343,7 +347,16 @@ void Reap(const UniqueFd& pidfd) {
 
 }  // namespace
 
-absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds) {
+void StartInProgress::Kill() {
+  const std::lock_guard lock(mutex_);
+  const int pidfd = pidfd_;
+  if (pidfd >= 0) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
+}
+
+absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds,
+                                          StartInProgress* progress) {
+  StartInProgress nobodys;
+  StartInProgress& start = progress == nullptr ? nobodys : *progress;
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null.valid()) return PosixError(errno, "open /dev/null, which a worker needs");
   Birth birth;
@@ -360,8 +373,12 @@ absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds
   absl::StatusOr<SpawnedWorker> worker = [&]() -> absl::StatusOr<SpawnedWorker> {
     const AllSignalsBlocked signals;
     if (!signals.blocked()) return CallError(errno, "block signals (rt_sigprocmask)");
-    return CloneWorker(birth, stack);
+    return CloneWorker(birth, stack, start.pidfd_);
   }();
+  {
+    const std::lock_guard lock(start.mutex_);
+    start.pidfd_ = -1;
+  }
 
   if (worker.ok() && birth.failed_step != Step::kNone) {
     Reap(worker->pidfd);

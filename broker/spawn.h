@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <mutex>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,6 +28,21 @@ struct SpawnedWorker {
   UniqueFd pidfd;  // readable once the worker is dead
 };
 
+// Ends a start that hangs: SpawnWorker() returns when its child has executed its program, which one
+// that somebody stops before that does not do. Thread-safe; for one start after the other.
+class StartInProgress {
+ public:
+  // SIGKILL to the child of the SpawnWorker() that is under way, if any.
+  void Kill();
+
+ private:
+  friend absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds,
+                                                   StartInProgress* progress);
+
+  std::mutex mutex_;  // held while the descriptor is used, and before its owner may close it
+  std::atomic<int> pidfd_ = -1;  // the kernel writes it before the child runs
+};
+
 // Starts the program that `worker_program_fd` (readable or O_PATH, an ELF) refers to, in a user and
 // a pid namespace of its own where the caller may make them; the worker reports what it found. For
 // root with the capabilities to do so, it starts as root in a pid namespace only, gives up root's
@@ -42,7 +59,8 @@ struct SpawnedWorker {
 // The worker asks to be killed when the thread that called SpawnWorker() ends: that thread must
 // outlive the job. Returns once the program has been executed. Any step that fails is an error that
 // names the step, the cause and the remedy, and leaves no process behind. Thread-safe.
-absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds);
+absl::StatusOr<SpawnedWorker> SpawnWorker(int worker_program_fd, const WorkerFds& fds,
+                                          StartInProgress* progress = nullptr);
 
 }  // namespace hotcell::broker
 

@@ -14,7 +14,8 @@
 namespace hotcell::broker {
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& programs,
-                                                      const ArenaLayout& layout, v1::Setup setup) {
+                                                      const ArenaLayout& layout, v1::Setup setup,
+                                                      StartInProgress* progress) {
   absl::Status limits = CheckHostLimits(
       {.lanes = layout.lanes, .arena = Arena::SizeOf(layout), .guest_memory = setup.memory_size()});
   if (!limits.ok()) return limits;
@@ -44,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerPrograms& prog
   if (!control.ok()) return control.status();
   fds.control_in = control->worker_in();
   fds.control_out = control->worker_out();
-  absl::StatusOr<SpawnedWorker> spawned = SpawnWorker(programs.worker_fd, fds);
+  absl::StatusOr<SpawnedWorker> spawned = SpawnWorker(programs.worker_fd, fds, progress);
   if (!spawned.ok()) return spawned.status();
   control->CloseWorkerEnds();
 

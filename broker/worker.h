@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "broker/arena.h"
 #include "broker/control_channel.h"
+#include "broker/spawn.h"
 #include "broker/unique_fd.h"
 #include "broker/worker_process.h"
 #include "protos/control.pb.h"
@@ -35,7 +36,8 @@ class Worker {
   // Makes the arena and the eventfds, starts the process and sends it `setup`, in which the size
   // of the arena is filled in. Call on a thread that stays: the worker dies with it.
   static absl::StatusOr<std::unique_ptr<Worker>> Start(const WorkerPrograms& programs,
-                                                       const ArenaLayout& layout, v1::Setup setup);
+                                                       const ArenaLayout& layout, v1::Setup setup,
+                                                       StartInProgress* progress = nullptr);
 
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

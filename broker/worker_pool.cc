@@ -37,7 +37,8 @@ uint32_t CpuSeconds(absl::Duration cpu_time) {
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& programs,
-                                                        const WorkerShape& shape) {
+                                                        const WorkerShape& shape,
+                                                        StartInProgress* progress) {
   v1::Setup setup;
   setup.set_mode(v1::GUEST_MODE_PAYLOAD);
   setup.set_memory_size(shape.guest_memory);
@@ -49,7 +50,7 @@ absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& pr
                         .report_capacity = shape.report_bytes,
                         .warm_size = shape.warm_size,
                         .warm_later_size = shape.warm_later_size},
-                       std::move(setup));
+                       std::move(setup), progress);
 }
 
 absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerPrograms& programs,
@@ -75,7 +76,13 @@ WorkerPool::~WorkerPool() {
     stop_ = true;
   }
   Nudge();
-  pthread_join(thread_, nullptr);
+  while (!Join()) start_.Kill();
+}
+
+bool WorkerPool::Join() const {
+  // It does what it is at first, and then ends.
+  const timespec until = absl::ToTimespec(MonotonicNow() + absl::Milliseconds(200));
+  return pthread_clockjoin_np(thread_, nullptr, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
 }
 
 void WorkerPool::Nudge() const {
@@ -131,7 +138,8 @@ void WorkerPool::StartMissing() {
         if (stop_) return;
       }
       if (count >= kind.count) break;
-      absl::StatusOr<std::unique_ptr<Worker>> worker = StartTranscoder(programs_, kind.shape);
+      absl::StatusOr<std::unique_ptr<Worker>> worker =
+          StartTranscoder(programs_, kind.shape, &start_);
       if (worker.ok()) {
         starting_.push_back({i, *std::move(worker), MonotonicNow() + kStartLimit});
       } else {

@@ -36,7 +36,8 @@ struct WorkerShape {
 uint32_t CpuSeconds(absl::Duration cpu_time);
 
 absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& programs,
-                                                        const WorkerShape& shape);
+                                                        const WorkerShape& shape,
+                                                        StartInProgress* progress = nullptr);
 
 // Keeps workers ready: confined, their VM made, the transcoder loaded, waiting for a job. A thread
 // of the pool's, which is the parent of its workers, starts a new one for each that was taken or
@@ -91,12 +92,15 @@ class WorkerPool {
   void AdvanceStarting();
   void WaitForEvent();
   bool stopping();
+  // Waits a little for the thread to end; false: it has not.
+  bool Join() const;
 
   const WorkerPrograms programs_;
   DyingWorkers& dying_;
   const UniqueFd nudge_;
   const pid_t owner_ = getpid();
   pthread_t thread_{};
+  StartInProgress start_;           // the thread's
   std::vector<Starting> starting_;  // the thread's
   absl::Duration retry_at_;         // the thread's; MonotonicNow()
 

@@ -8,8 +8,10 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -138,6 +140,46 @@ TEST_F(WorkerPoolTest, DropsWorkersThatFailInTheirSetUp) {
     absl::SleepFor(absl::Milliseconds(30));
     EXPECT_EQ(pool->Take(Shape(behaviour)), nullptr) << static_cast<int>(behaviour);
   }
+}
+
+// Stops a child that is called as this program is: it has not executed its own yet.
+bool StopBeforeExec() {
+  std::string self;
+  std::ifstream("/proc/self/comm") >> self;
+  const std::string thread = "hotcell-pool";
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    for (pid_t child = 0; children >> child;) {
+      const std::string directory = "/proc/" + std::to_string(child);
+      const auto is_unborn = [&] {
+        std::string name;
+        std::ifstream(directory + "/comm") >> name;
+        return name == self || name == thread;
+      };
+      if (!is_unborn()) continue;
+      kill(child, SIGSTOP);
+      absl::SleepFor(absl::Milliseconds(2));
+      if (is_unborn()) return true;
+      kill(child, SIGCONT);
+    }
+  }
+  return false;
+}
+
+TEST_F(WorkerPoolTest, EndsThoughAWorkerIsStoppedBeforeItBegins) {
+  auto pool = Make(kGood, 2);
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  bool stopped = false;
+  while (!stopped && absl::Now() < end) {
+    pool->Take(kGood);  // and given up, so that another is started
+    pool->Nudge();
+    for (int i = 0; i < 20 && !stopped; ++i) stopped = StopBeforeExec();
+  }
+  ASSERT_TRUE(stopped);
+
+  pool.reset();
+
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
 }
 
 TEST_F(WorkerPoolTest, LeavesNothing) {
