@@ -1,6 +1,7 @@
 """Through a link named qemu-img: names, errors and spellings of options, beside qemu-img itself."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -231,6 +232,25 @@ def _options_of_formats(_):
                         programs.qemu_info("a.qcow2")["virtual-size"], "size")
 
 
+def _lists_of_options(_):
+    """-o help has qemu-img's form, and names that qemu-img has too."""
+    _link()
+    for image_format in ("raw", "qcow2", "qcow", "vmdk", "vdi", "vpc", "vhdx", "qed", "parallels"):
+        listed = {}
+        for program, run in (("ours", _must), ("theirs", programs.qemu_img)):
+            text = run("convert", "-O", image_format, "-o", "help", "a.qcow2", "out").decode()
+            lines = text.splitlines()
+            harness.check_equal(lines[0], "Supported options:", f"{program}: {image_format}")
+            harness.check(all(re.match(r"  [a-z0-9_.-]+=<.*> +- .", line) for line in lines[1:]),
+                          f"{program}: {text}")
+            listed[program] = {line.partition("=")[0].strip() for line in lines[1:]}
+        harness.check(listed["ours"] <= listed["theirs"],
+                      f"{image_format}: {listed['ours'] - listed['theirs']}")
+        harness.check("size" in listed["ours"], image_format)
+        harness.check_equal("backing_file" in listed["ours"],
+                            image_format == "qcow2", f"{image_format}: backing file")
+
+
 def _descriptions(_):
     """compare takes descriptions in place of names, as the others do."""
     _link()
@@ -287,6 +307,7 @@ harness.main({
     "colons": _colons,
     "descriptions": _descriptions,
     "formats_of_files": _formats_of_files,
+    "lists_of_options": _lists_of_options,
     "long_names": _long_names,
     "numbers": _numbers,
     "options_of_formats": _options_of_formats,

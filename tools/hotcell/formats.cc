@@ -1,12 +1,17 @@
 #include "tools/hotcell/formats.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
+#include "tools/hotcell/invocation.h"
 #include "tools/hotcell/suggest.h"
 #include "tools/hotcell/text.h"
 
@@ -27,6 +32,52 @@ const std::vector<FormatName>& KnownFormats() {
 #include "hotcell_formats.inc"
   };
   return *formats;
+}
+
+// The types that qemu-img has for what our own help calls by its meaning.
+std::string_view TypeOfValue(std::string_view meaning) {
+  if (meaning == "SIZE") return "<size>";
+  if (meaning == "COUNT") return "<num>";
+  return meaning == "on|off" ? "<bool (on/off)>" : "<str>";
+}
+
+// Descriptions by "NAME=TYPE" of a format's options.
+std::map<std::string, std::string> DescribedOptions(std::string_view options) {
+  std::map<std::string, std::string> described;
+  std::string* last = nullptr;
+  for (const absl::string_view line :
+       absl::StrSplit(AbslView(options), '\n', absl::SkipWhitespace())) {
+    const std::string_view text = View(absl::StripAsciiWhitespace(line));
+    const size_t equals = text.find('=');
+    const size_t end = text.find(' ');
+    const bool is_continued = line.substr(0, 3) == "   " || equals > end;
+    if (is_continued && last != nullptr) {
+      Append(*last, " ", text);
+    } else if (!is_continued && end != std::string_view::npos) {
+      const std::string_view type = TypeOfValue(text.substr(equals + 1, end - equals - 1));
+      last = &described[Cat(text.substr(0, equals + 1), type)];
+      *last = View(absl::StripAsciiWhitespace(AbslView(text.substr(end))));
+    }
+  }
+  return described;
+}
+
+// The one whose images can be written on a backing file.
+constexpr std::string_view kOverlayFormat = "qcow2";
+
+// In the form of qemu-img, whose lists scripts search for names.
+std::string SupportedOptions(const FormatName& format) {
+  std::map<std::string, std::string> described = DescribedOptions(format.options);
+  described["size=<size>"] = "of the disk";
+  if (format.name == kOverlayFormat) {
+    described["backing_file=<str>"] = "the file that the image stands on";
+    described["backing_fmt=<str>"] = "the format of that file";
+  }
+  std::string list = "Supported options:\n";
+  for (const auto& [option, text] : described) {
+    list += absl::StrFormat("  %-22s - %s\n", option, text);
+  }
+  return list;
 }
 
 absl::Status Check(std::string_view name, bool to_write) {
@@ -93,6 +144,7 @@ std::string_view CreationOptions(std::string_view name) {
 std::string TargetOptionsHelp(std::string_view name) {
   for (const FormatName& format : KnownFormats()) {
     if (format.name != name) continue;
+    if (ActsAsQemuImg()) return SupportedOptions(format);
     if (format.options.empty()) return Cat("Format '", name, "' has no options.\n");
     return Cat("Options of format '", name, "' (-o NAME=VALUE,...):\n", format.options);
   }

@@ -19,7 +19,8 @@ absl::Status SetTargetFormat(std::string_view name, std::string& format);
 // All that are read, in alphabetical order: "bochs qcow2 raw".
 std::string FormatNames();
 
-// The text of `-o help`. Precondition: `name` is the name of a format that is written.
+// The text of `-o help`, in qemu-img's form when acting as it. Precondition: `name` is the name of
+// a format that is written.
 std::string TargetOptionsHelp(std::string_view name);
 
 // The format's creation.txt (creation_text.h); empty: it has none.
