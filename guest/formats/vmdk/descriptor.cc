@@ -111,6 +111,11 @@ Status Parser::SetCid(std::string_view key, std::string_view value, std::optiona
                              "' is not a hexadecimal number of 32 bits"));
 }
 
+// Of nothing but zeroes, as VirtualBox writes it where there is none.
+bool IsNullUuid(std::string_view text) {
+  return text.find_first_not_of("0-{}") == std::string_view::npos;
+}
+
 // VMware takes keys in any case.
 Status Parser::ParseSetting(std::string_view key, std::string_view value) {
   if (EqualsIgnoringCase(key, "CID")) return SetCid(key, value, descriptor_.cid);
@@ -125,6 +130,8 @@ Status Parser::ParseSetting(std::string_view key, std::string_view value) {
                                  abi::kMaxReferenceName, " are possible"));
     }
     descriptor_.parent_hint = value;
+  } else if (EqualsIgnoringCase(key, "ddb.uuid.parent") && !IsNullUuid(value)) {
+    descriptor_.parent_uuid = value;
   }
   return OkStatus();
 }

@@ -27,6 +27,8 @@ struct Descriptor {
   std::optional<uint32_t> parent_cid;
   std::string create_type;  // empty: not given
   std::optional<std::string> parent_hint;
+  // VirtualBox's name for the parent, the only one that its differencing images have; empty: none.
+  std::string parent_uuid;
   std::vector<ExtentLine> extents;
 };
 

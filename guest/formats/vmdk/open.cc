@@ -51,6 +51,20 @@ void NoteParent(ImageParts& parts) {
              ") but does not name it; what only the parent has reads as zeroes"));
 }
 
+// A VirtualBox differencing image calls itself one without a parent to all other programs.
+Status CheckParentUuid(const OpenOptions& options, ImageParts& parts) {
+  const Descriptor& descriptor = parts.descriptor;
+  if (descriptor.parent_uuid.empty() || descriptor.parent_hint) return OkStatus();
+  const std::string what =
+      StrCat("vmdk: the image is a differencing one of VirtualBox's (ddb.uuid.parent is ",
+             descriptor.parent_uuid, ") and does not name the file of its parent");
+  if (!options.describe_only) {
+    return Unsupported(StrCat(what, "; merge the two with VBoxManage clonemedium first"));
+  }
+  parts.warnings.push_back(StrCat(what, "; it cannot be read without"));
+  return OkStatus();
+}
+
 // ---- One file -----------------------------------------------------------------------------------
 
 void NoteFeatures(const SparseLayout& layout, ImageParts& parts) {
@@ -328,6 +342,7 @@ Result<std::unique_ptr<ImageReader>> OpenVmdk(IoChannel& io, const FileHandle& f
                                               const OpenOptions& options) {
   auto parts = vmdk::OpenParts(io, file, options);
   if (!parts.ok()) return parts.status();
+  HOTCELL_RETURN_IF_ERROR(CheckParentUuid(options, *parts));
   for (const DiskExtent& extent : parts->extents) {
     if (extent.grains == nullptr) continue;
     const Status status = extent.grains->CheckTables(io);

@@ -399,6 +399,22 @@ TEST_F(VmdkReaderTest, ParentWithoutANameIsAWarning) {
 
 // ---- Probing ------------------------------------------------------------------------------------
 
+TEST_F(VmdkReaderTest, ParentThatIsNamedByItsUuidOnlyIsRefused) {
+  const auto image = [](std::string_view line) {
+    return Text(std::string("# Disk DescriptorFile\nversion=1\nCID=5ab2aba5\nparentCID=ffffffff\n"
+                            "createType=\"vmfs\"\nRW 16 ZERO\n")
+                    .append(line));
+  };
+  const auto child = image("ddb.uuid.parent=\"a23f3c5b-6d7e-4f80-91a2-b3c4d5e6f708\"\n");
+
+  EXPECT_THAT(ErrorOf(child), HasSubstr("differencing one of VirtualBox's (ddb.uuid.parent is "
+                                        "a23f3c5b-6d7e-4f80-91a2-b3c4d5e6f708)"));
+  const auto described = Open(child, {.describe_only = true});
+  ASSERT_TRUE(described.ok()) << described.status().message();
+  EXPECT_THAT((*described)->Describe().warnings, ElementsAre(HasSubstr("cannot be read without")));
+  EXPECT_TRUE(Open(image("ddb.uuid.parent=\"00000000-0000-0000-0000-000000000000\"\n")).ok());
+}
+
 TEST_F(VmdkReaderTest, ProbesAsQemu) {
   const auto probe = [](std::string_view text) {
     return FindFormat("vmdk")->probe(std::as_bytes(std::span(text)), text.size());
