@@ -76,10 +76,14 @@ class Checker {
     image_end_ = std::max(image_end_, offset + header_.cluster_size);
   }
 
-  // What lies behind the last cluster may belong to the extension, if there is one.
   void CheckEnd() {
-    if (file_.size <= image_end_ || header_.extension_offset != 0) return;
-    const uint64_t left = file_.size - image_end_;
+    uint64_t end = image_end_;
+    if (header_.extension_offset != 0) {
+      if (!header_.extension_end) return;  // it may all be the extension's
+      end = std::max(end, *header_.extension_end);
+    }
+    if (file_.size <= end) return;
+    const uint64_t left = file_.size - end;
     result_.Add(CheckFinding::Kind::kLeak,
                 StrCat("space leaked at the end of the image: ", left, " bytes"));
     // As qemu-img, one leak for each cluster.

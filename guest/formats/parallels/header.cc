@@ -1,5 +1,6 @@
 #include "guest/formats/parallels/header.h"
 
+#include <algorithm>
 #include <span>
 #include <string_view>
 
@@ -40,6 +41,14 @@ void PlaceData(const Header& header, const FileHandle& file, ImageHeader& image)
   image.data_offset = unsaid || !image.data_offset_right ? least : declared;
 }
 
+// An entry of a bitmap's L1 table: 0 and 1 stand for bits that are all the same, others for the
+// sector where a cluster of them is.
+void NoteExtensionCluster(uint64_t entry, ImageHeader& image) {
+  if (entry <= 1 || entry > (UINT64_MAX - image.cluster_size) / kSectorSize) return;
+  const uint64_t end = entry * kSectorSize + image.cluster_size;
+  if (image.extension_end) image.extension_end = std::max(*image.extension_end, end);
+}
+
 Status ReadDirtyBitmap(StreamReader& stream, uint64_t data_size, ImageHeader& image) {
   if (data_size < sizeof(DirtyBitmapFeature)) {
     image.bitmap_granularities.push_back(0);
@@ -48,7 +57,14 @@ Status ReadDirtyBitmap(StreamReader& stream, uint64_t data_size, ImageHeader& im
   const auto bitmap = stream.TakeStruct<DirtyBitmapFeature>();
   if (!bitmap.ok()) return bitmap.status();
   image.bitmap_granularities.push_back(bitmap->granularity);
-  return stream.Skip(RoundUp(data_size, 8) - sizeof(DirtyBitmapFeature));
+  const uint64_t table = RoundUp(data_size, 8) - sizeof(DirtyBitmapFeature);
+  const uint64_t entries = std::min<uint64_t>(bitmap->l1_size, table / sizeof(Le64));
+  for (uint64_t i = 0; i < entries; ++i) {
+    const auto entry = stream.TakeStruct<Le64>();
+    if (!entry.ok()) return entry.status();
+    NoteExtensionCluster(*entry, image);
+  }
+  return stream.Skip(table - entries * sizeof(Le64));
 }
 
 Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) {
@@ -56,6 +72,7 @@ Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) 
                       "parallels: the format extension");
   const auto start = stream.TakeStruct<ExtensionHeader>();
   if (!start.ok()) return start.status();
+  image.extension_end = image.extension_offset + image.cluster_size;
   if (start->magic != kExtensionMagic) {
     return CorruptImage(StrCat("parallels: the format extension at ", Hex(image.extension_offset),
                                " has a bad magic number"));
@@ -74,6 +91,7 @@ Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) 
           StrCat("parallels: the image needs the unknown format extension ", Hex(feature->magic)));
     }
     image.extension_features.push_back(StrCat("unknown extension ", Hex(feature->magic)));
+    image.extension_end.reset();
     HOTCELL_RETURN_IF_ERROR(stream.Skip(RoundUp(feature->data_size, 8)));
   }
   return LimitExceeded(

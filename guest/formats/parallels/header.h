@@ -3,6 +3,7 @@
 #define HOTCELL_GUEST_FORMATS_PARALLELS_HEADER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct ImageHeader {
   uint64_t first_data_offset = 0;  // where they could at the earliest
   bool data_offset_right = true;   // false: data_offset is not what the header says
   uint64_t extension_offset = 0;   // 0: none
+  // Where the last cluster ends that the extension takes up, its bitmaps' included, bytes; nullopt:
+  // it has features that are not known, which may have clusters anywhere.
+  std::optional<uint64_t> extension_end;
   // Of the extension, "dirty bitmap" and such.
   std::vector<std::string> extension_features;
   // Of each dirty bitmap, the sectors that a bit stands for.

@@ -255,5 +255,35 @@ TEST_F(ParallelsTest, SpaceBehindTheLastClusterMayBeTheExtensions) {
   EXPECT_THAT(CheckTexts(), IsEmpty());
 }
 
+TEST_F(ParallelsTest, SpaceBehindTheExtensionAndItsBitmapsIsLost) {
+  constexpr uint64_t kDataSize = 32 + 3 * 8;
+  const auto extension = [](uint64_t feature) {
+    return std::vector<uint64_t>{kExtensionMagic,
+                                 0,
+                                 0,
+                                 feature,
+                                 0,
+                                 kDataSize,
+                                 4 * kTracks,
+                                 0,
+                                 0,
+                                 7 | uint64_t{3} << 32,
+                                 0,
+                                 1,
+                                 6 * kTracks,
+                                 kFeatureEnd,
+                                 0,
+                                 0};
+  };
+  AddExtension(extension(kFeatureDirtyBitmap));
+  image_.bat = {1, 2, 3, 4};
+  image_.file_size = 9 * kCluster;
+  EXPECT_EQ(Check().leaks, 2u);
+
+  AddExtension(extension(0x1234));  // whose clusters nobody knows
+  image_.file_size = 9 * kCluster;
+  EXPECT_EQ(Check().leaks, 0u);
+}
+
 }  // namespace
 }  // namespace hotcell::guest::parallels
