@@ -42,9 +42,32 @@ uint64_t Fraction(std::string_view digits, uint32_t shift) {
   return (numerator << shift) / denominator;
 }
 
+// As in qemu-img without a suffix, whose letters are digits.
+std::optional<uint64_t> ParseHexadecimal(std::string_view digits) {
+  uint64_t value = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, value, 16);
+  if (parsed.ec != std::errc() || parsed.ptr != end || value >= kMaxSize) return std::nullopt;
+  return value;
+}
+
+// As QEMU's parser; nullopt: neither.
+std::optional<bool> ParseBoolean(std::string_view text) {
+  if (text == "on" || text == "yes" || text == "true" || text == "y") return true;
+  if (text == "off" || text == "no" || text == "false" || text == "n") return false;
+  return std::nullopt;
+}
+
+// Options about the file that qemu-img takes for every format, as long as they ask for nothing.
+bool IsAboutTheFile(const OutputOption& option) {
+  if (option.key == "nocow") return ParseBoolean(option.value) == false;
+  return option.key == "extent_size_hint" && ParseSize(option.value) == 0;
+}
+
 }  // namespace
 
 std::optional<uint64_t> ParseSize(std::string_view text) {
+  if (text.starts_with("0x") || text.starts_with("0X")) return ParseHexadecimal(text.substr(2));
   uint64_t whole = 0;
   const char* const end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, whole);
@@ -91,10 +114,14 @@ void OptionParser::Text(std::string_view key, std::string_view* value) {
 }
 
 void OptionParser::OnOff(std::string_view key, bool* value) {
-  constexpr std::string_view kChoices[] = {"on", "off"};
-  std::string_view chosen = *value ? "on" : "off";
-  Choice(key, kChoices, &chosen);
-  *value = chosen == "on";
+  const std::optional<std::string_view> text = Find(key);
+  if (!text) return;
+  if (const std::optional<bool> given = ParseBoolean(*text)) {
+    *value = *given;
+  } else {
+    Fail(InvalidArgument(
+        StrCat(format_, ": option ", key, "=", *text, " is not one of on and off")));
+  }
 }
 
 void OptionParser::Choice(std::string_view key, std::span<const std::string_view> choices,
@@ -119,11 +146,22 @@ void OptionParser::Refuse(std::string_view key, std::string_view reason) {
   }
 }
 
+void OptionParser::RefuseUnlessOff(std::string_view key, std::string_view reason) {
+  const std::optional<std::string_view> text = Find(key);
+  known_.pop_back();
+  if (text && ParseBoolean(*text) == false) {
+    refused_.push_back(key);
+  } else {
+    Refuse(key, reason);
+  }
+}
+
 Status OptionParser::Done() {
   for (const OutputOption& option : options_) {
     const auto is_it = [&](std::string_view key) { return key == option.key; };
     if (std::any_of(known_.begin(), known_.end(), is_it)) continue;
     if (std::any_of(refused_.begin(), refused_.end(), is_it)) continue;
+    if (IsAboutTheFile(option)) continue;
     std::string message =
         StrCat("unknown option '", option.key, "' for format ", format_, "; it knows ");
     for (size_t i = 0; i < known_.size(); ++i) {

@@ -18,8 +18,8 @@
 
 namespace hotcell::guest {
 
-// "64k", "1.5M", "65536": bytes, with the suffixes b, k, M, G, T (powers of 1024) of either case.
-// Nothing when it is no such number or is over 2^63.
+// "64k", "1.5M", "65536", "0x10000": bytes, with the suffixes b, k, M, G, T (powers of 1024) of
+// either case. Nothing when it is no such number or is over 2^63.
 std::optional<uint64_t> ParseSize(std::string_view text);
 
 // Each of the typed functions declares an option that the format knows and, when it was given,
@@ -32,6 +32,7 @@ class OptionParser {
 
   void Size(std::string_view key, uint64_t* value);
   void Text(std::string_view key, std::string_view* value);
+  // "on", "yes", "true", "y" and their opposites.
   void OnOff(std::string_view key, bool* value);
   // One of `choices`; another is an error that lists them.
   void Choice(std::string_view key, std::span<const std::string_view> choices,
@@ -40,6 +41,8 @@ class OptionParser {
   void Accept(std::string_view key) { known_.push_back(key); }
   // An option that other tools have and this writer refuses, with the reason.
   void Refuse(std::string_view key, std::string_view reason);
+  // The same of an option that may be given as long as it says no.
+  void RefuseUnlessOff(std::string_view key, std::string_view reason);
 
   // The first error: a value that does not parse, or an option that was not declared.
   Status Done();

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace hotcell::guest {
 namespace {
 
@@ -16,11 +18,13 @@ TEST(ParseSizeTest, TakesSuffixesOfEitherCase) {
   EXPECT_THAT(ParseSize("2M"), Optional(2 << 20));
   EXPECT_THAT(ParseSize("1.5K"), Optional(1536));
   EXPECT_THAT(ParseSize("4T"), Optional(4ull << 40));
+  EXPECT_THAT(ParseSize("0x10000"), Optional(65536));
 }
 
 TEST(ParseSizeTest, RefusesWhatIsNoSize) {
-  for (const char* text : {"", "k", "-1", "12x", "1kk", " 1", "0x200", "1.5", "9223372036854775808",
-                           "8589934592G", "99999999999999999999"}) {
+  for (const char* text :
+       {"", "k", "-1", "12x", "1kk", " 1", "0x", "0x20k", "0xg", "0x8000000000000000", "1.5",
+        "9223372036854775808", "8589934592G", "99999999999999999999"}) {
     EXPECT_EQ(ParseSize(text), std::nullopt) << text;
   }
 }
@@ -62,6 +66,41 @@ TEST(OptionParserTest, ListsTheChoices) {
   parser.Choice("mode", kModes, &mode);
   EXPECT_EQ(parser.Done().message(), "test: option mode=half is not one of off, metadata and full");
   EXPECT_EQ(mode, "off");
+}
+
+TEST(OptionParserTest, TakesQemusWordsForOnAndOff) {
+  for (const auto& [text, expected] :
+       {std::pair("on", true), std::pair("yes", true), std::pair("true", true),
+        std::pair("y", true), std::pair("off", false), std::pair("no", false),
+        std::pair("false", false), std::pair("n", false)}) {
+    const OutputOption options[] = {{"flag", text}};
+    bool flag = !expected;
+    OptionParser parser("test", options);
+    parser.OnOff("flag", &flag);
+    EXPECT_TRUE(parser.Done().ok()) << text;
+    EXPECT_EQ(flag, expected) << text;
+  }
+  const OutputOption options[] = {{"flag", "maybe"}};
+  bool flag = false;
+  OptionParser parser("test", options);
+  parser.OnOff("flag", &flag);
+  EXPECT_EQ(parser.Done().message(), "test: option flag=maybe is not one of on and off");
+}
+
+TEST(OptionParserTest, TakesWhatAsksForNothing) {
+  for (const OutputOption& option :
+       {OutputOption{"encryption", "off"}, OutputOption{"nocow", "off"},
+        OutputOption{"extent_size_hint", "0"}}) {
+    OptionParser parser("test", {&option, 1});
+    parser.RefuseUnlessOff("encryption", "not done");
+    EXPECT_TRUE(parser.Done().ok()) << option.key;
+  }
+  for (const OutputOption& option : {OutputOption{"encryption", "on"}, OutputOption{"nocow", "on"},
+                                     OutputOption{"extent_size_hint", "1M"}}) {
+    OptionParser parser("test", {&option, 1});
+    parser.RefuseUnlessOff("encryption", "not done");
+    EXPECT_FALSE(parser.Done().ok()) << option.key;
+  }
 }
 
 TEST(OptionParserTest, RefusesByName) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/formats.h"
 #include "tools/hotcell/size.h"
@@ -18,13 +19,6 @@ struct CreationOption {
   bool is_size = false;
   std::optional<std::string_view> value;  // when it is not given
 };
-
-// As it would be given, for another option might follow a single comma.
-std::string WithDoubledCommas(std::string_view value) {
-  std::string out;
-  for (const char c : value) out.append(c == ',' ? 2 : 1, c);
-  return out;
-}
 
 // The next of the words of `text`, which are taken off it; empty: there is none.
 std::string_view TakeUntil(std::string_view& text, char end) {
@@ -48,6 +42,11 @@ std::vector<CreationOption> OptionsOf(std::string_view format) {
   return options;
 }
 
+// As QEMU's parser of options wants it back.
+std::string Quoted(std::string_view value) {
+  return absl::StrReplaceAll(Escape(value), {{",", ",,"}});
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> FormattingText(std::string_view path, std::string_view format,
@@ -60,13 +59,13 @@ absl::StatusOr<std::string> FormattingText(std::string_view path, std::string_vi
       if (!size.ok()) return size.status();
       Append(text, " ", option.name, "=", *size);
     } else if (given) {
-      Append(text, " ", option.name, "=", Escape(WithDoubledCommas(*given)));
+      Append(text, " ", option.name, "=", Quoted(*given));
     } else if (option.value) {
       Append(text, " ", option.name, "=", *option.value);
     }
   }
   for (const auto& [name, value] : options) {
-    Append(text, " ", Escape(name), "=", Escape(WithDoubledCommas(value)));
+    Append(text, " ", Escape(name), "=", Quoted(value));
   }
   return text;
 }

@@ -52,6 +52,13 @@ TEST(CreationTextTest, EscapesNames) {
   EXPECT_EQ(*FormattingText("a\nb", "raw", {{"size", "0"}}), "Formatting 'a\\nb', fmt=raw size=0");
 }
 
+TEST(CreationTextTest, DoublesCommas) {
+  EXPECT_EQ(*FormattingText("a,b", "qcow2",
+                            {{"backing_file", "c,d"}, {"backing_fmt", "raw"}, {"size", "0"}}),
+            "Formatting 'a,b', fmt=qcow2 cluster_size=65536 extended_l2=off compression_type=zlib "
+            "size=0 backing_file=c,,d backing_fmt=raw lazy_refcounts=off refcount_bits=16");
+}
+
 TEST(CreationTextTest, KnowsWhichFormatsHaveBackingFiles) {
   EXPECT_TRUE(HasBackingFiles("qcow2"));
   EXPECT_FALSE(HasBackingFiles("raw"));

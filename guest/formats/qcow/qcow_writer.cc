@@ -119,7 +119,7 @@ class Writer : public ImageWriter {
 
 Result<Plan> MakePlan(const CreateOptions& options) {
   OptionParser parser("qcow", options.options);
-  parser.Refuse("encryption", "encrypted output is not done");
+  parser.RefuseUnlessOff("encryption", "encrypted output is not done");
   parser.Refuse("encrypt.format", "encrypted output is not done");
   parser.Refuse("encrypt.key-secret", "encrypted output is not done");
   HOTCELL_RETURN_IF_ERROR(parser.Done());

@@ -67,14 +67,15 @@ Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
       parser.Refuse(key, "name the backing image and its format with -B and -F");
     }
   }
-  for (const std::string_view key : {"data_file", "data_file_raw"}) {
-    parser.Refuse(key, "output with an external data file is not done");
-  }
+  constexpr std::string_view kNoDataFile = "output with an external data file is not done";
+  parser.Refuse("data_file", kNoDataFile);
+  parser.RefuseUnlessOff("data_file_raw", kNoDataFile);
+  constexpr std::string_view kNoEncryption = "encrypted output is not done";
+  parser.RefuseUnlessOff("encryption", kNoEncryption);
   for (const std::string_view key :
-       {"encryption", "encrypt.format", "encrypt.key-secret", "encrypt.cipher-alg",
-        "encrypt.cipher-mode", "encrypt.ivgen-alg", "encrypt.ivgen-hash-alg", "encrypt.hash-alg",
-        "encrypt.iter-time"}) {
-    parser.Refuse(key, "encrypted output is not done");
+       {"encrypt.format", "encrypt.key-secret", "encrypt.cipher-alg", "encrypt.cipher-mode",
+        "encrypt.ivgen-alg", "encrypt.ivgen-hash-alg", "encrypt.hash-alg", "encrypt.iter-time"}) {
+    parser.Refuse(key, kNoEncryption);
   }
   HOTCELL_RETURN_IF_ERROR(parser.Done());
 

@@ -47,8 +47,8 @@ Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
   parser.Refuse("backing_file", kNoParent);
   parser.Refuse("backing_fmt", kNoParent);
   parser.Refuse("extent_size_hint", kHostFile);
-  parser.Refuse("nocow", kHostFile);
-  parser.Refuse("preallocation", kHostFile);
+  parser.RefuseUnlessOff("nocow", kHostFile);
+  parser.RefuseUnlessOff("preallocation", kHostFile);
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.backing) return Unsupported(StrCat("vmdk: ", kNoParent));
   HOTCELL_RETURN_IF_ERROR(CheckText("hwversion", hardware_version));
