@@ -9,9 +9,6 @@
 namespace hotcell::guest::qcow2 {
 namespace {
 
-// Small blocks are written several at once. Those that turn out not to be needed stay, empty.
-constexpr uint64_t kBatchBytes = 8 << 10;
-
 uint64_t DivideUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit; }
 
 }  // namespace
@@ -21,16 +18,13 @@ ClusterAllocator::ClusterAllocator(uint32_t slot, uint32_t cluster_bits, uint32_
       cluster_bits_(cluster_bits),
       refcount_order_(refcount_order),
       entries_per_block_((8ull << cluster_bits) >> refcount_order),
-      blocks_per_batch_(std::max<uint64_t>(kBatchBytes >> cluster_bits, 1)),
-      entries_per_batch_(entries_per_block_ * blocks_per_batch_),
-      batch_bytes_(blocks_per_batch_ << cluster_bits) {}
+      block_bytes_(1ull << cluster_bits) {}
 
 // Blocks to be placed before `count` clusters so that these, and the blocks, can be counted.
 uint64_t ClusterAllocator::BlocksMissing(uint64_t count) const {
   const uint64_t wanted = next_ + count;
   if (wanted <= CoveredClusters()) return 0;
-  const uint64_t missing = DivideUp(wanted - CoveredClusters(), entries_per_block_ - 1);
-  return DivideUp(missing, blocks_per_batch_) * blocks_per_batch_;
+  return DivideUp(wanted - CoveredClusters(), entries_per_block_ - 1);
 }
 
 Result<uint64_t> ClusterAllocator::Allocate(IoChannel& io, uint64_t count) {
@@ -46,32 +40,32 @@ Result<uint64_t> ClusterAllocator::Allocate(IoChannel& io, uint64_t count) {
 
 Status ClusterAllocator::CountUpToNext(IoChannel& io) {
   while (counted_ < next_) {
-    if (counted_ / entries_per_batch_ != batch_) HOTCELL_RETURN_IF_ERROR(WriteBatch(io));
-    const uint64_t first = batch_ * entries_per_batch_;
-    const uint64_t end = std::min(next_, first + entries_per_batch_);
+    if (counted_ / entries_per_block_ != block_) HOTCELL_RETURN_IF_ERROR(WriteBlock(io));
+    const uint64_t first = block_ * entries_per_block_;
+    const uint64_t end = std::min(next_, first + entries_per_block_);
     for (; counted_ < end; ++counted_) {
-      SetRefcount(batch_bytes_, refcount_order_, counted_ - first, 1);
+      SetRefcount(block_bytes_, refcount_order_, counted_ - first, 1);
     }
   }
   return OkStatus();
 }
 
-// Writes the batch and goes on to the next one.
-Status ClusterAllocator::WriteBatch(IoChannel& io) {
-  const uint64_t offset = blocks_[batch_ * blocks_per_batch_];
-  HOTCELL_RETURN_IF_ERROR(WriteAll(io, slot_, offset, batch_bytes_, "refcount blocks"));
-  std::fill(batch_bytes_.begin(), batch_bytes_.end(), std::byte{0});
-  ++batch_;
+// Writes the block and goes on to the next one.
+Status ClusterAllocator::WriteBlock(IoChannel& io) {
+  const uint64_t offset = blocks_[block_];
+  HOTCELL_RETURN_IF_ERROR(WriteAll(io, slot_, offset, block_bytes_, "a refcount block"));
+  std::fill(block_bytes_.begin(), block_bytes_.end(), std::byte{0});
+  ++block_;
   return OkStatus();
 }
 
 bool ClusterAllocator::Share(uint64_t offset) {
   const uint64_t cluster = offset >> cluster_bits_;
-  const uint64_t first = batch_ * entries_per_batch_;
+  const uint64_t first = block_ * entries_per_block_;
   if (cluster < first) return false;
-  const uint64_t count = GetRefcount(batch_bytes_, refcount_order_, cluster - first);
+  const uint64_t count = GetRefcount(block_bytes_, refcount_order_, cluster - first);
   if (count == MaxRefcount(refcount_order_)) return false;
-  SetRefcount(batch_bytes_, refcount_order_, cluster - first, count + 1);
+  SetRefcount(block_bytes_, refcount_order_, cluster - first, count + 1);
   return true;
 }
 
@@ -93,7 +87,7 @@ Result<ClusterAllocator::RefcountTable> ClusterAllocator::Finish(IoChannel& io) 
   std::vector<Be64> table(blocks_.begin(), blocks_.end());
   HOTCELL_RETURN_IF_ERROR(
       WriteAll(io, slot_, *offset, std::as_bytes(std::span(table)), "the refcount table"));
-  HOTCELL_RETURN_IF_ERROR(WriteBatch(io));
+  HOTCELL_RETURN_IF_ERROR(WriteBlock(io));
   return RefcountTable{.offset = *offset, .clusters = static_cast<uint32_t>(clusters)};
 }
 

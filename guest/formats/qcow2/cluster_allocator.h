@@ -12,8 +12,8 @@
 namespace hotcell::guest::qcow2 {
 
 // Gives out clusters by ascending offset, never one twice. So refcounts are filled in ascending
-// order too, and only a batch of refcount blocks is in memory; a batch lies just before the first
-// clusters that it counts and that did not fit in the one before. The header's cluster, 0, is taken
+// order too, and only one refcount block is in memory; a block lies just before the first clusters
+// that it counts and that did not fit in the one before. The header's cluster, 0, is taken
 // from the start.
 class ClusterAllocator {
  public:
@@ -42,22 +42,20 @@ class ClusterAllocator {
   uint64_t CoveredClusters() const { return blocks_.size() * entries_per_block_; }
   uint64_t BlocksMissing(uint64_t count) const;
   Status CountUpToNext(IoChannel& io);
-  Status WriteBatch(IoChannel& io);
+  Status WriteBlock(IoChannel& io);
 
   const uint32_t slot_;
   const uint32_t cluster_bits_;
   const uint32_t refcount_order_;
   const uint64_t entries_per_block_;
-  const uint64_t blocks_per_batch_;
-  const uint64_t entries_per_batch_;
 
   uint64_t next_ = 1;             // the first cluster that is free
   uint64_t counted_ = 0;          // clusters below this have their refcount
   std::vector<uint64_t> blocks_;  // file offset of each refcount block, bytes
 
-  // The blocks of clusters [batch_ * entries_per_batch_, ...).
-  uint64_t batch_ = 0;
-  std::vector<std::byte> batch_bytes_;
+  // The block of clusters [block_ * entries_per_block_, ...).
+  uint64_t block_ = 0;
+  std::vector<std::byte> block_bytes_;
 };
 
 }  // namespace hotcell::guest::qcow2
