@@ -119,6 +119,20 @@ Status LookAtDisk(IoChannel& io, const FormatDriver& format, const FileHandle& f
   return LookForNestedImages(io, **reader, "the snapshot: ", inspection.survey);
 }
 
+// Drops what shows only that the image begins with a stream of its own.
+void DropOwnStream(IoChannel& io, ImageReader& reader, Inspection& inspection) {
+  if (inspection.format != "dmg" || reader.virtual_size() == 0) return;
+  const Result<Extent> first = reader.Map(io, 0, reader.virtual_size());
+  if (!first.ok() || first->kind != Extent::Kind::kCompressed || first->offset != 0 ||
+      first->compression != Compression::kBzip2) {
+    return;
+  }
+  std::erase(inspection.other_formats, "bzip2");
+  std::erase_if(inspection.signatures, [](const FileSignature& signature) {
+    return signature.offset == 0 && signature.name == "bzip2 stream";
+  });
+}
+
 void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& file,
                 const OpenOptions& options, const InspectOptions& wanted, Inspection& inspection) {
   OpenOptions all = options;
@@ -173,6 +187,7 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
     return inspection;
   }
   inspection.info = (*reader)->Describe();
+  DropOwnStream(io, **reader, inspection);
   if (format.survey != nullptr) {
     inspection.survey.set_thorough(wanted.check);
     inspection.failure = format.survey(io, file, inspection.survey);

@@ -46,16 +46,19 @@ Status ChunkTable::TakeEntry() {
   const auto entry = LoadStruct<ChunkEntry>(pending_);
   if (entry.type == kComment || entry.type == kEnd || entry.sector_count == 0) return OkStatus();
 
+  // Any more and its bytes cannot be counted.
+  constexpr uint64_t kMaxSectors = (UINT64_MAX >> 1) / kSectorSize;
+  const uint64_t most = disk_sectors_ != 0 ? disk_sectors_ : kMaxSectors;
   Chunk chunk;
   chunk.type = entry.type;
   chunk.sectors = entry.sector_count;
   if (__builtin_add_overflow(uint64_t{header_.sector_number}, uint64_t{entry.sector_number},
                              &chunk.sector) ||
-      chunk.sector > disk_sectors_ || chunk.sectors > disk_sectors_ - chunk.sector) {
+      chunk.sector > most || chunk.sectors > most - chunk.sector) {
     return CorruptImage(StrCat("dmg: a chunk of ", uint64_t{entry.sector_count}, " sectors at ",
                                uint64_t{entry.sector_number}, " + ",
                                uint64_t{header_.sector_number}, " is not on the disk, which has ",
-                               disk_sectors_));
+                               most));
   }
   if (chunk.type != kZero && chunk.type != kIgnore) {
     const uint64_t length = entry.length;

@@ -34,7 +34,8 @@ struct Chunk {
 //   HOTCELL_RETURN_IF_ERROR(table.Finish());
 class ChunkTable {
  public:
-  // `data_fork` is where the data fork begins, `data_end` where chunks must end, in the file.
+  // `disk_sectors` 0: the disk ends with the last chunk. `data_fork` is where the data fork begins,
+  // `data_end` where chunks must end, in the file.
   ChunkTable(uint64_t disk_sectors, uint64_t data_fork, uint64_t data_end)
       : disk_sectors_(disk_sectors), data_fork_(data_fork), data_end_(data_end) {}
 
@@ -43,9 +44,20 @@ class ChunkTable {
   Status Feed(std::span<const std::byte> bytes);
   Status EndResource();
 
+  // All of the disk as it is, at the start of the data fork. In place of resources.
+  void SetRaw(uint64_t sectors) {
+    chunks_ = {
+        {.sectors = sectors, .offset = data_fork_, .length = sectors * kSectorSize, .type = kRaw}};
+  }
+
   // Orders the chunks, no two of which may hold the same sector or claim the same data.
   Status Finish();
 
+  // After Finish().
+  uint64_t disk_sectors() const {
+    if (disk_sectors_ != 0 || chunks_.empty()) return disk_sectors_;
+    return chunks_.back().end();
+  }
   // After Finish(): ascending.
   const std::vector<Chunk>& chunks() const { return chunks_; }
 

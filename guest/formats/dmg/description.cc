@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/formats/stream_reader.h"
+#include "guest/runtime/text.h"
 
 namespace hotcell::guest::dmg {
 namespace {
@@ -48,6 +49,23 @@ Status ReadResourceFork(IoChannel& io, const FileHandle& file, const ImageTraile
   return OkStatus();
 }
 
+namespace {
+
+// A disk that is only followed by a trailer, as "hdiutil convert -format UDRW" of old wrote it.
+Status DescribeRaw(const ImageTrailer& trailer, ChunkTable& table) {
+  const uint64_t sectors = trailer.data_fork_length / kSectorSize;
+  if (sectors != 0 && trailer.data_fork_length % kSectorSize == 0 &&
+      (trailer.sectors == 0 || trailer.sectors == sectors)) {
+    table.SetRaw(sectors);
+    return OkStatus();
+  }
+  return CorruptImage(StrCat(
+      "dmg: the image has neither a property list nor a resource fork, and its data fork (",
+      trailer.data_fork_length, " bytes) is not the disk itself (", trailer.sectors, " sectors)"));
+}
+
+}  // namespace
+
 Result<ChunkTable> ReadChunks(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer) {
   ChunkTable table(trailer.sectors, trailer.data_fork, trailer.end);
   if (trailer.resource_fork_length > 0) {
@@ -56,7 +74,7 @@ Result<ChunkTable> ReadChunks(IoChannel& io, const FileHandle& file, const Image
     PropertyListScanner scanner(table);
     HOTCELL_RETURN_IF_ERROR(ReadPropertyList(io, file, trailer, scanner));
   } else {
-    return CorruptImage("dmg: the image has neither a property list nor a resource fork");
+    HOTCELL_RETURN_IF_ERROR(DescribeRaw(trailer, table));
   }
   HOTCELL_RETURN_IF_ERROR(table.Finish());
   return table;

@@ -63,6 +63,34 @@ TEST_F(DmgTest, ChunksOfAllTablesMakeTheDisk) {
   EXPECT_EQ(packed.length, 10u * 512);
 }
 
+TEST_F(DmgTest, DiskWhoseTrailerSaysNoSizeEndsWithItsLastChunk) {
+  image_.trailer.sector_count = uint64_t{0};
+  image_.SetTables({BlockTable({Entry(kRaw, 10, 10, 15360, 5120), Entry(kZero, 20, 30, 0, 0)}),
+                    BlockTable({Entry(kRaw, 0, 10, 10240, 5120)})});
+  const auto reader = Open();
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+
+  EXPECT_EQ((*reader)->virtual_size(), 50u * 512);
+  EXPECT_EQ(Map(**reader, 0, 50 * 512).length, 20u * 512);
+  EXPECT_EQ(Open({.max_virtual_size = 49 * 512}).status().code(), Code::kLimit);
+}
+
+TEST_F(DmgTest, TrailerAloneMakesADiskOfTheDataBeforeIt) {
+  image_.trailer.sector_count = uint64_t{TestImage::kDataSize / 512};
+  for (const uint64_t sectors : {TestImage::kDataSize / 512, uint64_t{0}}) {
+    image_.trailer.sector_count = sectors;
+    const auto reader = Open();
+    ASSERT_TRUE(reader.ok()) << reader.status().message();
+    ASSERT_EQ((*reader)->virtual_size(), TestImage::kDataSize);
+    const Extent extent = Map(**reader, 512, TestImage::kDataSize - 512);
+    EXPECT_EQ(extent.kind, Kind::kData);
+    EXPECT_EQ(extent.offset, 512u);
+    EXPECT_EQ(extent.length, TestImage::kDataSize - 512);
+  }
+  image_.trailer.sector_count = uint64_t{100};
+  EXPECT_THAT(OpenError(), HasSubstr("neither a property list nor a resource fork"));
+}
+
 TEST_F(DmgTest, ResourceForkIsReadAsWell) {
   image_.SetResourceFork({BlockTable({Entry(kRaw, 0, 100, 0, 51200)}), "something else"});
   const auto reader = Open();

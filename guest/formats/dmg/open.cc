@@ -17,8 +17,10 @@ Result<std::unique_ptr<ImageReader>> OpenDmg(IoChannel& io, const FileHandle& fi
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("dmg", trailer->sectors * dmg::kSectorSize, options));
   auto table = dmg::ReadChunks(io, file, *trailer);
   if (!table.ok()) return table.status();
+  const uint64_t sectors = table->disk_sectors();
+  HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("dmg", sectors * dmg::kSectorSize, options));
   return std::unique_ptr<ImageReader>(
-      std::make_unique<dmg::Reader>(file, trailer->sectors, std::move(*table)));
+      std::make_unique<dmg::Reader>(file, sectors, std::move(*table)));
 }
 
 namespace {
@@ -33,6 +35,8 @@ bool IsRefusal(const Status& status) {
 bool DmgAccountsForFile(IoChannel& io, const FileHandle& file) {
   const auto trailer = dmg::ReadTrailer(io, file);
   if (!trailer.ok()) return IsRefusal(trailer.status());
+  // A disk that only a trailer follows is a raw one to most programs, whose last sector it is.
+  if (trailer->xml_length == 0 && trailer->resource_fork_length == 0) return false;
   const auto table = dmg::ReadChunks(io, file, *trailer);
   if (!table.ok()) return IsRefusal(table.status());
   // A chunk that is much larger than what it unpacks to accounts for no more than that.

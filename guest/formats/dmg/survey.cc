@@ -86,15 +86,15 @@ Status SurveyPropertyList(IoChannel& io, const FileHandle& file, const ImageTrai
 }
 
 // Of sectors that no chunk holds, each program makes what it likes.
-void SurveyCover(const ImageTrailer& trailer, const ChunkTable& used, Survey& survey) {
+void SurveyCover(const ChunkTable& used, Survey& survey) {
   uint64_t end = 0;
   for (const Chunk& chunk : used.chunks()) {
     if (chunk.sector != end) break;
     end = chunk.end();
   }
-  if (end == trailer.sectors) return;
-  survey.Add(ConcernKind::kNotUnderstood,
-             StrCat("no chunk holds sector ", end, " of the disk, which has ", trailer.sectors));
+  if (end == used.disk_sectors()) return;
+  survey.Add(ConcernKind::kNotUnderstood, StrCat("no chunk holds sector ", end,
+                                                 " of the disk, which has ", used.disk_sectors()));
 }
 
 // How many bytes the file and the disk begin with in common.
@@ -110,9 +110,8 @@ uint64_t CommonStart(const ChunkTable& used) {
 
 // Whoever does not look for a trailer sees a disk in what begins like one: the same, if the file's
 // first bytes are the disk's as they are.
-Status SurveyStart(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer,
-                   const ChunkTable& used, Survey& survey) {
-  if (CommonStart(used) >= std::min(kDiskContentsArea, trailer.sectors * kSectorSize)) {
+Status SurveyStart(IoChannel& io, const FileHandle& file, const ChunkTable& used, Survey& survey) {
+  if (CommonStart(used) >= std::min(kDiskContentsArea, used.disk_sectors() * kSectorSize)) {
     return OkStatus();
   }
   auto found = FindDiskContents(io, file);
@@ -132,10 +131,16 @@ Status SurveyDmg(IoChannel& io, const FileHandle& file, Survey& survey) {
   if (!trailer.ok()) return trailer.status();
   const auto used = dmg::ReadChunks(io, file, *trailer);
   if (!used.ok()) return used.status();
+  if (trailer->xml_length == 0 && trailer->resource_fork_length == 0) {
+    survey.Add(
+        ConcernKind::kReadersDiffer,
+        "the trailer names no block tables; most programs take the file with its trailer for "
+        "a raw disk");
+  }
   HOTCELL_RETURN_IF_ERROR(dmg::SurveyTrailers(io, file, survey));
   HOTCELL_RETURN_IF_ERROR(dmg::SurveyPropertyList(io, file, *trailer, *used, survey));
-  dmg::SurveyCover(*trailer, *used, survey);
-  return dmg::SurveyStart(io, file, *trailer, *used, survey);
+  dmg::SurveyCover(*used, survey);
+  return dmg::SurveyStart(io, file, *used, survey);
 }
 
 }  // namespace hotcell::guest

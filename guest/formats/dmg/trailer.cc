@@ -78,6 +78,7 @@ Result<ImageTrailer> ReadTrailer(IoChannel& io, const FileHandle& file) {
   }
   image.sectors = trailer.sector_count;
   image.data_fork = trailer.data_fork_offset;
+  image.data_fork_length = trailer.data_fork_length;
   image.resource_fork_offset = trailer.rsrc_fork_offset;
   image.resource_fork_length = trailer.rsrc_fork_length;
   image.xml_offset = trailer.xml_offset;

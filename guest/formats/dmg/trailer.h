@@ -11,9 +11,10 @@
 namespace hotcell::guest::dmg {
 
 struct ImageTrailer {
-  uint64_t sectors = 0;    // of the disk
+  uint64_t sectors = 0;    // of the disk; 0: as many as the chunks have
   uint64_t data_fork = 0;  // offset in the file
-  uint64_t end = 0;        // of all else: the trailer's offset
+  uint64_t data_fork_length = 0;
+  uint64_t end = 0;  // of all else: the trailer's offset
   // Where the block tables are; length 0: not there.
   uint64_t resource_fork_offset = 0;
   uint64_t resource_fork_length = 0;

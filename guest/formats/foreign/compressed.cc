@@ -46,6 +46,12 @@ constexpr Kind kAndroidSparse = {.name = "android-sparse",
                                  .what = "an Android sparse image",
                                  .remedy = "unpack it first (simg2img)",
                                  .signatures = {{0, "\x3a\xff\x26\xed\1\0"sv}}};
+// UDSP: bands in the order in which they were written.
+constexpr Kind kSparseImage = {
+    .name = "sparseimage",
+    .what = "a sparse disk image of macOS",
+    .remedy = "make it one that is not sparse (hdiutil convert -format UDRW)",
+    .signatures = {{0, "sprs\0\0\0\3"sv}}};
 constexpr Kind kPartclone = {.name = "partclone",
                              .what = "a Partclone backup of a file system",
                              .remedy = "restore it first (partclone.restore)",
@@ -62,6 +68,7 @@ constinit const FormatDriver kLz4Format = foreign::Driver<foreign::kLz4>();
 constinit const FormatDriver kLzipFormat = foreign::Driver<foreign::kLzip>();
 constinit const FormatDriver kLzopFormat = foreign::Driver<foreign::kLzop>();
 constinit const FormatDriver kAndroidSparseFormat = foreign::Driver<foreign::kAndroidSparse>();
+constinit const FormatDriver kSparseImageFormat = foreign::Driver<foreign::kSparseImage>();
 constinit const FormatDriver kPartcloneFormat = foreign::Driver<foreign::kPartclone>();
 
 }  // namespace hotcell::guest

@@ -18,6 +18,7 @@ extern constinit const FormatDriver kLz4Format;
 extern constinit const FormatDriver kLzipFormat;
 extern constinit const FormatDriver kLzopFormat;
 extern constinit const FormatDriver kAndroidSparseFormat;
+extern constinit const FormatDriver kSparseImageFormat;
 extern constinit const FormatDriver kPartcloneFormat;
 extern constinit const FormatDriver kTarFormat;
 extern constinit const FormatDriver kAff4Format;

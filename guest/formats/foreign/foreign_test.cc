@@ -100,6 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
         Sample{"lz4", 0, "\x04\x22\x4d\x18", "unlz4"}, Sample{"lzip", 0, "LZIP\1", "lzip -d"},
         Sample{"lzop", 0, "\x89LZO\0\r\n\x1a\n"s, "lzop -d"},
         Sample{"android-sparse", 0, "\x3a\xff\x26\xed\1\0"s, "simg2img"},
+        Sample{"sparseimage", 0, std::string("sprs\0\0\0\3", 8), "hdiutil convert"},
         Sample{"partclone", 0, "partclone-image0002", "partclone.restore"},
         Sample{"tar", 257, "ustar\0"s, "as an OVA is"}, Sample{"tar", 257, "ustar  ", "tar -xf"},
         Sample{"zip", 0, "PK\3\4", "unzip"}, Sample{"7z", 0, "7z\xbc\xaf\x27\x1c", "7z x"},
