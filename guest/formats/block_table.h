@@ -31,6 +31,8 @@ class BlockTable {
         what_(what),
         cache_(kCachedPieces) {}
 
+  const FileHandle& file() const { return file_; }
+
   // The entries from `first` on, in host byte order, as far as they fit in `out`; returns how many.
   // Precondition: `first` is one of the table.
   Result<size_t> Read(IoChannel& io, uint64_t first, std::span<uint32_t> out);

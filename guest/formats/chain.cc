@@ -63,10 +63,10 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
   chain->format_ = (*format)->name;
   if (!snapshot.empty()) HOTCELL_RETURN_IF_ERROR((*top)->SelectSnapshot(io, snapshot));
   chain->warnings_ = (*top)->Describe().warnings;
-  chain->images_.push_back(std::move(*top));
+  chain->Add(std::move(*top));
 
   FileHandle above = source.file;
-  while (const std::optional<Reference> backing = chain->images_.back()->backing()) {
+  while (const std::optional<Reference> backing = chain->images_.back().reader->backing()) {
     if (chain->images_.size() >= limits.max_depth) {
       return LimitExceeded(StrCat("the backing chain has more than ", limits.max_depth, " images: ",
                                   Where(*backing), " is one too many (--limit chain-depth=COUNT)"));
@@ -85,16 +85,46 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainS
     for (const std::string& warning : (*below)->Describe().warnings) {
       chain->warnings_.push_back(StrCat(Where(*backing), ": ", warning));
     }
-    chain->images_.push_back(std::move(*below));
+    chain->Add(std::move(*below));
     above = *file;
   }
   return chain;
 }
 
+void ImageChain::Add(std::unique_ptr<ImageReader> reader) {
+  Image image = {.reader = std::move(reader)};
+  for (const FileHandle& file : image.reader->data_files()) {
+    image.holes.push_back(std::make_unique<FileHoles>(file, kMinHole));
+  }
+  images_.push_back(std::move(image));
+}
+
+Status ImageChain::CutAtHole(IoChannel& io, size_t depth, Extent& extent) {
+  if (extent.kind != Extent::Kind::kData) return OkStatus();
+  for (const std::unique_ptr<FileHoles>& holes : images_[depth].holes) {
+    if (holes->slot() != extent.slot) continue;
+    const Result<FileHoles::Run> run = holes->At(io, extent.offset, extent.length);
+    if (!run.ok()) return run.status();
+    extent.length = run->length;
+    extent.in_hole = run->is_hole;
+    if (run->is_hole) extent.kind = Extent::Kind::kZero;
+    return OkStatus();
+  }
+  return OkStatus();
+}
+
 Result<ImageChain::Location> ImageChain::Locate(IoChannel& io, uint64_t offset, uint64_t length) {
+  Result<Location> location = LocateStored(io, offset, length);
+  if (!location.ok()) return location;
+  HOTCELL_RETURN_IF_ERROR(CutAtHole(io, location->depth, location->extent));
+  return location;
+}
+
+Result<ImageChain::Location> ImageChain::LocateStored(IoChannel& io, uint64_t offset,
+                                                      uint64_t length) {
   Location location = {.extent = {.length = length}};
   for (size_t depth = 0; depth < images_.size(); ++depth) {
-    ImageReader& image = *images_[depth];
+    ImageReader& image = *images_[depth].reader;
     const uint64_t size = image.virtual_size();
     // A backing image that ends before the image above it reads as zeroes from there.
     if (offset >= size) break;
@@ -115,9 +145,13 @@ Result<Extent> ImageChain::Map(IoChannel& io, uint64_t offset, uint64_t length) 
 }
 
 Result<Extent> ImageChain::MapTop(IoChannel& io, uint64_t offset, uint64_t length) {
-  Result<Extent> extent = images_.front()->Map(io, offset, length);
-  if (!extent.ok() || extent->kind != Extent::Kind::kUnallocated) return extent;
-  const uint64_t below = images_.size() > 1 ? images_[1]->virtual_size() : 0;
+  Result<Extent> extent = images_.front().reader->Map(io, offset, length);
+  if (!extent.ok()) return extent;
+  if (extent->kind != Extent::Kind::kUnallocated) {
+    HOTCELL_RETURN_IF_ERROR(CutAtHole(io, 0, *extent));
+    return extent;
+  }
+  const uint64_t below = images_.size() > 1 ? images_[1].reader->virtual_size() : 0;
   if (offset >= below) {
     extent->kind = Extent::Kind::kZero;
   } else {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guest/formats/file_holes.h"
 #include "guest/formats/format.h"
 
 namespace hotcell::guest {
@@ -43,13 +44,13 @@ class ImageChain : public Disk {
                                                   const ChainLimits& limits,
                                                   std::string_view snapshot = {});
 
-  uint64_t virtual_size() const { return images_.front()->virtual_size(); }  // bytes
+  uint64_t virtual_size() const { return images_.front().reader->virtual_size(); }  // bytes
   // The top image's format.
   std::string_view format() const { return format_; }
   // Of the top image.
-  ImageDescription Describe() const { return images_.front()->Describe(); }
+  ImageDescription Describe() const { return images_.front().reader->Describe(); }
   // Of the image at `depth`.
-  ImageDescription Describe(size_t depth) const { return images_[depth]->Describe(); }
+  ImageDescription Describe(size_t depth) const { return images_[depth].reader->Describe(); }
   // Images, the top one included.
   size_t depth() const { return images_.size(); }
   // What the user should know of the images though they can be read.
@@ -60,18 +61,54 @@ class ImageChain : public Disk {
     Extent extent;     // kUnallocated: no image has it, and it reads as zeroes
     size_t depth = 0;  // of the image, 0 being the top one; kUnallocated: of the last one asked
   };
-  // As ImageReader::Map(); all lanes may call it at once.
+  // As ImageReader::Map(), and data in a hole of its file comes as a kZero; all lanes may call it
+  // at once.
   Result<Location> Locate(IoChannel& io, uint64_t offset, uint64_t length);
+  // Calls visit(offset, location) -> Status for all of [begin, end), in order. Cheaper than
+  // Locate() over and over where there are many holes.
+  template <typename Visit>
+  Status ForEach(IoChannel& io, uint64_t begin, uint64_t end, const Visit& visit);
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
   Result<Extent> MapTop(IoChannel& io, uint64_t offset, uint64_t length) override;
 
  private:
+  // Holes shorter than this are read: they would cost a request more than they save bytes.
+  static constexpr uint64_t kMinHole = 64 << 10;
+
+  struct Image {
+    std::unique_ptr<ImageReader> reader;
+    std::vector<std::unique_ptr<FileHoles>> holes;  // of its data files
+  };
+
   ImageChain() = default;
+  void Add(std::unique_ptr<ImageReader> reader);
+  // Without regard to holes.
+  Result<Location> LocateStored(IoChannel& io, uint64_t offset, uint64_t length);
+  // Cuts the extent, of the image at `depth`, where a hole of the file begins or ends.
+  Status CutAtHole(IoChannel& io, size_t depth, Extent& extent);
 
   std::string_view format_;
-  std::vector<std::unique_ptr<ImageReader>> images_;  // top first
+  std::vector<Image> images_;  // top first
   std::vector<std::string> warnings_;
 };
+
+template <typename Visit>
+Status ImageChain::ForEach(IoChannel& io, uint64_t begin, uint64_t end, const Visit& visit) {
+  for (uint64_t offset = begin; offset < end;) {
+    const Result<Location> stored = LocateStored(io, offset, end - offset);
+    if (!stored.ok()) return stored.status();
+    const uint64_t stored_end = offset + stored->extent.length;
+    for (Location piece = *stored; offset < stored_end; offset += piece.extent.length) {
+      const uint64_t skipped = stored->extent.length - (stored_end - offset);
+      piece.extent = stored->extent;
+      piece.extent.length -= skipped;
+      piece.extent.offset += skipped;
+      HOTCELL_RETURN_IF_ERROR(CutAtHole(io, piece.depth, piece.extent));
+      HOTCELL_RETURN_IF_ERROR(visit(offset, piece));
+    }
+  }
+  return OkStatus();
+}
 
 // Opens the backing image `backing` of the image in `from_slot`, under its name or else, when no
 // such file can be had, one of its alternatives; the error is that of the name.

@@ -41,6 +41,9 @@ struct Extent {
   uint64_t offset = 0;  // in the file: first byte, or first byte of the compressed stream
   // kUnallocated and kZero: space for the bytes is set aside at `offset` of file `slot`.
   bool reserved = false;
+  // kZero: the image says that the bytes are data at `offset` of file `slot`, where the file has a
+  // hole.
+  bool in_hole = false;
   // kCompressed only. The extent is `length` bytes at `offset_in_cluster` of the `cluster_size`
   // bytes that the stream of at most `compressed_size` bytes (cut at the file's end) unpacks to.
   uint32_t compressed_size = 0;
@@ -144,6 +147,9 @@ class ImageReader {
   virtual uint64_t virtual_size() const = 0;  // bytes
   // The backing image the reader wants opened; its caller asks the policy and builds the chain.
   virtual std::optional<Reference> backing() const { return std::nullopt; }
+  // The files in which the bytes of kData extents lie, with holes that Map() does not tell from
+  // data.
+  virtual std::vector<FileHandle> data_files() const { return {}; }
   // By what a child image knows this one (a content ID, a UUID); empty: the format has none.
   virtual std::string identity() const { return {}; }
 

@@ -46,6 +46,7 @@ class TwoLevelReader : public ImageReader {
 
   uint64_t virtual_size() const override { return layout_.virtual_size; }
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  std::vector<FileHandle> data_files() const override { return {layout_.file}; }
 
   // Once, before Map(): the L1 table lies in the file, and each L2 table where a table can and
   // where no other does; a file of little size could otherwise have a disk that takes days to map.

@@ -116,10 +116,11 @@ void ChunkReader::ZeroFill() {
       std::memset(data_ + begin, 0, end - begin);
       continue;
     }
-    const uint64_t head_end = std::min(end, RoundUp(begin, plan_.unit));
+    const uint64_t unit = plan_.hole_unit();
+    const uint64_t head_end = std::min(end, RoundUp(begin, unit));
     std::memset(data_ + begin, 0, head_end - begin);
     if (end == length_) continue;
-    const uint64_t tail_begin = std::max(head_end, RoundDown(end, plan_.unit));
+    const uint64_t tail_begin = std::max(head_end, RoundDown(end, unit));
     std::memset(data_ + tail_begin, 0, end - tail_begin);
   }
   std::memset(data_ + length_, 0, RoundUp(length_, plan_.padding) - length_);
@@ -257,12 +258,22 @@ void ChunkReader::FindRuns(Chunk& chunk) const {
   chunk.runs.clear();
   const uint64_t whole = plan_.backing_unit != 0 ? plan_.backing_unit : length_;
   const uint64_t unit = plan_.unit != 0 ? plan_.unit : whole;
+  const uint64_t hole_unit = plan_.unit != 0 ? plan_.hole_unit() : whole;
   const bool look = plan_.unit != 0 && !plan_.copies;
   size_t part = 0;
   for (uint64_t begin = 0; begin < length_;) {
-    const uint64_t end = std::min(begin + unit, length_);
+    uint64_t end = std::min(begin + hole_unit, length_);
     std::optional<Run::Kind> hole = KnownHole(begin, end, part);
-    if (!hole && look && IsAllZero({data_ + begin, end - begin})) hole = Run::Kind::kZero;
+    if (!hole) {
+      const uint64_t unit_begin = begin - begin % unit;
+      const uint64_t unit_end = std::min(unit_begin + unit, length_);
+      while (end < unit_end && !KnownHole(end, std::min(end + hole_unit, length_), part)) {
+        end = std::min(end + hole_unit, length_);
+      }
+      // What a hole cuts is shorter than what is looked for.
+      const bool is_whole = begin == unit_begin && end == unit_end;
+      if (look && is_whole && IsAllZero({data_ + begin, end - begin})) hole = Run::Kind::kZero;
+    }
     const Run::Kind kind = hole.value_or(Run::Kind::kData);
     if (chunk.runs.empty() || chunk.runs.back().kind != kind) {
       chunk.runs.push_back(

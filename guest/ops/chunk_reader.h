@@ -21,6 +21,9 @@ struct ReadPlan {
   // Zeroes are looked for in aligned units of this, bytes; a power of two, at least 512, at most a
   // chunk. 0: they are not looked for, and known ones become data.
   uint64_t unit = 0;
+  // The source's own zeroes are left out in aligned units of this, bytes; a power of two, at most
+  // `unit`, which is about the others. 0: as `unit`.
+  uint64_t known_unit = 0;
   // A chunk that is known to be zero takes no buffer, whatever `unit` says.
   bool skips_zero_chunks = false;
   // Data is padded with zeroes, in memory, to a multiple of this.
@@ -33,6 +36,8 @@ struct ReadPlan {
   uint64_t backing_unit = 0;
   // The target's backing image ends here, bytes: behind it, what is left to it reads as zeroes.
   uint64_t backing_size = 0;
+
+  uint64_t hole_unit() const { return known_unit != 0 ? known_unit : unit; }
 };
 
 // The extent of the source at `offset` as the target is to have it: kUnallocated where it is left

@@ -19,6 +19,19 @@ constexpr uint64_t kStride = 32 << 10;
 // Pairs of extents of zeroes that are looked at beyond a chunk of zeroes.
 constexpr uint32_t kMaxZeroExtents = 64;
 
+// What a strict comparison compares, as qemu-img does: data that is known to be zero is not the
+// same as zeroes that are nowhere.
+struct BlockStatus {
+  Kind kind = Kind::kUnallocated;
+  bool in_hole = false;
+
+  bool operator==(const BlockStatus&) const = default;
+};
+
+BlockStatus StatusOf(const Extent& extent) {
+  return {.kind = extent.kind, .in_hole = extent.in_hole};
+}
+
 bool Differ(const std::byte* first, const std::byte* second, uint64_t length) {
   if (first == nullptr && second == nullptr) return false;
   if (first == nullptr) return !IsAllZero({second, length});
@@ -171,17 +184,17 @@ void CompareLane::CheckStatus(uint64_t offset, uint64_t length) {
   const uint64_t end = offset + length;
   while (offset < end) {
     uint64_t step = end - offset;
-    std::array<Kind, 2> kinds = {};
-    for (uint32_t i = 0; i < kinds.size(); ++i) {
+    std::array<BlockStatus, 2> statuses;
+    for (uint32_t i = 0; i < statuses.size(); ++i) {
       auto location = plan_.images[i]->Locate(*io_, offset, step);
       if (!location.ok()) {
         Fail(CompareOutcome::kMapFailed, offset, i, location.status());
         return;
       }
-      kinds[i] = location->extent.kind;
+      statuses[i] = StatusOf(location->extent);
       step = location->extent.length;
     }
-    if (kinds[0] != kinds[1]) {
+    if (statuses[0] != statuses[1]) {
       plan_.verdict->Report({.outcome = CompareOutcome::kStatusMismatch, .offset = offset});
       return;
     }
@@ -195,20 +208,20 @@ void CompareLane::SkipZeroesAfter(uint64_t offset) {
   uint64_t end = offset;
   for (uint32_t n = 0; n < kMaxZeroExtents && end < plan_.size; ++n) {
     uint64_t step = plan_.size - end;
-    std::array<Kind, 2> kinds = {Kind::kUnallocated, Kind::kUnallocated};
-    for (uint32_t i = 0; i < kinds.size(); ++i) {
+    std::array<BlockStatus, 2> statuses;
+    for (uint32_t i = 0; i < statuses.size(); ++i) {
       const ReadPlan& disk = plan_.read[i];
       if (end >= disk.source_size) continue;
       auto location = plan_.images[i]->Locate(*io_, end, std::min(step, disk.source_size - end));
       if (!location.ok()) return;
-      kinds[i] = location->extent.kind;
+      statuses[i] = StatusOf(location->extent);
       step = location->extent.length;
     }
-    const auto is_zero = [](Kind kind) {
-      return kind == Kind::kZero || kind == Kind::kUnallocated;
+    const auto is_zero = [](const BlockStatus& status) {
+      return status.kind == Kind::kZero || status.kind == Kind::kUnallocated;
     };
-    if (!is_zero(kinds[0]) || !is_zero(kinds[1])) break;
-    if (plan_.strict && kinds[0] != kinds[1]) break;
+    if (!is_zero(statuses[0]) || !is_zero(statuses[1])) break;
+    if (plan_.strict && statuses[0] != statuses[1]) break;
     end += step;
   }
   if (end == offset) return;

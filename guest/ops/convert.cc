@@ -77,6 +77,13 @@ uint64_t ChooseUnit(const WriterTraits& traits, bool has_backing, uint64_t spars
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }
 
+// The unit in which the source's own zeroes are left out: as in qemu-img, however long the zeroes
+// have to be that are looked for.
+uint64_t ChooseKnownUnit(const WriterTraits& traits, bool has_backing, uint64_t unit) {
+  constexpr uint64_t kPageSize = 4096;
+  return traits.encodes || has_backing ? unit : std::min(unit, kPageSize);
+}
+
 // The target would be taken for another image.
 void WarnOfNestedImages(const std::vector<NestedImage>& found, std::string_view format,
                         std::vector<std::string>& warnings) {
@@ -121,10 +128,12 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   const bool copies = convert.copy && !traits.encodes;
   DiskEnds ends(virtual_size);
   ChunkScheduler scheduler(writer, virtual_size, chunk_size);
+  const uint64_t unit = ChooseUnit(traits, has_backing, convert.sparse_size, chunk_size);
   const ConvertPlan plan = {
       .read = {.source = &*source,
                .source_size = source->size(),
-               .unit = ChooseUnit(traits, has_backing, convert.sparse_size, chunk_size),
+               .unit = unit,
+               .known_unit = ChooseKnownUnit(traits, has_backing, unit),
                .padding = traits.encodes ? traits.cluster_size : kSectorSize,
                .copies = copies,
                .backing_unit = has_backing ? traits.cluster_size : 0,

@@ -238,6 +238,38 @@ TEST(ConvertInput2MTest, CompressedClustersOfTwoMiBBecomeTheDiskTheyWere) {
   directory.Run("cmp source.raw target.raw >&2");
 }
 
+// Clusters that are allocated and have never been written to.
+TEST(ConvertHolesTest, ReadsNoDataWhereTheFileHasHoles) {
+  if (!HaveQemuImg()) GTEST_SKIP() << "no qemu-img";
+  const TemporaryDirectory directory;
+  for (const std::string& create :
+       {std::string("qcow2 -o preallocation=metadata"), std::string("vdi -o static=on"),
+        std::string("vhdx -o subformat=fixed"), std::string("vpc -o subformat=fixed")}) {
+    SCOPED_TRACE(create);
+    const std::string format = create.substr(0, create.find(' '));
+    directory.Run("rm -f image; qemu-img create -q -f " + create + " image 256M && qemu-io -f " +
+                  format + " -c 'write -P 7 9M 1M' image");
+    for (const bool copy : {false, true}) {
+      std::atomic<uint64_t> data = 0;
+      const auto result = RunConversion(
+          {.source = directory.path("image"),
+           .source_format = format,
+           .target = directory.path("target"),
+           .copy = copy,
+           .fault = [&](const NativeRequest& request) -> std::optional<IoResult> {
+             if (request.opcode == abi::Opcode::kCopy || request.opcode == abi::Opcode::kRead) {
+               data += request.length;
+             }
+             return std::nullopt;
+           }});
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      EXPECT_LE(data, 4u << 20);
+      directory.Run("qemu-img compare -f " + format + " -F raw image target");
+      EXPECT_LE(std::stoull(directory.Run("stat -c %b target")), (2u << 20) / 512);
+    }
+  }
+}
+
 TEST(ConvertSnapshotTest, TakesTheDiskFromASnapshot) {
   if (!HaveQemuImg()) GTEST_SKIP() << "qemu-img and qemu-io are not installed (qemu-utils)";
   const TemporaryDirectory directory;

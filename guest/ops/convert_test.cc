@@ -194,6 +194,26 @@ TEST_F(ConvertTest, CopiesWithoutALookWhatIsDataInTheSource) {
   }
 }
 
+TEST_F(ConvertTest, LeavesOutHolesHoweverLongZeroesHaveToBe) {
+  constexpr uint64_t kSize = 4 << 20;
+  WriteFile(source_, std::string(64 << 10, 'x') + std::string(64 << 10, '\0'));
+  std::filesystem::resize_file(source_, kSize - 4096);
+  std::ofstream(source_, std::ios::binary | std::ios::app) << std::string(4096, 'y');
+  ASSERT_EQ(AllocatedBytes(source_), 132u << 10);
+  for (const char* format : {"raw", "qcow2"}) {
+    for (const bool copy : {false, true}) {
+      TestConversion conversion = ToRaw();
+      conversion.target_format = format;
+      conversion.copy = copy;
+      conversion.sparse_size = 16 << 20;
+      const auto result = RunConversion(conversion);
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      EXPECT_EQ(result->bytes_written, 132u << 10) << format;
+      ExpectRoundTrip(format);
+    }
+  }
+}
+
 TEST_F(ConvertTest, CopiesAroundCompressedClustersAndZeroes) {
   std::string content;
   std::minstd_rand random(1);

@@ -67,17 +67,43 @@ class RecordFile {
   MapRecord last_ = {};
 };
 
-MapRecord MakeRecord(uint64_t start, const ImageChain::Location& location, bool is_raw) {
+// What qemu-img says of an image's format.
+struct FormatTraits {
+  bool is_raw = false;
+  // Holes of the file show. Of others qemu-img does not ask where data has holes, which are small.
+  bool shows_holes = true;
+  // What is nowhere is present: no image of the format has another below it.
+  bool is_always_present = false;
+};
+
+FormatTraits TraitsOf(const ImageDescription& image) {
+  const bool is_vdi = image.format == "vdi";
+  const bool is_vhd = image.format == "vpc";
+  const bool is_fixed = image.variant == "static" || image.variant == "fixed";
+  const bool has_two_levels = image.format == "qed" || image.format == "qcow";
+  return {.is_raw = image.format == "raw",
+          .shows_holes =
+              !((is_vdi || is_vhd) && !is_fixed) && !has_two_levels && image.format != "parallels",
+          .is_always_present = is_vdi || (is_vhd && !image.backing)};
+}
+
+MapRecord MakeRecord(uint64_t start, const ImageChain::Location& location,
+                     const FormatTraits& traits) {
   const Extent& extent = location.extent;
   MapRecord record = {
       .start = start, .length = extent.length, .depth = static_cast<uint32_t>(location.depth)};
-  bool has_offset = extent.reserved;
+  bool has_offset = extent.reserved || extent.in_hole;
   switch (extent.kind) {
     case Extent::Kind::kUnallocated:
       record.flags = abi::kMapZero;
+      if (traits.is_always_present) record.flags |= abi::kMapPresent;
       break;
     case Extent::Kind::kZero:
       record.flags = abi::kMapZero | abi::kMapPresent;
+      if (!extent.in_hole) break;
+      // Data, of which it is known or not known that it is zero.
+      record.flags |= abi::kMapData;
+      if (!traits.shows_holes) record.flags &= ~abi::kMapZero;
       break;
     case Extent::Kind::kData:
       record.flags = abi::kMapData | abi::kMapPresent;
@@ -91,7 +117,7 @@ MapRecord MakeRecord(uint64_t start, const ImageChain::Location& location, bool 
     record.slot = extent.slot;
     record.offset = extent.offset;
     record.flags |= abi::kMapHasOffset;
-  } else if (is_raw) {
+  } else if (traits.is_raw) {
     // A hole of a raw file has its place in it.
     record.offset = start;
     record.flags |= abi::kMapHasOffset;
@@ -109,21 +135,19 @@ Result<MapSummary> Map(IoChannel& io, const hotcell_v1_Job& job) {
       {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
   if (!opened.ok()) return opened.status();
   ImageChain& chain = **opened;
-  std::vector<bool> is_raw;
+  std::vector<FormatTraits> traits;
   for (size_t depth = 0; depth < chain.depth(); ++depth) {
-    is_raw.push_back(chain.Describe(depth).format == "raw");
+    traits.push_back(TraitsOf(chain.Describe(depth)));
   }
 
   const uint64_t size = chain.virtual_size();
   const uint64_t begin = std::min(map.begin, size);
   const uint64_t end = begin + std::min(map.length, size - begin);
   RecordFile records(io, map.records_slot);
-  for (uint64_t offset = begin; offset < end;) {
-    const auto location = chain.Locate(io, offset, end - offset);
-    if (!location.ok()) return location.status();
-    HOTCELL_RETURN_IF_ERROR(records.Add(MakeRecord(offset, *location, is_raw[location->depth])));
-    offset += location->extent.length;
-  }
+  const auto add = [&](uint64_t offset, const ImageChain::Location& location) {
+    return records.Add(MakeRecord(offset, location, traits[location.depth]));
+  };
+  HOTCELL_RETURN_IF_ERROR(chain.ForEach(io, begin, end, add));
   const auto count = records.Finish();
   if (!count.ok()) return count.status();
   return MapSummary{.records = *count, .warnings = chain.warnings()};

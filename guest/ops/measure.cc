@@ -1,5 +1,6 @@
 #include "guest/ops/measure.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -31,19 +32,19 @@ class ChainDisk : public MeasuredDisk {
 
   Result<uint64_t> DataBytes(uint64_t cluster_size) override {
     uint64_t bytes = 0;
-    for (uint64_t offset = 0; offset < size();) {
-      const auto extent = chain_.Map(io_, offset, size() - offset);
-      if (!extent.ok()) return extent.status();
-      const uint64_t end = offset + extent->length;
-      if (extent->kind == Extent::Kind::kZero) {
-        offset = end;
-        continue;
+    uint64_t counted = 0;  // up to here; whole clusters
+    const auto count = [&](uint64_t offset, const ImageChain::Location& location) {
+      const uint64_t end = offset + location.extent.length;
+      const Extent::Kind kind = location.extent.kind;
+      if (kind == Extent::Kind::kZero || kind == Extent::Kind::kUnallocated || end <= counted) {
+        return OkStatus();
       }
-      const uint64_t cluster = offset - offset % cluster_size;
-      // Whole clusters; what else is in the last one is not looked at.
-      offset = (end + cluster_size - 1) / cluster_size * cluster_size;
-      bytes += offset - cluster;
-    }
+      const uint64_t begin = std::max(counted, offset - offset % cluster_size);
+      counted = (end + cluster_size - 1) / cluster_size * cluster_size;
+      bytes += counted - begin;
+      return OkStatus();
+    };
+    HOTCELL_RETURN_IF_ERROR(chain_.ForEach(io_, 0, size(), count));
     return bytes;
   }
 

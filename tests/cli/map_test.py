@@ -36,12 +36,24 @@ def _images():
             "subclusters": "qcow2", "small": "qcow2", "full": "qcow2", "v2": "qcow2"}
 
 
+def _images_in_holes():
+    """Copies of "raw", whose data lie in holes of their files, or are nowhere."""
+    options = {"metadata": ("qcow2", "-o", "preallocation=metadata"), "vdi": ("vdi",),
+               "static": ("vdi", "-o", "static=on"), "vpc": ("vpc",),
+               "fixed": ("vpc", "-o", "subformat=fixed,force_size"), "vmdk": ("vmdk",),
+               "flat.vmdk": ("vmdk", "-o", "subformat=monolithicFlat"),
+               "parallels": ("parallels",), "qed": ("qed",)}
+    for name, arguments in options.items():
+        programs.qemu_img("convert", "-f", "raw", "-O", *arguments, "raw", name)
+    return {name: arguments[0] for name, arguments in options.items()}
+
+
 def _as_qemu_img():
     os.symlink(programs.HOTCELL, "qemu-img")
     return [os.path.join(os.getcwd(), "qemu-img")]
 
 
-_REFERENCES = ["--backing", "base=base"]
+_REFERENCES = ["--backing", "base=base", "--backing", "flat-flat.vmdk=flat-flat.vmdk"]
 
 
 def _same(ours, command, *arguments):
@@ -54,7 +66,7 @@ def _same(ours, command, *arguments):
 
 def _map(_):
     programs.require_kvm()
-    images = _images()
+    images = _images() | _images_in_holes()
     ours = _as_qemu_img()
     windows = ([], ["-s", "100k", "-l", "100k"], ["-s", "100"], ["-s", "3M"], ["-l", "0"],
                ["--start-offset=511", "--max-length=1"])
@@ -99,7 +111,9 @@ def _huge(_):
 
 def _measure(_):
     programs.require_kvm()
-    images = _images()
+    images = _images() | _images_in_holes()
+    for name in ("vpc", "vdi", "parallels"):  # whose blocks qemu-img counts as a whole
+        del images[name]
     programs.qemu_img("bitmap", "--add", "base", "bitmap-0")
     ours = _as_qemu_img()
     targets = (["-O", "raw"], [], ["-O", "qcow2"], ["-O", "qcow2", "-o", "cluster_size=512"],

@@ -110,6 +110,7 @@ class MapPrinter {
     if (!extent.offset) {
       return absl::UnimplementedError("File contains external, encrypted or compressed clusters.");
     }
+    if (extent.zero) return absl::OkStatus();  // in a hole of the file
     Print(absl::StrFormat("%#-16x%#-16x%#-16x%s\n", extent.start, extent.length, *extent.offset,
                           Escape(extent.file)));
     return absl::OkStatus();

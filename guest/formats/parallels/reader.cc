@@ -24,6 +24,8 @@ class Reader : public ImageReader {
     return bat_.Map(io, header_.cluster_size, offset, length, is_hole, locate);
   }
 
+  std::vector<FileHandle> data_files() const override { return {bat_.file()}; }
+
   ImageDescription Describe() const override;
 
  private:

@@ -36,6 +36,7 @@ class Reader : public ImageReader {
   uint64_t virtual_size() const override { return virtual_size_; }
   std::optional<Reference> backing() const override { return parts_.header.backing; }
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  std::vector<FileHandle> data_files() const override { return {parts_.data_file}; }
   ImageDescription Describe() const override;
   Status SelectSnapshot(IoChannel& io, std::string_view id_or_name) override;
 

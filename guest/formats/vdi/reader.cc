@@ -24,6 +24,8 @@ class Reader : public ImageReader {
     return map_.Map(io, kBlockSize, offset, length, is_hole, locate);
   }
 
+  std::vector<FileHandle> data_files() const override { return {map_.file()}; }
+
   ImageDescription Describe() const override {
     ImageDescription description;
     description.format = "vdi";

@@ -20,6 +20,7 @@ class Reader : public ImageReader {
   std::optional<Reference> backing() const override { return layout_.metadata.parent; }
   std::string identity() const override { return layout_.data_write_guid; }
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  std::vector<FileHandle> data_files() const override { return {layout_.file->file()}; }
   ImageDescription Describe() const override;
 
  private:

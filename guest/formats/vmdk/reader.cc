@@ -56,10 +56,22 @@ Result<Extent> Reader::Map(IoChannel& io, uint64_t offset, uint64_t length) {
   const DiskExtent& extent = *std::prev(after);
   const uint64_t in_extent = offset - extent.begin;
   length = std::min(length, extent.length - in_extent);
-  if (extent.flat != nullptr) return extent.flat->Map(io, extent.flat_offset + in_extent, length);
+  if (extent.flat != nullptr) {
+    auto mapped = extent.flat->Map(io, extent.flat_offset + in_extent, length);
+    if (mapped.ok()) mapped->in_hole = mapped->kind == Extent::Kind::kZero;
+    return mapped;
+  }
   if (extent.grains == nullptr) return Extent{.kind = Extent::Kind::kZero, .length = length};
   auto mapped = extent.grains->Map(io, in_extent, length, extent.begin);
   return mapped.ok() ? mapped : InExtent(extent.info, mapped.status());
+}
+
+std::vector<FileHandle> Reader::data_files() const {
+  std::vector<FileHandle> files;
+  for (const DiskExtent& extent : parts_.extents) {
+    if (extent.grains != nullptr) files.push_back(extent.grains->layout().file);
+  }
+  return files;
 }
 
 ImageDescription Reader::Describe() const {

@@ -50,6 +50,7 @@ class Reader : public ImageReader {
   std::optional<Reference> backing() const override;
   std::string identity() const override;
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  std::vector<FileHandle> data_files() const override;
   ImageDescription Describe() const override;
 
  private:

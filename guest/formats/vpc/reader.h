@@ -27,6 +27,7 @@ class Reader : public ImageReader {
   std::optional<Reference> backing() const override { return layout_.parent; }
   std::string identity() const override { return layout_.unique_id; }
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
+  std::vector<FileHandle> data_files() const override { return {layout_.file}; }
   ImageDescription Describe() const override { return DescribeLayout(layout_); }
 
  private:
@@ -55,7 +56,9 @@ class FixedReader : public ImageReader {
   uint64_t virtual_size() const override { return layout_.virtual_size; }
   std::string identity() const override { return layout_.unique_id; }
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override {
-    return raw_->Map(io, offset, length);
+    Result<Extent> extent = raw_->Map(io, offset, length);
+    if (extent.ok()) extent->in_hole = extent->kind == Extent::Kind::kZero;
+    return extent;
   }
   ImageDescription Describe() const override { return DescribeLayout(layout_); }
 
