@@ -115,7 +115,8 @@ struct ImageDescription {
   std::string format;
   uint32_t slot = 0;  // the file that was opened
   uint64_t virtual_size = 0;
-  uint64_t cluster_size = 0;  // 0: the format has none
+  uint64_t cluster_size = 0;   // 0: the format has none
+  uint64_t sector_size = 512;  // bytes, of the disk: in what its partition table counts
   bool dirty = false;
   bool encrypted = false;
   std::string
@@ -137,6 +138,9 @@ struct ImageDescription {
   // structure that is damaged.
   std::vector<std::string> warnings;
 };
+
+// What to know of a disk whose sectors have not 512 bytes.
+std::string SectorSizeWarning(uint64_t sector_size);
 
 // An open image. Map() may be called by all lanes at once, each with its own channel; everything
 // else from one lane before the others start.

@@ -80,6 +80,12 @@ Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file) {
   return formats->empty() ? &kRawFormat : formats->front();
 }
 
+std::string SectorSizeWarning(uint64_t sector_size) {
+  return StrCat("the disk has logical sectors of ", sector_size,
+                " bytes, in which its partition table counts; the disk of an image that is no VHDX "
+                "has sectors of 512 bytes");
+}
+
 Status CheckVirtualSize(std::string_view format, uint64_t virtual_size,
                         const OpenOptions& options) {
   if (options.describe_only || options.max_virtual_size == 0 ||

@@ -39,6 +39,8 @@ struct CreateOptions {
   uint32_t slot = 0;          // the target file
   std::string_view name;      // the target's file name without its directory, for descriptors
   uint64_t virtual_size = 0;  // bytes, a multiple of 512
+  // Bytes, of the disk that is copied: a power of two, of which virtual_size is a multiple.
+  uint64_t sector_size = 512;
   std::span<const OutputOption> options;
   bool compress = false;  // `-c`
   std::optional<BackingImage> backing;

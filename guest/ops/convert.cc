@@ -22,7 +22,7 @@ constexpr uint64_t kSectorSize = 512;
 constexpr uint64_t kChunkSize = 1 << 20;
 
 Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v1_TargetImage& job,
-                                                  uint64_t virtual_size) {
+                                                  const ConvertSource& source) {
   const FormatDriver* const driver = FindFormat(job.format);
   if (driver == nullptr) return InvalidArgument(StrCat("unknown output format '", job.format, "'"));
   if (driver->create == nullptr) {
@@ -43,7 +43,8 @@ Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v
   if (job.has_backing) backing = {.name = job.backing.name, .format = job.backing.format};
   return driver->create(io, {.slot = job.slot,
                              .name = {reinterpret_cast<const char*>(job.name.bytes), job.name.size},
-                             .virtual_size = virtual_size,
+                             .virtual_size = source.size(),
+                             .sector_size = source.sector_size(),
                              .options = options,
                              .compress = job.compress,
                              .backing = backing,
@@ -114,7 +115,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   const uint64_t virtual_size = source->size();
 
   const hotcell_v1_ConvertJob& convert = job.operation.convert;
-  auto target = CreateTarget(io, convert.target, virtual_size);
+  auto target = CreateTarget(io, convert.target, *source);
   if (!target.ok()) return target.status();
   ImageWriter& writer = **target;
   const WriterTraits traits = writer.traits();
@@ -171,6 +172,9 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   if (plan.ends != nullptr) nested = ends.FindNestedImages();
   std::vector<std::string> warnings = source->warnings();
   WarnOfNestedImages(nested, convert.target.format, warnings);
+  if (source->sector_size() != kSectorSize && std::string_view(convert.target.format) != "vhdx") {
+    warnings.push_back(SectorSizeWarning(source->sector_size()));
+  }
   ConvertSummary summary = {.virtual_size = virtual_size,
                             .source_format = std::string(source->format()),
                             .warnings = std::move(warnings)};

@@ -48,8 +48,12 @@ Status ConvertSource::AddImage(IoChannel& io, const hotcell_v1_Job& job,
   // Neither is near 2^64: an image's size fits a file offset.
   size_ += RoundUp(length);
   HOTCELL_RETURN_IF_ERROR(CheckTotal(size_, job.max_virtual_size));
-  if (pieces_.empty()) format_ = (*chain)->format();
-  cluster_size_ = std::max(cluster_size_, (*chain)->Describe().cluster_size);
+  const ImageDescription description = (*chain)->Describe();
+  if (pieces_.empty()) {
+    format_ = (*chain)->format();
+    sector_size_ = description.sector_size;
+  }
+  cluster_size_ = std::max(cluster_size_, description.cluster_size);
   pieces_.push_back(
       {.image = std::move(*chain), .image_offset = 0, .image_length = length, .end = size_});
   return OkStatus();

@@ -22,6 +22,8 @@ class ConvertSource : public Disk {
   std::string_view format() const { return format_; }
   // The largest of the images' clusters, bytes; 0: they have none.
   uint64_t cluster_size() const { return cluster_size_; }
+  // Of the disk of the first image, bytes; 512 where size() is no multiple of that.
+  uint64_t sector_size() const { return size_ % sector_size_ == 0 ? sector_size_ : 512; }
   // What the user should know of the images though they can be read.
   std::vector<std::string> warnings() const;
 
@@ -49,6 +51,7 @@ class ConvertSource : public Disk {
   std::vector<Piece> pieces_;
   uint64_t size_ = 0;
   uint64_t cluster_size_ = 0;
+  uint64_t sector_size_ = 512;
   std::string_view format_;
 };
 

@@ -230,6 +230,9 @@ hotcell_v1_ReferenceInfo ReportMessage::MakeReference(const Reference& reference
 void ReportMessage::SetInfo(const std::vector<ImageDescription>& images) {
   message_.which_result = hotcell_v1_Report_info_tag;
   message_.result.info = MakeInfo(images.front());
+  if (const uint64_t size = images.front().sector_size; size != 512) {
+    AddWarning(SectorSizeWarning(size));
+  }
   for (const ImageDescription& image : std::span(images).subspan(1)) {
     chain_.push_back(MakeInfo(image));
   }

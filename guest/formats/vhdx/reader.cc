@@ -131,6 +131,7 @@ ImageDescription Reader::Describe() const {
   description.format = "vhdx";
   description.virtual_size = metadata.virtual_size;
   description.cluster_size = metadata.block_size;
+  description.sector_size = metadata.logical_sector_size;
   description.dirty = layout_.file->has_log();
   description.backing = metadata.parent;
   if (metadata.parent) description.references.push_back(*metadata.parent);

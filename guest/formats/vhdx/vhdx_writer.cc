@@ -17,7 +17,6 @@ namespace hotcell::guest {
 namespace vhdx {
 namespace {
 
-constexpr uint32_t kSectorSize = 512;
 constexpr uint64_t kMetadataSize = kMiB;
 // Blocks are larger than what can move at once.
 constexpr uint64_t kMaxChunk = 2 * kMiB;
@@ -34,8 +33,8 @@ struct FilePlan {
         metadata(kHeaderSectionSize + log_size),
         bat(metadata + kMetadataSize),
         blocks((create.virtual_size + options.block_size - 1) / options.block_size),
-        chunk_ratio(ChunkRatio(kSectorSize, options.block_size)),
-        bat_entries(blocks == 0 ? 0 : blocks + (blocks - 1) / chunk_ratio),
+        chunk_ratio(ChunkRatio(create.sector_size, options.block_size)),
+        bat_entries(blocks == 0 ? UINT32_MAX / chunk_ratio : blocks + (blocks - 1) / chunk_ratio),
         bat_size(std::max(kMiB, (bat_entries * sizeof(Le64) + kMiB - 1) / kMiB * kMiB)),
         data(bat + bat_size) {}
 
@@ -44,7 +43,7 @@ struct FilePlan {
   uint64_t bat;
   uint64_t blocks;
   uint64_t chunk_ratio;
-  uint64_t bat_entries;
+  uint64_t bat_entries;  // of no block: as many as QEMU takes 32 bits of (0 - 1) / chunk_ratio for
   uint64_t bat_size;
   uint64_t data;
 };
@@ -97,6 +96,7 @@ class Writer : public ImageWriter {
   Writer(const CreateOptions& create, const WriteOptions& options)
       : slot_(create.slot),
         virtual_size_(create.virtual_size),
+        sector_size_(static_cast<uint32_t>(create.sector_size)),
         options_(options),
         plan_(create, options),
         disk_id_(DeriveGuid("vhdx disk", create)),
@@ -135,6 +135,7 @@ class Writer : public ImageWriter {
 
   const uint32_t slot_;
   const uint64_t virtual_size_;
+  const uint32_t sector_size_;
   const WriteOptions options_;
   const FilePlan plan_;
   const Guid disk_id_;
@@ -212,8 +213,8 @@ Status Writer::WriteMetadata(IoChannel& io) {
                0);
   metadata.Add(kVirtualDiskSize, Le64(virtual_size_), kItemIsVirtualDisk);
   metadata.Add(kVirtualDiskId, disk_id_, kItemIsVirtualDisk);
-  metadata.Add(kLogicalSectorSize, Le32(kSectorSize), kItemIsVirtualDisk);
-  metadata.Add(kPhysicalSectorSize, Le32(kSectorSize), kItemIsVirtualDisk);
+  metadata.Add(kLogicalSectorSize, Le32(sector_size_), kItemIsVirtualDisk);
+  metadata.Add(kPhysicalSectorSize, Le32(sector_size_), kItemIsVirtualDisk);
   return WriteAll(io, slot_, plan_.metadata, metadata.Finish(), "the metadata");
 }
 
