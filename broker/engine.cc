@@ -668,7 +668,7 @@ absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
   v1::Report report;
   CheckReply reply;
   const WorkerShape shape = InfoShape(request.options.limits);
-  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
                                              files, report, reply.worker);
       !status.ok()) {
     return status;

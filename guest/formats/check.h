@@ -37,6 +37,8 @@ struct CheckResult {
   uint64_t allocated_clusters = 0;
   uint64_t compressed_clusters = 0;
   uint64_t fragmented_clusters = 0;
+  // A log was replayed for the check and has to be by whoever opens the image: no damage of itself.
+  bool needs_replay = false;
   // Entries that QEMU takes for no cluster and other programs for one: no damage, and no finding.
   uint64_t doubtful_entries = 0;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "guest/formats/chain.h"
+#include "guest/runtime/text.h"
 
 namespace hotcell::guest {
 
@@ -25,6 +26,10 @@ Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize((*format)->name, (*reader)->virtual_size(), all));
   Result<CheckResult> result = (*format)->check(io, file, all);
   if (!result.ok()) return result.status();
+  if (result->needs_replay) {
+    result->Add(CheckFinding::Kind::kCorruption,
+                StrCat((*format)->name, ": the log has to be replayed; it was, for this check"));
+  }
   summary.result = std::move(*result);
   return summary;
 }

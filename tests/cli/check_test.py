@@ -87,6 +87,40 @@ def _unsupported(_):
                             b"hotcell: check: This image format does not support checks\n", "error")
 
 
+def _files_of_a_vmdk(_):
+    """Opened where they are allowed, and damage in them is found."""
+    programs.require_kvm()
+    programs.qemu_img("convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse",
+                      content.pattern(), "disk.vmdk")
+    extent = "disk-s001.vmdk"
+    harness.check_equal(programs.hotcell("check", "disk.vmdk").returncode, 1, "not allowed")
+    for allowed in (["--follow-references=."], ["--backing", f"{extent}={extent}"]):
+        result = programs.hotcell("check", *allowed, "disk.vmdk")
+        harness.check_equal(result.returncode, 0, f"{allowed}: {result.stderr!r}")
+    with open(extent, "r+b") as file:
+        header = file.read(512)
+        directory = struct.unpack_from("<Q", header, 56)[0] * 512
+        file.seek(directory)
+        file.seek(struct.unpack("<I", file.read(4))[0] * 512)
+        file.write(struct.pack("<I", 0x7fffffff))
+    result = programs.hotcell("check", "--follow-references=.", "disk.vmdk")
+    harness.check_equal(result.returncode, 2, f"damaged: {result.stderr!r}")
+    harness.check(extent.encode() in result.stdout + result.stderr, f"{result.stdout!r}")
+
+
+def _new_vhdx(_):
+    """Space before the first block is the writer's choice."""
+    programs.require_kvm()
+    for size in ("1M", "2M", "4M", "8M", "32M"):
+        programs.qemu_img("create", "-q", "-f", "vhdx", "-o", f"block_size={size}", "new.vhdx",
+                          "64M")
+        result = programs.hotcell("check", "new.vhdx")
+        harness.check_equal(result.returncode, 0, f"{size}: {result.stdout!r}")
+    with open("new.vhdx", "ab") as file:
+        file.truncate(os.path.getsize("new.vhdx") + (64 << 20))
+    harness.check_equal(programs.hotcell("check", "-q", "new.vhdx").returncode, 3, "lost space")
+
+
 def _errors(_):
     programs.require_kvm()
     image = _damaged("image.qcow2", lambda data, table: None)
@@ -103,4 +137,5 @@ def _errors(_):
 
 if __name__ == "__main__":
     harness.main({"clean": _clean, "leaks": _leaks, "corruptions": _corruptions,
-                  "unsupported": _unsupported, "errors": _errors})
+                  "unsupported": _unsupported, "files-of-a-vmdk": _files_of_a_vmdk,
+                  "new-vhdx": _new_vhdx, "errors": _errors})

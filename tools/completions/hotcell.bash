@@ -47,7 +47,10 @@ _hotcell_options() {
         --force-share --image-opts --backing --follow-references --lanes --output
         $_hotcell_common"
       ;;
-    check) echo "-f -q -T -U --cache --format --quiet --force-share --image-opts --output $_hotcell_common" ;;
+    check)
+      echo "-f -q -T -U --cache --format --quiet --force-share --image-opts --backing
+        --follow-references --output $_hotcell_common"
+      ;;
     inspect)
       echo "-f -q -U --format --quiet --force-share --allow-format --max-reader-memory
         --max-expansion --max-virtual-size --no-check --output $_hotcell_common"

@@ -103,6 +103,7 @@ int Check(const CheckOptions& options) {
   if (!engine.ok()) return fail(engine.status());
   CheckRequest request = options.request;
   request.source.fd = file->fd();
+  request.references = options.common.references;
   request.options = options.common.Job();
   request.options.cancellation = &cancellation;
   time->Restart();

@@ -44,9 +44,8 @@ is allocated could not be found out, 4 data could not be read, 130 and 143 cance
 inline constexpr std::string_view kCheckHelp =
     R"(usage: hotcell check [OPTION]... FILE
 
-Looks for damage in the tables of the disk image FILE, as 'qemu-img check' does. Files that
-it refers to are not opened. What is found goes to standard error, the summary to standard
-output.
+Looks for damage in the tables of the disk image FILE, as 'qemu-img check' does. A backing
+file is not opened. What is found goes to standard error, the summary to standard output.
 
 As with qemu-img:
   -f FORMAT         format of FILE (default: found out in the guest)
@@ -56,6 +55,10 @@ As with qemu-img:
   -T MODE           cache mode: none, writeback, unsafe, directsync, writethrough
   -U                accepted, without effect
 Nothing is repaired: -r is refused.
+
+The further files of a VMDK are not opened unless you say so:
+  --backing NAME=FILE, --follow-references=DIR
+                    as in 'hotcell help convert'
 
 Other:
   --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...

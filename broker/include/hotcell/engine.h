@@ -280,6 +280,7 @@ struct DigestReply {
 struct CheckRequest {
   ImageSource source;
   CacheMode source_cache = CacheMode::kWriteback;
+  ReferencePolicy references;  // of the further files of an image that consists of several
   JobOptions options = {.limits = {.wall_time = kSurveyTime}};
 };
 

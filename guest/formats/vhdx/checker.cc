@@ -31,9 +31,7 @@ class Checker {
 
   Result<CheckResult> Run() {
     for (const std::string& warning : layout_.warnings) result_.Add(Kind::kCorruption, warning);
-    if (layout_.file->has_log()) {
-      result_.Add(Kind::kCorruption, "vhdx: the log has to be replayed; it was, for this check");
-    }
+    result_.needs_replay = layout_.file->has_log();
     HOTCELL_RETURN_IF_ERROR(CheckTable());
     CheckEnd();
     return std::move(result_);
@@ -175,7 +173,12 @@ void Checker::CheckSpace(uint64_t begin, uint64_t end) {
 }
 
 void Checker::CheckEnd() {
-  CheckSpace(std::max(end_, end_of_metadata_), layout_.file->file().size);
+  // QEMU's first block goes to a multiple of this, where its new files end: that much is no loss.
+  constexpr uint64_t kFirstBlock = 8 * kMiB;
+  const uint64_t size = layout_.file->file().size;
+  const bool is_new =
+      end_ == 0 && size == (end_of_metadata_ + kFirstBlock - 1) / kFirstBlock * kFirstBlock;
+  if (!is_new) CheckSpace(std::max(end_, end_of_metadata_), size);
   result_.image_end_offset = layout_.file->size();
   if (!compared_in_parts_) return;
   result_.Add(Kind::kCheckError, StrCat("vhdx: the disk has more than ", kMaxCompared,
