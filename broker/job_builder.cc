@@ -13,8 +13,8 @@
 namespace hotcell::broker {
 namespace {
 
-// What fits the guest's fixed fields (protos/job.options), the closing NUL not counted.
 constexpr absl::string_view kRaw = "raw";
+// What fits the guest's fixed fields (protos/job.options).
 constexpr size_t kMaxFormat = 31;
 constexpr size_t kMaxOptionKey = 63;
 constexpr size_t kMaxOptionValue = 511;
@@ -60,6 +60,32 @@ Durability DurabilityOf(CacheMode mode) {
 Access AccessOf(CacheMode mode) {
   return mode == CacheMode::kNone || mode == CacheMode::kDirectSync ? Access::kDirect
                                                                     : Access::kCached;
+}
+
+// Of a request that names an internal snapshot.
+template <typename Request>
+absl::Status AddSnapshot(const Request& request, v1::SnapshotSelector& selector) {
+  absl::Status status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
+  const std::string none;
+  const std::string& id = request.snapshot_id ? *request.snapshot_id : none;
+  const std::string& name = request.snapshot_name ? *request.snapshot_name : none;
+  if (status.ok()) status = CheckText("the snapshot's id", id, kMaxSnapshot);
+  if (status.ok()) status = CheckText("the snapshot's name", name, kMaxSnapshot);
+  if (!request.snapshot.empty()) {
+    if (request.snapshot_id || request.snapshot_name) {
+      return absl::InvalidArgumentError(
+          "a snapshot is named by its id or name, or by what each of them is, not both");
+    }
+    selector.set_id_or_name(request.snapshot);
+  }
+  if (request.snapshot_id) selector.set_id(id);
+  if (request.snapshot_name) selector.set_name(name);
+  return status;
+}
+
+template <typename Request>
+bool NamesSnapshot(const Request& request) {
+  return !request.snapshot.empty() || request.snapshot_id || request.snapshot_name;
 }
 
 absl::Status AddSource(const ImageSource& source, Access access, FileTable& files,
@@ -197,7 +223,8 @@ absl::Status AddSources(const ConvertRequest& request, FileTable& files, v1::Con
 absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable& files) {
   v1::Job job = JobWithLimits(request.options.limits);
   v1::ConvertJob& convert = *job.mutable_convert();
-  absl::Status status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
+  absl::Status status;
+  if (NamesSnapshot(request)) status = AddSnapshot(request, *convert.mutable_snapshot());
   if (status.ok()) status = AddSources(request, files, convert);
   if (status.ok()) {
     status = AddTarget({.fd = request.target_fd,
@@ -222,7 +249,6 @@ absl::StatusOr<v1::Job> BuildConvertJob(const ConvertRequest& request, FileTable
   convert.mutable_target()->set_compress(request.compress);
   convert.mutable_target()->set_existing_is_zero(request.target_is_zero);
   convert.mutable_target()->set_disk_size(request.target_disk_size);
-  convert.set_snapshot(request.snapshot);
   convert.set_sparse_size(request.sparse_size);
   convert.set_copy(request.copy_offload);
   if (request.inspect) {
@@ -271,12 +297,13 @@ absl::StatusOr<v1::Job> BuildMeasureJob(const MeasureRequest& request, FileTable
   v1::Job job = JobWithLimits(request.options.limits);
   v1::MeasureJob& measure = *job.mutable_measure();
   absl::Status status = CheckFormatAndOptions(request.target_format, request.target_options);
-  if (status.ok()) status = CheckText("the snapshot", request.snapshot, kMaxSnapshot);
+  if (status.ok() && NamesSnapshot(request)) {
+    status = AddSnapshot(request, *measure.mutable_snapshot());
+  }
   if (status.ok() && request.source.fd >= 0) {
     status = AddSource(request.source, Access::kCached, files, *measure.mutable_source());
   }
   if (!status.ok()) return status;
-  measure.set_snapshot(request.snapshot);
   measure.set_size(request.size);
   measure.set_format(request.target_format);
   AddOptions(request.target_options, *measure.mutable_options());

@@ -26,7 +26,7 @@ TEST(EncodeJobTest, RefusesWhatTheJobAreaCannotHold) {
   v1::Job job;
   job.set_lanes(1);
   EXPECT_TRUE(EncodeJob(job).ok());
-  job.mutable_convert()->set_snapshot(std::string(kJobCapacity, 'x'));
+  job.mutable_convert()->mutable_snapshot()->set_id(std::string(kJobCapacity, 'x'));
   EXPECT_EQ(EncodeJob(job).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -52,7 +52,7 @@ Result<const FormatDriver*> ChooseDeclaredFormat(IoChannel& io, const FileHandle
 
 Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainSource& source,
                                                      const ChainLimits& limits,
-                                                     std::string_view snapshot) {
+                                                     const SnapshotSelector& snapshot) {
   const OpenOptions options = {.max_virtual_size = limits.max_virtual_size};
   std::unique_ptr<ImageChain> chain(new ImageChain());
 

@@ -38,11 +38,11 @@ class Disk {
 
 class ImageChain : public Disk {
  public:
-  // Opens the image and, through IoChannel::OpenReference, every image below it. `snapshot` names
-  // an internal snapshot of the top image, by id or else by name; empty: the active layer.
+  // Opens the image and, through IoChannel::OpenReference, every image below it. `snapshot` is an
+  // internal one of the top image; empty: the active layer.
   static Result<std::unique_ptr<ImageChain>> Open(IoChannel& io, const ChainSource& source,
                                                   const ChainLimits& limits,
-                                                  std::string_view snapshot = {});
+                                                  const SnapshotSelector& snapshot = {});
 
   uint64_t virtual_size() const { return images_.front().reader->virtual_size(); }  // bytes
   // The top image's format.

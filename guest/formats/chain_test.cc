@@ -163,8 +163,9 @@ TEST_F(ImageChainTest, UnknownFormatOfTheTopImage) {
 }
 
 TEST_F(ImageChainTest, RawHasNoSnapshots) {
-  const auto chain = ImageChain::Open(
-      io_, {.file = files_.Add(std::make_unique<MemoryFile>()), .format = "raw"}, {}, "one");
+  const auto chain =
+      ImageChain::Open(io_, {.file = files_.Add(std::make_unique<MemoryFile>()), .format = "raw"},
+                       {}, {.name = "one"});
 
   EXPECT_EQ(chain.status().code(), Code::kUnsupported);
 }

@@ -77,6 +77,15 @@ struct SnapshotInfo {
   uint64_t virtual_size = 0;  // bytes
 };
 
+// Which internal snapshot is meant: the first that has all of what is set.
+struct SnapshotSelector {
+  std::optional<std::string> id = {};
+  std::optional<std::string> name = {};
+  std::optional<std::string> id_or_name = {};  // an id, or a name where none has that id; alone
+
+  bool empty() const { return !id && !name && !id_or_name; }
+};
+
 struct BitmapInfo {
   std::string name;
   uint32_t granularity = 0;  // bytes
@@ -166,9 +175,8 @@ class ImageReader {
 
   virtual ImageDescription Describe() const = 0;
 
-  // Makes the reader serve an internal snapshot, by id or else by name, in place of the active
-  // layer.
-  virtual Status SelectSnapshot(IoChannel& /*io*/, std::string_view /*id_or_name*/) {
+  // Makes the reader serve an internal snapshot in place of the active layer.
+  virtual Status SelectSnapshot(IoChannel& /*io*/, const SnapshotSelector& /*wanted*/) {
     return Unsupported("this format has no internal snapshots");
   }
 };

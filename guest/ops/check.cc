@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "guest/formats/chain.h"
+#include "guest/ops/job_fields.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -12,7 +13,7 @@ Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
   const hotcell_v1_CheckJob& check = job.operation.check;
   if (!check.has_source) return InvalidArgument("the job names no image to check");
   const FileHandle file = {.slot = check.source.slot, .size = check.source.size};
-  const Result<const FormatDriver*> format = ChooseFormat(io, file, check.source.format);
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, TextOf(check.source.format));
   if (!format.ok()) return format.status();
   const OpenOptions options = {.max_virtual_size = job.max_virtual_size, .describe_only = true};
   const Result<std::unique_ptr<ImageReader>> reader = (*format)->open(io, file, options);

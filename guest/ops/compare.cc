@@ -8,6 +8,7 @@
 
 #include "guest/formats/chain.h"
 #include "guest/ops/compare_lane.h"
+#include "guest/ops/job_fields.h"
 #include "guest/ops/run_workers.h"
 #include "guest/runtime/text.h"
 
@@ -20,7 +21,7 @@ constexpr uint64_t kChunkSize = 1 << 20;
 Result<std::unique_ptr<ImageChain>> OpenImage(IoChannel& io, const hotcell_v1_Job& job,
                                               const hotcell_v1_SourceImage& image) {
   return ImageChain::Open(
-      io, {.file = {.slot = image.slot, .size = image.size}, .format = image.format},
+      io, {.file = {.slot = image.slot, .size = image.size}, .format = TextOf(image.format)},
       {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
 }
 

@@ -95,7 +95,7 @@ class CompareTest : public testing::Test {
     ASSERT_NE(file.slot, NativeFiles::kNoSlot);
     image.slot = file.slot;
     image.size = file.size;
-    CopyText(format, image.format, sizeof(image.format));
+    CopyBytes(format, image.format);
   }
 };
 

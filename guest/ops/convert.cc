@@ -9,6 +9,7 @@
 #include "guest/formats/writer.h"
 #include "guest/ops/convert_lane.h"
 #include "guest/ops/convert_source.h"
+#include "guest/ops/job_fields.h"
 #include "guest/ops/nested_image.h"
 #include "guest/ops/run_workers.h"
 #include "guest/runtime/text.h"
@@ -21,28 +22,35 @@ constexpr uint64_t kSectorSize = 512;
 // the cache between the read, the look at it and the write.
 constexpr uint64_t kChunkSize = 1 << 20;
 
+// `wanted` is the size of the target's disk, bytes, where it has to have one; else 0.
+Status CheckDiskSize(uint64_t wanted, uint64_t size) {
+  if (wanted == 0 || wanted == size) return Status();
+  const bool too_small = wanted < size;
+  return InvalidArgument(StrCat("output file is ", too_small ? "smaller" : "larger",
+                                " than input file: a disk of ", wanted, " bytes, but ", size,
+                                " are ", too_small ? "needed" : "all that the input has"));
+}
+
 Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v1_TargetImage& job,
                                                   const ConvertSource& source) {
-  const FormatDriver* const driver = FindFormat(job.format);
-  if (driver == nullptr) return InvalidArgument(StrCat("unknown output format '", job.format, "'"));
+  const FormatDriver* const driver = FindFormat(TextOf(job.format));
+  if (driver == nullptr) {
+    return InvalidArgument(StrCat("unknown output format '", TextOf(job.format), "'"));
+  }
   if (driver->create == nullptr) {
     return Unsupported(StrCat("format ", driver->name, " can be read, but not written"));
   }
-  if (job.disk_size != 0 && job.disk_size != virtual_size) {
-    const bool too_small = job.disk_size < virtual_size;
-    return InvalidArgument(StrCat("output file is ", too_small ? "smaller" : "larger",
-                                  " than input file: a disk of ", job.disk_size, " bytes, but ",
-                                  virtual_size, " are ",
-                                  too_small ? "needed" : "all that the input has"));
-  }
+  HOTCELL_RETURN_IF_ERROR(CheckDiskSize(job.disk_size, source.size()));
   std::vector<OutputOption> options;
   for (uint32_t i = 0; i < job.options_count; ++i) {
-    options.push_back({.key = job.options[i].key, .value = job.options[i].value});
+    options.push_back({.key = TextOf(job.options[i].key), .value = TextOf(job.options[i].value)});
   }
   std::optional<BackingImage> backing;
-  if (job.has_backing) backing = {.name = job.backing.name, .format = job.backing.format};
+  if (job.has_backing) {
+    backing = {.name = TextOf(job.backing.name), .format = TextOf(job.backing.format)};
+  }
   return driver->create(io, {.slot = job.slot,
-                             .name = {reinterpret_cast<const char*>(job.name.bytes), job.name.size},
+                             .name = TextOf(job.name),
                              .virtual_size = source.size(),
                              .sector_size = source.sector_size(),
                              .options = options,
@@ -171,8 +179,8 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
 
   if (plan.ends != nullptr) nested = ends.FindNestedImages();
   std::vector<std::string> warnings = source->warnings();
-  WarnOfNestedImages(nested, convert.target.format, warnings);
-  if (source->sector_size() != kSectorSize && std::string_view(convert.target.format) != "vhdx") {
+  WarnOfNestedImages(nested, TextOf(convert.target.format), warnings);
+  if (source->sector_size() != kSectorSize && TextOf(convert.target.format) != "vhdx") {
     warnings.push_back(SectorSizeWarning(source->sector_size()));
   }
   ConvertSummary summary = {.virtual_size = virtual_size,

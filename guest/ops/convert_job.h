@@ -29,15 +29,18 @@ struct ConvertRequest {
   bool existing = false;
   uint64_t sparse_size = 4096;              // bytes
   uint64_t max_virtual_size = 64ull << 40;  // bytes
-  std::string snapshot;
+  std::optional<std::string> snapshot;      // id or name
   bool copy = false;
   bool existing_is_zero = false;
   // The target's backing image: its name, and the size of its disk in bytes.
   std::optional<std::pair<std::string, uint64_t>> backing;
 };
 
-inline void CopyText(const std::string& text, char* out, size_t capacity) {
-  std::memcpy(out, text.data(), std::min(text.size(), capacity - 1));
+// Into one of nanopb's arrays of bytes.
+template <typename Bytes>
+void CopyBytes(const std::string& text, Bytes& out) {
+  out.size = static_cast<pb_size_t>(std::min(text.size(), sizeof(out.bytes)));
+  std::memcpy(out.bytes, text.data(), out.size);
 }
 
 inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
@@ -52,7 +55,7 @@ inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
   const auto set_source = [&](const FileHandle& file, hotcell_v1_SourceImage& image) {
     image.slot = file.slot;
     image.size = file.size;
-    CopyText(request.source_format, image.format, sizeof(image.format));
+    CopyBytes(request.source_format, image.format);
   };
   if (request.source) set_source(*request.source, convert.source);
   for (const FileHandle& file : request.more_sources) {
@@ -67,23 +70,25 @@ inline hotcell_v1_Job MakeConvertJob(const ConvertRequest& request) {
   target.compress = request.compress;
   target.existing = request.existing;
   target.existing_size = request.existing ? request.target.size : 0;
-  CopyText(request.target_format, target.format, sizeof(target.format));
-  target.name.size =
-      static_cast<pb_size_t>(std::min(request.target_name.size(), sizeof(target.name.bytes)));
-  std::memcpy(target.name.bytes, request.target_name.data(), target.name.size);
+  CopyBytes(request.target_format, target.format);
+  CopyBytes(request.target_name, target.name);
   target.existing_is_zero = request.existing_is_zero;
   target.has_backing = request.backing.has_value();
   if (request.backing) {
-    CopyText(request.backing->first, target.backing.name, sizeof(target.backing.name));
-    CopyText("raw", target.backing.format, sizeof(target.backing.format));
+    CopyBytes(request.backing->first, target.backing.name);
+    CopyBytes("raw", target.backing.format);
     target.backing.size = request.backing->second;
   }
   for (const auto& [key, value] : request.options) {
     hotcell_v1_FormatOption& option = target.options[target.options_count++];
-    CopyText(key, option.key, sizeof(option.key));
-    CopyText(value, option.value, sizeof(option.value));
+    CopyBytes(key, option.key);
+    CopyBytes(value, option.value);
   }
-  CopyText(request.snapshot, convert.snapshot, sizeof(convert.snapshot));
+  convert.has_snapshot = request.snapshot.has_value();
+  if (request.snapshot) {
+    convert.snapshot.has_id_or_name = true;
+    CopyBytes(*request.snapshot, convert.snapshot.id_or_name);
+  }
   convert.sparse_size = request.sparse_size;
   convert.copy = request.copy;
   return job;

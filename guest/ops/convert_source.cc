@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "guest/ops/job_fields.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -28,21 +29,23 @@ Result<ConvertSource> ConvertSource::Open(IoChannel& io, const hotcell_v1_Job& j
     source.size_ = RoundUp(convert.size);
     return source;
   }
-  HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, convert.source, convert.snapshot));
+  const SnapshotSelector snapshot = SnapshotOf(convert);
+  HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, convert.source, snapshot));
   for (uint32_t i = 0; i < convert.more_sources_count; ++i) {
-    HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, convert.more_sources[i], convert.snapshot));
+    HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, convert.more_sources[i], snapshot));
   }
   if (convert.has_window) source.Cut(convert.window);
   return source;
 }
 
 Status ConvertSource::AddImage(IoChannel& io, const hotcell_v1_Job& job,
-                               const hotcell_v1_SourceImage& image, std::string_view snapshot) {
+                               const hotcell_v1_SourceImage& image,
+                               const SnapshotSelector& snapshot) {
   const ChainLimits limits = {.max_depth = job.max_chain_depth,
                               .max_virtual_size = job.max_virtual_size};
   auto chain = ImageChain::Open(
-      io, {.file = {.slot = image.slot, .size = image.size}, .format = image.format}, limits,
-      snapshot);
+      io, {.file = {.slot = image.slot, .size = image.size}, .format = TextOf(image.format)},
+      limits, snapshot);
   if (!chain.ok()) return chain.status();
   const uint64_t length = (*chain)->virtual_size();
   // Neither is near 2^64: an image's size fits a file offset.

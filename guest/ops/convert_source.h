@@ -44,7 +44,7 @@ class ConvertSource : public Disk {
 
   ConvertSource() = default;
   Status AddImage(IoChannel& io, const hotcell_v1_Job& job, const hotcell_v1_SourceImage& image,
-                  std::string_view snapshot);
+                  const SnapshotSelector& snapshot);
   void Cut(const hotcell_v1_Window& window);
   Result<Extent> MapWith(MapFunction map, IoChannel& io, uint64_t offset, uint64_t length);
 

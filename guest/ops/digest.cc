@@ -8,6 +8,7 @@
 #include "guest/formats/chain.h"
 #include "guest/formats/writer.h"
 #include "guest/ops/convert_lane.h"
+#include "guest/ops/job_fields.h"
 #include "guest/ops/run_workers.h"
 #include "guest/runtime/text.h"
 
@@ -61,7 +62,7 @@ Result<DigestSummary> Digest(Lanes& lanes, const hotcell_v1_Job& job) {
                                   ConvertLane::kMinBuffers));
   }
   const ChainSource source = {.file = {.slot = digest.source.slot, .size = digest.source.size},
-                              .format = digest.source.format};
+                              .format = TextOf(digest.source.format)};
   auto opened = ImageChain::Open(
       io, source, {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
   if (!opened.ok()) return opened.status();

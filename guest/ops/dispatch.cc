@@ -10,6 +10,7 @@
 #include "guest/ops/digest.h"
 #include "guest/ops/info.h"
 #include "guest/ops/inspection.h"
+#include "guest/ops/job_fields.h"
 #include "guest/ops/map.h"
 #include "guest/ops/measure.h"
 #include "guest/ops/report.h"
@@ -43,7 +44,7 @@ Status AskToProceed(IoChannel& io, const hotcell_v1_Job& job, size_t report_capa
   Result<Inspection> inspection = Examine(io, convert.source,
                                           {.check = convert.inspect_check,
                                            .max_virtual_size = job.max_virtual_size,
-                                           .snapshot = convert.snapshot});
+                                           .snapshot = SnapshotOf(convert)});
   if (!inspection.ok()) return inspection.status();
   const ScopedBuffer buffer(io);
   const auto area = buffer.span().first(std::min(report_capacity, io.buffer_size()));

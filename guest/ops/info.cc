@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "guest/formats/chain.h"
+#include "guest/ops/job_fields.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -32,7 +33,7 @@ Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Jo
   const hotcell_v1_InfoJob& info = job.operation.info;
   if (!info.has_source) return InvalidArgument("the job names no image to inspect");
   FileHandle file = {.slot = info.source.slot, .size = info.source.size};
-  Result<Described> image = Describe(io, file, ChooseFormat(io, file, info.source.format));
+  Result<Described> image = Describe(io, file, ChooseFormat(io, file, TextOf(info.source.format)));
   if (!image.ok()) return image.status();
   std::vector<ImageDescription> images;
   images.push_back(std::move(image->description));

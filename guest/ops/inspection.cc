@@ -10,6 +10,7 @@
 #include "guest/formats/chain.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/ops/chunk_reader.h"
+#include "guest/ops/job_fields.h"
 #include "guest/ops/nested_image.h"
 #include "guest/runtime/text.h"
 
@@ -88,7 +89,7 @@ Status LookAtSnapshots(IoChannel& io, ImageReader& reader, Survey& survey) {
                StrCat("two snapshots have the id '", snapshot.id, "'"));
   }
   for (size_t i = 0; i < snapshots.size() && i < kMaxSnapshots; ++i) {
-    HOTCELL_RETURN_IF_ERROR(reader.SelectSnapshot(io, snapshots[i].id));
+    HOTCELL_RETURN_IF_ERROR(reader.SelectSnapshot(io, {.id = snapshots[i].id}));
     HOTCELL_RETURN_IF_ERROR(
         LookForNestedImages(io, reader, StrCat("snapshot '", snapshots[i].name, "': "), survey));
   }
@@ -167,7 +168,7 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
   const FileHandle file = {.slot = source.slot, .size = source.size};
   auto matching = ProbeAllFormats(io, file);
   if (!matching.ok()) return matching.status();
-  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, source.format);
+  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, TextOf(source.format));
   if (!chosen.ok()) return chosen.status();
   const FormatDriver& format = **chosen;
   auto signatures = FindSignatures(io, file);

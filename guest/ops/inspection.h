@@ -34,9 +34,9 @@ struct InspectOptions {
   // those that lead to the start and the end of the disk.
   bool check = true;
   uint64_t max_virtual_size = 0;  // bytes; a bigger disk is not looked into; 0: no limit
-  // An internal snapshot, by id or else by name, that is to be read: its disk is looked at besides
-  // the active one. Empty: none is.
-  std::string_view snapshot = {};
+  // An internal snapshot that is to be read: its disk is looked at besides the active one. Empty:
+  // none is.
+  SnapshotSelector snapshot = {};
 };
 
 // Finds out all it can, whatever fails. Opens no file that the image refers to. An error means that

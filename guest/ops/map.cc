@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "guest/formats/chain.h"
+#include "guest/ops/job_fields.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -131,7 +132,9 @@ Result<MapSummary> Map(IoChannel& io, const hotcell_v1_Job& job) {
   const hotcell_v1_MapJob& map = job.operation.map;
   if (!map.has_source) return InvalidArgument("the job names no image to map");
   auto opened = ImageChain::Open(
-      io, {.file = {.slot = map.source.slot, .size = map.source.size}, .format = map.source.format},
+      io,
+      {.file = {.slot = map.source.slot, .size = map.source.size},
+       .format = TextOf(map.source.format)},
       {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
   if (!opened.ok()) return opened.status();
   ImageChain& chain = **opened;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "guest/formats/chain.h"
+#include "guest/ops/job_fields.h"
 #include "guest/runtime/text.h"
 
 namespace hotcell::guest {
@@ -58,9 +59,9 @@ class ChainDisk : public MeasuredDisk {
 
 Result<MeasureSummary> Measure(IoChannel& io, const hotcell_v1_Job& job) {
   const hotcell_v1_MeasureJob& measure = job.operation.measure;
-  const FormatDriver* const format = FindFormat(measure.format);
+  const FormatDriver* const format = FindFormat(TextOf(measure.format));
   if (format == nullptr) {
-    return InvalidArgument(StrCat("unknown output format '", measure.format, "'"));
+    return InvalidArgument(StrCat("unknown output format '", TextOf(measure.format), "'"));
   }
   if (format->measure == nullptr) {
     return Unsupported(
@@ -68,7 +69,8 @@ Result<MeasureSummary> Measure(IoChannel& io, const hotcell_v1_Job& job) {
   }
   std::vector<OutputOption> options;
   for (uint32_t i = 0; i < measure.options_count; ++i) {
-    options.push_back({.key = measure.options[i].key, .value = measure.options[i].value});
+    options.push_back(
+        {.key = TextOf(measure.options[i].key), .value = TextOf(measure.options[i].value)});
   }
   MeasureSummary summary;
   std::unique_ptr<ImageChain> chain;
@@ -77,9 +79,9 @@ Result<MeasureSummary> Measure(IoChannel& io, const hotcell_v1_Job& job) {
     auto opened = ImageChain::Open(
         io,
         {.file = {.slot = measure.source.slot, .size = measure.source.size},
-         .format = measure.source.format},
+         .format = TextOf(measure.source.format)},
         {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size},
-        measure.snapshot);
+        SnapshotOf(measure));
     if (!opened.ok()) return opened.status();
     chain = std::move(*opened);
     // Opened to be read, an image does not tell its bitmaps.

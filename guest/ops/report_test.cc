@@ -181,7 +181,7 @@ TEST(RunJob, RefusesAnInspectionOfNothing) {
 
 TEST(RunJob, RefusesATextLongerThanItsField) {
   v1::Job job = InfoJob();
-  job.mutable_info()->mutable_source()->set_format(std::string(32, 'x'));
+  job.mutable_info()->mutable_source()->set_format(std::string(33, 'x'));
   const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
   EXPECT_EQ(report.error().code(), v1::ERROR_INVALID_ARGUMENT);
   EXPECT_THAT(report.error().message(), HasSubstr("cannot be decoded"));

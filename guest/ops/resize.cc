@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "guest/formats/chain.h"
+#include "guest/ops/job_fields.h"
 #include "guest/formats/format.h"
 #include "guest/formats/resize.h"
 
@@ -42,7 +43,7 @@ Result<ResizeSummary> Resize(IoChannel& io, const hotcell_v1_Job& job) {
   const hotcell_v1_ResizeJob& resize = job.operation.resize;
   if (!resize.has_image) return InvalidArgument("the job names no image to resize");
   const FileHandle file = {.slot = resize.image.slot, .size = resize.image.size};
-  const Result<const FormatDriver*> format = ChooseFormat(io, file, resize.image.format);
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, TextOf(resize.image.format));
   if (!format.ok()) return format.status();
   const Result<std::unique_ptr<ImageReader>> reader =
       (*format)->open(io, file, {.describe_only = true});

@@ -30,7 +30,7 @@ struct TestConversion {
   std::optional<std::pair<std::string, uint64_t>> backing = {};
   bool copy = false;
   uint64_t sparse_size = 4096;
-  std::string snapshot = {};
+  std::optional<std::string> snapshot = {};
   uint64_t max_virtual_size = 64ull << 40;
   uint32_t lanes = 1;
   size_t buffer_count = 8;

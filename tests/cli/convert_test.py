@@ -51,6 +51,44 @@ def _backing_file(_):
     harness.check(b"backing format" in result.stderr, f"{result.stderr!r}")
 
 
+def _snapshots(_):
+    """By id, by name, or by both, of which qemu-img's forms ask for nothing else."""
+    programs.require_kvm()
+    programs.qemu_img("create", "-q", "-f", "qcow2", "image", "1M")
+    programs.qemu_img("snapshot", "-c", "2", "image")  # id 1
+    programs.qemu_io("image", "write -P 0x22 0 64k")
+    programs.qemu_img("snapshot", "-c", "1", "image")  # id 2
+    programs.qemu_io("image", "write -P 0x33 0 64k")
+    for snapshot in ("1", "2", "nosuch", "snapshot.name=1", "snapshot.name=2", "snapshot.id=1",
+                     "snapshot.id=2", "snapshot.id=1,snapshot.name=2",
+                     "snapshot.id=1,snapshot.name=1", "snapshot.name=", "snapshot.id=",
+                     "snapshot.id=,snapshot.name=1", "snapshot.name=nosuch"):
+        arguments = ("convert", "-l", snapshot, "-O", "raw", "image")
+        ours = programs.hotcell(*arguments, "ours")
+        theirs = programs.run(["qemu-img", *arguments, "theirs"])
+        harness.check_equal(ours.returncode, theirs.returncode, f"{snapshot}: exit status")
+        measured = programs.hotcell("measure", "-l", snapshot, "-O", "qcow2", "image")
+        harness.check_equal(measured.returncode, theirs.returncode, f"{snapshot}: measure")
+        if ours.returncode == 0:
+            _same("ours", "theirs")
+
+
+def _names_in_no_encoding(_):
+    """Nothing but what is asked for is on standard error."""
+    programs.require_kvm()
+    name = os.fsdecode(b"bad\xff")
+    programs.qemu_img("create", "-q", "-f", "qcow2", name, "1M")
+    programs.qemu_img("snapshot", "-c", name, name)
+    for arguments in (["create", "-q", "-f", "qcow2", "-b", name, "-F", "qcow2", "overlay"],
+                      ["convert", "-l", name, "-O", "raw", name, "out"],
+                      ["measure", "-l", name, "-O", "qcow2", name],
+                      ["convert", "-O", "vmdk", "-o", f"hwversion={name}", name, "out"]):
+        result = programs.hotcell(*arguments)
+        harness.check(b"libprotobuf" not in result.stderr, f"{arguments}: {result.stderr!r}")
+    with open("overlay", "rb") as file:
+        harness.check(b"bad\xff" in file.read(), "the backing file's name")
+
+
 def _target_is_zero(_):
     programs.require_kvm()
     with open("target", "wb") as target:
@@ -133,6 +171,8 @@ CASES = {
     "into-no-image": _into_no_image,
     "several-inputs": _several_inputs,
     "backing-file": _backing_file,
+    "snapshots": _snapshots,
+    "names-in-no-encoding": _names_in_no_encoding,
     "target-is-zero": _target_is_zero,
     "rate-limit": _rate_limit,
     "json-output": _json_output,

@@ -132,7 +132,7 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       options.has_source_format = true;
       return SetSourceFormat(value, request.source.format);
     case 'l':
-      return SetSnapshot(value, request.snapshot);
+      return SetSnapshot(value, request);
     case 'm':
       return CheckCoroutines(value);
     case 'n':

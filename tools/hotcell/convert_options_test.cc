@@ -82,10 +82,15 @@ TEST(ConvertOptionsTest, OffloadsCopyingOfWhatIsNotLookedAt) {
 }
 
 TEST(ConvertOptionsTest, TakesQemuImgsFormsOfSnapshots) {
-  EXPECT_EQ(Parse({"-l", "snapshot.name=a,,b", "i", "o"}).options.request.snapshot, "a,b");
-  EXPECT_EQ(Parse({"-l", "snapshot.id=1", "i", "o"}).options.request.snapshot, "1");
-  EXPECT_EQ(Parse({"-l", "snapshot.id=1,snapshot.name=a", "i", "o"}).error,
-            "hotcell: convert: -l takes one of snapshot.id and snapshot.name, not both\n");
+  const ConvertRequest by_name = Parse({"-l", "snapshot.name=a,,b", "i", "o"}).options.request;
+  EXPECT_EQ(by_name.snapshot, "");
+  EXPECT_EQ(by_name.snapshot_id, std::nullopt);
+  EXPECT_EQ(by_name.snapshot_name, "a,b");
+  const ConvertRequest by_both =
+      Parse({"-l", "snapshot.id=1,snapshot.name=", "i", "o"}).options.request;
+  EXPECT_EQ(by_both.snapshot, "");
+  EXPECT_EQ(by_both.snapshot_id, "1");
+  EXPECT_EQ(by_both.snapshot_name, "");
   EXPECT_FALSE(Parse({"-l", "snapshot.date=1", "i", "o"}).status.ok());
 }
 

@@ -26,8 +26,8 @@ As with qemu-img, whose long names for these (--source-format, --target-format-o
   -c                compress (qcow2, qcow, vmdk with subformat=streamOptimized)
   -C                copy data from file to file, where the kernel can without moving it;
                     zeroes in it are not looked for (not with -c or -S)
-  -l SNAPSHOT       convert an internal snapshot, by id or name (also snapshot.id=ID or
-                    snapshot.name=NAME)
+  -l SNAPSHOT       convert an internal snapshot, by id or else name (snapshot.id=ID,
+                    snapshot.name=NAME or both with a comma: by nothing else)
   -n                write into an OUTPUT that exists, in place; a qcow2 image is made anew
                     with its options, and its disk must have the size of INPUT's
   --target-is-zero  with -n: OUTPUT is known to read as zeroes

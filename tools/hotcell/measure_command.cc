@@ -57,7 +57,7 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
     case 'f':
       return SetSourceFormat(value, request.source.format);
     case 'l':
-      return SetSnapshot(value, request.snapshot);
+      return SetSnapshot(value, request);
     case 'O':
       return SetSourceFormat(value, request.target_format);
     case 'o':

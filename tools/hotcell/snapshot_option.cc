@@ -1,31 +1,34 @@
 #include "tools/hotcell/snapshot_option.h"
 
+#include <utility>
+
 #include "tools/hotcell/arguments.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
 
-absl::Status SetSnapshot(std::string_view text, std::string& snapshot) {
+absl::StatusOr<SnapshotName> ParseSnapshot(std::string_view text) {
   constexpr std::string_view kPrefix = "snapshot.";
   if (text.empty()) return absl::InvalidArgumentError("the snapshot's name is empty");
+  SnapshotName snapshot;
   if (text.substr(0, kPrefix.size()) != kPrefix) {
-    snapshot = std::string(text);
-    return absl::OkStatus();
+    snapshot.id_or_name = std::string(text);
+    return snapshot;
   }
-  const auto pairs = ParseKeyValues(text);
+  auto pairs = ParseKeyValues(text);
   if (!pairs.ok()) return pairs.status();
-  for (const auto& [key, value] : *pairs) {
-    if (key != "snapshot.id" && key != "snapshot.name") {
+  for (auto& [key, value] : *pairs) {
+    if (key == "snapshot.id") {
+      snapshot.id = std::move(value);
+    } else if (key == "snapshot.name") {
+      snapshot.name = std::move(value);
+    } else {
       return absl::InvalidArgumentError(
           Cat("unknown key '", Escape(key), "' in -l: snapshot.id or snapshot.name"));
     }
   }
-  if (pairs->size() != 1) {
-    return absl::InvalidArgumentError("-l takes one of snapshot.id and snapshot.name, not both");
-  }
-  snapshot = pairs->front().second;
-  return absl::OkStatus();
+  return snapshot;
 }
 
 }  // namespace hotcell::cli

@@ -187,7 +187,12 @@ struct ConvertRequest {
   uint64_t target_disk_size = 0;  // bytes
   // What `source` itself does not hold the target leaves to this image in turn.
   std::optional<TargetBase> target_backing;
-  std::string snapshot;         // id or name; empty: active layer
+  // An internal snapshot of the sources: the first of this id, or of this name where none has the
+  // id; empty: as the next two say.
+  std::string snapshot;
+  // The first snapshot of this id, of this name, or of both; nullopt both: the active layer.
+  std::optional<std::string> snapshot_id;
+  std::optional<std::string> snapshot_name;
   uint64_t sparse_size = 4096;  // bytes; 0: allocate everything
   // Data that is in the source as it is goes to the target without passing through the guest, and
   // zeroes in it are not looked for. No effect with `compress`.
@@ -341,7 +346,9 @@ struct MapReply {
 struct MeasureRequest {
   ImageSource source;    // fd -1: a disk of `size` bytes that holds nothing
   uint64_t size = 0;     // bytes
-  std::string snapshot;  // id or name; empty: active layer
+  std::string snapshot;  // these three as ConvertRequest's
+  std::optional<std::string> snapshot_id;
+  std::optional<std::string> snapshot_name;
   std::string target_format = "raw";
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   bool target_has_backing = false;

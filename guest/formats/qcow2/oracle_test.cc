@@ -23,6 +23,11 @@ struct Variant {
   std::string snapshot = {};
 };
 
+SnapshotSelector Selector(const std::string& snapshot) {
+  if (snapshot.empty()) return {};
+  return {.id_or_name = snapshot};
+}
+
 void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
 std::string Convert(const std::string& options) {
@@ -182,7 +187,7 @@ TEST_P(Qcow2OracleTest, ReadsWhatQemuImgReads) {
                  " image.qcow2 expected.raw");
   NativeChannel io(files_);
 
-  const auto chain = ImageChain::Open(io, {.file = image_, .format = {}}, {}, snapshot);
+  const auto chain = ImageChain::Open(io, {.file = image_, .format = {}}, {}, Selector(snapshot));
   ASSERT_TRUE(chain.ok()) << chain.status().message();
   EXPECT_EQ((*chain)->format(), "qcow2");
   const auto difference =
@@ -198,7 +203,8 @@ TEST_P(Qcow2OracleTest, ReadsTheSameThroughSmallBuffers) {
                  " image.qcow2 expected.raw");
   NativeChannel io(files_, /*buffer_count=*/2, /*buffer_size=*/64 << 10);
 
-  const auto chain = ImageChain::Open(io, {.file = image_, .format = "qcow2"}, {}, snapshot);
+  const auto chain =
+      ImageChain::Open(io, {.file = image_, .format = "qcow2"}, {}, Selector(snapshot));
   ASSERT_TRUE(chain.ok()) << chain.status().message();
   const auto difference =
       DiskReader(io, **chain)
@@ -278,7 +284,8 @@ TEST(Qcow2SnapshotTest, KeepsTheSizeItWasTakenWith) {
   const FileHandle image = files.AddPath(directory.path("image.qcow2"), O_RDONLY);
   NativeChannel io(files);
 
-  const auto chain = ImageChain::Open(io, {.file = image, .format = "qcow2"}, {}, "small");
+  const auto chain =
+      ImageChain::Open(io, {.file = image, .format = "qcow2"}, {}, {.id_or_name = "small"});
 
   ASSERT_TRUE(chain.ok()) << chain.status().message();
   EXPECT_EQ((*chain)->virtual_size(), 6u << 20);

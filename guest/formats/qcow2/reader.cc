@@ -34,6 +34,15 @@ std::string_view EncryptionName(uint32_t crypt_method) {
   return crypt_method == kCryptAes ? "aes" : "luks";
 }
 
+std::string Words(const SnapshotSelector& wanted) {
+  if (wanted.id_or_name) return StrCat("'", *wanted.id_or_name, "'");
+  std::string words;
+  if (wanted.id) words = StrCat("with the id '", *wanted.id, "'");
+  if (wanted.id && wanted.name) words += " and ";
+  if (wanted.name) words = StrCat(words, wanted.id ? "" : "with ", "the name '", *wanted.name, "'");
+  return words;
+}
+
 }  // namespace
 
 Reader::Reader(ImageParts parts)
@@ -222,11 +231,11 @@ Result<Extent> Reader::Map(IoChannel& io, uint64_t offset, uint64_t length) {
   return builder.extent();
 }
 
-Status Reader::SelectSnapshot(IoChannel& io, std::string_view id_or_name) {
-  const Snapshot* const snapshot = parts_.snapshots.Find(id_or_name);
+Status Reader::SelectSnapshot(IoChannel& io, const SnapshotSelector& wanted) {
+  const Snapshot* const snapshot = parts_.snapshots.Find(wanted);
   if (snapshot == nullptr) {
     return Status(Code::kNotFound,
-                  StrCat("qcow2: the image has no internal snapshot '", id_or_name, "'"));
+                  StrCat("qcow2: the image has no internal snapshot ", Words(wanted)));
   }
   const uint64_t l1_bytes = snapshot->l1_size * uint64_t{8};
   HOTCELL_RETURN_IF_ERROR(CheckL1Table(parts_.header, snapshot->l1_offset, snapshot->l1_size,

@@ -38,7 +38,7 @@ class Reader : public ImageReader {
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) override;
   std::vector<FileHandle> data_files() const override { return {parts_.data_file}; }
   ImageDescription Describe() const override;
-  Status SelectSnapshot(IoChannel& io, std::string_view id_or_name) override;
+  Status SelectSnapshot(IoChannel& io, const SnapshotSelector& wanted) override;
 
   // Finds L2 tables that lie where no table can, and those that two L1 entries claim: a file of
   // little size could otherwise have a disk that takes days to map.

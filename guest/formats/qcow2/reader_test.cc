@@ -376,7 +376,7 @@ TEST_F(Qcow2ReaderTest, SelectedSnapshotIsRead) {
   AddSnapshots(image_, l1);
   const auto reader = Open(image_);
 
-  ASSERT_TRUE(reader->SelectSnapshot(io_, "big").ok());
+  ASSERT_TRUE(reader->SelectSnapshot(io_, {.id_or_name = "big"}).ok());
 
   EXPECT_EQ(reader->virtual_size(), 3 * kCluster);
   EXPECT_EQ(Map(*reader, 0, kCluster).kind, Kind::kData);
@@ -387,15 +387,34 @@ TEST_F(Qcow2ReaderTest, SnapshotIdComesBeforeName) {
   const auto by_id = Open(image_);
   const auto by_name = Open(image_);
 
-  ASSERT_TRUE(by_id->SelectSnapshot(io_, "3").ok());
-  ASSERT_TRUE(by_name->SelectSnapshot(io_, "old").ok());
+  ASSERT_TRUE(by_id->SelectSnapshot(io_, {.id_or_name = "3"}).ok());
+  ASSERT_TRUE(by_name->SelectSnapshot(io_, {.id_or_name = "old"}).ok());
 
   EXPECT_EQ(by_id->virtual_size(), kCluster);
   EXPECT_EQ(by_name->virtual_size(), TestImage::kDiskSize);
 }
 
+TEST_F(Qcow2ReaderTest, SnapshotHasAllThatIsAskedFor) {
+  AddSnapshots(image_, image_.AppendCluster(0));
+  const auto disk_of = [&](const SnapshotSelector& wanted) -> std::optional<uint64_t> {
+    const auto reader = Open(image_);
+    if (!reader->SelectSnapshot(io_, wanted).ok()) return std::nullopt;
+    return reader->virtual_size();
+  };
+
+  EXPECT_EQ(disk_of({.name = "old"}), TestImage::kDiskSize);
+  EXPECT_EQ(disk_of({.id = "3", .name = "old"}), kCluster);
+  EXPECT_EQ(disk_of({.id = "3", .name = "big"}), std::nullopt);
+  EXPECT_EQ(disk_of({.name = "3"}), std::nullopt);
+  EXPECT_EQ(disk_of({.id = "old"}), std::nullopt);
+  EXPECT_EQ(disk_of({.name = ""}), std::nullopt);
+  EXPECT_EQ(disk_of({.id = ""}), std::nullopt);
+}
+
 TEST_F(Qcow2ReaderTest, MissingSnapshotIsNamed) {
-  const Status status = Open(image_)->SelectSnapshot(io_, "monday");
+  EXPECT_THAT(Open(image_)->SelectSnapshot(io_, {.id = "7", .name = ""}).message(),
+              HasSubstr("no internal snapshot with the id '7' and the name ''"));
+  const Status status = Open(image_)->SelectSnapshot(io_, {.id_or_name = "monday"});
 
   EXPECT_EQ(status.code(), Code::kNotFound);
   EXPECT_THAT(status.message(), HasSubstr("no internal snapshot 'monday'"));
@@ -403,7 +422,7 @@ TEST_F(Qcow2ReaderTest, MissingSnapshotIsNamed) {
 
 TEST_F(Qcow2ReaderTest, SnapshotWithTheActiveL1TableIsCorrupt) {
   AddSnapshots(image_, TestImage::kL1);
-  const Status status = Open(image_)->SelectSnapshot(io_, "1");
+  const Status status = Open(image_)->SelectSnapshot(io_, {.id_or_name = "1"});
 
   EXPECT_EQ(status.code(), Code::kCorruptImage);
   EXPECT_THAT(status.message(), HasSubstr("the snapshot's L1 table at 0x30000 (8 bytes) overlaps"));
@@ -411,7 +430,7 @@ TEST_F(Qcow2ReaderTest, SnapshotWithTheActiveL1TableIsCorrupt) {
 
 TEST_F(Qcow2ReaderTest, SnapshotL1IsValidated) {
   AddSnapshots(image_, 0x7fff'ffff'0000);
-  const Status status = Open(image_)->SelectSnapshot(io_, "1");
+  const Status status = Open(image_)->SelectSnapshot(io_, {.id_or_name = "1"});
 
   EXPECT_EQ(status.code(), Code::kCorruptImage);
   EXPECT_THAT(status.message(), HasSubstr("the snapshot's L1 table at 0x7fffffff0000 (8 bytes) "

@@ -87,12 +87,15 @@ Result<Bitmap> TakeBitmap(StreamReader& stream) {
 
 }  // namespace
 
-const Snapshot* SnapshotTable::Find(std::string_view id_or_name) const {
-  for (const Snapshot& snapshot : snapshots) {
-    if (snapshot.info.id == id_or_name) return &snapshot;
+const Snapshot* SnapshotTable::Find(const SnapshotSelector& wanted) const {
+  if (wanted.id_or_name) {
+    const Snapshot* const by_id = Find(SnapshotSelector{.id = wanted.id_or_name});
+    return by_id != nullptr ? by_id : Find(SnapshotSelector{.name = wanted.id_or_name});
   }
   for (const Snapshot& snapshot : snapshots) {
-    if (snapshot.info.name == id_or_name) return &snapshot;
+    if (wanted.id && snapshot.info.id != *wanted.id) continue;
+    if (wanted.name && snapshot.info.name != *wanted.name) continue;
+    return &snapshot;
   }
   return nullptr;
 }

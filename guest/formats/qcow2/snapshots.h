@@ -3,7 +3,6 @@
 #define HOTCELL_GUEST_FORMATS_QCOW2_SNAPSHOTS_H_
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "guest/formats/format.h"
@@ -22,8 +21,8 @@ struct SnapshotTable {
   std::vector<Snapshot> snapshots;
   uint64_t size = 0;  // of the table in the file, bytes
 
-  // By id, or else by name; nullptr when there is none.
-  const Snapshot* Find(std::string_view id_or_name) const;
+  // nullptr when there is none.
+  const Snapshot* Find(const SnapshotSelector& wanted) const;
 };
 
 struct Bitmap {

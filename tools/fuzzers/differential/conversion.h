@@ -3,6 +3,7 @@
 #define HOTCELL_TOOLS_FUZZERS_DIFFERENTIAL_CONVERSION_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "tools/fuzzers/differential/image_choice.h"
@@ -18,7 +19,7 @@ struct Conversion {
   uint64_t sparse_size = 4096;
   bool copy = false;
   uint32_t lanes = 1;
-  std::string snapshot = {};
+  std::optional<std::string> snapshot = {};
 };
 
 // What each returns is empty, or says what went wrong.

@@ -1,6 +1,7 @@
 #include "tools/fuzzers/differential/round_trip.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,7 +25,7 @@ uint64_t ChooseSize(Random& random) {
 // Our reader's disk, in "ours.raw", is the shadow.
 std::string ReadBack(const std::string& directory, const std::string& image,
                      const std::string& format, const ShadowDisk& shadow, Random& random,
-                     const std::string& snapshot = {}) {
+                     const std::optional<std::string>& snapshot = {}) {
   std::string problem = Convert({.directory = directory,
                                  .source = image,
                                  .source_format = format,

@@ -73,7 +73,8 @@ class Walker {
     for (size_t i = 0; i < std::min(snapshots.size(), kMaxSnapshots); ++i) {
       const auto reader =
           guest::FindFormat(format_.empty() ? "qcow2" : format_)->open(io_, files_.image(), {});
-      if (!reader.ok() || !(*reader)->SelectSnapshot(io_, snapshots[i].name).ok()) continue;
+      if (!reader.ok() || !(*reader)->SelectSnapshot(io_, {.name = snapshots[i].name}).ok())
+        continue;
       Walk((*reader)->virtual_size(),
            [&](uint64_t offset, uint64_t length) { return (*reader)->Map(io_, offset, length); });
     }
@@ -180,7 +181,7 @@ hotcell_v1_SourceImage MakeSource(std::string_view format, const FileHandle& fil
   hotcell_v1_SourceImage source = hotcell_v1_SourceImage_init_zero;
   source.slot = file.slot;
   source.size = file.size;
-  guest::CopyText(std::string(format), source.format, sizeof(source.format));
+  guest::CopyBytes(std::string(format), source.format);
   return source;
 }
 
@@ -215,8 +216,7 @@ std::unique_ptr<hotcell_v1_Job> MakeJob(Operation operation, std::string_view fo
       job->which_operation = hotcell_v1_Job_measure_tag;
       job->operation.measure.has_source = true;
       job->operation.measure.source = source;
-      guest::CopyText("qcow2", job->operation.measure.format,
-                      sizeof(job->operation.measure.format));
+      guest::CopyBytes("qcow2", job->operation.measure.format);
       break;
   }
   return job;
