@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -71,6 +72,31 @@ def _snapshots(_):
         harness.check_equal(measured.returncode, theirs.returncode, f"{snapshot}: measure")
         if ours.returncode == 0:
             _same("ours", "theirs")
+
+
+def _sector_sizes(_):
+    """A VHDX keeps the sectors of 4096 bytes that its partition table counts in."""
+    programs.require_kvm()
+    with open(content.pattern(), "rb") as source, open("disk.raw", "wb") as disk:
+        disk.write(source.read(4 * MIB))
+    programs.must_hotcell("convert", "-f", "raw", "-O", "vhdx", "disk.raw", "disk.vhdx")
+    sizes = (2 << 20) + (64 << 10) + 32  # of logical and of physical sectors, in the metadata
+    with open("disk.vhdx", "r+b") as file:
+        file.seek(sizes)
+        harness.check_equal(file.read(8), struct.pack("<II", 512, 512), "sector sizes")
+        file.seek(sizes)
+        file.write(struct.pack("<II", 4096, 4096))
+    for arguments in (["info", "disk.vhdx"], ["convert", "-O", "qcow2", "disk.vhdx", "out.qcow2"]):
+        result = programs.hotcell(*arguments)
+        harness.check_equal(result.returncode, 0, f"{arguments}: {result.stderr!r}")
+        harness.check(b"sectors of 4096 bytes" in result.stderr, f"{result.stderr!r}")
+    result = programs.hotcell("convert", "-O", "vhdx", "disk.vhdx", "out.vhdx")
+    harness.check_equal((result.returncode, result.stderr), (0, b""), "VHDX to VHDX")
+    with open("out.vhdx", "rb") as file:
+        file.seek(sizes)
+        harness.check_equal(file.read(8), struct.pack("<II", 4096, 4096), "sector sizes")
+    programs.must_hotcell("convert", "-O", "raw", "out.vhdx", "out.raw")
+    _same("out.raw", "disk.raw")
 
 
 def _names_in_no_encoding(_):
@@ -172,6 +198,7 @@ CASES = {
     "several-inputs": _several_inputs,
     "backing-file": _backing_file,
     "snapshots": _snapshots,
+    "sector-sizes": _sector_sizes,
     "names-in-no-encoding": _names_in_no_encoding,
     "target-is-zero": _target_is_zero,
     "rate-limit": _rate_limit,

@@ -31,7 +31,10 @@ def _formats(_):
     for arguments in (["-f", "raw"], [], ["-f", "qcow2"],
                       ["-f", "qcow2", "-o", "cluster_size=4k,lazy_refcounts=on"],
                       ["-f", "qcow2", "-o", "compat=0.10"],
-                      ["-f", "qcow2", "-o", "refcount_bits=64,preallocation=metadata"]):
+                      ["-f", "qcow2", "-o", "refcount_bits=64,preallocation=metadata"],
+                      ["-f", "qcow2", "-o", "lazy_refcounts=yes,cluster_size=0x8000,nocow=off"],
+                      ["-f", "vhdx"], ["-f", "vhdx", "-o", "subformat=fixed,block_size=1M"],
+                      ["-f", "qed"], ["-f", "qed", "-o", "cluster_size=1M"]):
         for size in ("10M", "0", "3000", "1.5G"):
             _both(arguments, [size])
         _both([*arguments, "-o", "size=5M"])
