@@ -761,6 +761,24 @@ absl::StatusOr<ResizeReply> Engine::Resize(const ResizeRequest& request) const {
   return reply;
 }
 
+absl::StatusOr<RebaseReply> Engine::Rebase(const RebaseRequest& request) const {
+  FileTable files(FileLimitsOf(request.options.limits));
+  absl::StatusOr<v1::Job> job = broker::BuildRebaseJob(request, files);
+  if (!job.ok()) return job.status();
+  v1::Report report;
+  RebaseReply reply;
+  const WorkerShape shape = InfoShape(request.options.limits);
+  if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
+                                             files, report, reply.worker);
+      !status.ok()) {
+    return status;
+  }
+  if (!report.has_rebase()) return NoResult();
+  reply.result = report.rebase();
+  reply.warnings = broker::ReportedWarnings(report);
+  return reply;
+}
+
 absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
   const Impl::Call call(*impl_);
   const bool payload = request.mode == v1::GUEST_MODE_PAYLOAD;

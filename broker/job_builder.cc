@@ -325,6 +325,18 @@ absl::StatusOr<v1::Job> BuildResizeJob(const ResizeRequest& request, FileTable& 
   return job;
 }
 
+absl::StatusOr<v1::Job> BuildRebaseJob(const RebaseRequest& request, FileTable& files) {
+  v1::Job job = JobWithLimits(request.options.limits);
+  v1::RebaseJob& rebase = *job.mutable_rebase();
+  absl::Status status = CheckText("the backing file", request.backing_name, kMaxBackingName);
+  if (status.ok()) status = CheckText("the backing format", request.backing_format, kMaxFormat);
+  if (status.ok()) status = AddEdited(request.image, files, *rebase.mutable_image());
+  if (!status.ok()) return status;
+  rebase.set_backing_name(request.backing_name);
+  rebase.set_backing_format(request.backing_format);
+  return job;
+}
+
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files) {
   v1::Job job = JobWithLimits(request.options.limits);
   if (absl::Status status =

@@ -19,6 +19,7 @@ absl::StatusOr<v1::Job> BuildCreateJob(const CreateRequest& request, FileTable& 
 absl::StatusOr<v1::Job> BuildMapJob(const MapRequest& request, int records_fd, FileTable& files);
 absl::StatusOr<v1::Job> BuildMeasureJob(const MeasureRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildResizeJob(const ResizeRequest& request, FileTable& files);
+absl::StatusOr<v1::Job> BuildRebaseJob(const RebaseRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildInfoJob(const InfoRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildCompareJob(const CompareRequest& request, FileTable& files);
 absl::StatusOr<v1::Job> BuildDigestJob(const DigestRequest& request, FileTable& files);

@@ -122,6 +122,7 @@ void MakeTextsPrintable(v1::Report& report) {
   if (report.has_digest()) Clean(report.mutable_digest()->mutable_source_format());
   if (report.has_check()) Clean(report.mutable_check()->mutable_format());
   if (report.has_resize()) Clean(report.mutable_resize()->mutable_format());
+  if (report.has_rebase()) Clean(report.mutable_rebase()->mutable_format());
   if (report.has_inspect()) MakeTextsPrintable(*report.mutable_inspect());
   if (report.has_info()) MakeTextsPrintable(*report.mutable_info());
   for (v1::ImageInfo& image : *report.mutable_backing_chain()) MakeTextsPrintable(image);

@@ -195,6 +195,7 @@ class MeasuredDisk;
 struct MeasureOptions;
 struct Measurement;
 struct ResizeOptions;
+struct BackingNames;
 class Survey;
 
 // What probes look at, bytes.
@@ -241,6 +242,10 @@ struct FormatDriver {
   // is lost aside, and its disk has the old size or the new one; what it grows by reads as zeroes.
   // nullptr: the format cannot.
   Status (*resize)(IoChannel& io, const FileHandle& file, const ResizeOptions& options) = nullptr;
+  // Has the header name another file as the one that the image stands on, in place and in one
+  // write. False: there is no room for the name. nullptr: the format cannot.
+  Result<bool> (*rebase)(IoChannel& io, const FileHandle& file,
+                         const BackingNames& names) = nullptr;
 };
 
 // An error that names the limit when the disk is bigger than the job allows to be read.

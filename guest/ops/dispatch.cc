@@ -13,6 +13,7 @@
 #include "guest/ops/job_fields.h"
 #include "guest/ops/map.h"
 #include "guest/ops/measure.h"
+#include "guest/ops/rebase.h"
 #include "guest/ops/report.h"
 #include "guest/ops/resize.h"
 #include "guest/runtime/text.h"
@@ -111,6 +112,11 @@ JobOutcome RunOperation(Lanes& lanes, std::span<const std::byte> bytes, size_t r
       Result<ResizeSummary> summary = Resize(lanes.main_channel(), *job);
       if (!summary.ok()) return {.error = summary.status()};
       return {.resize = std::move(*summary)};
+    }
+    case hotcell_v1_Job_rebase_tag: {
+      Result<RebaseSummary> summary = Rebase(lanes.main_channel(), *job);
+      if (!summary.ok()) return {.error = summary.status()};
+      return {.rebase = std::move(*summary)};
     }
     default:
       return {.error = InvalidArgument("the job asks for no operation")};

@@ -38,6 +38,7 @@ class ReportMessage {
   void SetMap(const MapSummary& summary);
   void SetMeasure(const MeasureSummary& summary);
   void SetResize(const ResizeSummary& summary);
+  void SetRebase(const RebaseSummary& summary);
   void SetInfo(const std::vector<ImageDescription>& images);
   void SetCompare(const CompareSummary& summary);
   void SetDigest(const DigestSummary& summary);
@@ -147,6 +148,15 @@ void ReportMessage::SetResize(const ResizeSummary& summary) {
   CopyText(resize.format, summary.format);
   resize.old_size = summary.old_size;
   resize.new_size = summary.new_size;
+  for (const std::string& warning : summary.warnings) AddWarning(warning);
+}
+
+void ReportMessage::SetRebase(const RebaseSummary& summary) {
+  message_.which_result = hotcell_v1_Report_rebase_tag;
+  hotcell_v1_RebaseResult& rebase = message_.result.rebase;
+  rebase = hotcell_v1_RebaseResult_init_zero;
+  rebase.outcome = static_cast<hotcell_v1_RebaseResult_Outcome>(summary.outcome);
+  CopyText(rebase.format, summary.format);
   for (const std::string& warning : summary.warnings) AddWarning(warning);
 }
 
@@ -419,6 +429,8 @@ size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
     report.SetMeasure(*outcome.measure);
   } else if (outcome.resize) {
     report.SetResize(*outcome.resize);
+  } else if (outcome.rebase) {
+    report.SetRebase(*outcome.rebase);
   }
   if (const auto size = Encode(report, area)) return *size;
 

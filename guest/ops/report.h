@@ -16,6 +16,7 @@
 #include "guest/ops/inspection.h"
 #include "guest/ops/map.h"
 #include "guest/ops/measure.h"
+#include "guest/ops/rebase.h"
 #include "guest/ops/resize.h"
 #include "guest/runtime/status.h"
 
@@ -33,6 +34,7 @@ struct JobOutcome {
   std::optional<MapSummary> map;
   std::optional<MeasureSummary> measure;
   std::optional<ResizeSummary> resize;
+  std::optional<RebaseSummary> rebase;
 };
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit

@@ -225,6 +225,83 @@ TEST_F(EngineTest, RequestsThatOnlyLookHaveMinutes) {
   EXPECT_EQ(ConvertRequest().options.limits.wall_time, Limits().wall_time);
 }
 
+// The rest of its parameters are Resize()'s and Rebase()'s own.
+EditedImage Edited(const MemoryFile& image, const std::string& format) {
+  return {.fd = image.fd(), .name = "image", .format = format};
+}
+
+TEST_F(EngineTest, ResizedImageKeepsItsDisk) {
+  const MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile qcow2;
+  const MemoryFile target;
+  ASSERT_TRUE(engine_->Convert(Request(source, "raw", qcow2, "qcow2")).ok());
+  ResizeRequest request;
+  request.image = Edited(qcow2, "");
+  request.change = SizeChange::kGrowBy;
+  request.size = 2 * kMebibyte;
+
+  const auto resized = engine_->Resize(request);
+  ASSERT_TRUE(resized.ok()) << resized.status();
+  ASSERT_TRUE(engine_->Convert(Request(qcow2, "qcow2", target, "raw")).ok());
+
+  EXPECT_EQ(resized->result.outcome(), v1::ResizeResult::OUTCOME_RESIZED);
+  EXPECT_EQ(resized->result.format(), "qcow2");
+  EXPECT_EQ(resized->result.old_size(), kMebibyte);
+  EXPECT_EQ(resized->result.new_size(), 3 * kMebibyte);
+  EXPECT_TRUE(target.Content() == source.Content() + std::string(2 * kMebibyte, '\0'));
+}
+
+TEST_F(EngineTest, ShrinkingHasToBeAllowed) {
+  const MemoryFile image(DiskContent(kMebibyte));
+  ResizeRequest request;
+  request.image = Edited(image, "raw");
+  request.size = 64 << 10;
+
+  const auto kept = engine_->Resize(request);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->result.outcome(), v1::ResizeResult::OUTCOME_SHRINKING);
+  EXPECT_EQ(image.Content().size(), kMebibyte);
+
+  request.shrink = true;
+  const auto shrunk = engine_->Resize(request);
+  ASSERT_TRUE(shrunk.ok()) << shrunk.status();
+  EXPECT_TRUE(image.Content() == DiskContent(kMebibyte).substr(0, 64 << 10));
+}
+
+TEST_F(EngineTest, AnEditStaysWithinItsLimits) {
+  const MemoryFile image(DiskContent(kMebibyte));
+  ResizeRequest request;
+  request.image = Edited(image, "raw");
+  request.size = 4 * kMebibyte;
+  request.options.limits.output_bytes = 2 * kMebibyte;
+
+  const auto limited = engine_->Resize(request);
+  EXPECT_EQ(limited.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(limited.status().message()), HasSubstr("output-bytes"));
+  EXPECT_EQ(image.Content().size(), kMebibyte);
+}
+
+TEST_F(EngineTest, RebasedImageNamesAnotherFile) {
+  const MemoryFile source(DiskContent(kMebibyte));
+  const MemoryFile qcow2;
+  ASSERT_TRUE(engine_->Convert(Request(source, "raw", qcow2, "qcow2")).ok());
+  RebaseRequest request;
+  request.image = Edited(qcow2, "qcow2");
+  request.backing_name = "other \xff";
+  request.backing_format = "raw";
+
+  const auto rebased = engine_->Rebase(request);
+  ASSERT_TRUE(rebased.ok()) << rebased.status();
+  InfoRequest info;
+  info.source = {.fd = qcow2.fd(), .name = "image", .format = "qcow2"};
+  const auto described = engine_->Info(info);
+  ASSERT_TRUE(described.ok()) << described.status();
+
+  EXPECT_EQ(rebased->result.outcome(), v1::RebaseResult::OUTCOME_REBASED);
+  EXPECT_EQ(described->info.backing_file(), "other \xff");
+  EXPECT_EQ(described->info.backing_format(), "raw");
+}
+
 TEST_F(EngineTest, UnknownFormatIsRefused) {
   const MemoryFile source(DiskContent(kMebibyte));
   const MemoryFile target;

@@ -41,7 +41,7 @@ def check_error(result, *patterns, status=1):
 
 def _help(_):
     for arguments in (["--help"], ["convert", "--help"], ["create", "--help"], ["dd", "--help"], ["map", "--help"],
-                      ["measure", "--help"], ["resize", "--help"], ["snapshot", "--help"], ["info", "--help"], ["run", "--help"],
+                      ["measure", "--help"], ["rebase", "--help"], ["resize", "--help"], ["snapshot", "--help"], ["info", "--help"], ["run", "--help"],
                       ["policy", "--help"], ["doctor", "--help"]):
         text = programs.must_hotcell(*arguments).decode()
         harness.check("hotcell" in text and len(text.splitlines()) >= 5,

@@ -73,10 +73,13 @@ CALLS = {
         ("create_image_backed", _QCOW2),
         ("create_image_backed_by_raw", _QCOW2),
     ),
+    "nova.extend": _calls(
+        "nova",
+        ("extend_raw", {"outputs": ("src.raw",)}),
+        ("extend_qcow2", {"outputs": ("src.qcow2",)}),
+    ),
     "nova.refused": _calls(
         "nova",
-        ("extend_raw", {"refused": "resize"}),
-        ("extend_qcow2", {"refused": "resize"}),
         ("rebase", {"refused": "rebase"}),
     ),
     "cinder.info": _calls(
@@ -118,11 +121,14 @@ CALLS = {
         ("upload_volume_vhd", {"raises": "ProcessExecutionError"}),
         ("remotefs_create_qcow2_file", _QCOW2),
     ),
+    "cinder.edit": _calls(
+        "cinder",
+        ("remotefs_rebase", {"outputs": ("overlay.qcow2",)}),
+        ("resize_image", {"outputs": ("src.raw",)}),
+    ),
     "cinder.refused": _calls(
         "cinder",
-        ("remotefs_rebase", {"refused": "rebase"}),
         ("remotefs_commit", {"refused": "commit"}),
-        ("resize_image", {"refused": "resize"}),
     ),
     "glance.import": _calls(
         "glance",

@@ -1,7 +1,7 @@
 # Completion of hotcell(1) for bash. Installed as
 # /usr/share/bash-completion/completions/hotcell, or sourced.
 
-_hotcell_commands="convert create dd info compare check inspect digest map measure resize snapshot run policy doctor help"
+_hotcell_commands="convert create dd info compare check inspect digest map measure rebase resize snapshot run policy doctor help"
 _hotcell_common="--memory --timeout --limit --require --fail-if-changed --worker --kvm --help"
 _hotcell_limits="memory= wall-time= cpu-time= output-bytes= bytes-written= bytes-read=
   virtual-size= report-bytes= references= chain-depth="
@@ -59,6 +59,10 @@ _hotcell_options() {
       echo "-f -p -T -U --format --progress --force-share --backing --follow-references --lanes
         --output $_hotcell_common"
       ;;
+    rebase)
+      echo "-b -F -f -p -q -T -t -U -u --backing-format --backing-unsafe --format --progress --quiet
+        --force-share --image-opts $_hotcell_common"
+      ;;
     resize)
       echo "-f -q --format --quiet --shrink --preallocation --image-opts --backing
         --follow-references $_hotcell_common"
@@ -98,7 +102,7 @@ _hotcell_values() {
       hotcell convert -O "$(_hotcell_target_format)" -o help 2>/dev/null |
         sed -n "s/^  \([a-z0-9_]*=\).*/\1/p"
       ;;
-    convert:-B | convert:-b | create:-b | create:--backing | run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
+    convert:-B | convert:-b | create:-b | create:--backing | rebase:-b | run:--output | *:--input | *:--serial-input | *:--worker | *:--kvm | *:--follow-references)
       echo "FILE"
       ;;
     *:--output) echo "human json" ;;
@@ -124,7 +128,7 @@ _hotcell() {
     return
   fi
   if [[ $command == help ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure resize snapshot run policy doctor" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "convert create dd info compare check inspect digest map measure rebase resize snapshot run policy doctor" -- "$word")
     return
   fi
   # "--output=js" arrives as three words.

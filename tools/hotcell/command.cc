@@ -35,6 +35,7 @@ constexpr Command kCommands[] = {
     {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
     {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
     {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
+    {"rebase", "name another backing file in a disk image", kRebaseHelp, RebaseMain},
     {"resize", "give the disk in an image another size", kResizeHelp, ResizeMain},
     {"snapshot", "list the snapshots in a disk image", kSnapshotHelp, SnapshotMain},
     {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
@@ -54,7 +55,6 @@ constexpr RefusedCommand kRefusedCommands[] = {
      "it measures QEMU's own block layer; 'hotcell convert --stats' tells what a job took"},
     {"bitmap", "persistent bitmaps are listed by 'hotcell info', and not changed"},
     {"commit", "nothing is written into a backing file: 'hotcell convert' makes one image of both"},
-    {"rebase", "images are not edited in place: convert into a new one"},
 };
 
 void PrintOverview() {

@@ -35,6 +35,7 @@ int CompareMain(int argc, char** argv);
 int DigestMain(int argc, char** argv);
 int MapMain(int argc, char** argv);
 int MeasureMain(int argc, char** argv);
+int RebaseMain(int argc, char** argv);
 int ResizeMain(int argc, char** argv);
 int SnapshotMain(int argc, char** argv);
 int RunMain(int argc, char** argv);

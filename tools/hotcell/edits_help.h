@@ -7,6 +7,30 @@
 
 namespace hotcell::cli {
 
+inline constexpr std::string_view kRebaseHelp =
+    R"(usage: hotcell rebase -u [OPTION]... FILE
+
+Has the header of the qcow2 image FILE name another backing file, in place, as 'qemu-img rebase
+-u' does. Nothing is opened and no data is moved: it is for a backing file that was renamed or
+that holds the same.
+
+  -u                change the header only; without it, the command is refused
+  -b NAME           the backing file, as it goes into the header; '' or no -b: there is none
+  -F FORMAT         its format
+  -f FORMAT         format of FILE (default: found out in the guest)
+  --image-opts      FILE is driver=FORMAT,file.filename=PATH
+  -t MODE           cache mode: none, writeback, unsafe, directsync, writethrough
+  -p, -q            show progress; do not
+  -T MODE, -U       accepted, without effect
+  --memory SIZE, --timeout SECONDS, --limit NAME=VALUE, --require LAYER,...
+  --worker FILE, --kvm FILE
+                    as in 'hotcell help convert'
+  -h, --help        this text
+An image that QEMU or another hotcell uses is locked, and refused.
+
+Exit status: 0 done, 1 error.
+)";
+
 inline constexpr std::string_view kResizeHelp =
     R"(usage: hotcell resize [OPTION]... FILE SIZE
 

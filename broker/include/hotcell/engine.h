@@ -397,6 +397,21 @@ struct ResizeReply {
   WorkerReport worker;
 };
 
+// Another file in the header of an image, as the one that it stands on. Nothing is opened and no
+// data is moved: the caller knows that the new one holds the same, or moves what differs.
+struct RebaseRequest {
+  EditedImage image;
+  std::string backing_name;  // as it goes into the header; empty: the image stands on none
+  std::string backing_format;
+  JobOptions options;
+};
+
+struct RebaseReply {
+  v1::RebaseResult result;  // any outcome but OUTCOME_REBASED: nothing was written
+  std::vector<std::string> warnings;
+  WorkerReport worker;
+};
+
 // A bare-metal guest program (`hotcell run`).
 struct RunReply;
 
@@ -473,8 +488,9 @@ class Engine {
   // in memory where there are no such files. A $TMPDIR that cannot be used is a warning.
   absl::StatusOr<MapReply> Map(const MapRequest& request) const;
   absl::StatusOr<MeasureReply> Measure(const MeasureRequest& request) const;
-  // Changes the image in place.
+  // These change the image in place.
   absl::StatusOr<ResizeReply> Resize(const ResizeRequest& request) const;
+  absl::StatusOr<RebaseReply> Rebase(const RebaseRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
   // RunReply::worker.finished.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;

@@ -3,6 +3,7 @@
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/qcow2_writer.h"
+#include "guest/formats/qcow2/rebase.h"
 #include "guest/formats/qcow2/resize.h"
 
 namespace hotcell::guest {
@@ -24,6 +25,7 @@ constinit const FormatDriver kQcow2Format = {.name = "qcow2",
                                              .check = CheckQcow2,
                                              .measure = MeasureQcow2,
                                              .survey = SurveyQcow2,
-                                             .resize = ResizeQcow2};
+                                             .resize = ResizeQcow2,
+                                             .rebase = RebaseQcow2};
 
 }  // namespace hotcell::guest

@@ -184,6 +184,18 @@ bool ExtensionsEnd(std::span<const std::byte> part) {
   return cursor.at_marker();
 }
 
+std::vector<std::byte> ExtensionsWithout(uint32_t type, std::span<const std::byte> area) {
+  std::vector<std::byte> bytes;
+  ExtensionCursor cursor(area);
+  while (const std::optional<Extension> extension = cursor.Next()) {
+    if (extension->type == type || !extension->fits) continue;
+    const auto whole = area.subspan(extension->offset, sizeof(ExtensionHeader) + extension->length);
+    bytes.insert(bytes.end(), whole.begin(), whole.end());
+    bytes.resize((bytes.size() + 7) / 8 * 8);
+  }
+  return bytes;
+}
+
 std::vector<FeatureName> FindFeatureNames(std::span<const std::byte> area) {
   std::vector<FeatureName> names;
   ExtensionCursor cursor(area);

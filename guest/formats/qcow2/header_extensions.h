@@ -20,6 +20,10 @@ Status ParseExtensions(std::span<const std::byte> area, uint64_t area_offset, Im
 // need not be read.
 bool ExtensionsEnd(std::span<const std::byte> part);
 
+// All extensions of the area but those of `type`, one after the other and padded, without an end
+// marker.
+std::vector<std::byte> ExtensionsWithout(uint32_t type, std::span<const std::byte> area);
+
 // The feature name table, as far as it can be found; for error messages.
 std::vector<FeatureName> FindFeatureNames(std::span<const std::byte> area);
 

@@ -59,6 +59,11 @@ Result<uint64_t> RefcountEditor::FindEnd(IoChannel& io) {
   return end;
 }
 
+Status RefcountEditor::TooLarge() const {
+  return InvalidArgument(
+      StrCat("qcow2: the image would be too large for clusters of ", cluster_size_, " bytes"));
+}
+
 bool RefcountEditor::IsNew(uint64_t block) const {
   return std::binary_search(new_blocks_.begin(), new_blocks_.end(), block);
 }
@@ -74,10 +79,6 @@ void RefcountEditor::AddBlocks(Range& range) {
 }
 
 Status RefcountEditor::AddTable(Range& range) {
-  const auto too_large = [this] {
-    return InvalidArgument(
-        StrCat("qcow2: the image would be too large for clusters of ", cluster_size_, " bytes"));
-  };
   if (table_.size() <= table_entries_) return OkStatus();
   // The table's own clusters may need blocks, and these entries.
   const uint64_t least = DivideUp(table_.size() * sizeof(Be64), cluster_size_);
@@ -87,7 +88,7 @@ Status RefcountEditor::AddTable(Range& range) {
   range.end += new_table_clusters_;
   AddBlocks(range);
   const uint64_t bytes = new_table_clusters_ * cluster_size_;
-  if (bytes > kMaxRefcountTableBytes || table_.size() * sizeof(Be64) > bytes) return too_large();
+  if (bytes > kMaxRefcountTableBytes || table_.size() * sizeof(Be64) > bytes) return TooLarge();
   return OkStatus();
 }
 
@@ -148,6 +149,7 @@ Result<uint64_t> RefcountEditor::Reserve(IoChannel& io, uint64_t count) {
   const Result<uint64_t> begin = FindEnd(io);
   if (!begin.ok()) return begin.status();
   Range range = {.begin = *begin, .end = *begin + count};
+  if (range.end / entries_per_block_ > kMaxRefcountTableBytes / sizeof(Be64)) return TooLarge();
   AddBlocks(range);
   HOTCELL_RETURN_IF_ERROR(AddTable(range));
   const uint64_t bytes = range.end * cluster_size_;

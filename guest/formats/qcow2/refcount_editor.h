@@ -48,6 +48,7 @@ class RefcountEditor {
   Status PublishTable(IoChannel& io);
   Status ReadBlock(IoChannel& io, uint64_t block);
   bool IsNew(uint64_t block) const;
+  Status TooLarge() const;
 
   FileHandle file_;  // with the size that it has now
   const bool device_;

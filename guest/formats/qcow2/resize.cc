@@ -163,7 +163,6 @@ Status Grower::ReleaseReplaced() {
 
 Status Grower::Run() {
   HOTCELL_RETURN_IF_ERROR(area_.Plan(io_));
-  HOTCELL_RETURN_IF_ERROR(ClearUnknownAutoclear(io_, file_, header_));
   HOTCELL_RETURN_IF_ERROR(Reserve());
   HOTCELL_RETURN_IF_ERROR(WriteData());
   HOTCELL_RETURN_IF_ERROR(CopyL1());
@@ -231,6 +230,7 @@ Status ResizeQcow2(IoChannel& io, const FileHandle& file, const ResizeOptions& o
   if (!backing.ok()) return backing.status();
   const Result<qcow2::Fill> fill = qcow2::ChooseFill(*header, options, *backing);
   if (!fill.ok()) return fill.status();
+  HOTCELL_RETURN_IF_ERROR(qcow2::ClearUnknownAutoclear(io, file, *header));
   Status end = qcow2::ClearLastCluster(io, file, *header, options.old_size, backing->shows);
   if (end.code() == Code::kUnsupported && !backing->refusal.ok()) return backing->refusal;
   if (!end.ok()) return end;

@@ -17,6 +17,7 @@ _PROMISED_SECONDS = 2
 _TIMEOUT_SECONDS = 20
 
 _OLD_TARGET = b"the old target\n" * 1000
+_LARGEST_COPY = 1 << 30  # bytes of a file that is edited
 
 
 def _timed(arguments, what):
@@ -173,6 +174,33 @@ def _check_others(case):
         harness.check(line, f"{arguments[0]}: says nothing")
 
 
+def _check_edits(case):
+    """What is changed in place comes out sound, or is refused and stays as it is."""
+    copy = f"{case.path}.edited"
+    if os.path.getsize(case.path) > _LARGEST_COPY:
+        return
+    named = _format_arguments(case)
+    for arguments in (["resize", *named, copy, "+1M"],
+                      ["resize", *named, "--preallocation=full", copy, "+1M"],
+                      ["rebase", "-u", "-b", "other.raw", "-F", "raw", *named, copy]):
+        programs.must(["cp", "--sparse=always", case.path, copy])
+        os.chmod(copy, 0o600)
+        result = _timed([arguments[0], *arguments[1:]], arguments[0])
+        if result.returncode == 0:
+            check = programs.hotcell("check", "-q", *named, copy)
+            before = programs.hotcell("check", "-q", *named, case.path)
+            harness.check(check.returncode in (0, 3, 63) or arguments[0] == "rebase" or
+                          check.returncode == before.returncode,
+                          f"{arguments[0]}: damaged: {check.stderr!r}")
+            continue
+        result.stderr = b"".join(line for line in result.stderr.splitlines(keepends=True)
+                                 if b": warning: " not in line)
+        _check_orderly_error(result, arguments[0], status=None)
+        harness.check(files.first_difference(case.path, copy) is None,
+                      f"{arguments[0]}: refuses the image and changes it")
+    os.unlink(copy)
+
+
 def _hostile(name, directory):
     programs.require_kvm()
     programs.require_program("qemu-img")
@@ -184,6 +212,7 @@ def _hostile(name, directory):
     _check_old_target(case, place, status)
     _check_info(case)
     _check_others(case)
+    _check_edits(case)
     _check_opens(case, place)
 
 

@@ -1,0 +1,34 @@
+#include "guest/ops/rebase.h"
+
+#include <memory>
+
+#include "guest/formats/chain.h"
+#include "guest/formats/format.h"
+#include "guest/formats/rebase.h"
+#include "guest/ops/job_fields.h"
+
+namespace hotcell::guest {
+
+Result<RebaseSummary> Rebase(IoChannel& io, const hotcell_v1_Job& job) {
+  const hotcell_v1_RebaseJob& rebase = job.operation.rebase;
+  if (!rebase.has_image) return InvalidArgument("the job names no image to rebase");
+  const FileHandle file = {.slot = rebase.image.slot, .size = rebase.image.size};
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, TextOf(rebase.image.format));
+  if (!format.ok()) return format.status();
+  const Result<std::unique_ptr<ImageReader>> reader =
+      (*format)->open(io, file, {.describe_only = true});
+  if (!reader.ok()) return reader.status();
+  RebaseSummary summary = {.format = std::string((*format)->name),
+                           .warnings = (*reader)->Describe().warnings};
+  if ((*format)->rebase == nullptr) {
+    summary.outcome = RebaseSummary::Outcome::kUnsupported;
+    return summary;
+  }
+  const Result<bool> fits = (*format)->rebase(
+      io, file, {.name = TextOf(rebase.backing_name), .format = TextOf(rebase.backing_format)});
+  if (!fits.ok()) return fits.status();
+  if (!*fits) summary.outcome = RebaseSummary::Outcome::kNoRoom;
+  return summary;
+}
+
+}  // namespace hotcell::guest
