@@ -121,7 +121,7 @@ def _qcow2(_):
 
 
 def _backing(_):
-    """What a longer backing file holds beyond the end of the disk is not seen, whoever may open it."""
+    """What a longer backing file holds beyond the end of the disk is not seen, whoever may look."""
     programs.require_kvm()
     with open("base", "wb") as file:
         file.write(b"x" * 4 * _MIB)
