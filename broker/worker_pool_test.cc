@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -16,6 +17,7 @@
 
 #include "absl/time/clock.h"
 #include "broker/testing/fake_worker.h"
+#include "hotcell/workers.h"
 
 namespace hotcell::broker {
 namespace {
@@ -180,6 +182,26 @@ TEST_F(WorkerPoolTest, EndsThoughAWorkerIsStoppedBeforeItBegins) {
   pool.reset();
 
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
+}
+
+TEST_F(WorkerPoolTest, KillWorkersKillsAndReapsNobodyElse) {
+  const pid_t other = fork();
+  if (other == 0) {
+    pause();
+    _exit(0);
+  }
+  auto pool = Make(kGood, 1);
+  const std::unique_ptr<Worker> worker = TakeSoon(*pool, kGood);
+  ASSERT_NE(worker, nullptr);
+  const pid_t pid = worker->process()->pid();
+  ASSERT_EQ(kill(pid, 0), 0);
+
+  KillWorkers();
+
+  EXPECT_EQ(kill(pid, 0), -1);
+  EXPECT_EQ(waitpid(other, nullptr, WNOHANG), 0) << "not a worker, and no longer there";
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
 }
 
 TEST_F(WorkerPoolTest, LeavesNothing) {

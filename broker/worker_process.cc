@@ -11,8 +11,10 @@
 #include <csignal>
 #include <cstdint>
 #include <ctime>
+#include <set>
 
 #include "broker/monotonic_clock.h"
+#include "hotcell/workers.h"
 
 namespace hotcell::broker {
 namespace {
@@ -38,7 +40,48 @@ WorkerDeath AskPidfd(int pidfd) {
   return {.known = true, .code = CLD_KILLED, .status = WTERMSIG(info.exit_code)};
 }
 
+// The pidfds of all workers of this process, for KillWorkers(). One that is here is open.
+class Workers {
+ public:
+  static Workers& All() {
+    // Outlives whatever is destroyed at exit. A child after fork() starts without any.
+    static auto* const all = new PerProcess<Workers>;
+    return **all;
+  }
+  void Add(int pidfd) {
+    const std::lock_guard lock(mutex_);
+    pidfds_.insert(pidfd);
+  }
+  void Drop(int pidfd) {
+    const std::lock_guard lock(mutex_);
+    pidfds_.erase(pidfd);
+  }
+  void KillAndReap() {
+    const std::lock_guard lock(mutex_);
+    for (const int pidfd : pidfds_) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
+    for (const int pidfd : pidfds_) {
+      siginfo_t info = {};
+      while (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | __WALL) != 0 &&
+             errno == EINTR) {
+      }
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<int> pidfds_;
+};
+
 }  // namespace
+
+WorkerProcess::WorkerProcess(SpawnedWorker worker) : worker_(std::move(worker)) {
+  Workers::All().Add(pidfd());
+}
+
+WorkerProcess::~WorkerProcess() {
+  KillAndReap();
+  Workers::All().Drop(pidfd());
+}
 
 absl::Duration WorkerProcess::CpuTime() const {
   clockid_t clock{};
@@ -143,3 +186,9 @@ std::unique_ptr<WorkerProcess> DyingWorkers::TakeOldest(size_t beyond) {
 }
 
 }  // namespace hotcell::broker
+
+namespace hotcell {
+
+void KillWorkers() { broker::Workers::All().KillAndReap(); }
+
+}  // namespace hotcell

@@ -30,8 +30,8 @@ struct WorkerDeath {
 // process that made this: in a child of that, after fork(), nothing is done to the worker.
 class WorkerProcess {
  public:
-  explicit WorkerProcess(SpawnedWorker worker) : worker_(std::move(worker)) {}
-  ~WorkerProcess() { KillAndReap(); }
+  explicit WorkerProcess(SpawnedWorker worker);
+  ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
