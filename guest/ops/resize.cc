@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "guest/formats/chain.h"
-#include "guest/ops/job_fields.h"
 #include "guest/formats/format.h"
 #include "guest/formats/resize.h"
+#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 namespace {

@@ -2,6 +2,7 @@
 after a signal, with the message and the exit status that such an end has.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -55,6 +56,12 @@ def _make_disk():
     with open("disk.raw", "wb") as disk:
         disk.write(os.urandom(_MIB))
         disk.truncate(4 * _MIB)
+
+
+def _make_large_disk():
+    """With `-r 1M` it takes far longer than any case does."""
+    with open("large.raw", "wb") as disk:
+        disk.write(os.urandom(64 * _MIB))
 
 
 def _timed(*arguments, **options):
@@ -146,22 +153,97 @@ def _second_signal(_):
         hanging_files.wait_for(hangs, "a read")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        time.sleep(0.7)
+        begin = time.monotonic()
         process.send_signal(signal.SIGINT)
-        harness.check_equal(_end(process, 0, 0)[0], -signal.SIGINT, "exit status")
+        status, _, stderr = _end(process, begin, 0)
+        harness.check_equal((status, stderr), (-signal.SIGINT, b""), "end")
+        harness.check(time.monotonic() - begin < 1, "it has waited")
+        _check_no_worker_of(process)
+
+
+def _signal_that_comes_twice(_):
+    """As timeout(1) sends it, to the process and to its group: that is one wish."""
+    _make_disk()
+    namespaces.enter()
+    with hanging_files.mounted("mnt", "read") as hangs:
+        process = _start("info", "mnt/disk.raw")
+        hanging_files.wait_for(hangs, "a read")
+        time.sleep(0.2)
+        begin = time.monotonic()
+        for _ in range(3):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.1)
+        harness.check_equal(_end(process, begin, 1)[0], 128 + signal.SIGTERM, "exit status")
+    _make_large_disk()
+    for _ in range(20):
+        process = _start("convert", "-r", "1M", "-O", "raw", "large.raw", "out")
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+        process.send_signal(signal.SIGTERM)
+        status, _, stderr = _end(process, 0, 0)
+        harness.check_equal((status, stderr), (128 + signal.SIGTERM,
+                            b"hotcell: convert: cancelled by SIGTERM; 'out' is as it was before\n"),
+                            "end")
+        harness.check(not os.path.exists("out"), "the target is there")
+
+
+@contextlib.contextmanager
+def _full_pipe():
+    read_end, write_end = os.pipe()
+    os.write(write_end, bytes(fcntl.fcntl(write_end, fcntl.F_GETPIPE_SZ)))
+    try:
+        yield write_end
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+def _other_children(_):
+    """A process may have children from before it became this command; those are not its workers."""
+    programs.require_kvm()
+    with open("flood.bin", "wb") as program:
+        program.write(_FLOOD)
+    with _full_pipe() as full:
+        begin = time.monotonic()
+        script = 'sleep 50 >/dev/null 2>&1 & echo $! > child; exec "$@"'
+        process = _start("-c", script, "sh", programs.HOTCELL, *_RUN, "--timeout", str(_TIMEOUT),
+                         "flood.bin", program="/bin/sh", stdout=full, close_fds=True)
+        _check_timeout("run", _end(process, begin, _TIMEOUT))
+    with open("child", encoding="ascii") as file:
+        child = int(file.read())
+    try:
+        with open(f"/proc/{child}/stat", encoding="ascii") as stat:
+            harness.check(stat.read().split()[2] != "Z", "it was killed")
+        os.kill(child, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError) as gone:
+        raise harness.Failure("it was killed") from gone
+
+
+def _stopped(_):
+    """For a process that was stopped the time goes on. It is no file's fault, then."""
+    programs.require_kvm()
+    _make_large_disk()
+    process = _start("convert", "-r", "1M", "-O", "raw", "--timeout", "2", "large.raw", "out")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    process.send_signal(signal.SIGCONT)
+    result = _end(process, 0, 0)
+    harness.check_equal(result[0], 124, f"exit status ({result[2]!r})")
+    harness.check(b"wall-time` of 2s" in result[2] and _HELD_UP not in result[2], f"{result[2]!r}")
 
 
 def _output_that_nobody_reads(_):
     programs.require_kvm()
     with open("flood.bin", "wb") as program:
         program.write(_FLOOD)
-    read_end, write_end = os.pipe()
-    os.write(write_end, bytes(fcntl.fcntl(write_end, fcntl.F_GETPIPE_SZ)))  # it is full
-    try:
-        result = _timed(*_RUN, "--output", "out", "flood.bin", stdout=write_end)
+    with _full_pipe() as full:
+        result = _timed(*_RUN, "--output", "out", "flood.bin", stdout=full)
         _check_timeout("run", result)
         harness.check_equal(sorted(os.listdir(".")), ["flood.bin"], "files")
-        process = _start(*_RUN, "flood.bin", stdout=write_end)
+        process = _start(*_RUN, "flood.bin", stdout=full)
         time.sleep(0.5)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -169,9 +251,6 @@ def _output_that_nobody_reads(_):
         harness.check_equal((status, stderr),
                             (130, b"hotcell: run: cancelled by SIGINT; " + _HELD_UP + b"\n"), "end")
         _check_no_worker_of(process)
-    finally:
-        os.close(read_end)
-        os.close(write_end)
 
 
 def _slow_readers(_):
@@ -198,6 +277,9 @@ CASES = {
     "targets": _targets,
     "signals": _signals,
     "second-signal": _second_signal,
+    "signal-that-comes-twice": _signal_that_comes_twice,
+    "other-children": _other_children,
+    "stopped": _stopped,
     "output": _output_that_nobody_reads,
     "slow-readers": _slow_readers,
 }

@@ -5,6 +5,7 @@ The case runs commands of all kinds in a pid namespace whose process 1, this scr
 commands alone.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -23,6 +24,8 @@ _ROUNDS = 3
 _ENDLESS = bytes([0xEB, 0xFE])
 # mov $7, %al; out %al, $1: the guest's own exit status.
 _GUEST = bytes([0xB0, 0x07, 0xE6, 0x01])
+# 1: mov $'x', %al; mov $0x3f8, %dx; out %al, (%dx); jmp 1b
+_FLOOD = bytes([0xB0, 0x78, 0x66, 0xBA, 0xF8, 0x03, 0xEE, 0xEB, 0xF7])
 _RUN = ["run", "--mode", "long"]
 
 # Exit status and arguments.
@@ -63,7 +66,7 @@ def _make_files():
     programs.must_hotcell("convert", "-f", "raw", "-O", "qcow2", "disk.raw", "disk.qcow2")
     programs.must_hotcell("create", "-f", "qcow2", "-b", "disk.qcow2", "-F", "qcow2",
                           "overlay.qcow2")
-    for name, code in (("guest.bin", _GUEST), ("endless.bin", _ENDLESS)):
+    for name, code in (("guest.bin", _GUEST), ("endless.bin", _ENDLESS), ("flood.bin", _FLOOD)):
         with open(name, "wb") as program:
             program.write(code)
 
@@ -75,6 +78,25 @@ def _cancel(number):
     time.sleep(0.3)
     process.send_signal(number)
     harness.check_equal(process.wait(programs.TIMEOUT_SECONDS), 128 + number, "cancelled run")
+
+
+def _hold_up():
+    """Commands that their output holds up, and that end all the same."""
+    read_end, write_end = os.pipe()
+    os.write(write_end, bytes(fcntl.fcntl(write_end, fcntl.F_GETPIPE_SZ)))  # it is full
+    for arguments, signals, want in ((["--timeout", "0.5"], [], 124),
+                                     ([], [signal.SIGTERM], 143),
+                                     ([], [signal.SIGINT] * 2, -signal.SIGINT)):
+        # pylint: disable-next=consider-using-with
+        process = subprocess.Popen([programs.HOTCELL, *_RUN, *arguments, "flood.bin"],
+                                   stdout=write_end, stderr=subprocess.DEVNULL)
+        for number in signals:
+            time.sleep(0.7)
+            process.send_signal(number)
+        status = process.wait(programs.TIMEOUT_SECONDS)
+        harness.check_equal(status, want, f"run that is held up ({signals})")
+    os.close(read_end)
+    os.close(write_end)
 
 
 def _zombies():
@@ -99,6 +121,7 @@ def _be_process_1():
                                 f"exit status ({result.stderr!r})")
     _cancel(signal.SIGINT)
     _cancel(signal.SIGTERM)
+    _hold_up()
     time.sleep(0.5)
     harness.check_equal(_zombies(), [], "zombies")
     # That one would have been seen: its parent ends first.

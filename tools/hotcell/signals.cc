@@ -1,13 +1,18 @@
 #include "tools/hotcell/signals.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "hotcell/engine.h"
+#include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/invocation.h"
 
 namespace hotcell::cli {
@@ -21,20 +26,18 @@ std::atomic<int> caught_signal = 0;
 std::atomic<bool> progress_requested = false;
 std::atomic<uint64_t> cpu_seconds = 0;  // of RLIMIT_CPU
 sigset_t blocked_signals;               // by whoever started the command
+std::atomic<bool> is_watched = false;
+std::atomic<int> fatal_signal = 0;
 static_assert(std::atomic<Cancellation*>::is_always_lock_free &&
-              std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+              std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free &&
+              std::atomic<int64_t>::is_always_lock_free);
 
-void OnCancel(int signal) {
-  const int saved_errno = errno;
-  caught_signal = signal;
-  if (Cancellation* cancellation = cancellation_of_job) cancellation->Cancel();
-  errno = saved_errno;
-}
-
-void OnProgress(int) { progress_requested = true; }
-
-// A write that fails is told by its errno. Not SIG_IGN, which the worker would inherit.
-void OnFailedWrite(int) {}
+// How often each of kCancelling was wished for, and when last (CLOCK_MONOTONIC).
+struct Wish {
+  std::atomic<int> count = 0;
+  std::atomic<int64_t> nanoseconds = 0;
+};
+std::array<Wish, std::size(kCancelling)> wishes;
 
 void Install(int signal, void (*handler)(int), int flags) {
   struct sigaction action = {};
@@ -43,23 +46,59 @@ void Install(int signal, void (*handler)(int), int flags) {
   (void)sigaction(signal, &action, nullptr);  // fails for invalid numbers only
 }
 
+// How often the signal has come; 0: it is the same wish as before.
+int CountWish(int signal) {
+  constexpr int64_t kSameWish = 500'000'000;  // ns
+  size_t i = 0;
+  while (i + 1 < wishes.size() && kCancelling[i] != signal) ++i;
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  const int64_t now = time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+  if (wishes[i].count != 0 && now - wishes[i].nanoseconds < kSameWish) return 0;
+  wishes[i].nanoseconds = now;
+  return ++wishes[i].count;
+}
+
+void OnCancel(int signal) {
+  const int saved_errno = errno;
+  const int count = CountWish(signal);
+  if (count == 1) {
+    caught_signal = signal;
+    if (Cancellation* cancellation = cancellation_of_job) cancellation->Cancel();
+  } else if (count == 2 && is_watched) {
+    fatal_signal = signal;
+  } else if (count >= 2) {
+    Install(signal, SIG_DFL, 0);
+    (void)raise(signal);  // when this returns
+  }
+  errno = saved_errno;
+}
+
+void OnProgress(int) { progress_requested = true; }
+
+// A write that fails is told by its errno. Not SIG_IGN, which the worker would inherit.
+void OnFailedWrite(int) {}
+
 }  // namespace
 
 JobSignals::JobSignals(Cancellation& cancellation, const ErrorManner& manner) {
   cancellation_of_job = &cancellation;
   (void)pthread_sigmask(SIG_BLOCK, nullptr, &blocked_signals);
   caught_signal = 0;
+  fatal_signal = 0;
   progress_requested = false;
+  for (Wish& wish : wishes) wish.count = 0;
   for (const int signal : kCancelling) {
     // nohup's choice stands.
     struct sigaction current = {};
     if (sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_IGN) continue;
-    Install(signal, OnCancel, SA_RESTART | static_cast<int>(SA_RESETHAND));
+    Install(signal, OnCancel, SA_RESTART);
   }
   Install(SIGUSR1, OnProgress, SA_RESTART);
   for (const int signal : kFailedWrites) Install(signal, OnFailedWrite, SA_RESTART);
   WatchCpuLimit();
   watch_.emplace(manner);
+  is_watched = watch_->running();
 }
 
 // At the hard limit the kernel kills without a word, also where the soft one is no lower, as
@@ -86,6 +125,7 @@ void JobSignals::WatchCpuLimit() {
 }
 
 JobSignals::~JobSignals() {
+  is_watched = false;
   watch_.reset();
   if (has_cpu_timer_) (void)timer_delete(cpu_timer_);
   for (const int signal : kCancelling) {
@@ -104,6 +144,7 @@ int JobSignals::caught() const { return caught_signal; }
 
 int JobSignals::Arrived() {
   if (caught_signal != 0) return caught_signal;
+  if (cancellation_of_job == nullptr) return 0;  // signals do what they always do
   sigset_t pending;
   if (sigpending(&pending) != 0) return 0;
   for (const int signal : kCancelling) {
@@ -112,6 +153,18 @@ int JobSignals::Arrived() {
     }
   }
   return 0;
+}
+
+int JobSignals::Fatal() { return fatal_signal; }
+
+void JobSignals::DieOf(int signal) {
+  Install(signal, SIG_DFL, 0);
+  sigset_t just_that;
+  sigemptyset(&just_that);
+  sigaddset(&just_that, signal);
+  (void)pthread_sigmask(SIG_UNBLOCK, &just_that, nullptr);
+  (void)raise(signal);
+  _exit(kExitSignalBase + signal);
 }
 
 std::optional<uint64_t> UsedUpCpuSeconds() {

@@ -15,10 +15,12 @@ class Cancellation;
 
 namespace hotcell::cli {
 
-// While it lives, SIGINT, SIGTERM and SIGHUP cancel the job (a second one kills as usual), SIGUSR1
-// asks for progress, and SIGPIPE and SIGXFSZ are no more than failed writes. SIGXCPU cancels it
-// too, and comes before an inherited RLIMIT_CPU ends the process. A job that cannot be cancelled is
-// the Watch's. One at a time.
+// While it lives, SIGINT, SIGTERM and SIGHUP cancel the job, SIGUSR1 asks for progress, and SIGPIPE
+// and SIGXFSZ are no more than failed writes. SIGXCPU cancels it too, and comes before an inherited
+// RLIMIT_CPU ends the process. A second one of a kind kills as usual, but for one that comes within
+// half a second: timeout(1) sends each twice, to the process and to its group. A job that cannot be
+// cancelled is the Watch's, as is whatever has to be tidied up before a signal may kill. One at a
+// time.
 class JobSignals {
  public:
   // `cancellation` must outlive this object.
@@ -32,6 +34,10 @@ class JobSignals {
   // The same, or one that has come and waits for this process's main thread to take it. To be
   // called by a thread that has blocked them.
   static int Arrived();
+  // The signal that came a second time, and kills once all is tidied up; 0: none.
+  static int Fatal();
+  // Ends the process as that signal does.
+  [[noreturn]] static void DieOf(int signal);
   // Whether progress was asked for since the last call.
   bool TakeProgressRequest();
 

@@ -2,7 +2,6 @@
 
 #include <sched.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,22 +10,20 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
-#include <vector>
 
 #include "hotcell/output_file.h"
+#include "hotcell/workers.h"
+#include "tools/hotcell/served_files.h"
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/text.h"
 
 namespace hotcell::cli {
 namespace {
 
-// Between the moment at which a job should have ended and that at which the process does. A job
-// that is not held up ends within a fraction of it.
-constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr std::chrono::milliseconds kInterval(100);
+// 2 s between the moment at which a job should have ended and that at which the process does. A job
+// that is not held up ends within a fraction of it.
+constexpr int kGraceLooks = 20;
 // For what the process would like to do before it ends.
 constexpr std::chrono::milliseconds kTidyTime(300);
 
@@ -57,31 +54,21 @@ bool StartThread(pthread_t& thread, void* (*run)(void*), void* argument) {
   return error == 0;
 }
 
-// All of them are workers. The kernel kills them with this process, but then nobody may reap them.
-std::vector<pid_t> Children() {
-  std::vector<pid_t> children;
-  std::error_code error;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
-    std::ifstream list(task.path() / "children");
-    for (pid_t child = 0; list >> child;) children.push_back(child);
-  }
-  return children;
-}
-
 struct Tidying {
   std::mutex mutex;
   std::condition_variable condition;
   bool done = false;
+  bool has_served_files = true;  // while nobody knows better
 };
 
 // Each of these calls may be one more that does not return.
 void* TidyUp(void* argument) {
   Tidying& tidying = *static_cast<Tidying*>(argument);
-  const std::vector<pid_t> children = Children();
-  for (const pid_t child : children) kill(child, SIGKILL);
-  for (const pid_t child : children) waitpid(child, nullptr, __WALL);
+  KillWorkers();
   OutputFile::RemoveTemporaries();
+  const bool has_served_files = HasServedFiles();
   const std::lock_guard lock(tidying.mutex);
+  tidying.has_served_files = has_served_files;
   tidying.done = true;
   tidying.condition.notify_one();
   return nullptr;
@@ -99,6 +86,19 @@ void LeaveDescriptorsOpen() {
   constexpr timespec kStep = {.tv_sec = 0, .tv_nsec = 1'000'000};
   while (getppid() == self) nanosleep(&kStep, nullptr);
   _exit(0);
+}
+
+void TidyUpInTime() {
+  // It is never destroyed: whoever tidies up may come back to it while the process ends.
+  auto* const tidying = new Tidying;
+  pthread_t thread{};
+  if (StartThread(thread, TidyUp, tidying)) {
+    std::unique_lock lock(tidying->mutex);
+    tidying->condition.wait_for(lock, kTidyTime, [&] { return tidying->done; });
+    // It would be one more child that is left to nobody.
+    if (!tidying->has_served_files) return;
+  }
+  LeaveDescriptorsOpen();
 }
 
 }  // namespace
@@ -132,20 +132,25 @@ void Watch::Run() {
 
 void Watch::EndIfHeldUp() {
   constexpr std::string_view kHeldUp = "a file or the standard output does not answer";
-  const absl::Duration now = Now();
+  if (const int fatal = JobSignals::Fatal(); fatal != 0) {
+    TidyUpInTime();
+    JobSignals::DieOf(fatal);
+  }
   if (const int signal = JobSignals::Arrived(); signal != signal_) {
     signal_ = signal;
-    signal_time_ = now;
+    looks_after_signal_ = 0;
   }
-  if (signal_ != 0 && now >= signal_time_ + kGrace) {
+  if (signal_ != 0 && ++looks_after_signal_ > kGraceLooks) {
     End(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signal_), "; ", kHeldUp)),
         signal_);
   }
   const int64_t end = time_is_up;
-  if (end == kNever || now < absl::Nanoseconds(end) + kGrace) return;
+  looks_after_time_ = end == kNever || Now() < absl::Nanoseconds(end) ? 0 : looks_after_time_ + 1;
+  if (looks_after_time_ <= kGraceLooks) return;
   const absl::Duration limit = absl::Nanoseconds(wall_time_ns.load());
   End(absl::DeadlineExceededError(Cat("the job took longer than its limit `wall-time` of ",
-                                      absl::FormatDuration(limit), " (--timeout SECONDS); ", kHeldUp)),
+                                      absl::FormatDuration(limit), " (--timeout SECONDS); ",
+                                      kHeldUp)),
       0);
 }
 
@@ -153,14 +158,7 @@ void Watch::End(const absl::Status& reason, int signal) const {
   int status = ReportLastError(manner_.command, reason, manner_.format);
   if (status == kExitFailure) status = manner_.failed;
   if (signal != 0) status = kExitSignalBase + signal;
-  // It is never destroyed: whoever tidies up may come back to it while the process ends.
-  auto* const tidying = new Tidying;
-  pthread_t thread{};
-  if (StartThread(thread, TidyUp, tidying)) {
-    std::unique_lock lock(tidying->mutex);
-    tidying->condition.wait_for(lock, kTidyTime, [&] { return tidying->done; });
-  }
-  LeaveDescriptorsOpen();
+  TidyUpInTime();
   _exit(status);
 }
 

@@ -24,9 +24,10 @@ struct ErrorManner {
 
 // The engine ends a job for its limits of time and for signals, but has to wait for calls that it
 // made: into a file system that does not answer, or into a pipe that nobody reads. While a Watch
-// lives, a thread of its own looks after the command: 2 s after the time is up (see JobTime), or
-// after a signal that cancels came, it says so and ends the process, whatever its other threads
-// wait for. The worker is killed, and files that are not complete are gone.
+// lives, a thread of its own looks after the command: 2 s after it has seen that the time is up
+// (see JobTime), or that a signal that cancels came, it says so and ends the process, whatever its
+// other threads wait for. The worker is killed, and files that are not complete are gone. A second
+// signal ends the process at once in the same way, and without a word.
 //
 // The file system may keep even a process that was killed: a FUSE server that has taken a request
 // other than to read and does not answer does.
@@ -37,6 +38,8 @@ class Watch {
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
+
+  bool running() const { return running_; }
 
  private:
   static void* ThreadMain(void* watch);
@@ -49,8 +52,11 @@ class Watch {
   const ErrorManner manner_;
   bool running_ = false;
   pthread_t thread_{};
-  int signal_ = 0;  // the thread's: the one that came, and when
-  absl::Duration signal_time_;
+  // The thread's: the signal that came, and for how many looks it or the end of the time has been
+  // there. Of a process that was stopped meanwhile, a clock would tell nothing.
+  int signal_ = 0;
+  int looks_after_signal_ = 0;
+  int looks_after_time_ = 0;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable stopped_;

@@ -42,7 +42,8 @@ Result<BackingView> LookAtBacking(IoChannel& io, const FileHandle& file, const I
     if (below.status().code() != Code::kReferenceRefused) return below.status();
     return BackingView{.shows = true, .refusal = below.status()};
   }
-  const Result<const FormatDriver*> format = ChooseDeclaredFormat(io, *below, header.backing->format);
+  const Result<const FormatDriver*> format =
+      ChooseDeclaredFormat(io, *below, header.backing->format);
   if (!format.ok()) return format.status();
   const Result<std::unique_ptr<ImageReader>> reader =
       (*format)->open(io, *below, {.describe_only = true});
