@@ -50,9 +50,9 @@ int OpenBeneath(int directory, const char* name, int flags, uint64_t resolve = R
   return -1;
 }
 
-// Of a name with which OpenBeneath() failed with EXDEV, which stands for two things.
-bool LiesInAnotherMount(int directory, const char* name) {
-  return UniqueFd(OpenBeneath(directory, name, O_PATH, /*resolve=*/0)).valid();
+// The errno of OpenBeneath() for a name when mounts are no hindrance; 0: it leads to something.
+int ErrorWithMounts(int directory, const char* name) {
+  return UniqueFd(OpenBeneath(directory, name, O_PATH, /*resolve=*/0)).valid() ? 0 : errno;
 }
 
 // Whether the system lets nobody give a file another name who could not write to it anyway. Where
@@ -95,14 +95,38 @@ std::string PathOf(int fd) {
   return {path, static_cast<size_t>(size)};
 }
 
+// To the kernel a row of slashes is one.
+std::string WithSingleSlashes(absl::string_view path) {
+  std::string single;
+  for (const char c : path) {
+    if (c != '/' || !absl::EndsWith(single, "/")) single += c;
+  }
+  return single;
+}
+
 // What of `path` remains below `directory`, as far as text can tell; the kernel has the last word.
 std::optional<std::string> Below(absl::string_view directory, absl::string_view path) {
+  if (!absl::StartsWith(directory, "/")) return std::nullopt;
   while (absl::EndsWith(directory, "/")) directory.remove_suffix(1);
-  if (!absl::StartsWith(directory, "/") || !absl::ConsumePrefix(&path, directory) ||
-      !absl::ConsumePrefix(&path, "/")) {
+  if (!absl::ConsumePrefix(&path, directory) || !absl::ConsumePrefix(&path, "/")) {
     return std::nullopt;
   }
   return std::string(path);
+}
+
+// Whether `fd` is open on a file that lies in a directory, whatever that is called.
+bool IsRegularFile(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+// Whether `path` leads to a file, and to another one than `fd`.
+bool IsAnotherFile(const std::string& path, int fd) {
+  struct stat named {};
+  struct stat opened {};
+  return fstatat(AT_FDCWD, path.c_str(), &named, AT_NO_AUTOMOUNT) == 0 &&
+         (fstat(fd, &opened) != 0 || named.st_dev != opened.st_dev ||
+          named.st_ino != opened.st_ino);
 }
 
 }  // namespace
@@ -154,43 +178,84 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::Open(absl::string_view name
 absl::StatusOr<ResolvedReference> ReferenceResolver::OpenFollowed(const std::string& name,
                                                                   int referrer_fd,
                                                                   absl::string_view what) const {
-  struct Candidate {
-    const Directory* directory;
-    std::string name;
-  };
+  const std::string refused = absl::StrCat(what, " that the image names was not opened: ");
+  if (name.front() != '/') return OpenRelative(name, referrer_fd, what);
+  const std::vector<Candidate> candidates = CandidatesFor(name);
+  if (!candidates.empty()) return OpenFirst(candidates, name, what);
+  return absl::PermissionDeniedError(
+      absl::StrCat(refused, "its name is absolute and leads nowhere below a directory of ",
+                   "--follow-references; ", MappingOption(name), " allows it"));
+}
+
+absl::StatusOr<ResolvedReference> ReferenceResolver::OpenRelative(const std::string& name,
+                                                                  int referrer_fd,
+                                                                  absl::string_view what) const {
+  const std::string refused = absl::StrCat(what, " that the image names was not opened: ");
+  const std::string referrer = PathOf(referrer_fd);
+  if (referrer.empty() && IsRegularFile(referrer_fd)) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        refused, "its name is relative, and /proc does not tell where the image lies; ",
+        MappingOption(name), " allows it"));
+  }
+  const std::string beside =
+      referrer.empty() ? "" : absl::StrCat(referrer.substr(0, referrer.rfind('/') + 1), name);
+  // Each place is one path. Only where nothing is at one is the next looked at: another file of
+  // the same name would be another disk.
+  std::vector<std::vector<Candidate>> places = {CandidatesFor(beside)};
+  for (const Directory& directory : directories_) {
+    places.push_back({{&directory, name}});
+    for (Candidate& other : CandidatesFor(absl::StrCat(directory.path, "/", name))) {
+      if (other.directory != &directory) places.back().push_back(std::move(other));
+    }
+  }
+  absl::Status first;
+  for (const std::vector<Candidate>& place : places) {
+    if (place.empty()) continue;
+    absl::StatusOr<ResolvedReference> opened = OpenFirst(place, name, what);
+    if (opened.ok() && IsAnotherFile(beside, opened->fd.get())) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          refused, "beside the image its name leads to a file that may not be followed, and to ",
+          "another one in ", Quote(place.front().directory->given), "; ", MappingOption(name),
+          " says which"));
+    }
+    if (!absl::IsNotFound(opened.status())) return opened;
+    first.Update(opened.status());
+  }
+  return first;
+}
+
+std::vector<ReferenceResolver::Candidate> ReferenceResolver::CandidatesFor(
+    absl::string_view path) const {
+  const std::string single = WithSingleSlashes(path);
   std::vector<Candidate> candidates;
-  const bool absolute = name.front() == '/';
-  const std::string referrer = absolute ? "" : PathOf(referrer_fd);
-  const std::string full =
-      absolute ? name : absl::StrCat(referrer.substr(0, referrer.rfind('/') + 1), name);
   for (const Directory& directory : directories_) {
     for (const std::string& prefix : {directory.path, directory.given}) {
-      const std::optional<std::string> rest = Below(prefix, full);
+      std::optional<std::string> rest = Below(prefix, single);
       if (!rest.has_value()) continue;
-      candidates.push_back({&directory, *rest});
+      candidates.push_back({&directory, *std::move(rest)});
       break;
     }
   }
-  if (!absolute) {
-    for (const Directory& directory : directories_) candidates.push_back({&directory, name});
-  }
-  absl::Status first = absl::PermissionDeniedError(absl::StrCat(
-      what, " that the image names was not opened: its name is absolute and leads ",
-      "nowhere below a directory of --follow-references; ", MappingOption(name), " allows it"));
-  bool tried = false;
+  return candidates;
+}
+
+absl::StatusOr<ResolvedReference> ReferenceResolver::OpenFirst(
+    const std::vector<Candidate>& candidates, const std::string& name,
+    absl::string_view what) const {
+  absl::Status first;
+  bool is_elsewhere = false;
   for (const Candidate& candidate : candidates) {
     absl::StatusOr<ResolvedReference> opened =
         OpenBelow(*candidate.directory, candidate.name, name, what);
     if (opened.ok()) return opened;
-    // What is not there may be elsewhere, and another mount may be allowed by itself; what is
-    // refused stays refused.
+    // Another mount may be allowed by itself; what is refused stays refused.
     const bool in_another_mount = absl::IsFailedPrecondition(opened.status());
     if (!absl::IsNotFound(opened.status()) && !in_another_mount) return opened;
-    if (!tried) {
-      first = in_another_mount ? absl::PermissionDeniedError(opened.status().message())
-                               : opened.status();
+    if (in_another_mount && !is_elsewhere) {
+      first = absl::PermissionDeniedError(opened.status().message());
     }
-    tried = true;
+    is_elsewhere = is_elsewhere || in_another_mount;
+    first.Update(opened.status());
   }
   return first;
 }
@@ -209,8 +274,10 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& 
                                                                absl::string_view what) const {
   const std::string place = absl::StrCat(what, " below ", Quote(directory.given));
   const auto error = [&]() -> absl::Status {
-    const int number = errno;
-    if (number == EXDEV && LiesInAnotherMount(directory.fd.get(), name.c_str())) {
+    int number = errno;
+    // EXDEV stands for another mount, even where nothing is in it, and for what lies outside.
+    if (number == EXDEV) number = ErrorWithMounts(directory.fd.get(), name.c_str());
+    if (number == 0) {
       return absl::FailedPreconditionError(absl::StrCat(
           what, " that the image names was not opened: its name leads into another mount below ",
           Quote(directory.given), "; ", MappingOption(shown),
@@ -227,7 +294,8 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& 
                                                    ": this kernel has no openat2 (Linux 5.6); ",
                                                    MappingOption(shown), " works without"));
     }
-    return PosixError(number, absl::StrCat("open ", place));
+    // ENOTDIR: a part of the name is a file.
+    return PosixError(number == ENOTDIR ? ENOENT : number, absl::StrCat("open ", place));
   };
   // What is no regular file is not opened even for a moment: opening a device or a FIFO can have an
   // effect of its own.

@@ -43,11 +43,26 @@ class ReferenceResolver {
     std::string path;   // as the kernel names it; empty: it does not say
   };
 
+  // A path as a name below one of the directories.
+  struct Candidate {
+    const Directory* directory;
+    std::string name;
+  };
+
   explicit ReferenceResolver(const ReferencePolicy& policy) : policy_(policy) {}
   absl::StatusOr<ResolvedReference> OpenMapped(const std::string& path,
                                                absl::string_view what) const;
   absl::StatusOr<ResolvedReference> OpenFollowed(const std::string& name, int referrer_fd,
                                                  absl::string_view what) const;
+  absl::StatusOr<ResolvedReference> OpenRelative(const std::string& name, int referrer_fd,
+                                                 absl::string_view what) const;
+  // All the ways to reach the absolute `path`.
+  std::vector<Candidate> CandidatesFor(absl::string_view path) const;
+  // The first of the ways to one path that is allowed; there is at least one. kNotFound: nothing
+  // is there.
+  absl::StatusOr<ResolvedReference> OpenFirst(const std::vector<Candidate>& candidates,
+                                              const std::string& name,
+                                              absl::string_view what) const;
   // kFailedPrecondition: it lies in another mount, where another directory may allow it.
   absl::StatusOr<ResolvedReference> OpenBelow(const Directory& directory, const std::string& name,
                                               absl::string_view shown,

@@ -109,6 +109,37 @@ TEST_F(ReferenceResolverTest, LooksBesideTheReferringImageFirst) {
   EXPECT_THAT(Refusal(Below(), "../../secret", "images/sub/deep.raw"), HasSubstr("leads out of"));
 }
 
+TEST_F(ReferenceResolverTest, TakesNoOtherFileForOneBesideTheImage) {
+  dir_.Write("base.raw", "base beside, where nothing may be followed");
+  EXPECT_THAT(Refusal(Below(), "base.raw"),
+              AllOf(HasSubstr("beside the image"), HasSubstr("another one in"),
+                    HasSubstr("--backing 'base.raw=FILE'")));
+  EXPECT_EQ(*Open(Below(), "sub/deep.raw"), "deep") << "nothing beside the image";
+  // One file in both places is no other.
+  ASSERT_EQ(symlink("images/sub/deep.raw", dir_.File("deep.raw").c_str()), 0);
+  const ReferencePolicy sub = ReferencePolicy().FollowBelow(dir_.File("images/sub"));
+  EXPECT_EQ(*Open(sub, "deep.raw"), "deep");
+  // What is refused beside the image is not looked for elsewhere.
+  ASSERT_EQ(symlink("deep.raw", dir_.File("images/sub/base.raw").c_str()), 0);
+  EXPECT_THAT(Refusal(Below(), "base.raw", "images/sub/deep.raw"), HasSubstr("no regular file"));
+}
+
+TEST_F(ReferenceResolverTest, FollowsBelowTheRoot) {
+  const ReferencePolicy root = ReferencePolicy().FollowBelow("/");
+  struct stat top {};
+  struct stat here {};
+  ASSERT_TRUE(stat("/", &top) == 0 && stat(dir_.path().c_str(), &here) == 0);
+  if (top.st_dev != here.st_dev) GTEST_SKIP() << "the test's directory is another mount";
+  EXPECT_EQ(*Open(root, dir_.File("images/base.raw")), "base");
+  EXPECT_EQ(*Open(root, "base.raw", "images/base.raw"), "base");
+}
+
+TEST_F(ReferenceResolverTest, TakesARowOfSlashesForOne) {
+  EXPECT_EQ(*Open(Below(), "/" + dir_.File("images/base.raw")), "base");
+  EXPECT_EQ(*Open(Below(), dir_.File("images//sub///deep.raw")), "deep");
+  EXPECT_EQ(*Open(Below(), dir_.path() + "//images//base.raw"), "base");
+}
+
 TEST_F(ReferenceResolverTest, TriesSeveralDirectories) {
   dir_.Write("other/more.raw", "more");
   const ReferencePolicy policy = Below().FollowBelow(dir_.File("other"));

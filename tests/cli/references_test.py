@@ -1,5 +1,6 @@
 """What may be followed below a directory (--follow-references), and what lies there and may not."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -67,4 +68,46 @@ def _outside(_):
                   result.stderr)
 
 
-harness.main({"mounts": _mounts, "outside": _outside})
+def _beside(_):
+    """A file beside the image that may not be opened is not replaced by another of its name."""
+    _make_images("base.raw")
+    namespaces.enter()
+    namespaces.mount_tmpfs("images/mounted", 4096)
+    for name in ("base.raw", "top.qcow2"):
+        shutil.copy(name, "images/mounted")
+    os.remove("base.raw")
+    with open("images/base.raw", "wb") as other:
+        other.write(os.urandom(1 << 20))
+
+    def digest(*directories):
+        options = [f"--follow-references={directory}" for directory in directories]
+        return programs.hotcell("digest", *options, "images/mounted/top.qcow2")
+
+    result = digest("images")
+    harness.check_equal(result.returncode, 1, f"exit status ({result.stdout!r})")
+    harness.check(b"into another mount below 'images'" in result.stderr, result.stderr)
+    with open("images/mounted/base.raw", "rb") as base:
+        disk = hashlib.sha256(base.read()).hexdigest().encode()
+    for directories in (("images", "images/mounted"), ("images/mounted", "images")):
+        result = digest(*directories)
+        harness.check(result.returncode == 0 and disk in result.stdout, f"{directories}: {result}")
+    result = digest("/")
+    harness.check(result.returncode == 1 and b"another mount below '/'" in result.stderr,
+                  result.stderr)
+    os.remove("images/mounted/base.raw")
+    harness.check_equal(digest("images").returncode, 0, "nothing beside the image")
+
+
+def _root(_):
+    """The directory may be the root of the file system."""
+    _make_images("base.raw")
+    if os.stat("/").st_dev != os.stat(".").st_dev:
+        raise harness.Skip("the test's directory is in another mount than /")
+    for name in ("base.raw", os.path.abspath("base.raw"), "/" + os.path.abspath("base.raw")):
+        programs.must_hotcell("create", "-q", "-f", "qcow2", "-b", name, "-F", "raw", "-u",
+                              "top.qcow2", "1M")
+        result = _digest("/")
+        harness.check_equal((result.returncode, result.stderr), (0, b""), name)
+
+
+harness.main({"mounts": _mounts, "outside": _outside, "beside": _beside, "root": _root})

@@ -26,8 +26,10 @@ class ReferencePolicy {
   // regular files only, and none in a file system that is mounted below the directory, which is to
   // be named by itself. Files with several hard links only where fs.protected_hardlinks is on, so
   // that nobody can have put one there that he may not write to.
-  // Relative names are looked up beside the image that has them, if that is below `directory` too,
-  // then in `directory` itself. May be called for several directories, which are tried in turn.
+  // Relative names are looked up beside the image that has them, if that is below `directory` too;
+  // where nothing is there, in `directory` itself. A file beside the image that may not be opened
+  // is an error: no other file of that name takes its place. May be called for several
+  // directories, which are tried in turn.
   ReferencePolicy& FollowBelow(std::string directory) {
     directories_.push_back(std::move(directory));
     return *this;
