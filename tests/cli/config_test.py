@@ -148,10 +148,31 @@ def _unreadable(directory):
         _check_refused(result, _MACHINE, "Permission denied")
 
 
+def _dangling(directory):
+    """A link that leads nowhere stands for a file, which may bind."""
+    _make_disk()
+    _set_machine(directory, "limit=virtual-size=1M\n")
+    parent = os.path.dirname(_MACHINE)
+    for path in (_MACHINE, parent):
+        os.rename(path, f"{path}.kept")
+        os.symlink("/nowhere", path)
+        for environment in (_UNSET, _with_config(None), _with_config("")):
+            _check_refused(_digest(**environment), _MACHINE, "No such file")
+        doctor = programs.hotcell("doctor", **_UNSET)
+        harness.check_equal(doctor.returncode, 1, f"doctor ({doctor.stdout!r})")
+        os.remove(path)
+        harness.check_equal(_digest(**_UNSET).returncode, 0, f"without {path}")
+        os.symlink(f"{path}.kept", path)
+        _check_refused(_digest(**_UNSET), "virtual-size")
+        os.remove(path)
+        os.rename(f"{path}.kept", path)
+
+
 harness.main({
     "limits": _limits,
     "require": _require,
     "override": _override,
     "broken": _broken,
     "unreadable": _unreadable,
+    "dangling": _dangling,
 })

@@ -1,6 +1,6 @@
 #include "tools/hotcell/config.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,15 +18,23 @@ namespace hotcell::cli {
 namespace {
 
 constexpr const char* kEnvironment = "HOTCELL_CONFIG";
+constexpr const char* kMachineDirectory = "/etc/hotcell";
 constexpr const char* kMachinePath = "/etc/hotcell/hotcell.conf";
 constexpr size_t kMaxFileSize = 1 << 20;
 // Settings that are yes or no; the second is an option as well.
 constexpr std::string_view kOverride = "allow-override";
 constexpr std::string_view kFailIfChanged = "fail-if-changed";
 
-// Whether the machine has a file. One that cannot be looked for is there: it may bind.
+// Whether the machine has a file. One that cannot be looked for is there, as is a link to a file
+// that is not: it may bind.
 bool MachineHasFile() {
-  return access(kMachinePath, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+  for (const char* const path : {kMachineDirectory, kMachinePath}) {
+    struct stat status = {};
+    if (lstat(path, &status) != 0) return errno != ENOENT && errno != ENOTDIR;
+    // Below a directory whose link leads nowhere, lstat() would see nothing.
+    if (S_ISLNK(status.st_mode) && stat(path, &status) != 0) return true;
+  }
+  return true;
 }
 
 // The file in place of the machine's. nullptr: none is named; empty: there is to be none.
