@@ -788,6 +788,11 @@ absl::StatusOr<RunReply> Engine::Run(const RunRequest& request) const {
   if (request.vcpus == 0 || request.vcpus > abi::kMaxLanes) {
     return absl::InvalidArgumentError(absl::StrCat("a guest has 1 to ", abi::kMaxLanes, " vCPUs"));
   }
+  if (request.output_capacity > limits.output_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat("an output of ", request.output_capacity,
+                                                   " bytes is more than the limit output-bytes, ",
+                                                   limits.output_bytes));
+  }
   FileTable files(FileLimitsOf(limits));  // empty: a payload that asks for a file ends
   const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(ReferencePolicy());
   if (!resolver.ok()) return resolver.status();

@@ -87,6 +87,20 @@ def _limits(directory):
     harness.check(result.returncode == 1 and _MACHINE.encode() in result.stderr, result.stderr)
 
 
+def _run_limits(directory):
+    """`run` has options of its own for two of the limits."""
+    with open("hlt.bin", "wb") as program:
+        program.write(b"\xf4")
+    _set_machine(directory, "memory=32M\nlimit=output-bytes=1M\n")
+    usual = programs.hotcell("run", "--mode=long", "--mem=32M", "--output=out", "hlt.bin", **_UNSET)
+    harness.check_equal((usual.returncode, usual.stderr), (0, b""), "within the limits")
+    for options, text in ((["--mem=512M"], f"{_MACHINE}:1 allows"),
+                          (["--output=out", "--output-capacity=64M"], "output-bytes")):
+        result = programs.hotcell("run", "--mode=long", *options, "hlt.bin", **_UNSET)
+        harness.check_equal(result.returncode, 120, f"{options}: {result.stderr!r}")
+        harness.check(text.encode() in result.stderr, result.stderr)
+
+
 def _require(directory):
     """Layers that the machine's file requires are required whatever else is said."""
     _make_disk()
@@ -170,6 +184,7 @@ def _dangling(directory):
 
 harness.main({
     "limits": _limits,
+    "run-limits": _run_limits,
     "require": _require,
     "override": _override,
     "broken": _broken,

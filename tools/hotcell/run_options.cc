@@ -1,12 +1,15 @@
 #include "tools/hotcell/run_options.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "tools/hotcell/arguments.h"
+#include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
+#include "tools/hotcell/limit_options.h"
 #include "tools/hotcell/size.h"
 #include "tools/hotcell/text.h"
 
@@ -93,7 +96,7 @@ absl::Status ApplyOption(int id, std::string_view value, RunOptions& options, Gi
     case kLoad:
       return Assign(ParseNumber(value), given.load.emplace());
     case kMem:
-      return Assign(ParseSize(value), options.common.limits.guest_memory);
+      return SetLimit("memory", value, options.common.limits);
     case kMode:
       return Assign(ParseMode(value), request.mode);
     case kOutput: {
@@ -140,6 +143,13 @@ absl::Status CheckCombination(const RunOptions& options, const Given& given) {
   if (given.output_capacity.has_value() && options.output_path.empty()) {
     return absl::InvalidArgumentError("--output-capacity needs --output");
   }
+  const uint64_t most = options.common.limits.output_bytes;
+  if (given.output_capacity.value_or(0) > most) {
+    return WithRemedy(absl::InvalidArgumentError(
+                          Cat("--output-capacity of ", *given.output_capacity,
+                              " bytes is more than the limit output-bytes, ", most, ", allows")),
+                      "ask for less, or raise --limit output-bytes=SIZE");
+  }
   if (!options.serial_input_path.empty() && mode == v1::GUEST_MODE_PAYLOAD) {
     return absl::InvalidArgumentError("a payload has no serial port: --serial-input is of no use");
   }
@@ -156,7 +166,8 @@ void ApplyDefaults(RunOptions& options, const Given& given) {
   request.entry = given.entry.value_or(0);
   options.has_entry = given.entry.has_value();
   if (!options.output_path.empty()) {
-    request.output_capacity = given.output_capacity.value_or(kDefaultOutputCapacity);
+    request.output_capacity = given.output_capacity.value_or(
+        std::min(kDefaultOutputCapacity, options.common.limits.output_bytes));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tools/hotcell/limit_options.h"
 
 namespace hotcell::cli {
 namespace {
@@ -67,6 +68,21 @@ TEST(RunOptionsTest, GivesTheOutputRoom) {
   EXPECT_EQ(Parse({"--output=o", "--output-capacity=1M", "p"}).options.request.output_capacity,
             1u << 20);
   EXPECT_EQ(Parse({"p"}).options.request.output_capacity, 0u);
+}
+
+TEST(RunOptionsTest, LimitsHoldForMemoryAndOutput) {
+  LimitBounds bounds{.limits = {}, .places = {{"memory", "hotcell.conf:1"}}};
+  bounds.limits.guest_memory = 32 << 20;
+  SetLimitBounds(bounds);
+  EXPECT_TRUE(Parse({"--mem=32M", "p"}).status.ok());
+  const absl::Status more = Parse({"--mem=33M", "p"}).status;
+  SetLimitBounds({});
+  EXPECT_EQ(more.message(),
+            "the limit memory of 33M is more than hotcell.conf:1 allows on this machine");
+  const Parsed parsed = Parse({"--limit=output-bytes=1M", "--output=o", "p"});
+  EXPECT_EQ(parsed.options.request.output_capacity, 1u << 20);
+  EXPECT_FALSE(
+      Parse({"--limit=output-bytes=1M", "--output=o", "--output-capacity=2M", "p"}).status.ok());
 }
 
 TEST(RunOptionsTest, RefusesWhatMakesNoSense) {

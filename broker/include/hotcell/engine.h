@@ -425,7 +425,7 @@ struct RunRequest {
   uint32_t vcpus = 1;
   std::string serial_input;
   std::string input;             // long mode: mapped read-only at ArenaHeader::input_offset
-  uint64_t output_capacity = 0;  // bytes; long mode
+  uint64_t output_capacity = 0;  // bytes, at most limits.output_bytes; long mode
   bool log_dirty_pages = false;
   bool verbose = false;
   std::function<void(std::string_view)> serial_output;  // as it comes
