@@ -1,5 +1,6 @@
 """What the machine's configuration file allows, and nobody else may change."""
 
+import json
 import os
 import shutil
 import sys
@@ -162,6 +163,26 @@ def _unreadable(directory):
         _check_refused(result, _MACHINE, "Permission denied")
 
 
+def _errors(_):
+    """A file that is not there is told with the command's own exit status and format."""
+    environment = {"env": {**os.environ, "HOTCELL_CONFIG": "/none"}}
+    os.symlink(programs.HOTCELL, "qemu-img")
+    for command, status in ((["compare", "a", "b"], 2), (["run", "p"], 120), (["info", "a"], 1),
+                            (["check", "a"], 1)):
+        for output in ([], ["--output=json"], ["--output", "json"]):
+            result = programs.hotcell(*command, *output, **environment)
+            harness.check_equal(result.returncode, status, f"{command} {output}")
+            harness.check(b"'/none'" in result.stderr, result.stderr)
+            if output:
+                harness.check_equal(json.loads(result.stdout)["error"]["code"], "not-found",
+                                    f"{command}: JSON")
+            else:
+                harness.check_equal(result.stdout, b"", f"{command}: standard output")
+    for command, status in ((["compare", "a", "b"], 2), (["info", "--output=json", "a"], 1)):
+        result = programs.run(["./qemu-img", *command], **environment)
+        harness.check_equal((result.returncode, result.stdout), (status, b""), f"link: {command}")
+
+
 def _dangling(directory):
     """A link that leads nowhere stands for a file, which may bind."""
     _make_disk()
@@ -190,4 +211,5 @@ harness.main({
     "broken": _broken,
     "unreadable": _unreadable,
     "dangling": _dangling,
+    "errors": _errors,
 })

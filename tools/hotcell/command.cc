@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +30,8 @@ constexpr Command kCommands[] = {
     {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain, ConfigScope::kJobs},
     {"dd", "copy a part of a disk image", kDdHelp, DdMain},
     {"info", "describe a disk image", kInfoHelp, InfoMain},
-    {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain},
+    {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain,
+     ConfigScope::kImages, kExitCompareFailed},
     {"check", "look for damage in a disk image", kCheckHelp, CheckMain},
     {"inspect", "judge whether a file is safe to take for an image", kInspectHelp, InspectMain},
     {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
@@ -38,7 +40,8 @@ constexpr Command kCommands[] = {
     {"rebase", "name another backing file in a disk image", kRebaseHelp, RebaseMain},
     {"resize", "give the disk in an image another size", kResizeHelp, ResizeMain},
     {"snapshot", "list the snapshots in a disk image", kSnapshotHelp, SnapshotMain},
-    {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs},
+    {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs,
+     kExitNotStarted},
     {"policy", "show what the worker may do", kPolicyHelp, PolicyMain, ConfigScope::kNone},
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };
@@ -115,11 +118,30 @@ int Help(int argc, char** argv) {
   return ReportError("help", UnknownCommand(name), OutputFormat::kHuman);
 }
 
+// What the command line, which nobody has parsed yet, asks for.
+OutputFormat WantedFormat(std::span<char* const> arguments) {
+  constexpr std::string_view kOption = "--output";
+  OutputFormat wanted = OutputFormat::kHuman;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view argument = arguments[i];
+    if (argument == "--") break;
+    if (!argument.starts_with(kOption)) continue;
+    argument.remove_prefix(kOption.size());
+    if (argument.empty() && i + 1 < arguments.size()) argument = arguments[++i];
+    if (argument.starts_with('=')) argument.remove_prefix(1);
+    if (argument == "json") wanted = OutputFormat::kJson;
+    if (argument == "human") wanted = OutputFormat::kHuman;
+  }
+  return wanted;
+}
+
 // With the options of the machine's configuration before those of the command line.
 int RunConfigured(const Command& command, int argc, char** argv) {
   const absl::StatusOr<std::vector<std::string>> configured = ConfiguredArguments(command.scope);
   if (!configured.ok()) {
-    return ReportError(command.name, configured.status(), OutputFormat::kHuman);
+    const std::span<char* const> given(argv + 1, static_cast<size_t>(argc) - 1);
+    (void)ReportError(command.name, configured.status(), WantedFormat(given));
+    return command.error_status;
   }
   std::vector<std::string> arguments = {argv[0]};
   arguments.insert(arguments.end(), configured->begin(), configured->end());

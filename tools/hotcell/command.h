@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "tools/hotcell/config.h"
 #include "tools/hotcell/error.h"
+#include "tools/hotcell/exit_codes.h"
 
 namespace hotcell::cli {
 
@@ -20,6 +21,7 @@ struct Command {
   std::string_view help;
   int (*run)(int argc, char** argv);
   ConfigScope scope = ConfigScope::kImages;
+  int error_status = kExitFailure;  // of an error before its command line is looked at
 };
 
 std::span<const Command> Commands();
