@@ -270,6 +270,44 @@ def _slow_readers(_):
     harness.check(stdout == want, "another result")
 
 
+def _inputs_of_run(_):
+    _make_disk()
+    with open("halt.bin", "wb") as program:
+        program.write(b"\xf4")
+    namespaces.enter()
+    commands = [["mnt/program.bin"], ["--input", "mnt/input", "halt.bin"],
+                ["--serial-input", "mnt/input", "halt.bin"]]
+    for hangs_at in ("open", "read"):
+        for command in commands:
+            with hanging_files.mounted("mnt", hangs_at):
+                result = _timed(*_RUN, *command)
+                _check_timeout(command, result)
+                harness.check(b"does not answer, or does not end" in result[2], f"{result[2]!r}")
+    read_end, write_end = os.pipe()
+    begin = time.monotonic()
+    # pylint: disable-next=consider-using-with
+    process = subprocess.Popen([programs.HOTCELL, *_RUN, "--timeout", str(_TIMEOUT),
+                                "--serial-input", "-", "halt.bin"], stdin=read_end,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _check_timeout("run with an input that does not end", _end(process, begin, _TIMEOUT))
+    os.close(read_end)
+    os.close(write_end)
+
+
+def _configuration(_):
+    _make_disk()
+    namespaces.enter()
+    environment = {**os.environ, "HOTCELL_CONFIG": "mnt/hotcell.conf"}
+    for command in (["info", "disk.raw"], ["doctor"]):
+        for hangs_at in ("open", "read"):
+            with hanging_files.mounted("mnt", hangs_at):
+                begin = time.monotonic()
+                status, _, stderr = _end(_start(*command, env=environment), begin, 5)
+                harness.check_equal((status, stderr), (
+                    124, b"hotcell: " + command[0].encode() + b": it took longer than 5s to read "
+                    b"the configuration; 'mnt/hotcell.conf' does not answer\n"), "end")
+
+
 CASES = {
     "open": _files("open"),
     "read": _files("read"),
@@ -281,6 +319,8 @@ CASES = {
     "other-children": _other_children,
     "stopped": _stopped,
     "output": _output_that_nobody_reads,
+    "inputs-of-run": _inputs_of_run,
+    "configuration": _configuration,
     "slow-readers": _slow_readers,
 }
 

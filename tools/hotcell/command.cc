@@ -137,7 +137,8 @@ OutputFormat WantedFormat(std::span<char* const> arguments) {
 
 // With the options of the machine's configuration before those of the command line.
 int RunConfigured(const Command& command, int argc, char** argv) {
-  const absl::StatusOr<std::vector<std::string>> configured = ConfiguredArguments(command.scope);
+  const absl::StatusOr<std::vector<std::string>> configured =
+      ConfiguredArguments(command.scope, {command.name, OutputFormat::kHuman});
   if (!configured.ok()) {
     const std::span<char* const> given(argv + 1, static_cast<size_t>(argc) - 1);
     (void)ReportError(command.name, configured.status(), WantedFormat(given));

@@ -132,7 +132,16 @@ class ConfigParser {
   Config config_;
 };
 
-absl::StatusOr<Config> ReadConfig(const std::string& path, ConfigScope scope) {
+absl::StatusOr<Config> ReadConfig(const std::string& path, ConfigScope scope, ErrorManner manner) {
+  // The limit of time that jobs have is not known before.
+  constexpr absl::Duration kTime = absl::Seconds(5);
+  const std::string held_up = Cat("'", path, "' does not answer");
+  const std::string late =
+      Cat("it took longer than ", absl::FormatDuration(kTime), " to read the configuration");
+  manner.late = late;
+  manner.held_up = held_up;
+  const Watch watch(manner);
+  const JobTime time(kTime);
   const absl::StatusOr<std::string> text =
       ReadWholeFile(path, /*allow_pipes=*/false, kMaxFileSize, "the configuration file");
   if (!text.ok()) return text.status();
@@ -154,9 +163,11 @@ absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view path,
   return parser.Finish();
 }
 
-absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope) {
+absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope,
+                                                             const ErrorManner& manner) {
   if (scope == ConfigScope::kNone) return std::vector<std::string>();
-  absl::StatusOr<Config> machine = MachineHasFile() ? ReadConfig(kMachinePath, scope) : Config();
+  absl::StatusOr<Config> machine =
+      MachineHasFile() ? ReadConfig(kMachinePath, scope, manner) : Config();
   if (!machine.ok()) return machine.status();
   if (!machine->allows_override) SetLimitBounds(machine->bounds);
   const char* const named = NamedFile();
@@ -164,7 +175,7 @@ absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope) 
   std::vector<std::string> arguments;
   if (!machine->allows_override) arguments = std::move(machine->binding);
   if (*named == '\0') return arguments;
-  const absl::StatusOr<Config> config = ReadConfig(named, scope);
+  const absl::StatusOr<Config> config = ReadConfig(named, scope, manner);
   if (!config.ok()) return config.status();
   arguments.insert(arguments.end(), config->arguments.begin(), config->arguments.end());
   return arguments;

@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "tools/hotcell/limit_options.h"
+#include "tools/hotcell/watch.h"
 
 namespace hotcell::cli {
 
@@ -43,7 +44,9 @@ absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view path,
 
 // What the files say, as arguments. The machine's limits bind from then on (SetLimitBounds()).
 // Errors: a file that is there, or that $HOTCELL_CONFIG names, and cannot be read or parsed.
-absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope);
+// A file that does not answer ends the process, as `manner` has it.
+absl::StatusOr<std::vector<std::string>> ConfiguredArguments(ConfigScope scope,
+                                                             const ErrorManner& manner);
 
 // The files that it reads, for messages; none: empty.
 std::vector<std::string> ConfigFiles();

@@ -59,7 +59,8 @@ Check CheckConfiguration(CommonOptions& options) {
     check.remedy = std::string(remedy);
     return check;
   };
-  absl::StatusOr<std::vector<std::string>> arguments = ConfiguredArguments(ConfigScope::kImages);
+  absl::StatusOr<std::vector<std::string>> arguments =
+      ConfiguredArguments(ConfigScope::kImages, {kName, OutputFormat::kHuman});
   if (!arguments.ok()) return fail(arguments.status(), "mend that file: no job runs until then");
   std::vector<char*> pointers = {const_cast<char*>("doctor")};
   for (std::string& argument : *arguments) pointers.push_back(argument.data());

@@ -44,8 +44,14 @@ int Fail(const absl::Status& status, const RunOptions& options, int exit_status)
 // What is said beside the guest's own output goes to stderr.
 void Tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
-// Fills in what files hold.
+// Fills in what files hold. They may take as long as the guest may. Signals end the command as
+// they end any other, since there is nothing yet to be tidied up.
 absl::Status ReadInputs(const RunOptions& options, RunRequest& request) {
+  const Watch watch({.command = kName,
+                     .format = options.common.format,
+                     .failed = kExitNotStarted,
+                     .held_up = "the program or an input does not answer, or does not end"});
+  const JobTime time(options.common.limits.wall_time);
   absl::StatusOr<std::string> program =
       ReadWholeFile(options.program_path, /*allow_pipes=*/false, kMaxProgram, "program");
   if (!program.ok()) return program.status();

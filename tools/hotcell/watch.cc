@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <string>
 
 #include "hotcell/output_file.h"
 #include "hotcell/workers.h"
@@ -131,7 +132,6 @@ void Watch::Run() {
 }
 
 void Watch::EndIfHeldUp() {
-  constexpr std::string_view kHeldUp = "a file or the standard output does not answer";
   if (const int fatal = JobSignals::Fatal(); fatal != 0) {
     TidyUpInTime();
     JobSignals::DieOf(fatal);
@@ -141,17 +141,18 @@ void Watch::EndIfHeldUp() {
     looks_after_signal_ = 0;
   }
   if (signal_ != 0 && ++looks_after_signal_ > kGraceLooks) {
-    End(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signal_), "; ", kHeldUp)),
+    End(absl::CancelledError(Cat("cancelled by SIG", sigabbrev_np(signal_), "; ", manner_.held_up)),
         signal_);
   }
   const int64_t end = time_is_up;
   looks_after_time_ = end == kNever || Now() < absl::Nanoseconds(end) ? 0 : looks_after_time_ + 1;
   if (looks_after_time_ <= kGraceLooks) return;
   const absl::Duration limit = absl::Nanoseconds(wall_time_ns.load());
-  End(absl::DeadlineExceededError(Cat("the job took longer than its limit `wall-time` of ",
-                                      absl::FormatDuration(limit), " (--timeout SECONDS); ",
-                                      kHeldUp)),
-      0);
+  const std::string late = manner_.late.empty()
+                               ? Cat("the job took longer than its limit `wall-time` of ",
+                                     absl::FormatDuration(limit), " (--timeout SECONDS)")
+                               : std::string(manner_.late);
+  End(absl::DeadlineExceededError(Cat(late, "; ", manner_.held_up)), 0);
 }
 
 void Watch::End(const absl::Status& reason, int signal) const {

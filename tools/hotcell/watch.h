@@ -20,6 +20,9 @@ struct ErrorManner {
   std::string_view command;
   OutputFormat format = OutputFormat::kHuman;
   int failed = kExitFailure;  // exit status of errors that have none of their own
+  // What the Watch says. Empty: of the limit of time.
+  std::string_view late = "";
+  std::string_view held_up = "a file or the standard output does not answer";
 };
 
 // The engine ends a job for its limits of time and for signals, but has to wait for calls that it
