@@ -326,7 +326,12 @@ void World::CheckOpened(const abi::Submission& request, const abi::Completion& c
                         const std::string& name) {
   const auto status = static_cast<abi::IoStatus>(completion.status);
   const FixedFiles& fixed = Fixed();
-  // Mapped or not, a job's own target is no reference; a job or a chain that is full is told first.
+  if (asked_references_ == kMaxReferences) {
+    Check(status == abi::IoStatus::kQuota, "no more files are looked for than the job may name");
+    return;
+  }
+  ++asked_references_;
+  // Mapped or not, a job's own target is no reference; a chain that is full is told first.
   const bool full = options_.follow_mappings && name == "output" && status == abi::IoStatus::kQuota;
   if (!options_.follow_mappings || (name != "base" && name != "input" && name != "missing")) {
     Check(status == abi::IoStatus::kRefused || full, "a name that is not allowed is refused", name);
