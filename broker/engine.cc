@@ -149,14 +149,15 @@ uint64_t WrittenBytes(const Limits& limits) {
                                                              : limits.output_bytes * kTimes + kMore;
 }
 
-std::string ChangedText(absl::string_view file) {
-  return absl::StrCat(file, " changed while it was read; the result may be of both contents");
+std::string ChangedText(const ChangedFile& file) {
+  const std::string known = broker::ChangeText(file.name, file.attributes_only, "read");
+  return file.attributes_only ? known : absl::StrCat(known, "; the result may be of both contents");
 }
 
 // The guest's, and those of files that changed.
 std::vector<std::string> Warnings(const v1::Report& report, const WorkerReport& worker) {
   std::vector<std::string> warnings = broker::ReportedWarnings(report);
-  for (const std::string& file : worker.changed_files) warnings.push_back(ChangedText(file));
+  for (const ChangedFile& file : worker.changed_files) warnings.push_back(ChangedText(file));
   return warnings;
 }
 
@@ -172,10 +173,12 @@ absl::Status WithPlaceOfMap(const absl::Status& status, const FileTable& files,
 // The guest's error. Where a file changed, that may be all there is to it.
 absl::Status GuestsError(const v1::Error& error, const FileTable& files) {
   absl::Status status = broker::ReportedError(error, files.error());
-  const std::vector<std::string> changed = files.ChangedInputs();
+  const std::vector<ChangedFile> changed = files.ChangedInputs();
   if (changed.empty()) return status;
-  return Reworded(status, absl::StrCat(std::string(status.message()), "; ", changed.front(),
-                                       " changed while it was read"));
+  return Reworded(
+      status, absl::StrCat(std::string(status.message()), "; ",
+                           broker::ChangeText(changed.front().name, changed.front().attributes_only,
+                                              "read")));
 }
 
 broker::FileLimits FileLimitsOf(const Limits& limits) {
@@ -300,11 +303,14 @@ absl::Status CheckJudged(const ConvertRequest& request, const FileTable& files,
         absl::InternalError("the guest never said what it found out about the image"),
         FailureKind::kGuestContract);
   }
-  if (before == broker::FileState(request.source.fd)) return absl::OkStatus();
+  const broker::FileChange change = before.ChangeUntil(broker::FileState(request.source.fd));
+  if (change == broker::FileChange::kNone) return absl::OkStatus();
+  const bool attributes_only = change == broker::FileChange::kAttributes;
+  const std::string text = broker::ChangeText(Quote(request.source.name), attributes_only, "read");
   return WithFailureKind(
-      absl::FailedPreconditionError(absl::StrCat(Quote(request.source.name),
-                                                 " changed while it was read; what was judged is "
-                                                 "not what was converted")),
+      absl::FailedPreconditionError(
+          absl::StrCat(text, attributes_only ? "; what was judged may not be what was converted"
+                                             : "; what was judged is not what was converted")),
       FailureKind::kHost);
 }
 

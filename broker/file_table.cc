@@ -340,13 +340,15 @@ bool FileTable::TakeWriteQuota(uint64_t bytes) {
   return Take(bytes, limits_.bytes_written, write_quota_taken_);
 }
 
-std::vector<std::string> FileTable::ChangedInputs() const {
-  std::vector<std::string> names;
+std::vector<ChangedFile> FileTable::ChangedInputs() const {
+  std::vector<ChangedFile> changed;
   for (uint32_t slot = 0; const JobFile* const file = Find(slot); ++slot) {
-    if (file->writable || !file->state || *file->state == FileState(file->fd)) continue;
-    names.push_back(file->name);
+    if (file->writable || !file->state) continue;
+    const FileChange change = file->state->ChangeUntil(FileState(file->fd));
+    if (change == FileChange::kNone) continue;
+    changed.push_back({.name = file->name, .attributes_only = change == FileChange::kAttributes});
   }
-  return names;
+  return changed;
 }
 
 void FileTable::RecordError(absl::Status error) {

@@ -165,8 +165,8 @@ class FileTable {
   // returned: a file that shrinks may grow again.
   bool TakeOutputQuota(JobFile& file, uint64_t end);
 
-  // The names of inputs that changed since they were added, quoted. Devices do not show it.
-  std::vector<std::string> ChangedInputs() const;
+  // The inputs that changed since they were added. Devices do not show it.
+  std::vector<ChangedFile> ChangedInputs() const;
 
   // Keeps the first error; later ones are dropped.
   void RecordError(absl::Status error);

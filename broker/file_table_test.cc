@@ -2,15 +2,21 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <chrono>
 #include <thread>
 #include <vector>
 
 #include "broker/testing/temp_dir.h"
+#include "hotcell/text.h"
 
 namespace hotcell::broker {
 namespace {
 
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
 
 constexpr FileLimits kLimits = {
@@ -207,6 +213,29 @@ TEST_F(FileTableTest, TellsErrorsOfOutputsApart) {
   files_.RecordIoError(output, EIO, "write 'x'");
   EXPECT_EQ(files_.error().message(), "cannot read 'y': Input/output error");
   EXPECT_EQ(files_.output_error().message(), "cannot write 'x': Input/output error");
+}
+
+TEST_F(FileTableTest, TellsWhatOfAnInputChanged) {
+  for (const char* name : {"same", "mode", "reset", "written"}) {
+    dir_.Write(name, "12345");
+    AddInput(name);
+  }
+  struct stat before {};
+  ASSERT_EQ(stat(dir_.File("reset").c_str(), &before), 0);
+  // Times are as coarse as the clock's tick.
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_EQ(chmod(dir_.File("mode").c_str(), 0640), 0);
+  dir_.Write("written", "54321");
+  dir_.Write("reset", "54321");
+  const timespec times[] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(utimensat(AT_FDCWD, dir_.File("reset").c_str(), times, 0), 0);
+
+  const auto changed = [](const char* name, bool attributes_only) {
+    return AllOf(Field(&ChangedFile::name, Quote(name)),
+                 Field(&ChangedFile::attributes_only, attributes_only));
+  };
+  EXPECT_THAT(files_.ChangedInputs(), ElementsAre(changed("mode", true), changed("reset", true),
+                                                  changed("written", false)));
 }
 
 }  // namespace

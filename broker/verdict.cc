@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "broker/file_state.h"
 #include "hotcell/failure.h"
 #include "hotcell/text.h"
 
@@ -70,8 +71,8 @@ class Judgement {
     }
     JudgeConcerns();
     JudgeCheck();
-    for (const std::string& file : reply_.worker.changed_files) {
-      Against("changed", absl::StrCat(file, " changed while it was judged"));
+    for (const ChangedFile& file : reply_.worker.changed_files) {
+      Against("changed", broker::ChangeText(file.name, file.attributes_only, "judged"));
     }
     for (const std::string& warning : reply_.warnings) Note("warning", warning);
     return std::move(verdict_);

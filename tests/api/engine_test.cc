@@ -29,9 +29,11 @@
 namespace hotcell {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::Eq;
+using ::testing::Field;
 using ::testing::HasSubstr;
 
 int OpenDescriptors() {
@@ -212,7 +214,9 @@ TEST_F(EngineTest, ChangeOfTheSourceIsToldAndAnErrorWhereThatIsWanted) {
   EXPECT_EQ(FailureKindOf(status), FailureKind::kHost);
   EXPECT_THAT(std::string(status.message()), HasSubstr("'source' changed while it was read"));
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_THAT(reply->worker.changed_files, ElementsAre("'source'"));
+  EXPECT_THAT(reply->worker.changed_files,
+              ElementsAre(AllOf(Field(&ChangedFile::name, "'source'"),
+                                Field(&ChangedFile::attributes_only, false))));
   EXPECT_THAT(reply->warnings, ElementsAre(HasSubstr("'source' changed while it was read")));
 }
 

@@ -37,15 +37,18 @@ def _make_images():
 
 
 @contextlib.contextmanager
-def _changing(path):
-    """Somebody writes to the file all the time, what is there already."""
+def _changing(path, change=None):
+    """Somebody does that to the file all the time, or writes what is there already."""
     done = threading.Event()
 
     def write():
         with open(path, "r+b", buffering=0) as file:
             first = file.read(1)
             while not done.is_set():
-                os.pwrite(file.fileno(), first, 0)
+                if change is None:
+                    os.pwrite(file.fileno(), first, 0)
+                else:
+                    change(path)
                 time.sleep(0.0005)
 
     writer = threading.Thread(target=write)
@@ -83,6 +86,31 @@ def _warnings(_):
         harness.check_equal(failed.stderr, b"hotcell: %s: %s\n" % (name.encode(), line),
                             f"{name}: the error")
         harness.check(name == "compare" or failed.stdout == b"", f"{name}: {failed.stdout!r}")
+
+
+def _link_and_unlink(path):
+    os.link(path, f"{path}.other")
+    os.remove(f"{path}.other")
+
+
+def _attributes(_):
+    """Where the change time alone tells, no more is said than that."""
+    _make_images()
+    command = _COMMANDS["digest"]
+    for change in (lambda path: os.chmod(path, 0o644), _link_and_unlink):
+        with _changing("disk.qcow2", change):
+            result = _run(command)
+            failed = _run(command, "--fail-if-changed")
+            judged = programs.hotcell("inspect", "--output=json", "disk.qcow2")
+        known = (b"the attributes or names of 'disk.qcow2' changed while it was %s; its size and "
+                 b"modification time did not, but its contents may have")
+        harness.check_equal((result.returncode, result.stderr),
+                            (0, b"hotcell: digest: warning: %s\n" % (known % b"read")), "warning")
+        harness.check_equal((failed.returncode, failed.stderr),
+                            (1, b"hotcell: digest: %s\n" % (known % b"read")), "error")
+        reasons = json.loads(judged.stdout)["inspect"]["reasons"]
+        harness.check_equal([(reason["code"], reason["text"]) for reason in reasons],
+                            [("changed", (known % b"judged").decode())], "the reasons")
 
 
 def _json(_):
@@ -145,6 +173,7 @@ def _link(_):
 
 harness.main({
     "warnings": _warnings,
+    "attributes": _attributes,
     "json": _json,
     "references": _references,
     "target": _target,

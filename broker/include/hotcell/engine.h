@@ -82,6 +82,14 @@ struct JobTimes {
   absl::Duration stopped;   // the worker is killed, the broker's I/O threads have ended
 };
 
+// A file whose size or times changed while it was read.
+struct ChangedFile {
+  std::string name;  // quoted
+  // Only its change time did: its attributes or names are others, or somebody has written to it and
+  // set its modification time back.
+  bool attributes_only = false;
+};
+
 // Confinement layers a worker has, as it reports them, and how it ended.
 struct WorkerReport {
   std::vector<v1::LayerResult> layers;
@@ -92,10 +100,9 @@ struct WorkerReport {
   uint64_t bytes_read = 0;  // from files, served to the guest
   uint64_t bytes_written = 0;
   uint64_t requests = 0;
-  // Files that were read, the image's references included, and whose size or times changed
-  // meanwhile: their names, quoted. What the job made of them may be of both contents. There is a
-  // warning of each. Of devices nothing is known.
-  std::vector<std::string> changed_files;
+  // Files that were read, the image's references included, and changed meanwhile. What the job
+  // made of them may be of both contents. There is a warning of each. Of devices nothing is known.
+  std::vector<ChangedFile> changed_files;
 };
 
 // Common to all jobs.
