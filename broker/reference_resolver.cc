@@ -55,13 +55,15 @@ int ErrorWithMounts(int directory, const char* name) {
   return UniqueFd(OpenBeneath(directory, name, O_PATH, /*resolve=*/0)).valid() ? 0 : errno;
 }
 
-// Whether the system lets nobody give a file another name who could not write to it anyway. Where
-// it does not, a file with several names may be one that somebody put below the directory without
-// a right to it.
-bool LinksAreProtected(const std::string& path) {
+// Why a file with several names may be one that somebody put below the directory without a right to
+// it. Empty: the system lets nobody give a file another name who could not write to it anyway.
+std::string WhyLinksAreUnprotected(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char value = '0';
-  return fd.valid() && read(fd.get(), &value, 1) == 1 && value != '0';
+  if (!fd.valid() || read(fd.get(), &value, 1) != 1) {
+    return "whether fs.protected_hardlinks is on cannot be read in /proc";
+  }
+  return value == '0' ? "fs.protected_hardlinks is off on this system" : "";
 }
 
 // The option as a shell and then `hotcell convert` read it: between single quotes, and with escapes
@@ -135,7 +137,7 @@ absl::StatusOr<ReferenceResolver> ReferenceResolver::Create(
     const ReferencePolicy& policy, const std::string& protected_hardlinks) {
   ReferenceResolver resolver(policy);
   if (!policy.directories().empty()) {
-    resolver.links_are_protected_ = LinksAreProtected(protected_hardlinks);
+    resolver.links_unprotected_ = WhyLinksAreUnprotected(protected_hardlinks);
   }
   for (const std::string& given : policy.directories()) {
     UniqueFd fd(open(given.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -308,11 +310,10 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& 
     return absl::PermissionDeniedError(absl::StrCat(place, " was not opened: no regular file; ",
                                                     MappingOption(shown), " allows it"));
   }
-  if (found.st_nlink > 1 && !links_are_protected_) {
+  if (found.st_nlink > 1 && !links_unprotected_.empty()) {
     return absl::PermissionDeniedError(
-        absl::StrCat(place, " was not opened: it has ", found.st_nlink,
-                     " names (hard links), and fs.protected_hardlinks is off on this system; ",
-                     MappingOption(shown), " allows it"));
+        absl::StrCat(place, " was not opened: it has ", found.st_nlink, " names (hard links), and ",
+                     links_unprotected_, "; ", MappingOption(shown), " allows it"));
   }
   UniqueFd fd(OpenBeneath(directory.fd.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return error();

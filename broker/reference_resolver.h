@@ -69,7 +69,8 @@ class ReferenceResolver {
                                               absl::string_view what) const;
 
   ReferencePolicy policy_;
-  bool links_are_protected_ = false;
+  std::string
+      links_unprotected_;  // why files with several hard links are refused; empty: they are not
   std::vector<Directory> directories_;
 };
 

@@ -174,6 +174,8 @@ TEST_F(ReferenceResolverTest, TakesHardLinksOnlyWhereTheSystemProtectsThem) {
                 AllOf(HasSubstr("it has 2 names (hard links)"), HasSubstr("--backing")));
     EXPECT_TRUE(open_where(protection, "base.raw").ok()) << "a file with one name";
   }
+  EXPECT_THAT(std::string(open_where("off", "secret").message()), HasSubstr("is off"));
+  EXPECT_THAT(std::string(open_where("missing", "secret").message()), HasSubstr("cannot be read"));
 }
 
 TEST_F(ReferenceResolverTest, OpensNothingButRegularFiles) {

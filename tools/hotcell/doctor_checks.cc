@@ -191,6 +191,11 @@ Check CheckHugePages(const HostPaths& paths) {
 Check CheckUserNamespaces(const HostPaths& paths) {
   constexpr std::string_view kName = "user namespaces";
   Check off{std::string(kName), CheckState::kWarning, "", ""};
+  if (!Exists(paths, "/proc/self")) {
+    off.finding = "not known: /proc is not mounted";
+    off.remedy = "mount -t proc proc /proc";
+    return off;
+  }
   if (!Exists(paths, "/proc/self/ns/user")) {
     off.finding = "this kernel has none";
     off.remedy = "a kernel with CONFIG_USER_NS confines the worker better";

@@ -94,6 +94,8 @@ TEST_F(DoctorChecksTest, WarnsOfMissingHugePages) {
 }
 
 TEST_F(DoctorChecksTest, WarnsWhenUserNamespacesAreOff) {
+  EXPECT_EQ(CheckUserNamespaces(paths_).finding, "not known: /proc is not mounted");
+  Put("/proc/self/status", "");
   EXPECT_EQ(CheckUserNamespaces(paths_).finding, "this kernel has none");
   Put("/proc/self/ns/user", "");
   EXPECT_EQ(CheckUserNamespaces(paths_).state, CheckState::kOk);
