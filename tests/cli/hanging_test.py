@@ -253,6 +253,49 @@ def _output_that_nobody_reads(_):
         _check_no_worker_of(process)
 
 
+def _messages_that_nobody_reads(_):
+    programs.require_kvm()
+    _make_large_disk()
+    for command, want in ((["convert", "-r", "1M", "-O", "raw", "large.raw", "out"], 124),
+                          (["info", "absent.raw"], 1),
+                          ([*_RUN, "--registers", "halt.bin"], 0)):
+        with open("halt.bin", "wb") as program:
+            program.write(b"\xf4")
+        with _full_pipe() as full:
+            begin = time.monotonic()
+            # pylint: disable-next=consider-using-with
+            process = subprocess.Popen([programs.HOTCELL, *command, "--timeout", str(_TIMEOUT)],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=full)
+            harness.check_equal(_end(process, begin, _TIMEOUT)[0], want, f"exit of {command}")
+
+
+def _slow_readers_of_messages(_):
+    with _full_pipe() as full:
+        # pylint: disable-next=consider-using-with
+        process = subprocess.Popen([programs.HOTCELL, "info", "--timeout", "20", "absent.raw"],
+                                   stderr=full)
+        time.sleep(2)
+        with open(f"/proc/self/fd/{full}", "rb", buffering=0) as reader:
+            reader.read(fcntl.fcntl(full, fcntl.F_GETPIPE_SZ))
+            process.wait(programs.TIMEOUT_SECONDS)
+            harness.check(b"absent.raw" in reader.read(4096), "the message is lost")
+    harness.check_equal(process.returncode, 1, "exit status")
+
+
+def _finished_digests(_):
+    """What has been hashed is told before another image holds the command up."""
+    _make_disk()
+    namespaces.enter()
+    want = programs.must_hotcell("digest", "disk.raw")
+    with hanging_files.mounted("mnt", "read"):
+        result = _timed("digest", "disk.raw", "mnt/disk.raw")
+        _check_timeout("digest", result)
+        harness.check_equal(result[1], want, "standard output")
+    with open("/dev/full", "wb") as full:
+        result = programs.hotcell("digest", "disk.raw", stdout=full)
+    harness.check(b"No space left" in result.stderr, f"{result.stderr!r}")
+
+
 def _slow_readers(_):
     """Who reads a result may take more time than the job had."""
     programs.require_kvm()
@@ -321,6 +364,9 @@ CASES = {
     "output": _output_that_nobody_reads,
     "inputs-of-run": _inputs_of_run,
     "configuration": _configuration,
+    "messages": _messages_that_nobody_reads,
+    "slow-readers-of-messages": _slow_readers_of_messages,
+    "finished-digests": _finished_digests,
     "slow-readers": _slow_readers,
 }
 

@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "tools/hotcell/check_report.h"
 #include "tools/hotcell/command.h"
 #include "tools/hotcell/common_options.h"
+#include "tools/hotcell/error.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/files.h"
 #include "tools/hotcell/formats.h"
@@ -119,7 +119,7 @@ int Check(const CheckOptions& options) {
     return kExitCheckUnsupported;
   }
   PrintWarnings(kName, reply->warnings);
-  (void)std::fputs(CheckFindings(report).c_str(), stderr);
+  PrintToStderr(CheckFindings(report));
   if (format == OutputFormat::kJson) {
     Print(CheckJson(report, options.request.source.name) + "\n");
   } else if (!options.quiet) {

@@ -46,6 +46,8 @@ constexpr Command kCommands[] = {
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };
 
+int output_error = 0;  // the first that Flush() met
+
 // Commands of qemu-img that are not done.
 struct RefusedCommand {
   std::string_view name;
@@ -194,9 +196,9 @@ int Main(int argc, char** argv) {
   }
   const int status = Dispatch(argc, argv);
   const absl::Cleanup reap = ReapWorkers;  // once the output is out
-  errno = 0;
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    const int error = errno == 0 ? EIO : errno;
+  Flush();
+  if (output_error != 0 || std::ferror(stdout) != 0) {
+    const int error = output_error == 0 ? EIO : output_error;
     if (error == EPIPE && ActsAsQemuImg()) return status;
     // The guest's own code would claim that its output arrived.
     return ReportError("", absl::ErrnoToStatus(error, "cannot write to standard output"),
@@ -207,13 +209,18 @@ int Main(int argc, char** argv) {
 
 void Print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
 
+void Flush() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
+}
+
 void PrintHelp(const Command& command) { Print(command.help); }
 
 void PrintWarning(std::string_view command, std::string_view text) {
   const std::string line = ActsAsQemuImg()
                                ? Cat("qemu-img: ", Escape(text), "\n")
                                : Cat("hotcell: ", command, ": warning: ", Escape(text), "\n");
-  (void)std::fwrite(line.data(), 1, line.size(), stderr);
+  PrintToStderr(line);
 }
 
 void PrintWarnings(std::string_view command, const std::vector<std::string>& warnings) {

@@ -49,6 +49,8 @@ int Main(int argc, char** argv);
 
 // Writes to standard output; errors come out when Main() ends.
 void Print(std::string_view text);
+// Has it come out now.
+void Flush();
 void PrintHelp(const Command& command);
 // A warning that qemu-img gives too: "hotcell: dd: warning: ..." on stderr, or its "qemu-img: ...".
 void PrintWarning(std::string_view command, std::string_view text);

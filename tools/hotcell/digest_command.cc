@@ -173,6 +173,7 @@ int Digests(const DigestOptions& options) {
       digests.Append(DigestJson(*reply, digest, path));
     } else {
       Print(Line(digest, path));
+      Flush();  // the next image may be one that ends the process
     }
   }
   if (options.common.format == OutputFormat::kJson) {

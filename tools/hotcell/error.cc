@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +22,7 @@
 #include "tools/hotcell/json.h"
 #include "tools/hotcell/signals.h"
 #include "tools/hotcell/text.h"
+#include "tools/hotcell/watch.h"
 
 namespace hotcell::cli {
 namespace {
@@ -61,12 +63,26 @@ absl::Status WithOwnCpuTime(const absl::Status& status) {
   return seconds.has_value() && absl::IsCancelled(status) ? OwnCpuTimeIsUp(*seconds) : status;
 }
 
-// A pipe that can be written to takes PIPE_BUF bytes.
+// Gives up when it cannot go on writing for longer than `patience`.
+void WritePatiently(int fd, std::string_view text, absl::Duration patience) {
+  const absl::Duration longest = absl::Milliseconds(INT_MAX);
+  while (!text.empty()) {
+    const int timeout =
+        patience > longest ? -1 : static_cast<int>(absl::ToInt64Milliseconds(patience));
+    pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
+    const int ready = poll(&writable, 1, timeout);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready != 1) return;
+    // A pipe that can be written to takes as many at once.
+    const ssize_t written = write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+    if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (written < 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 void WriteAtOnce(int fd, std::string_view text) {
-  pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-  if (poll(&writable, 1, 0) != 1) return;
-  [[maybe_unused]] const ssize_t written =
-      write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+  WritePatiently(fd, text.substr(0, PIPE_BUF), absl::ZeroDuration());
 }
 
 }  // namespace
@@ -176,11 +192,13 @@ int FailureExitStatus(const absl::Status& status) {
   }
 }
 
+void PrintToStderr(std::string_view text) { WritePatiently(STDERR_FILENO, text, LastWallTime()); }
+
 int ReportError(std::string_view command, const absl::Status& reported, OutputFormat format) {
   const absl::Status status = WithOwnCpuTime(reported);
   const std::string line = ErrorLine(command, status);
   (void)std::fflush(stdout);
-  (void)std::fwrite(line.data(), 1, line.size(), stderr);
+  PrintToStderr(line);
   if (format == OutputFormat::kJson && !ActsAsQemuImg()) {
     const std::string json = ErrorJson(status);
     (void)std::puts(json.c_str());

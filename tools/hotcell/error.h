@@ -33,6 +33,10 @@ enum class OutputFormat { kHuman, kJson };
 // kExitFailure, or what exit_codes.h has for errors that are a worker's, a guest's or KVM's.
 int FailureExitStatus(const absl::Status& status);
 
+// Writes to stderr. Who reads it may take as long as a job may (LastWallTime()); what has not found
+// room by then is lost.
+void PrintToStderr(std::string_view text);
+
 // Prints the error line on stderr and, when the user asked for JSON, the object on stdout, where
 // qemu-img prints none. Returns FailureExitStatus(), or kExitFailure as qemu-img.
 int ReportError(std::string_view command, const absl::Status& status, OutputFormat format);

@@ -1,9 +1,9 @@
 #include "tools/hotcell/probed_raw.h"
 
-#include <cstdio>
 #include <string>
 
 #include "tools/hotcell/command.h"
+#include "tools/hotcell/error.h"
 #include "tools/hotcell/escape.h"
 #include "tools/hotcell/invocation.h"
 #include "tools/hotcell/text.h"
@@ -22,7 +22,7 @@ void WarnOfProbedRaw(std::string_view command, std::string_view path) {
           "         Automatically detecting the format is dangerous for raw images, write "
           "operations on block 0 will be restricted.\n"
           "         Specify the 'raw' format explicitly to remove the restrictions.\n");
-  (void)std::fwrite(text.data(), 1, text.size(), stderr);
+  PrintToStderr(text);
 }
 
 }  // namespace hotcell::cli

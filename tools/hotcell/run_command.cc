@@ -42,7 +42,7 @@ int Fail(const absl::Status& status, const RunOptions& options, int exit_status)
 }
 
 // What is said beside the guest's own output goes to stderr.
-void Tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
+void Tell(std::string_view text) { PrintToStderr(text); }
 
 // Fills in what files hold. They may take as long as the guest may. Signals end the command as
 // they end any other, since there is nothing yet to be tidied up.

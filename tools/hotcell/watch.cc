@@ -33,7 +33,7 @@ constexpr size_t kStack = 256 << 10;
 
 // Of CLOCK_MONOTONIC, in nanoseconds.
 std::atomic<int64_t> time_is_up = kNever;
-std::atomic<int64_t> wall_time_ns = 0;
+std::atomic<int64_t> wall_time_ns = kNever;
 
 absl::Duration Now() {
   timespec now{};
@@ -169,6 +169,11 @@ JobTime::JobTime(absl::Duration wall_time) : wall_time_(wall_time) {
 }
 
 JobTime::~JobTime() { time_is_up = kNever; }
+
+absl::Duration LastWallTime() {
+  const int64_t nanoseconds = wall_time_ns;
+  return nanoseconds == kNever ? absl::InfiniteDuration() : absl::Nanoseconds(nanoseconds);
+}
 
 void JobTime::Restart() const {
   // Of limits that are centuries it is the largest there is: never.

@@ -82,6 +82,9 @@ class JobTime {
   const absl::Duration wall_time_;
 };
 
+// What the last JobTime allowed; infinite: there was none.
+absl::Duration LastWallTime();
+
 }  // namespace hotcell::cli
 
 #endif  // HOTCELL_TOOLS_HOTCELL_WATCH_H_
