@@ -139,11 +139,11 @@ OutputFormat WantedFormat(std::span<char* const> arguments) {
 
 // With the options of the machine's configuration before those of the command line.
 int RunConfigured(const Command& command, int argc, char** argv) {
+  const OutputFormat format = WantedFormat({argv + 1, static_cast<size_t>(argc) - 1});
   const absl::StatusOr<std::vector<std::string>> configured =
-      ConfiguredArguments(command.scope, {command.name, OutputFormat::kHuman});
+      ConfiguredArguments(command.scope, {command.name, format, command.error_status});
   if (!configured.ok()) {
-    const std::span<char* const> given(argv + 1, static_cast<size_t>(argc) - 1);
-    (void)ReportError(command.name, configured.status(), WantedFormat(given));
+    (void)ReportError(command.name, configured.status(), format);
     return command.error_status;
   }
   std::vector<std::string> arguments = {argv[0]};
