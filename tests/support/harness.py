@@ -9,6 +9,7 @@ of its own, `SUITE` runs all. Exit status: 0 passed, 77 skipped (a line "SKIPPED
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -34,6 +35,16 @@ def check_equal(actual, expected, what):
         raise Failure(f"{what}: got {actual!r}, want {expected!r}")
 
 
+def _unmount_below(directory):
+    """What a case has mounted in a namespace of its own would keep its directory."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        points = [line.split()[1] for line in mounts]
+    for point in reversed(points):
+        if point.startswith(directory + "/"):
+            subprocess.run(["umount", point], check=False, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+
+
 def _run(name, function):
     directory = tempfile.mkdtemp(prefix=f"hotcell-{name.replace('/', '-')}.")
     os.chmod(directory, 0o755)  # some cases run as another user
@@ -50,6 +61,7 @@ def _run(name, function):
         return 1
     finally:
         os.chdir(previous)
+        _unmount_below(directory)
         shutil.rmtree(directory, ignore_errors=True)
     return 0
 
