@@ -1,7 +1,6 @@
 #include "hotcell/engine.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,7 +25,6 @@
 #include "broker/event_fd.h"
 #include "broker/file_state.h"
 #include "broker/file_table.h"
-#include "broker/host_limits.h"
 #include "broker/io_engine.h"
 #include "broker/job_builder.h"
 #include "broker/job_runner.h"
@@ -42,6 +40,7 @@
 #include "broker/worker_end.h"
 #include "broker/worker_pool.h"
 #include "broker/worker_process.h"
+#include "broker/worker_shape.h"
 #include "guest/abi/abi.h"
 #include "hotcell/failure.h"
 #include "hotcell/text.h"
@@ -111,20 +110,12 @@ absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {
   return WithFailureKind(std::move(status), FailureKind::kKvm);
 }
 
-// One for each processor, and fewer where inherited limits leave room for no more: a conversion is
-// the same with any number.
-uint32_t DefaultLanes(const Limits& limits) {
-  cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) return 1;
-  auto lanes = std::clamp<uint32_t>(static_cast<uint32_t>(CPU_COUNT(&cpus)), 1, abi::kMaxLanes);
-  const auto fit = [&limits](uint32_t count) {
-    const uint64_t arena = Arena::SizeOf({.lanes = count, .report_capacity = limits.report_bytes});
-    return broker::CheckHostLimits(
-               {.lanes = count, .arena = arena, .guest_memory = limits.guest_memory})
-        .ok();
-  };
-  while (lanes > 1 && !fit(lanes)) --lanes;
-  return lanes;
+// Of a file on a file system; of others the most there can be.
+uint64_t AllocatedBytes(int fd) {
+  constexpr uint64_t kStatBlock = 512;
+  struct stat status = {};
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return UINT64_MAX;
+  return static_cast<uint64_t>(status.st_blocks) * kStatBlock;
 }
 
 absl::Status CheckMemory(uint64_t size) {
@@ -190,17 +181,6 @@ broker::FileLimits FileLimitsOf(const Limits& limits) {
           .references = limits.references};
 }
 
-// Of an image on a file system, bytes that are not holes. One lane does with that as well as many,
-// and one can do without ioeventfds, which take time to make and more to destroy.
-constexpr uint64_t kSmallInput = 1 << 20;
-
-// Of each lane's buffers, what a conversion uses at once, and what that of a big image comes to
-// use.
-constexpr uint64_t kWarmBuffers = 1 << 20;
-constexpr uint64_t kWarmLater = 20 << 20;
-constexpr uint64_t kMinWarmLater = 4 << 20;
-constexpr uint64_t kInfoBuffers = 128 << 10;
-
 // How long a worker that was ready may take to ask for the first byte of its job. It takes less
 // than a millisecond where the machine has a processor for it.
 constexpr absl::Duration kAnswerLimit = absl::Seconds(1);
@@ -214,53 +194,6 @@ absl::Status CheckPool(const PoolOptions& pool) {
                                                    abi::kMaxLanes, " lanes"));
   }
   return CheckMemory(pool.limits.guest_memory);
-}
-
-// Of a file on a file system; of others the most there can be.
-uint64_t AllocatedBytes(int fd) {
-  constexpr uint64_t kStatBlock = 512;
-  struct stat status = {};
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return UINT64_MAX;
-  return static_cast<uint64_t>(status.st_blocks) * kStatBlock;
-}
-
-// Of the guest's report, which can at least be why there is none.
-uint64_t ReportArea(const Limits& limits) {
-  constexpr uint64_t kErrorSize = 4096;
-  return std::max(limits.report_bytes, kErrorSize);
-}
-
-WorkerShape InfoShape(const Limits& limits) {
-  return {.guest_memory = limits.guest_memory,
-          .report_bytes = ReportArea(limits),
-          .lanes = 1,
-          .forward_doorbells = true,
-          .warm_size = kInfoBuffers,
-          .cpu_seconds = broker::CpuSeconds(limits.cpu_time)};
-}
-
-WorkerShape ConvertShape(const Limits& limits, uint32_t lanes) {
-  return {.guest_memory = limits.guest_memory,
-          .report_bytes = ReportArea(limits),
-          .lanes = lanes == 0 ? DefaultLanes(limits) : lanes,
-          .forward_doorbells = false,
-          .cpu_seconds = broker::CpuSeconds(limits.cpu_time)};
-}
-
-// For a job that reads the data of images which occupy `allocated` bytes.
-std::vector<WorkerShape> ShapesFor(const Limits& limits, uint32_t lanes,
-                                   const ReferencePolicy& references, uint64_t allocated) {
-  // One that waits in the pool has no memory of its own yet.
-  const WorkerShape pooled = ConvertShape(limits, lanes);
-  WorkerShape started = pooled;
-  started.warm_size = kWarmBuffers;
-  started.warm_later_size = std::min(kWarmLater, std::max(kMinWarmLater, allocated / 32));
-  std::vector<WorkerShape> shapes = {started, pooled};
-  // What a small image refers to may be large.
-  if (lanes == 0 && references.refuses_all() && allocated <= kSmallInput) {
-    shapes.insert(shapes.begin(), InfoShape(limits));
-  }
-  return shapes;
 }
 
 }  // namespace
@@ -504,11 +437,12 @@ absl::StatusOr<Engine> Engine::Create(const EngineOptions& options) {
   const PoolOptions& wanted = options.pool;
   if (wanted.info_workers == 0 && wanted.convert_workers == 0) return Engine(std::move(impl));
   if (absl::Status status = CheckPool(wanted); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<WorkerPool>> pool = WorkerPool::Create(
-      impl->programs(),
-      {{.shape = InfoShape(wanted.limits), .count = wanted.info_workers},
-       {.shape = ConvertShape(wanted.limits, wanted.lanes), .count = wanted.convert_workers}},
-      impl->dying);
+  absl::StatusOr<std::unique_ptr<WorkerPool>> pool =
+      WorkerPool::Create(impl->programs(),
+                         {{.shape = broker::InfoShape(wanted.limits), .count = wanted.info_workers},
+                          {.shape = broker::ConvertShape(wanted.limits, wanted.lanes),
+                           .count = wanted.convert_workers}},
+                         impl->dying);
   if (!pool.ok()) return pool.status();
   impl->pool = *std::move(pool);
   return Engine(std::move(impl));
@@ -561,7 +495,7 @@ absl::StatusOr<ConvertReply> Engine::Convert(const ConvertRequest& request) cons
     allocated = allocated > UINT64_MAX - more ? UINT64_MAX : allocated + more;
   }
   const std::vector<WorkerShape> shapes =
-      ShapesFor(limits, request.lanes, request.references, allocated);
+      broker::ShapesFor(limits, request.lanes, request.references, allocated);
   absl::StatusOr<ConvertReply> reply =
       impl_->RunConvert(shapes, *job, request.options, request.references, files);
   if (!request.inspect) return reply;
@@ -577,7 +511,7 @@ absl::StatusOr<ConvertReply> Engine::CreateImage(const CreateRequest& request) c
   const absl::StatusOr<v1::Job> job = broker::BuildCreateJob(request, files);
   if (!job.ok()) return job.status();
   // There is little to write, and nothing to read.
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   return impl_->RunConvert({&shape, 1}, *job, request.options, ReferencePolicy(), files);
 }
 
@@ -590,7 +524,7 @@ absl::StatusOr<InfoReply> Engine::Info(const InfoRequest& request) const {
   InfoReply reply;
   // Without the chain it reports references and opens none.
   const ReferencePolicy references = request.backing_chain ? request.references : ReferencePolicy();
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, references, files,
                                              report, reply.worker);
       !status.ok()) {
@@ -625,8 +559,8 @@ absl::StatusOr<CompareReply> Engine::Compare(const CompareRequest& request) cons
   const uint64_t first = AllocatedBytes(request.first.fd);
   const uint64_t second = AllocatedBytes(request.second.fd);
   const std::vector<WorkerShape> shapes =
-      ShapesFor(request.options.limits, request.lanes, request.references,
-                first > UINT64_MAX - second ? UINT64_MAX : first + second);
+      broker::ShapesFor(request.options.limits, request.lanes, request.references,
+                        first > UINT64_MAX - second ? UINT64_MAX : first + second);
   v1::Report report;
   CompareReply reply;
   if (absl::Status status = impl_->Transcode(shapes, *job, request.options, request.references,
@@ -648,7 +582,7 @@ absl::StatusOr<DigestReply> Engine::Digest(const DigestRequest& request) const {
   FileTable files(FileLimitsOf(request.options.limits));
   absl::StatusOr<v1::Job> job = broker::BuildDigestJob(request, files);
   if (!job.ok()) return job.status();
-  const std::vector<WorkerShape> shapes = ShapesFor(
+  const std::vector<WorkerShape> shapes = broker::ShapesFor(
       request.options.limits, request.lanes, request.references, AllocatedBytes(request.source.fd));
   v1::Report report;
   DigestReply reply;
@@ -673,7 +607,7 @@ absl::StatusOr<CheckReply> Engine::Check(const CheckRequest& request) const {
   if (!job.ok()) return job.status();
   v1::Report report;
   CheckReply reply;
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
                                              files, report, reply.worker);
       !status.ok()) {
@@ -692,7 +626,7 @@ absl::StatusOr<InspectReply> Engine::Inspect(const InspectRequest& request) cons
   if (!job.ok()) return job.status();
   v1::Report report;
   WorkerReport worker;
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
                                              files, report, worker);
       !status.ok()) {
@@ -715,7 +649,7 @@ absl::StatusOr<MapReply> Engine::Map(const MapRequest& request) const {
   if (!job.ok()) return job.status();
   v1::Report report;
   MapReply reply;
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
                                              files, report, reply.worker);
       !status.ok()) {
@@ -737,7 +671,7 @@ absl::StatusOr<MeasureReply> Engine::Measure(const MeasureRequest& request) cons
   if (!job.ok()) return job.status();
   v1::Report report;
   MeasureReply reply;
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
                                              files, report, reply.worker);
       !status.ok()) {
@@ -755,7 +689,7 @@ absl::StatusOr<ResizeReply> Engine::Resize(const ResizeRequest& request) const {
   if (!job.ok()) return job.status();
   v1::Report report;
   ResizeReply reply;
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, request.references,
                                              files, report, reply.worker);
       !status.ok()) {
@@ -773,7 +707,7 @@ absl::StatusOr<RebaseReply> Engine::Rebase(const RebaseRequest& request) const {
   if (!job.ok()) return job.status();
   v1::Report report;
   RebaseReply reply;
-  const WorkerShape shape = InfoShape(request.options.limits);
+  const WorkerShape shape = broker::InfoShape(request.options.limits);
   if (absl::Status status = impl_->Transcode({&shape, 1}, *job, request.options, ReferencePolicy(),
                                              files, report, reply.worker);
       !status.ok()) {

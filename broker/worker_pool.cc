@@ -26,15 +26,7 @@ constexpr absl::Duration kReapInterval = absl::Milliseconds(5);
 // Started at the same time; more would only take the processors from each other and from jobs.
 constexpr size_t kMaxStarting = 2;
 
-// Between the broker's Stop and the kernel's SIGKILL.
-constexpr absl::Duration kCpuMargin = absl::Seconds(5);
-
 }  // namespace
-
-uint32_t CpuSeconds(absl::Duration cpu_time) {
-  const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(cpu_time, absl::Seconds(1)) + kCpuMargin);
-  return seconds < UINT32_MAX ? static_cast<uint32_t>(seconds) : 0;
-}
 
 absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& programs,
                                                         const WorkerShape& shape,

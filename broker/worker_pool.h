@@ -15,25 +15,9 @@
 #include "broker/unique_fd.h"
 #include "broker/worker.h"
 #include "broker/worker_process.h"
+#include "broker/worker_shape.h"
 
 namespace hotcell::broker {
-
-// What a worker for the built-in transcoder was made for. It serves jobs that want just that.
-struct WorkerShape {
-  uint64_t guest_memory = 0;  // bytes
-  uint64_t report_bytes = 0;
-  uint32_t lanes = 1;
-  bool forward_doorbells = false;
-  uint64_t warm_size = 0;  // bytes, see ArenaLayout
-  uint64_t warm_later_size = 0;
-  uint32_t cpu_seconds = 0;  // see CpuSeconds()
-
-  bool operator==(const WorkerShape&) const = default;
-};
-
-// The CPU time after which the kernel kills the worker of a job with the limit `cpu_time`; 0:
-// never. Later than the broker stops it, even one with a lane on each processor.
-uint32_t CpuSeconds(absl::Duration cpu_time);
 
 absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& programs,
                                                         const WorkerShape& shape,
