@@ -109,10 +109,7 @@ int Check(const CheckOptions& options) {
   time->Restart();
   const absl::StatusOr<CheckReply> reply = (*engine)->Check(request);
   time.reset();
-  if (!reply.ok()) {
-    const int failed = fail(reply.status());
-    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
-  }
+  if (!reply.ok()) return signals.Fail(reply.status());
   const v1::CheckReport& report = reply->report;
   if (report.unsupported()) {
     (void)fail(absl::UnimplementedError("This image format does not support checks"));

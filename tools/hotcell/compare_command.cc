@@ -149,8 +149,7 @@ int Compare(const CompareOptions& options) {
   time.reset();
   if (!reply.ok()) {
     progress.Abandon();
-    const int failed = Fail(reply.status(), options);
-    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+    return signals.Fail(reply.status());
   }
   if (!reply->failure.ok()) {
     progress.Abandon();

@@ -189,8 +189,7 @@ int CreateMain(int argc, char** argv) {
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status created = Create(cancellation, options);
   if (created.ok()) return kExitOk;
-  const int failed = ReportError(kName, created, options.common.format);
-  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  return signals.Fail(created);
 }
 
 }  // namespace hotcell::cli

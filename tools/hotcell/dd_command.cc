@@ -183,8 +183,7 @@ int DdMain(int argc, char** argv) {
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status copied = Copy(cancellation, options);
   if (copied.ok()) return kExitOk;
-  const int failed = ReportError(kName, copied, options.common.format);
-  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  return signals.Fail(copied);
 }
 
 }  // namespace hotcell::cli

@@ -151,10 +151,7 @@ int InfoMain(int argc, char** argv) {
   Cancellation cancellation;
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::StatusOr<std::vector<InfoReport>> reports = Inspect(options, cancellation);
-  if (!reports.ok()) {
-    const int failed = ReportError(kName, reports.status(), options.common.format);
-    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
-  }
+  if (!reports.ok()) return signals.Fail(reports.status());
   PrintReports(*reports, options);
   return kExitOk;
 }

@@ -91,10 +91,7 @@ int Inspect(const InspectOptions& options) {
   time->Restart();
   absl::StatusOr<InspectReply> reply = (*engine)->Inspect(request);
   time.reset();
-  if (!reply.ok()) {
-    const int failed = fail(reply.status());
-    return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
-  }
+  if (!reply.ok()) return signals.Fail(reply.status());
   InspectReport report = {.filename = path, .reply = *std::move(reply)};
   report.verdict = Judge(report.reply, options.verdict.policy, options.common.limits);
   if (format == OutputFormat::kJson) {

@@ -184,8 +184,7 @@ int MapMain(int argc, char** argv) {
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status mapped = Run(cancellation, options);
   if (mapped.ok()) return kExitOk;
-  const int failed = ReportError(kName, mapped, options.common.format);
-  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  return signals.Fail(mapped);
 }
 
 }  // namespace hotcell::cli

@@ -177,8 +177,7 @@ int MeasureMain(int argc, char** argv) {
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status measured = Run(cancellation, options);
   if (measured.ok()) return kExitOk;
-  const int failed = ReportError(kName, measured, options.common.format);
-  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  return signals.Fail(measured);
 }
 
 }  // namespace hotcell::cli

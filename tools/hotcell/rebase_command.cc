@@ -198,8 +198,7 @@ int RebaseMain(int argc, char** argv) {
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::StatusOr<RebaseReply> reply = Rebase(options, cancellation);
   if (reply.ok()) return Finish(options, *reply);
-  const int failed = ReportError(kName, reply.status(), options.common.format);
-  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  return signals.Fail(reply.status());
 }
 
 }  // namespace hotcell::cli

@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "hotcell/engine.h"
+#include "tools/hotcell/error.h"
 #include "tools/hotcell/exit_codes.h"
 #include "tools/hotcell/invocation.h"
 
@@ -81,7 +82,7 @@ void OnFailedWrite(int) {}
 
 }  // namespace
 
-JobSignals::JobSignals(Cancellation& cancellation, const ErrorManner& manner) {
+JobSignals::JobSignals(Cancellation& cancellation, const ErrorManner& manner) : manner_(manner) {
   cancellation_of_job = &cancellation;
   (void)pthread_sigmask(SIG_BLOCK, nullptr, &blocked_signals);
   caught_signal = 0;
@@ -141,6 +142,12 @@ JobSignals::~JobSignals() {
 }
 
 int JobSignals::caught() const { return caught_signal; }
+
+int JobSignals::Fail(const absl::Status& why) const {
+  const int status = ReportError(manner_.command, why, manner_.format);
+  if (caught() != 0) return kExitSignalBase + caught();
+  return status == kExitFailure ? manner_.failed : status;
+}
 
 int JobSignals::Arrived() {
   if (caught_signal != 0) return caught_signal;

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "tools/hotcell/watch.h"
 
 namespace hotcell {
@@ -38,12 +39,16 @@ class JobSignals {
   static int Fatal();
   // Ends the process as that signal does.
   [[noreturn]] static void DieOf(int signal);
+  // Reports why the job failed. Returns the exit status: that of the signal which cancelled it, or
+  // the error's.
+  int Fail(const absl::Status& why) const;
   // Whether progress was asked for since the last call.
   bool TakeProgressRequest();
 
  private:
   void WatchCpuLimit();
 
+  const ErrorManner manner_;
   timer_t cpu_timer_{};
   bool has_cpu_timer_ = false;
   std::optional<Watch> watch_;  // while there are handlers

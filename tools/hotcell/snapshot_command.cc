@@ -117,8 +117,7 @@ int SnapshotMain(int argc, char** argv) {
   const JobSignals signals(cancellation, {kName, options.common.format});
   const absl::Status listed = List(options, cancellation);
   if (listed.ok()) return kExitOk;
-  const int failed = ReportError(kName, listed, options.common.format);
-  return signals.caught() == 0 ? failed : kExitSignalBase + signals.caught();
+  return signals.Fail(listed);
 }
 
 }  // namespace hotcell::cli
