@@ -1,19 +1,19 @@
 # Libraries of their own, which libhotcell links: what kind of failure an error is, and starting a
 # worker.
-add_library(hotcell_failure STATIC control_group.cc failure.cc host_limits.cc)
+add_library(hotcell_failure STATIC host/control_group.cc host/failure.cc host/host_limits.cc)
 target_include_directories(hotcell_failure PUBLIC include PRIVATE ${SECCOMP_INCLUDE_DIR})
 target_link_libraries(hotcell_failure
   PUBLIC hotcell_protos absl::status absl::time
   PRIVATE hotcell_view_broker hotcell_host_options absl::strings absl::str_format absl::cord
           ${SECCOMP_LIBRARY})
 
-add_library(hotcell_spawn STATIC spawn.cc)
+add_library(hotcell_spawn STATIC workers/spawn.cc)
 target_link_libraries(hotcell_spawn
   PUBLIC hotcell_view_broker hotcell_failure absl::status absl::statusor
   PRIVATE hotcell_host_options absl::strings absl::cleanup)
 target_link_libraries(hotcell_broker PUBLIC hotcell_failure PRIVATE hotcell_spawn)
 
-add_executable(spawn_test spawn_test.cc)
+add_executable(spawn_test workers/spawn_test.cc)
 target_link_libraries(spawn_test PRIVATE
   hotcell_spawn hotcell_syscall_probe_client hotcell_host_options absl::strings Threads::Threads
   GTest::gmock GTest::gtest_main)

@@ -41,7 +41,7 @@ function(hotcell_write_format_tables registry table)
     string(APPEND pointers "    &${driver},\n")
   endforeach()
   file(CONFIGURE OUTPUT ${registry} @ONLY CONTENT [[
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 
 namespace hotcell::guest {
 

@@ -23,7 +23,7 @@ function(hotcell_guest_program name)
   set_target_properties(${name} PROPERTIES
     SUFFIX .elf
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/guest
-    LINK_DEPENDS ${CMAKE_SOURCE_DIR}/guest/runtime/payload.ld)
+    LINK_DEPENDS ${CMAKE_SOURCE_DIR}/guest/runtime/guest/payload.ld)
   target_link_libraries(${name} PRIVATE hotcell_guest_options hotcell_view_guest -Wl,--start-group)
   foreach(dependency IN LISTS ARG_DEPENDS)
     target_link_libraries(${name} PRIVATE ${dependency}_guest)
@@ -33,7 +33,7 @@ function(hotcell_guest_program name)
     ${NANOPB_ARCHIVE} ${BZIP2_ARCHIVE} ${CRYPTO_ARCHIVE} ${DEFLATE_ARCHIVE} ${ZSTD_ARCHIVE}
     -lstdc++ -lgcc -Wl,--end-group)
   target_link_options(${name} PRIVATE
-    -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/payload.ld
+    -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/guest/payload.ld
     -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
     -Wl,--no-warn-rwx-segments)
   # The symbol table stays, which the built-in program's names in crash reports are from; line numbers

@@ -1,6 +1,6 @@
 // What confines the worker besides the rules of policy/rules.h, as data: every layer with what it
-// does and why, and the values that the layers apply. vmm-worker/confinement.cc does what these
-// tables say; `hotcell policy` prints them.
+// does and why, and the values that the layers apply. vmm-worker/confinement/confinement.cc does
+// what these tables say; `hotcell policy` prints them.
 #ifndef HOTCELL_POLICY_LAYERS_H_
 #define HOTCELL_POLICY_LAYERS_H_
 
@@ -124,7 +124,7 @@ inline constexpr uint64_t kEnoughTasks = 32;
 
 // Those that the worker enters by itself, all at once where that is granted. It is born into a pid
 // namespace of its own, and, unless it gives up root's ids first, into a user namespace
-// (broker/spawn.cc).
+// (broker/workers/spawn.cc).
 struct NamespaceSpec {
   v1::Layer layer;
   int flag;

@@ -4,7 +4,7 @@
 //
 // Two stages. The filters are stacked, and a call passes only if both allow it; so kRunRules hold
 // from the start, kSetupRules add what is needed once, until InstallRunFilter() (see
-// vmm-worker/confinement.h) takes it away again for all threads.
+// vmm-worker/confinement/confinement.h) takes it away again for all threads.
 //
 // compile_rules.cc turns the tables into BPF while the project is built; nothing but one seccomp(2)
 // call is left to do at run time.

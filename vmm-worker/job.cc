@@ -16,15 +16,15 @@
 
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
-#include "vmm-worker/confinement.h"
-#include "vmm-worker/exit_loop.h"
+#include "vmm-worker/confinement/confinement.h"
+#include "vmm-worker/confinement/gate.h"
+#include "vmm-worker/confinement/limits.h"
 #include "vmm-worker/frames.h"
-#include "vmm-worker/gate.h"
-#include "vmm-worker/guest_memory.h"
-#include "vmm-worker/limits.h"
+#include "vmm-worker/kvm/guest_memory.h"
 #include "vmm-worker/machine.h"
 #include "vmm-worker/narration.h"
 #include "vmm-worker/own_memory.h"
+#include "vmm-worker/platform/exit_loop.h"
 #include "vmm-worker/text.h"
 
 namespace hotcell::worker {

@@ -6,12 +6,12 @@
 #include <string>
 
 #include "guest/abi/abi.h"
-#include "vmm-worker/boot_long.h"
-#include "vmm-worker/boot_real.h"
-#include "vmm-worker/cpuid.h"
-#include "vmm-worker/elf_loader.h"
-#include "vmm-worker/exit_loop.h"
-#include "vmm-worker/setup_check.h"
+#include "vmm-worker/boot/boot_long.h"
+#include "vmm-worker/boot/boot_real.h"
+#include "vmm-worker/boot/elf_loader.h"
+#include "vmm-worker/kvm/cpuid.h"
+#include "vmm-worker/kvm/setup_check.h"
+#include "vmm-worker/platform/exit_loop.h"
 #include "vmm-worker/text.h"
 
 namespace hotcell::worker {

@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "protos/control.pb.h"
-#include "vmm-worker/boot_payload.h"
-#include "vmm-worker/classic_platform.h"
+#include "vmm-worker/boot/boot_payload.h"
 #include "vmm-worker/frames.h"
-#include "vmm-worker/guest_memory.h"
-#include "vmm-worker/kvm.h"
+#include "vmm-worker/kvm/guest_memory.h"
+#include "vmm-worker/kvm/kvm.h"
 #include "vmm-worker/narration.h"
-#include "vmm-worker/payload_platform.h"
-#include "vmm-worker/platform.h"
+#include "vmm-worker/platform/classic_platform.h"
+#include "vmm-worker/platform/payload_platform.h"
+#include "vmm-worker/platform/platform.h"
 #include "vmm-worker/result.h"
 
 namespace hotcell::worker {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <span>
 
-#include "vmm-worker/guest_memory.h"
+#include "vmm-worker/kvm/guest_memory.h"
 #include "vmm-worker/result.h"
 
 namespace hotcell::worker {

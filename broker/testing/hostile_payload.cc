@@ -2,8 +2,8 @@
 // says. It runs on the real guest run-time, in a real guest.
 #include <cstdint>
 
-#include "guest/runtime/ports.h"
-#include "guest/runtime/program.h"
+#include "guest/runtime/guest/ports.h"
+#include "guest/runtime/guest/program.h"
 
 namespace hotcell::guest {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest {
 

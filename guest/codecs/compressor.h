@@ -7,8 +7,8 @@
 #include <span>
 
 #include "guest/codecs/deflate_encoder.h"
-#include "guest/formats/format.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/format.h"
+#include "guest/runtime/common/status.h"
 
 struct libdeflate_compressor;
 

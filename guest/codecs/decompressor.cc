@@ -11,7 +11,7 @@
 
 #include "guest/codecs/adc.h"
 #include "guest/formats/vmdk/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <span>
 
-#include "guest/formats/format.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/format.h"
+#include "guest/runtime/common/status.h"
 
 struct libdeflate_decompressor;
 

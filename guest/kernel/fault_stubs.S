@@ -4,7 +4,7 @@
 //
 // What lies at RSP then, 8 bytes each: RDX, vector, error code, RIP, CS, RFLAGS, RSP, SS.
 //
-// The worker copies this to guest-physical memory (vmm-worker/boot_payload.cc); it is position
+// The worker copies this to guest-physical memory (vmm-worker/boot/boot_payload.cc); it is position
 // independent.
 
 .set kPortCrash, 0x51c  // abi::kPortCrash

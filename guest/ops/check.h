@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/check.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/check.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

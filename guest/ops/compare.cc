@@ -6,11 +6,11 @@
 #include <memory>
 #include <utility>
 
-#include "guest/formats/chain.h"
-#include "guest/ops/compare_lane.h"
+#include "guest/formats/common/chain.h"
 #include "guest/ops/job_fields.h"
-#include "guest/ops/run_workers.h"
-#include "guest/runtime/text.h"
+#include "guest/ops/pipeline/compare_lane.h"
+#include "guest/ops/pipeline/run_workers.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

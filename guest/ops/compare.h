@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "guest/runtime/lanes.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/lanes.h"
+#include "guest/runtime/common/status.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

@@ -12,8 +12,8 @@
 
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/ops/convert_job.h"
-#include "guest/ops/testing_convert.h"
-#include "guest/runtime/native_lanes.h"
+#include "guest/ops/testing/testing_convert.h"
+#include "guest/runtime/native/native_lanes.h"
 
 namespace hotcell::guest {
 namespace {

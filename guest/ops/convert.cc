@@ -6,13 +6,13 @@
 #include <optional>
 #include <utility>
 
-#include "guest/formats/writer.h"
-#include "guest/ops/convert_lane.h"
-#include "guest/ops/convert_source.h"
+#include "guest/formats/common/writer.h"
 #include "guest/ops/job_fields.h"
-#include "guest/ops/nested_image.h"
-#include "guest/ops/run_workers.h"
-#include "guest/runtime/text.h"
+#include "guest/ops/pipeline/convert_lane.h"
+#include "guest/ops/pipeline/convert_source.h"
+#include "guest/ops/pipeline/nested_image.h"
+#include "guest/ops/pipeline/run_workers.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "guest/runtime/io.h"
+#include "guest/runtime/common/io.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

@@ -13,7 +13,7 @@
 #include <random>
 
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/ops/testing_convert.h"
+#include "guest/ops/testing/testing_convert.h"
 
 namespace hotcell::guest {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "guest/codecs/sha256.h"
-#include "guest/runtime/lanes.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/lanes.h"
+#include "guest/runtime/common/status.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

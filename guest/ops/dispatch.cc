@@ -16,7 +16,7 @@
 #include "guest/ops/rebase.h"
 #include "guest/ops/report.h"
 #include "guest/ops/resize.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 #include "pb_decode.h"
 #include "protos/job.pb.h"
 

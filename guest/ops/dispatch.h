@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "guest/runtime/lanes.h"
+#include "guest/runtime/common/lanes.h"
 
 namespace hotcell::guest {
 

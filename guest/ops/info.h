@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "guest/formats/format.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/format.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/check.h"
-#include "guest/formats/format.h"
-#include "guest/formats/survey.h"
-#include "guest/ops/signatures.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/check.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/survey.h"
+#include "guest/formats/signatures/signatures.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "guest/formats/chain.h"
-#include "guest/formats/format.h"
-#include "guest/formats/rebase.h"
+#include "guest/formats/common/chain.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/rebase.h"
 #include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {

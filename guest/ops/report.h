@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 #include "guest/ops/check.h"
 #include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
@@ -18,7 +18,7 @@
 #include "guest/ops/measure.h"
 #include "guest/ops/rebase.h"
 #include "guest/ops/resize.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest {
 

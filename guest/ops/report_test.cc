@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "guest/ops/report_examples.h"
+#include "guest/ops/testing/report_examples.h"
 #include "protos/job.pb.h"
 #include "protos/report.pb.h"
 

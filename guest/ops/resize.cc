@@ -3,9 +3,9 @@
 #include <memory>
 #include <optional>
 
-#include "guest/formats/chain.h"
-#include "guest/formats/format.h"
-#include "guest/formats/resize.h"
+#include "guest/formats/common/chain.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/resize.h"
 #include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 #include "protos/job.pb.h"
 
 namespace hotcell::guest {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "guest/runtime/program.h"
+#include "guest/runtime/guest/program.h"
 
 namespace hotcell::guest {
 

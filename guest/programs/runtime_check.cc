@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "guest/runtime/panic.h"
-#include "guest/runtime/program.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/panic.h"
+#include "guest/runtime/common/text.h"
+#include "guest/runtime/guest/program.h"
 
 namespace hotcell::guest {
 

@@ -2,9 +2,9 @@
 #include <atomic>
 
 #include "guest/ops/dispatch.h"
-#include "guest/runtime/guest_lanes.h"
-#include "guest/runtime/panic.h"
-#include "guest/runtime/program.h"
+#include "guest/runtime/common/guest_lanes.h"
+#include "guest/runtime/common/panic.h"
+#include "guest/runtime/guest/program.h"
 
 namespace hotcell::guest {
 

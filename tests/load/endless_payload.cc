@@ -1,8 +1,8 @@
 // A payload that never ends, in the way that the first byte of its input says.
 #include <cstdint>
 
-#include "guest/runtime/ports.h"
-#include "guest/runtime/program.h"
+#include "guest/runtime/guest/ports.h"
+#include "guest/runtime/guest/program.h"
 
 namespace hotcell::guest {
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "guest/abi/abi.h"
-#include "tests/hostile/workers/script.h"
+#include "tests/hostile/scripted_worker/script.h"
 
 namespace hotcell::load {
 namespace {

@@ -11,9 +11,9 @@
 
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
-#include "vmm-worker/confinement.h"
+#include "vmm-worker/confinement/confinement.h"
+#include "vmm-worker/confinement/limits.h"
 #include "vmm-worker/frames.h"
-#include "vmm-worker/limits.h"
 
 namespace hotcell::tests {
 namespace {

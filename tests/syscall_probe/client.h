@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "broker/spawn.h"
-#include "broker/unique_fd.h"
+#include "broker/host/unique_fd.h"
+#include "broker/workers/spawn.h"
 #include "protos/control.pb.h"
 #include "tests/syscall_probe/probe.h"
 

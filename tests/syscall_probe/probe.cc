@@ -11,9 +11,9 @@
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
 #include "tests/support/i386_entry.h"
-#include "vmm-worker/confinement.h"
-#include "vmm-worker/gate.h"
-#include "vmm-worker/limits.h"
+#include "vmm-worker/confinement/confinement.h"
+#include "vmm-worker/confinement/gate.h"
+#include "vmm-worker/confinement/limits.h"
 
 namespace hotcell::tests {
 namespace {

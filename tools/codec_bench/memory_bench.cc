@@ -8,8 +8,8 @@
 #include <functional>
 #include <span>
 
-#include "guest/ops/zero_detect.h"
-#include "guest/runtime/memory.h"
+#include "guest/ops/pipeline/zero_detect.h"
+#include "guest/runtime/common/memory.h"
 
 namespace hotcell::codec_bench {
 namespace {

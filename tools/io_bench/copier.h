@@ -43,7 +43,7 @@ class Copier {
 std::unique_ptr<Copier> MakeSyscallCopier(std::span<std::byte> buffer);
 
 // Takes as many chunks as fit into `buffer` at a time, reads them, and writes them while it holds
-// the job's turn, as WriteTurn in broker/write_turn.h does.
+// the job's turn, as WriteTurn in broker/lanes/write_turn.h does.
 std::unique_ptr<Copier> MakeTurnCopier(std::span<std::byte> buffer);
 
 // io_uring with as many requests in flight as chunks fit into `buffer`, each a read or a write of

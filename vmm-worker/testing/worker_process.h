@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "protos/control.pb.h"
-#include "vmm-worker/guest_memory.h"
+#include "vmm-worker/kvm/guest_memory.h"
 #include "vmm-worker/owned_fd.h"
 
 namespace hotcell::worker::testing {

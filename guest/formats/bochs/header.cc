@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::bochs {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "guest/formats/bochs/on_disk.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::bochs {
 

@@ -7,10 +7,10 @@
 
 #include "guest/formats/bochs/bochs.h"
 #include "guest/formats/bochs/header.h"
-#include "guest/formats/extent_builder.h"
-#include "guest/formats/file_region.h"
-#include "guest/formats/table_cache.h"
-#include "guest/runtime/text.h"
+#include "guest/formats/common/extent_builder.h"
+#include "guest/formats/common/file_region.h"
+#include "guest/formats/common/table_cache.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace bochs {

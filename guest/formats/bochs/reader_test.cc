@@ -15,7 +15,7 @@
 #include "guest/formats/bochs/on_disk.h"
 #include "guest/formats/bochs/test_image.h"
 #include "guest/formats/testing/disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::bochs {
 namespace {

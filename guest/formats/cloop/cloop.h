@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 
 namespace hotcell::guest {
 

@@ -5,8 +5,8 @@
 
 #include "guest/formats/cloop/cloop.h"
 #include "guest/formats/cloop/on_disk.h"
-#include "guest/formats/piece_cache.h"
-#include "guest/runtime/text.h"
+#include "guest/formats/common/piece_cache.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace cloop {

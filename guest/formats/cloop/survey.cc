@@ -1,4 +1,4 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <algorithm>
 #include <span>
@@ -6,7 +6,7 @@
 
 #include "guest/formats/cloop/cloop.h"
 #include "guest/formats/cloop/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace cloop {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "guest/formats/cloop/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::cloop {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::dmg {
 

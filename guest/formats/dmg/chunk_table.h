@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "guest/formats/dmg/on_disk.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::dmg {
 

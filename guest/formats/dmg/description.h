@@ -5,8 +5,8 @@
 #include "guest/formats/dmg/chunk_table.h"
 #include "guest/formats/dmg/property_list.h"
 #include "guest/formats/dmg/trailer.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::dmg {
 

@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "guest/formats/format.h"
-#include "guest/formats/survey.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/survey.h"
 
 namespace hotcell::guest {
 

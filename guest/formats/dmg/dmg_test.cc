@@ -9,7 +9,7 @@
 #include "guest/formats/dmg/chunk_table.h"
 #include "guest/formats/dmg/property_list.h"
 #include "guest/formats/dmg/test_image.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::dmg {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "guest/formats/dmg/chunk_table.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::dmg {
 

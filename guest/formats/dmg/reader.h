@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "guest/formats/common/format.h"
 #include "guest/formats/dmg/chunk_table.h"
-#include "guest/formats/format.h"
 
 namespace hotcell::guest::dmg {
 

@@ -1,4 +1,4 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 #include "guest/formats/dmg/property_list.h"
 #include "guest/formats/dmg/trailer.h"
 #include "guest/formats/raw/contents.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace dmg {

@@ -1,5 +1,5 @@
 // What is said of disk images that other programs read otherwise.
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "guest/formats/dmg/dmg.h"
 #include "guest/formats/dmg/test_image.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::dmg {
 namespace {

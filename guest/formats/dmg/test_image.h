@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "guest/formats/dmg/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::dmg {
 

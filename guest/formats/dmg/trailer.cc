@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "guest/formats/dmg/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::dmg {
 namespace {

@@ -2,7 +2,7 @@
 #ifndef HOTCELL_GUEST_FORMATS_FOREIGN_DRIVERS_H_
 #define HOTCELL_GUEST_FORMATS_FOREIGN_DRIVERS_H_
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 
 namespace hotcell::guest {
 

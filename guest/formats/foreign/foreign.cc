@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "guest/formats/raw/contents.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::foreign {
 namespace {

@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 
 namespace hotcell::guest::foreign {
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <string>
 
-#include "guest/formats/chain.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/formats/common/chain.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/block_table.h"
+#include "guest/formats/common/block_table.h"
 #include "guest/formats/parallels/header.h"
 #include "guest/formats/parallels/parallels.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {

@@ -4,8 +4,8 @@
 #include <span>
 #include <string_view>
 
-#include "guest/formats/stream_reader.h"
-#include "guest/runtime/text.h"
+#include "guest/formats/common/stream_reader.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::parallels {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "guest/formats/parallels/parallels.h"
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/ops/testing_convert.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/ops/testing/testing_convert.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

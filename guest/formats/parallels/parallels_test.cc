@@ -9,7 +9,7 @@
 
 #include "guest/formats/parallels/on_disk.h"
 #include "guest/formats/parallels/test_image.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::parallels {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <span>
 
-#include "guest/formats/block_writer.h"
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/block_writer.h"
+#include "guest/formats/common/output_options.h"
 #include "guest/formats/parallels/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {

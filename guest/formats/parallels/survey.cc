@@ -1,13 +1,13 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <array>
 #include <bit>
 
-#include "guest/formats/block_table.h"
-#include "guest/formats/dirty_bitmap.h"
+#include "guest/formats/common/block_table.h"
+#include "guest/formats/common/dirty_bitmap.h"
 #include "guest/formats/parallels/header.h"
 #include "guest/formats/parallels/parallels.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {

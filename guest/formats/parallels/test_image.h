@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "guest/formats/parallels/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::parallels {
 

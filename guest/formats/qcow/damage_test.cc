@@ -11,7 +11,7 @@
 #include "guest/formats/qcow/qcow.h"
 #include "guest/formats/qcow/test_image.h"
 #include "guest/formats/testing/disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::qcow {
 namespace {

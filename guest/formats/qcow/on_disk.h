@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "guest/formats/endian.h"
+#include "guest/formats/common/endian.h"
 
 namespace hotcell::guest::qcow {
 

@@ -12,7 +12,7 @@
 #include "guest/formats/qcow/qcow.h"
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/formats/testing/write_image.h"
-#include "guest/ops/testing_convert.h"
+#include "guest/ops/testing/testing_convert.h"
 
 namespace hotcell::guest {
 namespace {

@@ -3,11 +3,11 @@
 #include <string>
 #include <utility>
 
-#include "guest/formats/cluster_encoder.h"
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/cluster_encoder.h"
+#include "guest/formats/common/output_options.h"
+#include "guest/formats/common/two_level_builder.h"
 #include "guest/formats/qcow/on_disk.h"
-#include "guest/formats/two_level_builder.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow {

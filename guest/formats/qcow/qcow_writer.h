@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "guest/formats/writer.h"
+#include "guest/formats/common/writer.h"
 
 namespace hotcell::guest {
 

@@ -1,5 +1,5 @@
 // What is said of qcow images that other programs take otherwise.
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -14,7 +14,7 @@
 #include "guest/formats/qcow2/refcount_reader.h"
 #include "guest/formats/qcow2/snapshots.h"
 #include "guest/formats/qcow2/table_scan.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {

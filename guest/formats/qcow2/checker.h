@@ -1,8 +1,8 @@
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_CHECKER_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_CHECKER_H_
 
-#include "guest/formats/check.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/check.h"
+#include "guest/formats/common/format.h"
 
 namespace hotcell::guest {
 

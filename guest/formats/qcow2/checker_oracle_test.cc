@@ -10,7 +10,7 @@
 
 #include "guest/formats/qcow2/checker.h"
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

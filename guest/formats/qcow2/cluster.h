@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/qcow2/header.h"
 
 namespace hotcell::guest::qcow2 {

@@ -4,7 +4,7 @@
 
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_block.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

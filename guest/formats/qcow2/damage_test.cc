@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/formats/qcow2/test_image.h"
 #include "guest/formats/testing/disk.h"
 

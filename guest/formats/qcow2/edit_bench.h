@@ -16,11 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/formats/qcow2/checker.h"
 #include "guest/formats/testing/disk.h"
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::qcow2 {
 

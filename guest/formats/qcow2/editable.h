@@ -3,8 +3,8 @@
 #define HOTCELL_GUEST_FORMATS_QCOW2_EDITABLE_H_
 
 #include "guest/formats/qcow2/header.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qcow2 {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "guest/formats/check.h"
+#include "guest/formats/common/check.h"
 
 namespace hotcell::guest::qcow2 {
 

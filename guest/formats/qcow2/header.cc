@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "guest/formats/qcow2/header_extensions.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/qcow2/on_disk.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qcow2 {
 

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/check.h"
+#include "guest/formats/common/check.h"
 #include "guest/formats/qcow2/cluster_counts.h"
 #include "guest/formats/qcow2/finding_log.h"
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/l2_table_list.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_reader.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "guest/formats/endian.h"
+#include "guest/formats/common/endian.h"
+#include "guest/formats/common/resize.h"
 #include "guest/formats/qcow2/header.h"
-#include "guest/formats/resize.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qcow2 {
 

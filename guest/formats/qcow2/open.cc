@@ -3,7 +3,7 @@
 
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/reader.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -8,13 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/cluster_encoder.h"
-#include "guest/formats/file_writes.h"
+#include "guest/formats/common/cluster_encoder.h"
+#include "guest/formats/common/file_writes.h"
 #include "guest/formats/qcow2/cluster_allocator.h"
 #include "guest/formats/qcow2/mapping_builder.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/write_options.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {

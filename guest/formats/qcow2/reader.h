@@ -8,13 +8,13 @@
 #include <string_view>
 #include <vector>
 
-#include "guest/formats/claim_table.h"
-#include "guest/formats/extent_builder.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/claim_table.h"
+#include "guest/formats/common/extent_builder.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/table_cache.h"
 #include "guest/formats/qcow2/cluster.h"
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/snapshots.h"
-#include "guest/formats/table_cache.h"
 
 namespace hotcell::guest::qcow2 {
 

@@ -6,11 +6,11 @@
 #include <atomic>
 #include <string>
 
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/test_image.h"
 #include "guest/formats/testing/disk.h"
-#include "guest/runtime/native_lanes.h"
+#include "guest/runtime/native/native_lanes.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

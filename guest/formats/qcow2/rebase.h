@@ -1,9 +1,9 @@
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_REBASE_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_REBASE_H_
 
-#include "guest/formats/rebase.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/rebase.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest {
 

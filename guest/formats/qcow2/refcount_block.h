@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "guest/formats/endian.h"
+#include "guest/formats/common/endian.h"
 
 namespace hotcell::guest::qcow2 {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "guest/formats/qcow2/header.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qcow2 {
 

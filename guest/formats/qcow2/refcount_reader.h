@@ -8,8 +8,8 @@
 
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/refcount_block.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qcow2 {
 

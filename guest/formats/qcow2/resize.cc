@@ -9,15 +9,15 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/chain.h"
-#include "guest/formats/check.h"
+#include "guest/formats/common/chain.h"
+#include "guest/formats/common/check.h"
 #include "guest/formats/qcow2/checker.h"
 #include "guest/formats/qcow2/disk_end.h"
 #include "guest/formats/qcow2/editable.h"
 #include "guest/formats/qcow2/new_area.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_editor.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {

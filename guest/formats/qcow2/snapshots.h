@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/qcow2/header.h"
 
 namespace hotcell::guest::qcow2 {

@@ -1,15 +1,15 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "guest/formats/dirty_bitmap.h"
+#include "guest/formats/common/dirty_bitmap.h"
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/snapshots.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {

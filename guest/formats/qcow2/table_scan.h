@@ -8,9 +8,9 @@
 #include <span>
 #include <string_view>
 
-#include "guest/formats/endian.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/endian.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qcow2 {
 

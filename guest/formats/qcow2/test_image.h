@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "guest/formats/qcow2/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::qcow2 {
 

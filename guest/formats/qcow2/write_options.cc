@@ -3,7 +3,7 @@
 #include <bit>
 #include <string_view>
 
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/output_options.h"
 #include "guest/formats/qcow2/on_disk.h"
 
 namespace hotcell::guest::qcow2 {

@@ -6,7 +6,7 @@
 #include "guest/formats/qed/header.h"
 #include "guest/formats/qed/on_disk.h"
 #include "guest/formats/qed/qed.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qed {

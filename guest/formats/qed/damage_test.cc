@@ -14,7 +14,7 @@
 #include "guest/formats/qed/qed.h"
 #include "guest/formats/qed/test_image.h"
 #include "guest/formats/testing/disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::qed {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "guest/formats/qed/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qed {
 namespace {

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "guest/formats/format.h"
-#include "guest/formats/two_level_reader.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/two_level_reader.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::qed {
 

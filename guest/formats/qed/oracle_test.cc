@@ -13,8 +13,8 @@
 #include "guest/formats/qed/qed.h"
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/formats/testing/write_image.h"
-#include "guest/ops/testing_convert.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/ops/testing/testing_convert.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

@@ -1,5 +1,5 @@
 // What is said of QED images that other programs take otherwise, or pay for.
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "guest/formats/qed/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::qed {
 

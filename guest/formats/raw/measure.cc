@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/output_options.h"
 
 namespace hotcell::guest {
 

@@ -1,7 +1,7 @@
 #ifndef HOTCELL_GUEST_FORMATS_RAW_MEASURE_H_
 #define HOTCELL_GUEST_FORMATS_RAW_MEASURE_H_
 
-#include "guest/formats/measure.h"
+#include "guest/formats/common/measure.h"
 
 namespace hotcell::guest {
 

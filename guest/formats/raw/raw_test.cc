@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "guest/formats/chain.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/formats/common/chain.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

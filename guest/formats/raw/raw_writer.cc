@@ -1,7 +1,7 @@
 #include "guest/formats/raw/raw_writer.h"
 
-#include "guest/formats/output_options.h"
-#include "guest/runtime/text.h"
+#include "guest/formats/common/output_options.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

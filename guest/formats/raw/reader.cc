@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/file_holes.h"
+#include "guest/formats/common/file_holes.h"
 #include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -1,6 +1,6 @@
 #include "guest/formats/raw/resize.h"
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -1,7 +1,7 @@
 #ifndef HOTCELL_GUEST_FORMATS_RAW_RESIZE_H_
 #define HOTCELL_GUEST_FORMATS_RAW_RESIZE_H_
 
-#include "guest/formats/resize.h"
+#include "guest/formats/common/resize.h"
 
 namespace hotcell::guest {
 

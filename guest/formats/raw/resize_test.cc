@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "guest/runtime/native_channel.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

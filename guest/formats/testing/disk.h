@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "guest/codecs/decompressor.h"
-#include "guest/formats/chain.h"
-#include "guest/formats/format.h"
-#include "guest/runtime/io.h"
+#include "guest/formats/common/chain.h"
+#include "guest/formats/common/format.h"
+#include "guest/runtime/common/io.h"
 
 namespace hotcell::guest {
 

@@ -5,9 +5,9 @@
 #include <memory>
 #include <string_view>
 
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/formats/testing/disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/format.h"
-#include "guest/formats/survey.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/survey.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

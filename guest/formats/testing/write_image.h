@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/format.h"
-#include "guest/formats/writer.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/writer.h"
 
 namespace hotcell::guest {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "guest/formats/vdi/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vdi {
 namespace {

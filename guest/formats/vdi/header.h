@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::vdi {
 

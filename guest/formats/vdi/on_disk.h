@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "guest/formats/endian.h"
+#include "guest/formats/common/endian.h"
 
 namespace hotcell::guest::vdi {
 

@@ -4,7 +4,7 @@
 #include <ostream>
 
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/ops/testing_convert.h"
+#include "guest/ops/testing/testing_convert.h"
 
 namespace hotcell::guest {
 namespace {

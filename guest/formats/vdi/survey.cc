@@ -1,10 +1,10 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <string>
 
 #include "guest/formats/vdi/on_disk.h"
 #include "guest/formats/vdi/vdi.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vdi {

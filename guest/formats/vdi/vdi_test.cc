@@ -9,7 +9,7 @@
 
 #include "guest/formats/vdi/on_disk.h"
 #include "guest/formats/vdi/test_image.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::vdi {
 namespace {

@@ -5,11 +5,11 @@
 #include <span>
 #include <string_view>
 
-#include "guest/formats/block_writer.h"
-#include "guest/formats/derived_uuid.h"
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/block_writer.h"
+#include "guest/formats/common/derived_uuid.h"
+#include "guest/formats/common/output_options.h"
 #include "guest/formats/vdi/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vdi {

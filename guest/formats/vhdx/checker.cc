@@ -6,7 +6,7 @@
 
 #include "guest/formats/vhdx/layout.h"
 #include "guest/formats/vhdx/vhdx.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vhdx {

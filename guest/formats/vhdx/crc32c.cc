@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "guest/formats/endian.h"
+#include "guest/formats/common/endian.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

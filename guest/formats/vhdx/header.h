@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/file_region.h"
+#include "guest/formats/common/file_region.h"
 #include "guest/formats/vhdx/log.h"
 #include "guest/formats/vhdx/on_disk.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::vhdx {
 

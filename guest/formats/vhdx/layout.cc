@@ -5,7 +5,7 @@
 
 #include "guest/formats/vhdx/guid.h"
 #include "guest/formats/vhdx/header.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/file_region.h"
+#include "guest/formats/common/file_region.h"
 #include "guest/formats/vhdx/log.h"
 #include "guest/formats/vhdx/metadata.h"
 

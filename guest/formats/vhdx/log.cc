@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
-#include "guest/formats/file_region.h"
+#include "guest/formats/common/file_region.h"
 #include "guest/formats/vhdx/crc32c.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
-#include "guest/formats/format.h"
-#include "guest/formats/piece_cache.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/piece_cache.h"
 #include "guest/formats/vhdx/on_disk.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::vhdx {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "guest/formats/format.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/vhdx/header.h"
 #include "guest/formats/vhdx/log.h"
 #include "guest/formats/vhdx/on_disk.h"

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "guest/formats/endian.h"
+#include "guest/formats/common/endian.h"
 
 namespace hotcell::guest::vhdx {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "guest/formats/claim_table.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/claim_table.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/vhdx/layout.h"
 
 namespace hotcell::guest::vhdx {

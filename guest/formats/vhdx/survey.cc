@@ -1,4 +1,4 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <string>
 #include <vector>
@@ -6,7 +6,7 @@
 #include "guest/formats/vhdx/header.h"
 #include "guest/formats/vhdx/metadata.h"
 #include "guest/formats/vhdx/vhdx.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vhdx {

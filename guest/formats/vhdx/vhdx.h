@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "guest/formats/check.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/check.h"
+#include "guest/formats/common/format.h"
 
 namespace hotcell::guest {
 

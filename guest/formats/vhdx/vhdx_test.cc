@@ -8,13 +8,13 @@
 #include <string_view>
 #include <vector>
 
-#include "guest/formats/utf16.h"
+#include "guest/formats/common/utf16.h"
 #include "guest/formats/vhdx/crc32c.h"
 #include "guest/formats/vhdx/guid.h"
 #include "guest/formats/vhdx/log.h"
 #include "guest/formats/vhdx/on_disk.h"
 #include "guest/formats/vhdx/vhdx_writer.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

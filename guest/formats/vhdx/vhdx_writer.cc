@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/derived_uuid.h"
+#include "guest/formats/common/derived_uuid.h"
 #include "guest/formats/vhdx/crc32c.h"
 #include "guest/formats/vhdx/on_disk.h"
 #include "guest/formats/vhdx/write_options.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vhdx {

@@ -3,9 +3,9 @@
 #include <bit>
 #include <string_view>
 
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/output_options.h"
 #include "guest/formats/vhdx/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

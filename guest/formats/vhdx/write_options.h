@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "guest/formats/writer.h"
+#include "guest/formats/common/writer.h"
 
 namespace hotcell::guest::vhdx {
 

@@ -5,11 +5,11 @@
 #include <string>
 #include <utility>
 
-#include "guest/formats/check.h"
+#include "guest/formats/common/check.h"
 #include "guest/formats/vmdk/reader.h"
 #include "guest/formats/vmdk/sector_map.h"
 #include "guest/formats/vmdk/vmdk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vmdk {

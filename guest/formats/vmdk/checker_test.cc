@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "guest/formats/check.h"
+#include "guest/formats/common/check.h"
 #include "guest/formats/vmdk/sector_map.h"
 #include "guest/formats/vmdk/test_image.h"
 #include "guest/formats/vmdk/vmdk.h"

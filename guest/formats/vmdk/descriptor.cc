@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include "guest/formats/vmdk/on_disk.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

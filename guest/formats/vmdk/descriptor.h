@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "guest/runtime/io.h"
+#include "guest/runtime/common/io.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

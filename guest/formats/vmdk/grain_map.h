@@ -6,10 +6,10 @@
 #include <span>
 #include <vector>
 
-#include "guest/formats/claim_table.h"
-#include "guest/formats/extent_builder.h"
-#include "guest/formats/format.h"
-#include "guest/formats/piece_cache.h"
+#include "guest/formats/common/claim_table.h"
+#include "guest/formats/common/extent_builder.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/piece_cache.h"
 #include "guest/formats/vmdk/sparse_layout.h"
 
 namespace hotcell::guest::vmdk {

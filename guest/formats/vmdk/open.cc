@@ -12,7 +12,7 @@
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/vmdk/reader.h"
 #include "guest/formats/vmdk/vmdk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/formats/testing/disk.h"
 #include "guest/formats/vmdk/test_image.h"
 #include "guest/formats/vmdk/vmdk.h"

@@ -5,7 +5,7 @@
 #include <span>
 #include <tuple>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

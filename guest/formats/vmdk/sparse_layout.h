@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "guest/formats/vmdk/on_disk.h"
-#include "guest/runtime/io.h"
-#include "guest/runtime/status.h"
+#include "guest/runtime/common/io.h"
+#include "guest/runtime/common/status.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -1,6 +1,6 @@
 // What other programs make of a VMDK file that OpenVmdk() takes: a header, perhaps a footer, and a
 // descriptor, of which each says again what another one says.
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/formats/vmdk/sparse_layout.h"
 #include "guest/formats/vmdk/vmdk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vmdk {

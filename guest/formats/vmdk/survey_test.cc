@@ -1,4 +1,4 @@
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

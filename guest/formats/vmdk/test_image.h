@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "guest/formats/vmdk/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "guest/formats/file_writes.h"
+#include "guest/formats/common/file_writes.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

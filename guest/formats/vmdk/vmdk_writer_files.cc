@@ -6,7 +6,7 @@
 
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/formats/vmdk/vmdk_writer_common.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "guest/formats/common/writer.h"
 #include "guest/formats/vmdk/vmdk_writer_descriptor.h"
 #include "guest/formats/vmdk/write_options.h"
-#include "guest/formats/writer.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "guest/formats/vmdk/vmdk_writer_files.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

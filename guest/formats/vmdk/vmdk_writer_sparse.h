@@ -3,8 +3,8 @@
 
 #include <memory>
 
+#include "guest/formats/common/writer.h"
 #include "guest/formats/vmdk/write_options.h"
-#include "guest/formats/writer.h"
 
 namespace hotcell::guest::vmdk {
 

@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "guest/codecs/compressor.h"
-#include "guest/formats/file_writes.h"
+#include "guest/formats/common/file_writes.h"
 #include "guest/formats/vmdk/vmdk_writer_common.h"
 #include "guest/formats/vmdk/vmdk_writer_descriptor.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/formats/vmdk/on_disk.h"
-#include "guest/ops/testing_convert.h"
+#include "guest/ops/testing/testing_convert.h"
 
 namespace hotcell::guest {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "guest/formats/writer.h"
+#include "guest/formats/common/writer.h"
 
 namespace hotcell::guest::vmdk {
 

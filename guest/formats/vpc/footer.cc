@@ -6,7 +6,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vpc {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "guest/formats/vpc/parent.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vpc {
 namespace {

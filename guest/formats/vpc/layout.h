@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "guest/formats/file_region.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/file_region.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/on_disk.h"
 

@@ -5,12 +5,12 @@
 #include <ostream>
 #include <string>
 
-#include "guest/formats/chain.h"
-#include "guest/formats/check.h"
+#include "guest/formats/common/chain.h"
+#include "guest/formats/common/check.h"
 #include "guest/formats/testing/disk.h"
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/ops/testing_convert.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/ops/testing/testing_convert.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {
 namespace {

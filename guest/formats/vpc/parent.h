@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "guest/formats/file_region.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/file_region.h"
+#include "guest/formats/common/format.h"
 #include "guest/formats/vpc/on_disk.h"
 
 namespace hotcell::guest::vpc {

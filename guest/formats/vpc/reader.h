@@ -7,9 +7,9 @@
 #include <span>
 #include <string>
 
-#include "guest/formats/claim_table.h"
-#include "guest/formats/format.h"
-#include "guest/formats/piece_cache.h"
+#include "guest/formats/common/claim_table.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/piece_cache.h"
 #include "guest/formats/vpc/layout.h"
 
 namespace hotcell::guest::vpc {

@@ -1,5 +1,5 @@
 // What is said of VHDs that other programs read otherwise.
-#include "guest/formats/survey.h"
+#include "guest/formats/common/survey.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/test_image.h"
 #include "guest/formats/vpc/vpc.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::vpc {
 namespace {

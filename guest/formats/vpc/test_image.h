@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "guest/formats/vpc/on_disk.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::vpc {
 

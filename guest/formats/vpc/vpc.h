@@ -4,9 +4,9 @@
 
 #include <memory>
 
-#include "guest/formats/check.h"
-#include "guest/formats/format.h"
-#include "guest/formats/survey.h"
+#include "guest/formats/common/check.h"
+#include "guest/formats/common/format.h"
+#include "guest/formats/common/survey.h"
 
 namespace hotcell::guest {
 

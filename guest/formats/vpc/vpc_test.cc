@@ -7,11 +7,11 @@
 #include <map>
 #include <string>
 
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/formats/testing/disk.h"
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/test_image.h"
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest::vpc {
 namespace {

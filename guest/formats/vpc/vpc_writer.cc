@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "guest/formats/derived_uuid.h"
-#include "guest/formats/output_options.h"
+#include "guest/formats/common/derived_uuid.h"
+#include "guest/formats/common/output_options.h"
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/on_disk.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vpc {

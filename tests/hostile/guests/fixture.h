@@ -18,8 +18,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/host/unique_fd.h"
 #include "broker/testing/temp_dir.h"
-#include "broker/unique_fd.h"
 #include "hotcell/engine.h"
 #include "tests/hostile/guests/script.h"
 

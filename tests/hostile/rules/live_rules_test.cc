@@ -24,7 +24,7 @@
 #include "guest/abi/abi.h"
 #include "policy/testing/rule_model.h"
 #include "tests/syscall_probe/client.h"
-#include "vmm-worker/confinement.h"
+#include "vmm-worker/confinement/confinement.h"
 
 namespace hotcell::tests {
 namespace {

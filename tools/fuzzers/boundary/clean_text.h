@@ -11,7 +11,7 @@
 namespace hotcell::fuzz {
 
 // Without any control character, bidirectional override or invisible character that a terminal
-// would act on, and UTF-8. Written apart from what it checks (broker/text.cc).
+// would act on, and UTF-8. Written apart from what it checks (broker/host/text.cc).
 inline bool IsClean(std::string_view text, bool line_breaks = false) {
   for (size_t i = 0; i < text.size();) {
     const auto first = static_cast<unsigned char>(text[i]);

@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/control_channel.h"
-#include "broker/unique_fd.h"
-#include "broker/worker_end.h"
+#include "broker/host/unique_fd.h"
+#include "broker/workers/control_channel.h"
+#include "broker/workers/worker_end.h"
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
 #include "tools/fuzzers/boundary/byte_source.h"

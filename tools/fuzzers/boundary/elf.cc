@@ -17,10 +17,10 @@
 #include "guest/abi/abi.h"
 #include "tools/fuzzers/boundary/clean_text.h"
 #include "tools/fuzzers/check.h"
-#include "vmm-worker/boot_long.h"
-#include "vmm-worker/boot_payload.h"
-#include "vmm-worker/elf_loader.h"
-#include "vmm-worker/guest_memory.h"
+#include "vmm-worker/boot/boot_long.h"
+#include "vmm-worker/boot/boot_payload.h"
+#include "vmm-worker/boot/elf_loader.h"
+#include "vmm-worker/kvm/guest_memory.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "broker/unique_fd.h"
+#include "broker/host/unique_fd.h"
 #include "tools/fuzzers/check.h"
 
 namespace hotcell::fuzz {

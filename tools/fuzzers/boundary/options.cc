@@ -11,10 +11,10 @@
 #include "tools/fuzzers/boundary/byte_source.h"
 #include "tools/fuzzers/boundary/clean_text.h"
 #include "tools/fuzzers/check.h"
-#include "tools/hotcell/arguments.h"
-#include "tools/hotcell/config.h"
-#include "tools/hotcell/image_opts.h"
-#include "tools/hotcell/size.h"
+#include "tools/hotcell/common/size.h"
+#include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/config.h"
+#include "tools/hotcell/options/image_opts.h"
 
 namespace hotcell::fuzz {
 namespace {

@@ -18,14 +18,14 @@
 #include <utility>
 #include <vector>
 
-#include "broker/reference_resolver.h"
-#include "broker/unique_fd.h"
+#include "broker/files/reference_resolver.h"
+#include "broker/host/unique_fd.h"
 #include "hotcell/references.h"
 #include "hotcell/text.h"
 #include "tools/fuzzers/boundary/byte_source.h"
 #include "tools/fuzzers/boundary/clean_text.h"
 #include "tools/fuzzers/check.h"
-#include "tools/hotcell/escape.h"
+#include "tools/hotcell/common/escape.h"
 
 namespace hotcell::fuzz {
 namespace {

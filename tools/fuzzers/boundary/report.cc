@@ -15,12 +15,12 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/file_table.h"
-#include "broker/map_records.h"
-#include "broker/report_codec.h"
-#include "broker/symbolizer.h"
-#include "broker/unique_fd.h"
-#include "broker/worker_end.h"
+#include "broker/files/file_table.h"
+#include "broker/files/map_records.h"
+#include "broker/host/unique_fd.h"
+#include "broker/lanes/report_codec.h"
+#include "broker/workers/symbolizer.h"
+#include "broker/workers/worker_end.h"
 #include "guest/abi/abi.h"
 #include "hotcell/verdict.h"
 #include "nlohmann/json.hpp"
@@ -28,11 +28,11 @@
 #include "tools/fuzzers/boundary/clean_text.h"
 #include "tools/fuzzers/boundary/wire_mutator.h"
 #include "tools/fuzzers/check.h"
-#include "tools/hotcell/check_report.h"
-#include "tools/hotcell/compare_report.h"
-#include "tools/hotcell/info_report.h"
-#include "tools/hotcell/run_report.h"
-#include "tools/hotcell/verdict_report.h"
+#include "tools/hotcell/report/check_report.h"
+#include "tools/hotcell/report/compare_report.h"
+#include "tools/hotcell/report/info_report.h"
+#include "tools/hotcell/report/run_report.h"
+#include "tools/hotcell/report/verdict_report.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 

@@ -2,7 +2,7 @@
 // real files. The input is a list of what the guest does and of the broker's turns. A lane is
 // served here as IoEngine serves it, on this thread; in one mode a second one plays another vCPU
 // that flips words of the rings all the while.
-#include "broker/ring.h"
+#include "broker/lanes/ring.h"
 
 #include <atomic>
 #include <cstddef>
@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "broker/request_handler.h"
-#include "broker/write_turn.h"
+#include "broker/lanes/request_handler.h"
+#include "broker/lanes/write_turn.h"
 #include "tools/fuzzers/boundary/byte_source.h"
 #include "tools/fuzzers/boundary/clean_text.h"
 #include "tools/fuzzers/boundary/ring_world.h"

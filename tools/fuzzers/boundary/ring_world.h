@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "broker/arena.h"
-#include "broker/file_table.h"
-#include "broker/mapping.h"
-#include "broker/reference_resolver.h"
-#include "broker/unique_fd.h"
+#include "broker/files/file_table.h"
+#include "broker/files/reference_resolver.h"
+#include "broker/host/mapping.h"
+#include "broker/host/unique_fd.h"
+#include "broker/workers/arena.h"
 #include "guest/abi/abi.h"
 
 namespace hotcell::fuzz {

@@ -17,8 +17,8 @@
 #include "tools/fuzzers/boundary/wire_mutator.h"
 #include "tools/fuzzers/check.h"
 #include "vmm-worker/frames.h"
+#include "vmm-worker/kvm/setup_check.h"
 #include "vmm-worker/owned_fd.h"
-#include "vmm-worker/setup_check.h"
 
 namespace hotcell::fuzz {
 namespace {

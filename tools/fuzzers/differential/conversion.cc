@@ -8,11 +8,11 @@
 #include <iterator>
 #include <memory>
 
-#include "guest/formats/check.h"
-#include "guest/formats/format.h"
+#include "guest/formats/common/check.h"
+#include "guest/formats/common/format.h"
 #include "guest/ops/convert.h"
 #include "guest/ops/convert_job.h"
-#include "guest/runtime/native_lanes.h"
+#include "guest/runtime/native/native_lanes.h"
 
 namespace hotcell::fuzz {
 namespace {

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "guest/codecs/decompressor.h"
-#include "guest/formats/chain.h"
+#include "guest/formats/common/chain.h"
 #include "guest/ops/convert.h"
 #include "guest/ops/convert_job.h"
 #include "guest/ops/digest.h"
 #include "guest/ops/dispatch.h"
-#include "guest/runtime/native_lanes.h"
+#include "guest/runtime/native/native_lanes.h"
 #include "pb_encode.h"
 #include "protos/job.pb.h"
 #include "tools/fuzzers/check.h"

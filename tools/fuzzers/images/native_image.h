@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "guest/runtime/native_channel.h"
+#include "guest/runtime/native/native_channel.h"
 #include "tools/fuzzers/images/fuzz_input.h"
 
 namespace hotcell::fuzz {

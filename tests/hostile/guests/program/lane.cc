@@ -1,9 +1,9 @@
 #include "tests/hostile/guests/program/lane.h"
 
-#include "guest/runtime/ports.h"
-#include "guest/runtime/program.h"
-#include "guest/runtime/spinlock.h"
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/spinlock.h"
+#include "guest/runtime/common/text.h"
+#include "guest/runtime/guest/ports.h"
+#include "guest/runtime/guest/program.h"
 #include "tests/hostile/guests/script.h"
 
 namespace hotcell::hostile {

@@ -1,7 +1,7 @@
 // Guests that never end, that ring without need, and that wait for what does not come.
 #include <cstdint>
 
-#include "guest/runtime/ports.h"
+#include "guest/runtime/guest/ports.h"
 #include "tests/hostile/guests/program/lane.h"
 #include "tests/hostile/guests/program/program.h"
 

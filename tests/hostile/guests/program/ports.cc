@@ -1,5 +1,5 @@
 // Port I/O of every width and direction.
-#include "guest/runtime/ports.h"
+#include "guest/runtime/guest/ports.h"
 
 #include <cstdint>
 

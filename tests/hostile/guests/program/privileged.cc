@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "guest/runtime/text.h"
+#include "guest/runtime/common/text.h"
 #include "tests/hostile/guests/program/program.h"
 
 namespace hotcell::hostile {

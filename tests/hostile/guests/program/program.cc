@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "guest/runtime/ports.h"
+#include "guest/runtime/guest/ports.h"
 #include "tests/hostile/guests/program/lane.h"
 #include "tests/hostile/guests/script.h"
 

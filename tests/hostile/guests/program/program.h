@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "guest/runtime/program.h"
+#include "guest/runtime/guest/program.h"
 
 namespace hotcell::hostile {
 

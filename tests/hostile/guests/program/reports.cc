@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "guest/runtime/ports.h"
+#include "guest/runtime/guest/ports.h"
 #include "tests/hostile/guests/program/lane.h"
 #include "tests/hostile/guests/program/program.h"
 #include "tests/hostile/guests/script.h"

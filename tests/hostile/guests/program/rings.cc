@@ -4,7 +4,7 @@
 #include <cstring>
 #include <memory>
 
-#include "guest/runtime/ports.h"
+#include "guest/runtime/guest/ports.h"
 #include "tests/hostile/guests/program/lane.h"
 #include "tests/hostile/guests/program/program.h"
 #include "tests/hostile/guests/script.h"

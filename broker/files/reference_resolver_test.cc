@@ -1,0 +1,208 @@
+#include "broker/files/reference_resolver.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/testing/temp_dir.h"
+
+namespace hotcell::broker {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr auto kBacking = abi::ReferenceKind::kBackingFile;
+
+class ReferenceResolverTest : public testing::Test {
+ protected:
+  ReferenceResolverTest() {
+    dir_.Write("images/base.raw", "base");
+    dir_.Write("images/sub/deep.raw", "deep");
+    dir_.Write("secret", "secret");
+  }
+  // As if `referrer`, of the test's directory, named it.
+  absl::StatusOr<std::string> Open(const ReferencePolicy& policy, absl::string_view name,
+                                   const std::string& referrer = "secret") {
+    const UniqueFd image(open(dir_.File(referrer).c_str(), O_RDONLY | O_CLOEXEC));
+    const auto resolver = ReferenceResolver::Create(policy);
+    if (!resolver.ok()) return resolver.status();
+    absl::StatusOr<ResolvedReference> opened = resolver->Open(name, kBacking, image.get());
+    if (!opened.ok()) return opened.status();
+    char buffer[100];
+    const ssize_t got = read(opened->fd.get(), buffer, sizeof(buffer));
+    EXPECT_EQ(write(opened->fd.get(), "x", 1), -1) << "must be read-only";
+    return std::string(buffer, static_cast<size_t>(got));
+  }
+  ReferencePolicy Below() { return ReferencePolicy().FollowBelow(dir_.File("images")); }
+  std::string Refusal(const ReferencePolicy& policy, absl::string_view name,
+                      const std::string& referrer = "secret") {
+    const absl::Status status = Open(policy, name, referrer).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+    return std::string(status.message());
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(ReferenceResolverTest, RefusesEverythingByDefaultAndSaysWhatAllowsIt) {
+  EXPECT_THAT(Refusal({}, "/etc/passwd"), AllOf(HasSubstr("the backing file '/etc/passwd'"),
+                                                HasSubstr("--backing '/etc/passwd=FILE'"),
+                                                HasSubstr("--follow-references=DIR")));
+  EXPECT_THAT(Refusal({}, dir_.File("secret")), HasSubstr("was not opened"));
+}
+
+TEST_F(ReferenceResolverTest, EscapesAndCutsNames) {
+  EXPECT_THAT(Refusal({}, "\x1b]0;owned\x07"),
+              AllOf(HasSubstr("\\x1b]0;owned\\x07"), Not(HasSubstr("\x1b"))));
+  EXPECT_LT(Refusal({}, std::string(100000, 'a')).size(), 2000u);
+}
+
+TEST_F(ReferenceResolverTest, SuggestsAnOptionThatCanBePasted) {
+  EXPECT_THAT(Refusal({}, "a=b\n\\c'd"), HasSubstr("--backing 'a\\x3db\\n\\\\c\\x27d=FILE'"));
+}
+
+TEST_F(ReferenceResolverTest, OpensExactlyWhatIsMapped) {
+  ReferencePolicy policy;
+  policy.Map("/etc/passwd", dir_.File("images/base.raw"));
+  EXPECT_EQ(*Open(policy, "/etc/passwd"), "base");
+  EXPECT_FALSE(Open(policy, "/etc/passwd ").ok());
+  EXPECT_FALSE(Open(policy, absl::string_view("/etc/passwd\0", 12)).ok());
+}
+
+TEST_F(ReferenceResolverTest, SaysThatAMappedFileDoesNotExist) {
+  ReferencePolicy policy;
+  policy.Map("base", dir_.File("missing"));
+  EXPECT_EQ(Open(policy, "base").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ReferenceResolverTest, FollowsRelativeNamesBelowTheDirectory) {
+  EXPECT_EQ(*Open(Below(), "base.raw"), "base");
+  EXPECT_EQ(*Open(Below(), "sub/deep.raw"), "deep");
+  EXPECT_EQ(*Open(Below(), "sub/../base.raw"), "base");
+  EXPECT_EQ(*Open(Below(), "./base.raw"), "base");
+}
+
+TEST_F(ReferenceResolverTest, NeverLeavesTheDirectory) {
+  EXPECT_THAT(Refusal(Below(), "../secret"), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), "sub/../../secret"), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), dir_.File("secret")),
+              AllOf(HasSubstr("absolute"), HasSubstr("--backing")));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images/../secret")), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images-not/base.raw")), HasSubstr("absolute"));
+  EXPECT_THAT(Refusal(Below(), "/proc/self/fd/0"), HasSubstr("absolute"));
+}
+
+TEST_F(ReferenceResolverTest, FollowsAbsoluteNamesThatLieBelowTheDirectory) {
+  EXPECT_EQ(*Open(Below(), dir_.File("images/base.raw")), "base");
+  EXPECT_EQ(*Open(Below(), dir_.File("images/sub/../sub/deep.raw")), "deep");
+}
+
+TEST_F(ReferenceResolverTest, LooksBesideTheReferringImageFirst) {
+  dir_.Write("images/sub/base.raw", "base beside");
+  EXPECT_EQ(*Open(Below(), "base.raw", "images/sub/deep.raw"), "base beside");
+  EXPECT_EQ(*Open(Below(), "../base.raw", "images/sub/deep.raw"), "base");
+  EXPECT_EQ(*Open(Below(), "sub/deep.raw", "images/sub/deep.raw"), "deep") << "not beside";
+  EXPECT_THAT(Refusal(Below(), "../../secret", "images/sub/deep.raw"), HasSubstr("leads out of"));
+}
+
+TEST_F(ReferenceResolverTest, TakesNoOtherFileForOneBesideTheImage) {
+  dir_.Write("base.raw", "base beside, where nothing may be followed");
+  EXPECT_THAT(Refusal(Below(), "base.raw"),
+              AllOf(HasSubstr("beside the image"), HasSubstr("another one in"),
+                    HasSubstr("--backing 'base.raw=FILE'")));
+  EXPECT_EQ(*Open(Below(), "sub/deep.raw"), "deep") << "nothing beside the image";
+  // One file in both places is no other.
+  ASSERT_EQ(symlink("images/sub/deep.raw", dir_.File("deep.raw").c_str()), 0);
+  const ReferencePolicy sub = ReferencePolicy().FollowBelow(dir_.File("images/sub"));
+  EXPECT_EQ(*Open(sub, "deep.raw"), "deep");
+  // What is refused beside the image is not looked for elsewhere.
+  ASSERT_EQ(symlink("deep.raw", dir_.File("images/sub/base.raw").c_str()), 0);
+  EXPECT_THAT(Refusal(Below(), "base.raw", "images/sub/deep.raw"), HasSubstr("no regular file"));
+}
+
+TEST_F(ReferenceResolverTest, FollowsBelowTheRoot) {
+  const ReferencePolicy root = ReferencePolicy().FollowBelow("/");
+  struct stat top {};
+  struct stat here {};
+  ASSERT_TRUE(stat("/", &top) == 0 && stat(dir_.path().c_str(), &here) == 0);
+  if (top.st_dev != here.st_dev) GTEST_SKIP() << "the test's directory is another mount";
+  EXPECT_EQ(*Open(root, dir_.File("images/base.raw")), "base");
+  EXPECT_EQ(*Open(root, "base.raw", "images/base.raw"), "base");
+}
+
+TEST_F(ReferenceResolverTest, TakesARowOfSlashesForOne) {
+  EXPECT_EQ(*Open(Below(), "/" + dir_.File("images/base.raw")), "base");
+  EXPECT_EQ(*Open(Below(), dir_.File("images//sub///deep.raw")), "deep");
+  EXPECT_EQ(*Open(Below(), dir_.path() + "//images//base.raw"), "base");
+}
+
+TEST_F(ReferenceResolverTest, TriesSeveralDirectories) {
+  dir_.Write("other/more.raw", "more");
+  const ReferencePolicy policy = Below().FollowBelow(dir_.File("other"));
+  EXPECT_EQ(*Open(policy, "base.raw"), "base");
+  EXPECT_EQ(*Open(policy, "more.raw"), "more");
+  EXPECT_EQ(*Open(policy, dir_.File("other/more.raw")), "more");
+  EXPECT_EQ(Open(policy, "none.raw").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ReferenceResolverTest, FollowsNoSymbolicLinks) {
+  ASSERT_EQ(symlink("../secret", dir_.File("images/link").c_str()), 0);
+  ASSERT_EQ(symlink("base.raw", dir_.File("images/inner").c_str()), 0);
+  ASSERT_EQ(symlink("sub", dir_.File("images/dirlink").c_str()), 0);
+  EXPECT_THAT(Refusal(Below(), "link"), HasSubstr("--backing"));
+  EXPECT_THAT(Refusal(Below(), "inner"), HasSubstr("--backing"));
+  EXPECT_THAT(Refusal(Below(), "dirlink/deep.raw"), HasSubstr("symbolic link"));
+}
+
+TEST_F(ReferenceResolverTest, TakesHardLinksOnlyWhereTheSystemProtectsThem) {
+  ASSERT_EQ(link(dir_.File("secret").c_str(), dir_.File("images/secret").c_str()), 0);
+  dir_.Write("on", "1\n");
+  dir_.Write("off", "0\n");
+  const auto open_where = [&](const char* protection, const char* name) {
+    const auto resolver = ReferenceResolver::Create(Below(), dir_.File(protection));
+    return resolver->Open(name, kBacking, -1).status();
+  };
+  EXPECT_TRUE(open_where("on", "secret").ok());
+  for (const char* protection : {"off", "missing"}) {
+    const absl::Status refused = open_where(protection, "secret");
+    EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+    EXPECT_THAT(std::string(refused.message()),
+                AllOf(HasSubstr("it has 2 names (hard links)"), HasSubstr("--backing")));
+    EXPECT_TRUE(open_where(protection, "base.raw").ok()) << "a file with one name";
+  }
+  EXPECT_THAT(std::string(open_where("off", "secret").message()), HasSubstr("is off"));
+  EXPECT_THAT(std::string(open_where("missing", "secret").message()), HasSubstr("cannot be read"));
+}
+
+TEST_F(ReferenceResolverTest, OpensNothingButRegularFiles) {
+  ASSERT_EQ(mkfifo(dir_.File("images/fifo").c_str(), 0600), 0);
+  EXPECT_THAT(Refusal(Below(), "fifo"), HasSubstr("no regular file"));
+  EXPECT_THAT(Refusal(Below(), "sub"), HasSubstr("no regular file"));
+  EXPECT_THAT(Refusal(Below(), "."), HasSubstr("no regular file"));
+}
+
+TEST_F(ReferenceResolverTest, RefusesNamesThatAreNone) {
+  EXPECT_THAT(Refusal(Below(), ""), HasSubstr("empty"));
+  EXPECT_THAT(Refusal(Below(), absl::string_view("base.raw\0x", 10)), HasSubstr("NUL"));
+  EXPECT_THAT(Refusal(Below(), std::string(5000, 'a')), HasSubstr("5000 bytes"));
+}
+
+TEST_F(ReferenceResolverTest, ProtocolsAndDescriptionsAreOnlyNames) {
+  for (const char* name : {"nbd://127.0.0.1/x", "json:{\"file.filename\":\"/etc/passwd\"}",
+                           "file:base.raw", "fat:rw:images"}) {
+    EXPECT_EQ(Open(Below(), name).status().code(), absl::StatusCode::kNotFound) << name;
+  }
+}
+
+TEST_F(ReferenceResolverTest, NeedsItsDirectory) {
+  const auto missing =
+      ReferenceResolver::Create(ReferencePolicy().FollowBelow(dir_.File("missing")));
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace hotcell::broker

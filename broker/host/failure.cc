@@ -1,0 +1,190 @@
+#include "hotcell/failure.h"
+
+#include <linux/audit.h>
+#include <linux/kvm.h>
+#include <seccomp.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "broker/host/violation_mark.h"
+
+namespace hotcell {
+namespace {
+
+constexpr absl::string_view kKindUrl = "hotcell/failure-kind";
+constexpr absl::string_view kViolationUrl = "hotcell/violation";
+
+constexpr uint32_t kX32Bit = 0x40000000;
+constexpr int kArguments = 6;
+
+constexpr std::array<std::pair<FailureKind, std::string_view>, 18> kNames = {{
+    {FailureKind::kNone, "none"},
+    {FailureKind::kOther, "other"},
+    {FailureKind::kViolation, "violation"},
+    {FailureKind::kWorkerDied, "worker-died"},
+    {FailureKind::kWorkerProtocol, "worker-protocol"},
+    {FailureKind::kGuestFault, "guest-fault"},
+    {FailureKind::kGuestPanic, "guest-panic"},
+    {FailureKind::kGuestContract, "guest-contract"},
+    {FailureKind::kDeadline, "deadline"},
+    {FailureKind::kLimit, "limit"},
+    {FailureKind::kCancelled, "cancelled"},
+    {FailureKind::kRequest, "request"},
+    {FailureKind::kConfinement, "confinement"},
+    {FailureKind::kKvm, "kvm"},
+    {FailureKind::kHost, "host"},
+    {FailureKind::kImage, "image"},
+    {FailureKind::kReference, "reference"},
+    {FailureKind::kUnsafe, "unsafe"},
+}};
+
+// Of errors that carry no mark: those for which the code says it all.
+FailureKind KindOfCode(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return FailureKind::kNone;
+    case absl::StatusCode::kDeadlineExceeded:
+      return FailureKind::kDeadline;
+    case absl::StatusCode::kResourceExhausted:
+      return FailureKind::kLimit;
+    case absl::StatusCode::kCancelled:
+      return FailureKind::kCancelled;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnimplemented:
+      return FailureKind::kRequest;
+    case absl::StatusCode::kDataLoss:
+      return FailureKind::kImage;
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kUnavailable:
+      return FailureKind::kHost;
+    default:
+      return FailureKind::kOther;
+  }
+}
+
+bool IsX32(const v1::Violation& violation) {
+  return violation.arch() == AUDIT_ARCH_X86_64 && violation.syscall() >= 0 &&
+         (static_cast<uint32_t>(violation.syscall()) & kX32Bit) != 0;
+}
+
+}  // namespace
+
+FailureKind FailureKindOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> mark = status.GetPayload(kKindUrl);
+  if (!mark.has_value()) return KindOfCode(status.code());
+  const std::string name(*mark);
+  for (const auto& [kind, kind_name] : kNames) {
+    if (kind_name == name) return kind;
+  }
+  return FailureKind::kOther;
+}
+
+FailureKind FailureKindOf(const v1::Finished& finished) {
+  switch (finished.reason()) {
+    case v1::END_REASON_EXITED:
+    case v1::END_REASON_HALTED:
+      return FailureKind::kNone;
+    case v1::END_REASON_GUEST_FAULT:
+      return FailureKind::kGuestFault;
+    case v1::END_REASON_UNEXPECTED_EXIT:
+      return finished.kvm_exit_reason() == KVM_EXIT_SHUTDOWN ? FailureKind::kGuestFault
+                                                             : FailureKind::kGuestContract;
+    case v1::END_REASON_KVM_ERROR:
+      return FailureKind::kKvm;
+    case v1::END_REASON_LOAD_ERROR:
+      return FailureKind::kRequest;
+    default:
+      return FailureKind::kWorkerProtocol;
+  }
+}
+
+std::string_view FailureKindName(FailureKind kind) {
+  const auto* const found =
+      std::ranges::find(kNames, kind, &std::pair<FailureKind, std::string_view>::first);
+  return found == kNames.end() ? "other" : found->second;
+}
+
+std::optional<v1::Violation> ViolationOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> mark = status.GetPayload(kViolationUrl);
+  v1::Violation violation;
+  if (!mark.has_value() || !violation.ParseFromString(std::string(*mark))) return std::nullopt;
+  return violation;
+}
+
+std::string SyscallName(const v1::Violation& violation) {
+  uint32_t arch = violation.arch();
+  // Sent by a worker that does not say: the one there is a filter for.
+  if (arch == 0) arch = AUDIT_ARCH_X86_64;
+  if (IsX32(violation)) arch = SCMP_ARCH_X32;
+  // Negative numbers are the library's own, for calls that this architecture does not have.
+  if (!violation.has_syscall() || violation.syscall() < 0) return "";
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      seccomp_syscall_resolve_num_arch(arch, violation.syscall()), &std::free);
+  return name == nullptr ? "" : name.get();
+}
+
+std::string ArchitectureName(const v1::Violation& violation) {
+  if (IsX32(violation)) return "x32";
+  if (violation.arch() == AUDIT_ARCH_X86_64) return "x86_64";
+  if (violation.arch() == AUDIT_ARCH_I386) return "i386";
+  return absl::StrFormat("architecture 0x%x", violation.arch());
+}
+
+std::string_view PhaseName(v1::Phase phase) { return phase == v1::PHASE_RUN ? "run" : "set-up"; }
+
+std::string DescribeViolation(const v1::Violation& violation) {
+  const std::string name = SyscallName(violation);
+  std::string text = !violation.has_syscall() ? "a call that is not known"
+                     : name.empty()           ? absl::StrCat("number ", violation.syscall())
+                                              : absl::StrCat(name, " (", violation.syscall(), ")");
+  if (const std::string arch = ArchitectureName(violation);
+      violation.arch() != 0 && arch != "x86_64") {
+    absl::StrAppend(&text, " of ", arch);
+  }
+  for (int i = 0; i < std::min(kArguments, violation.arguments_size()); ++i) {
+    absl::StrAppendFormat(&text, "%s0x%x", i == 0 ? " with " : ", ", violation.arguments(i));
+  }
+  if (violation.instruction_pointer() != 0) {
+    absl::StrAppendFormat(&text, " at 0x%x", violation.instruction_pointer());
+  }
+  absl::StrAppend(&text, violation.phase() == v1::PHASE_RUN ? " during the run of the guest"
+                                                            : " during its set-up");
+  return text;
+}
+
+absl::Status WithFailureKind(absl::Status status, FailureKind kind) {
+  if (status.ok() || status.GetPayload(kKindUrl).has_value()) return status;
+  const std::string_view name = FailureKindName(kind);
+  status.SetPayload(kKindUrl, absl::Cord(absl::string_view(name.data(), name.size())));
+  return status;
+}
+
+absl::Status Reworded(const absl::Status& status, std::string_view message) {
+  absl::Status reworded(status.code(), absl::string_view(message.data(), message.size()));
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { reworded.SetPayload(url, payload); });
+  return reworded;
+}
+
+namespace broker {
+
+absl::Status WithViolation(absl::Status status, const v1::Violation& violation) {
+  status.SetPayload(kViolationUrl, absl::Cord(violation.SerializeAsString()));
+  return WithFailureKind(std::move(status), FailureKind::kViolation);
+}
+
+}  // namespace broker
+}  // namespace hotcell

@@ -1,0 +1,14 @@
+#ifndef HOTCELL_BROKER_HOST_VIOLATION_MARK_H_
+#define HOTCELL_BROKER_HOST_VIOLATION_MARK_H_
+
+#include "absl/status/status.h"
+#include "protos/control.pb.h"
+
+namespace hotcell::broker {
+
+// Marks an error as FailureKind::kViolation, and with what ViolationOf() returns.
+absl::Status WithViolation(absl::Status status, const v1::Violation& violation);
+
+}  // namespace hotcell::broker
+
+#endif  // HOTCELL_BROKER_HOST_VIOLATION_MARK_H_

@@ -1,0 +1,261 @@
+#include "hotcell/verdict.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "broker/files/file_state.h"
+#include "hotcell/failure.h"
+#include "hotcell/text.h"
+
+namespace hotcell {
+namespace {
+
+// The longest name that an image format can hold is shown in full.
+constexpr size_t kMaxShown = 8192;
+
+std::string Shown(std::string_view bytes) { return Escape(bytes, kMaxShown); }
+
+// VMDK: one file, and nothing but the disk in it.
+constexpr std::array<std::string_view, 2> kSafeVmdkTypes = {"monolithicSparse", "streamOptimized"};
+
+// Of the formats whose file begins with bytes of the disk, which may look like anything.
+bool BeginsWithDisk(const v1::Inspection& inspection) {
+  return inspection.format() == "raw" || inspection.format() == "dmg" ||
+         (inspection.format() == "vpc" && inspection.info().variant() == "fixed");
+}
+
+// Signatures that a file of its format has anyway.
+bool IsOwnSignature(const v1::Inspection& inspection, std::string_view name) {
+  const std::string& format = inspection.format();
+  return (format == "vpc" && name == "VHD footer") || (format == "dmg" && name == "DMG trailer") ||
+         (format == "vmdk" && name.starts_with("VMDK")) || (format == "cloop" && name == "script");
+}
+
+// What a DMG begins with when its first chunk is compressed so.
+bool IsFirstChunk(const v1::Inspection& inspection, std::string_view name) {
+  return inspection.format() == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
+}
+
+// A disk with an ISO 9660 file system, be it alone or beside partitions that start computers from a
+// stick: whoever takes the file for a disc sees the bytes of the disk.
+bool IsDisc(const v1::Inspection& inspection, std::string_view other) {
+  return other == "iso9660" && BeginsWithDisk(inspection);
+}
+
+// Of a disk, what is on one; others are files of another kind.
+bool IsOnDisks(std::string_view name) {
+  return name.ends_with("partition table") || name.ends_with("file system") ||
+         name.ends_with("physical volume");
+}
+
+class Judgement {
+ public:
+  Judgement(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits)
+      : reply_(reply), inspection_(reply.inspection), policy_(policy), limits_(limits) {}
+
+  Verdict Run() {
+    JudgeFormat();
+    JudgeSignatures();
+    if (!reply_.failure.ok()) {
+      Against("cannot-open",
+              absl::StrCat("the image cannot be opened: ", reply_.failure.message()));
+    }
+    if (inspection_.has_info()) {
+      JudgeImage(inspection_.info());
+    } else if (reply_.failure.ok()) {
+      Against("cannot-open", "the guest says nothing of the image");
+    }
+    JudgeConcerns();
+    JudgeCheck();
+    for (const ChangedFile& file : reply_.worker.changed_files) {
+      Against("changed", broker::ChangeText(file.name, file.attributes_only, "judged"));
+    }
+    for (const std::string& warning : reply_.warnings) Note("warning", warning);
+    return std::move(verdict_);
+  }
+
+ private:
+  void Against(std::string_view code, std::string text) {
+    verdict_.reasons.push_back({code, std::move(text)});
+  }
+  void Note(std::string_view code, std::string text) {
+    verdict_.anomalies.push_back({code, std::move(text)});
+  }
+
+  void JudgeFormat() {
+    const std::string& format = inspection_.format();
+    const std::vector<std::string>& allowed = policy_.allowed_formats;
+    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), format) == allowed.end()) {
+      Against("format-not-allowed", absl::StrCat("format ", format, " is not among those allowed"));
+    }
+    if (allowed.empty() && format == "qed") {
+      Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
+    }
+    for (const std::string& other : inspection_.other_formats()) {
+      if (IsFirstChunk(inspection_, other) || IsDisc(inspection_, other)) continue;
+      Against("ambiguous-format", absl::StrCat("the file could also be taken for ", other));
+    }
+  }
+
+  void JudgeSignatures() {
+    const bool begins_with_disk = BeginsWithDisk(inspection_);
+    bool gpt = false;
+    bool mbr = false;
+    for (const v1::Signature& signature : inspection_.signatures()) {
+      const std::string& name = signature.name();
+      gpt |= name == "GPT partition table";
+      mbr |= name == "MBR partition table";
+      if (IsOwnSignature(inspection_, name) || IsFirstChunk(inspection_, name)) continue;
+      const std::string what =
+          absl::StrCat("there is the mark of a ", name, " at offset ", signature.offset());
+      if (begins_with_disk && IsOnDisks(name)) continue;
+      // It is the disk's last sector where that is the file's: nobody looks for it in an image.
+      if (name == "GPT backup table") continue;
+      // Two bytes are no proof: a boot sector may begin with them.
+      if (begins_with_disk && (name == "DOS or Windows program" || name == "script")) {
+        Note("signature", what);
+        continue;
+      }
+      Against("foreign-signature", what);
+    }
+    if (begins_with_disk && gpt && !mbr) {
+      Note("no-protective-mbr", "the GPT has no protective MBR before it");
+    }
+  }
+
+  void JudgeImage(const v1::ImageInfo& info) {
+    for (const v1::ReferenceInfo& reference : info.references()) {
+      Against("reference", absl::StrCat("it names another file, '", Shown(reference.name()), "'"));
+    }
+    if (info.references().empty() && !info.backing_file().empty()) {
+      Against("reference",
+              absl::StrCat("it names another file, '", Shown(info.backing_file()), "'"));
+    }
+    if (info.encrypted()) {
+      Against("encrypted", info.encryption().empty()
+                               ? std::string("it is encrypted")
+                               : absl::StrCat("it is encrypted (", info.encryption(), ")"));
+    }
+    if (info.has_vmdk() && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
+                                     info.vmdk().create_type()) == kSafeVmdkTypes.end()) {
+      Against("vmdk-type",
+              absl::StrCat("VMDK of type '", info.vmdk().create_type(),
+                           "': only monolithicSparse and streamOptimized are one file"));
+    }
+    if (info.has_qcow2() && info.qcow2().corrupt()) {
+      Against("corrupt", "it is marked as corrupt");
+    }
+    JudgeSize(info.virtual_size());
+    if (info.dirty()) Note("dirty", "it was not closed");
+    if (!info.snapshots().empty()) {
+      Note("snapshots", absl::StrCat(info.snapshots_size(), " internal snapshots are in it"));
+    }
+  }
+
+  void JudgeSize(uint64_t size) {
+    const uint64_t most = policy_.max_virtual_size == 0
+                              ? limits_.virtual_size
+                              : std::min(policy_.max_virtual_size, limits_.virtual_size);
+    if (size > most) {
+      Against("too-big",
+              absl::StrCat("the disk has ", size, " bytes, more than the ", most, " allowed"));
+    }
+    if (policy_.max_expansion != 0 &&
+        Expansion(reply_) > static_cast<double>(policy_.max_expansion)) {
+      Against("expansion", absl::StrFormat("the disk is %.1f times as big as the file, more than "
+                                           "the %d allowed",
+                                           Expansion(reply_), policy_.max_expansion));
+    }
+  }
+
+  void JudgeConcerns() {
+    for (const v1::Concern& concern : inspection_.concerns()) {
+      std::string text = Shown(concern.text());
+      switch (concern.kind()) {
+        case v1::CONCERN_KIND_READERS_DIFFER:
+          Against("readers-differ", std::move(text));
+          break;
+        case v1::CONCERN_KIND_HIDDEN_REFERENCE:
+          Against("reference", std::move(text));
+          break;
+        case v1::CONCERN_KIND_NESTED_IMAGE:
+          Against("nested-image", std::move(text));
+          break;
+        case v1::CONCERN_KIND_ODDITY:
+          Note("oddity", std::move(text));
+          break;
+        default:
+          Against("not-understood", std::move(text));
+          break;
+      }
+    }
+    if (inspection_.reader_memory() > policy_.max_reader_memory) {
+      Against("reader-memory", absl::StrCat("programs take ", inspection_.reader_memory(),
+                                            " bytes of memory to open it, more than the ",
+                                            policy_.max_reader_memory, " allowed"));
+    }
+  }
+
+  void JudgeCheck() {
+    if (!reply_.check_failure.ok()) {
+      Against("check-failed",
+              absl::StrCat("its tables cannot be read: ", reply_.check_failure.message()));
+    }
+    if (!inspection_.has_check()) return;
+    const v1::CheckReport& check = inspection_.check();
+    uint64_t errors = check.corruptions() + check.check_errors();
+    if (errors < check.corruptions()) errors = UINT64_MAX;  // a guest may say any numbers
+    if (errors != 0) {
+      std::string text = absl::StrCat("its tables have ", errors, " errors");
+      for (const v1::CheckFinding& finding : check.findings()) {
+        if (finding.kind() == v1::FINDING_KIND_LEAK) continue;
+        absl::StrAppend(&text, ", the first: ", Shown(finding.text()));
+        break;
+      }
+      Against("corrupt", text);
+    }
+    if (check.leaks() != 0)
+      Note("leaks", absl::StrCat(check.leaks(), " clusters of the file have no use"));
+    if (check.image_end_offset() != 0 && check.image_end_offset() < reply_.file_size) {
+      Note("trailing-data", absl::StrCat(reply_.file_size - check.image_end_offset(),
+                                         " bytes follow the end of the image"));
+    }
+  }
+
+  const InspectReply& reply_;
+  const v1::Inspection& inspection_;
+  const VerdictPolicy& policy_;
+  const Limits& limits_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits) {
+  return Judgement(reply, policy, limits).Run();
+}
+
+absl::Status VerdictStatus(const Verdict& verdict) {
+  constexpr size_t kMostReasons = 8;
+  if (verdict.safe()) return absl::OkStatus();
+  std::string text = "the image is not safe";
+  for (size_t i = 0; i < verdict.reasons.size() && i < kMostReasons; ++i) {
+    absl::StrAppend(&text, i == 0 ? ": " : "; ", verdict.reasons[i].text);
+  }
+  if (verdict.reasons.size() > kMostReasons) {
+    absl::StrAppend(&text, "; and ", verdict.reasons.size() - kMostReasons, " more reasons");
+  }
+  return WithFailureKind(absl::FailedPreconditionError(text), FailureKind::kUnsafe);
+}
+
+double Expansion(const InspectReply& reply) {
+  if (!reply.inspection.has_info() || reply.file_size == 0) return 0;
+  return static_cast<double>(reply.inspection.info().virtual_size()) /
+         static_cast<double>(reply.file_size);
+}
+
+}  // namespace hotcell

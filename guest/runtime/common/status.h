@@ -1,0 +1,87 @@
+// Errors of guest code: what kind, and a sentence for the image's owner. The guest has no
+// absl::Status (it does not link without an operating system); this is the part of it that is
+// needed.
+//
+//   Result<uint64_t> size = ReadSize(...);
+//   if (!size.ok()) return size.status();
+#ifndef HOTCELL_GUEST_RUNTIME_COMMON_STATUS_H_
+#define HOTCELL_GUEST_RUNTIME_COMMON_STATUS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace hotcell::guest {
+
+// Values are those of hotcell.v1.ErrorCode, where kOk stands for no error.
+enum class Code : uint8_t {
+  kOk = 0,
+  kCorruptImage = 1,
+  kUnsupported = 2,
+  kInvalidArgument = 3,
+  kLimit = 4,
+  kIo = 5,
+  kReferenceRefused = 6,
+  kNotFound = 7,
+  kOutOfMemory = 8,
+};
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  bool ok() const { return code_ == Code::kOk; }
+  Code code() const { return code_; }
+  const std::string& message() const { return message_; }
+
+ private:
+  Code code_ = Code::kOk;
+  std::string message_;
+};
+
+inline Status OkStatus() { return Status(); }
+inline Status CorruptImage(std::string message) {
+  return Status(Code::kCorruptImage, std::move(message));
+}
+inline Status Unsupported(std::string message) {
+  return Status(Code::kUnsupported, std::move(message));
+}
+inline Status InvalidArgument(std::string message) {
+  return Status(Code::kInvalidArgument, std::move(message));
+}
+inline Status LimitExceeded(std::string message) {
+  return Status(Code::kLimit, std::move(message));
+}
+
+// A value or the reason why there is none. Precondition of value(): ok().
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return value_.has_value(); }
+  const Status& status() const { return status_; }
+  T& value() { return *value_; }
+  const T& value() const { return *value_; }
+  T& operator*() { return *value_; }
+  const T& operator*() const { return *value_; }
+  T* operator->() { return &*value_; }
+  const T* operator->() const { return &*value_; }
+
+ private:
+  Status status_;
+  std::optional<T> value_;
+};
+
+#define HOTCELL_RETURN_IF_ERROR(expression)                                             \
+  do {                                                                                  \
+    if (::hotcell::guest::Status hotcell_status_ = (expression); !hotcell_status_.ok()) \
+      return hotcell_status_;                                                           \
+  } while (false)
+
+}  // namespace hotcell::guest
+
+#endif  // HOTCELL_GUEST_RUNTIME_COMMON_STATUS_H_

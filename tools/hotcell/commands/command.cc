@@ -1,0 +1,231 @@
+#include "tools/hotcell/commands/command.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "tools/hotcell/common/escape.h"
+#include "tools/hotcell/common/exit_codes.h"
+#include "tools/hotcell/common/inherited.h"
+#include "tools/hotcell/common/invocation.h"
+#include "tools/hotcell/common/suggest.h"
+#include "tools/hotcell/common/text.h"
+#include "tools/hotcell/options/checks_help.h"
+#include "tools/hotcell/options/common_options.h"
+#include "tools/hotcell/options/config.h"
+#include "tools/hotcell/options/edits_help.h"
+#include "tools/hotcell/options/formats.h"
+#include "tools/hotcell/options/help.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
+    {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain, ConfigScope::kJobs},
+    {"dd", "copy a part of a disk image", kDdHelp, DdMain},
+    {"info", "describe a disk image", kInfoHelp, InfoMain},
+    {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain,
+     ConfigScope::kImages, kExitCompareFailed},
+    {"check", "look for damage in a disk image", kCheckHelp, CheckMain},
+    {"inspect", "judge whether a file is safe to take for an image", kInspectHelp, InspectMain},
+    {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
+    {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
+    {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
+    {"rebase", "name another backing file in a disk image", kRebaseHelp, RebaseMain},
+    {"resize", "give the disk in an image another size", kResizeHelp, ResizeMain},
+    {"snapshot", "list the snapshots in a disk image", kSnapshotHelp, SnapshotMain},
+    {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs,
+     kExitNotStarted},
+    {"policy", "show what the worker may do", kPolicyHelp, PolicyMain, ConfigScope::kNone},
+    {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
+};
+
+int output_error = 0;  // the first that Flush() met
+
+// Commands of qemu-img that are not done.
+struct RefusedCommand {
+  std::string_view name;
+  std::string_view why;
+};
+
+constexpr RefusedCommand kRefusedCommands[] = {
+    {"amend", "an image's options are chosen when it is made: convert it with -o"},
+    {"bench",
+     "it measures QEMU's own block layer; 'hotcell convert --stats' tells what a job took"},
+    {"bitmap", "persistent bitmaps are listed by 'hotcell info', and not changed"},
+    {"commit", "nothing is written into a backing file: 'hotcell convert' makes one image of both"},
+};
+
+void PrintOverview() {
+  Print("usage: hotcell COMMAND [OPTION]... [OPERAND]...\n\n");
+  Print("Converts and inspects disk images that nobody should trust, in a KVM guest that a\n");
+  Print("confined process owns.\n\nCommands:\n");
+  for (const Command& command : kCommands) {
+    const std::string padding(10 - command.name.size(), ' ');
+    Print(Cat("  ", command.name, padding, command.summary, "\n"));
+  }
+  Print("\n'hotcell help COMMAND' explains a command, 'hotcell --version' tells the version.\n");
+  // As qemu-img's help ends, for those who look there.
+  Print(Cat("\nSupported formats: ", FormatNames(), "\n"));
+}
+
+// Scripts look for the number after "qemu-img version"; it is that of the qemu-img whose behaviour
+// is kept.
+void PrintVersion() {
+  Print(ActsAsQemuImg() ? Cat("qemu-img version 7.2.22 (hotcell ", HOTCELL_VERSION, ")\n")
+                        : Cat("hotcell ", HOTCELL_VERSION, "\n"));
+}
+
+// Of qemu-img, before the command.
+bool IsTraceOption(std::string_view name) {
+  return name.starts_with("-T") || name == "--trace" || name.starts_with("--trace=");
+}
+
+absl::Status UnknownCommand(std::string_view name) {
+  for (const RefusedCommand& refused : kRefusedCommands) {
+    if (name != refused.name) continue;
+    return WithRemedy(absl::UnimplementedError(Cat("the command '", name, "' is not done")),
+                      refused.why);
+  }
+  if (IsTraceOption(name)) {
+    return WithRemedy(absl::UnimplementedError("option '--trace' is not supported"),
+                      "it traces QEMU's own code; 'hotcell convert --stats' tells what a job did");
+  }
+  const bool is_option = !name.empty() && name.front() == '-';
+  absl::Status status = absl::InvalidArgumentError(
+      Cat(is_option ? "unknown option '" : "unknown command '", name, "'"));
+  std::vector<std::string_view> names = {"help", "--help", "--version"};
+  for (const Command& command : kCommands) names.push_back(command.name);
+  const std::optional<std::string_view> nearest = Nearest(name, names);
+  return WithRemedy(std::move(status), nearest.has_value() ? Cat("did you mean '", *nearest, "'?")
+                                                           : "see 'hotcell --help'");
+}
+
+int Help(int argc, char** argv) {
+  if (argc < 2) {
+    PrintOverview();
+    return kExitOk;
+  }
+  const std::string_view name = argv[1];
+  if (const Command* command = FindCommand(name)) {
+    PrintHelp(*command);
+    return kExitOk;
+  }
+  return ReportError("help", UnknownCommand(name), OutputFormat::kHuman);
+}
+
+// What the command line, which nobody has parsed yet, asks for.
+OutputFormat WantedFormat(std::span<char* const> arguments) {
+  constexpr std::string_view kOption = "--output";
+  OutputFormat wanted = OutputFormat::kHuman;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view argument = arguments[i];
+    if (argument == "--") break;
+    if (!argument.starts_with(kOption)) continue;
+    argument.remove_prefix(kOption.size());
+    if (argument.empty() && i + 1 < arguments.size()) argument = arguments[++i];
+    if (argument.starts_with('=')) argument.remove_prefix(1);
+    if (argument == "json") wanted = OutputFormat::kJson;
+    if (argument == "human") wanted = OutputFormat::kHuman;
+  }
+  return wanted;
+}
+
+// With the options of the machine's configuration before those of the command line.
+int RunConfigured(const Command& command, int argc, char** argv) {
+  const OutputFormat format = WantedFormat({argv + 1, static_cast<size_t>(argc) - 1});
+  const absl::StatusOr<std::vector<std::string>> configured =
+      ConfiguredArguments(command.scope, {command.name, format, command.error_status});
+  if (!configured.ok()) {
+    (void)ReportError(command.name, configured.status(), format);
+    return command.error_status;
+  }
+  std::vector<std::string> arguments = {argv[0]};
+  arguments.insert(arguments.end(), configured->begin(), configured->end());
+  arguments.insert(arguments.end(), argv + 1, argv + argc);
+  std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  return command.run(static_cast<int>(arguments.size()), pointers.data());
+}
+
+int Dispatch(int argc, char** argv) {
+  if (argc < 2) {
+    return ReportError(
+        "", WithRemedy(absl::InvalidArgumentError("no command is given"), "see 'hotcell --help'"),
+        OutputFormat::kHuman);
+  }
+  const std::string_view name = argv[1];
+  if (name == "--version" || name == "-V") {
+    PrintVersion();
+    return kExitOk;
+  }
+  if (name == "--help" || name == "-h") return Help(1, argv);
+  if (name == "help") return Help(argc - 1, argv + 1);
+  if (const Command* command = FindCommand(name))
+    return RunConfigured(*command, argc - 1, argv + 1);
+  return ReportError("", UnknownCommand(name), OutputFormat::kHuman);
+}
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+const Command* FindCommand(std::string_view name) {
+  for (const Command& command : kCommands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+int Main(int argc, char** argv) {
+  SetInvokedAs(argc > 0 ? argv[0] : "");
+  if (!AdaptToInherited()) {
+    return ReportError("",
+                       absl::ErrnoToStatus(errno,
+                                           "cannot open /dev/null in the place of a "
+                                           "standard descriptor that is closed"),
+                       OutputFormat::kHuman);
+  }
+  const int status = Dispatch(argc, argv);
+  const absl::Cleanup reap = ReapWorkers;  // once the output is out
+  Flush();
+  if (output_error != 0 || std::ferror(stdout) != 0) {
+    const int error = output_error == 0 ? EIO : output_error;
+    if (error == EPIPE && ActsAsQemuImg()) return status;
+    // The guest's own code would claim that its output arrived.
+    return ReportError("", absl::ErrnoToStatus(error, "cannot write to standard output"),
+                       OutputFormat::kHuman);
+  }
+  return status;
+}
+
+void Print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void Flush() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
+}
+
+void PrintHelp(const Command& command) { Print(command.help); }
+
+void PrintWarning(std::string_view command, std::string_view text) {
+  const std::string line = ActsAsQemuImg()
+                               ? Cat("qemu-img: ", Escape(text), "\n")
+                               : Cat("hotcell: ", command, ": warning: ", Escape(text), "\n");
+  PrintToStderr(line);
+}
+
+void PrintWarnings(std::string_view command, const std::vector<std::string>& warnings) {
+  if (ActsAsQemuImg()) return;
+  for (const std::string& warning : warnings) PrintWarning(command, warning);
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,200 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "hotcell/engine.h"
+#include "hotcell/failure.h"
+#include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/common/escape.h"
+#include "tools/hotcell/common/exit_codes.h"
+#include "tools/hotcell/common/files.h"
+#include "tools/hotcell/common/signals.h"
+#include "tools/hotcell/common/text.h"
+#include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/common_options.h"
+#include "tools/hotcell/options/formats.h"
+#include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/report/json.h"
+#include "tools/hotcell/report/progress.h"
+
+namespace hotcell::cli {
+namespace {
+
+constexpr std::string_view kName = "digest";
+
+enum DigestOption : int { kLanes = kFirstLongOption, kOutput };
+
+constexpr OptionSpec kOptions[] = {
+    {'f', "format", true},       {'p', "progress", false}, {'T', nullptr, true},
+    {'U', "force-share", false}, {kLanes, "lanes", true},  {kOutput, "output", true},
+};
+
+struct DigestOptions {
+  std::vector<std::string> paths;
+  DigestRequest request;  // all but the file descriptor and JobOptions
+  bool progress = false;
+  CommonOptions common;
+};
+
+absl::Status ApplyOption(int id, std::string_view value, DigestOptions& options) {
+  DigestRequest& request = options.request;
+  switch (id) {
+    case 'f':
+      return SetSourceFormat(value, request.source.format);
+    case 'p':
+      options.progress = true;
+      return absl::OkStatus();
+    case 'T': {
+      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
+      if (!mode.ok()) return mode.status();
+      request.source_cache = *mode;
+      return absl::OkStatus();
+    }
+    case 'U':  // no image is locked
+      return absl::OkStatus();
+    case kLanes: {
+      const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
+      if (!lanes.ok()) return lanes.status();
+      request.lanes = *lanes;
+      return absl::OkStatus();
+    }
+    case kOutput: {
+      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
+      if (!format.ok()) return format.status();
+      options.common.format = *format;
+      return absl::OkStatus();
+    }
+    default:
+      return ApplyCommonOption(id, value, options.common);
+  }
+}
+
+absl::Status Parse(int argc, char** argv, DigestOptions& options) {
+  absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
+      argc, argv, WithImageOptions(kOptions), {},
+      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  if (!operands.ok()) return operands.status();
+  if (options.common.help) return absl::OkStatus();
+  if (operands->empty()) return absl::InvalidArgumentError("missing operand IMAGE");
+  options.paths = *std::move(operands);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::string& path,
+                                   Cancellation& cancellation, JobSignals& signals) {
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(path, /*image_opts=*/false);
+  if (!image.ok()) return image.status();
+  const JobTime time(options.common.limits.wall_time);
+  const absl::StatusOr<File> file = OpenForReading(image->path);
+  if (!file.ok()) return file.status();
+  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
+  if (!engine.ok()) return engine.status();
+  // Standard output is for other programs to read.
+  ProgressPrinter progress(options.progress, stderr, stderr);
+  DigestRequest request = options.request;
+  request.source.fd = file->fd();
+  request.source.name = path;
+  if (!image->format.empty()) request.source.format = image->format;
+  request.references = options.common.references;
+  request.options = options.common.Job();
+  request.options.cancellation = &cancellation;
+  request.options.progress = [&](uint64_t done, uint64_t total) {
+    progress.Update(done, total);
+    if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
+  };
+  progress.Begin();
+  time.Restart();
+  absl::StatusOr<DigestReply> reply = (*engine)->Digest(request);
+  if (reply.ok()) {
+    progress.Finish();
+  } else {
+    progress.Abandon();
+  }
+  return reply;
+}
+
+// As sha256sum prints it: names with a backslash or a line break are escaped, which a backslash
+// before the line says. A terminal gets no control characters at all.
+std::string Line(const std::string& digest, const std::string& path) {
+  if (isatty(STDOUT_FILENO) != 0) return Cat(digest, "  ", Escape(path), "\n");
+  std::string name;
+  for (const char c : path) {
+    if (c == '\\') {
+      name += "\\\\";
+    } else if (c == '\n') {
+      name += "\\n";
+    } else if (c == '\r') {
+      name += "\\r";
+    } else {
+      name += c;
+    }
+  }
+  return Cat(name == path ? "" : "\\", digest, "  ", name, "\n");
+}
+
+Json DigestJson(const DigestReply& reply, const std::string& digest, const std::string& path) {
+  Json warnings = Json::Array();
+  for (const std::string& warning : reply.warnings) warnings.AppendString(warning);
+  Json json = Json::Object();
+  json.SetString("filename", path)
+      .SetString("format", reply.result.source_format())
+      .SetNumber("virtual-size", reply.result.virtual_size())
+      .SetString("sha256", digest)
+      .Set("warnings", std::move(warnings));
+  return json;
+}
+
+// Returns the exit status. An image that cannot be read does not keep the others from being read.
+int Digests(const DigestOptions& options) {
+  Cancellation cancellation;
+  JobSignals signals(cancellation, {kName, OutputFormat::kHuman});
+  Json digests = Json::Array();
+  int exit_status = kExitOk;
+  for (const std::string& path : options.paths) {
+    const absl::StatusOr<DigestReply> reply = Digest(options, path, cancellation, signals);
+    if (!reply.ok()) {
+      const absl::Status& why = reply.status();
+      const bool named = options.paths.size() == 1;
+      const int failed = ReportError(
+          kName, named ? why : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))),
+          OutputFormat::kHuman);
+      if (signals.caught() != 0) return kExitSignalBase + signals.caught();
+      // What says most of them all: that of a worker or guest that misbehaved.
+      if (exit_status == kExitOk || exit_status == kExitFailure) exit_status = failed;
+      continue;
+    }
+    const std::string digest = absl::BytesToHexString(reply->result.sha256());
+    PrintWarnings(kName, reply->warnings);
+    if (options.common.format == OutputFormat::kJson) {
+      digests.Append(DigestJson(*reply, digest, path));
+    } else {
+      Print(Line(digest, path));
+      Flush();  // the next image may be one that ends the process
+    }
+  }
+  if (options.common.format == OutputFormat::kJson) {
+    Json document = Json::Object();
+    document.Set("digests", std::move(digests));
+    Print(document.Dump() + "\n");
+  }
+  return exit_status;
+}
+
+}  // namespace
+
+int DigestMain(int argc, char** argv) {
+  DigestOptions options;
+  const absl::Status status = Parse(argc, argv, options);
+  if (!status.ok()) return ReportError(kName, status, options.common.format);
+  if (options.common.help) {
+    PrintHelp(*FindCommand(kName));
+    return kExitOk;
+  }
+  return Digests(options);
+}
+
+}  // namespace hotcell::cli

@@ -1,0 +1,29 @@
+#ifndef HOTCELL_TOOLS_HOTCELL_COMMON_SIZE_H_
+#define HOTCELL_TOOLS_HOTCELL_COMMON_SIZE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace hotcell::cli {
+
+// Bytes, as qemu-img reads them: a decimal number, with a fraction if you like, and one suffix of
+// b, k, M, G, T, P, E in either case (powers of 1024); without a suffix, bytes. Also 0x... without
+// suffix or fraction.
+absl::StatusOr<uint64_t> ParseSize(std::string_view text);
+
+// The same of `what`, such as "image size", at most `most`. Acting as qemu-img, in its words.
+absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what,
+                                   uint64_t most = INT64_MAX);
+
+// An unsigned number, decimal or 0x....
+absl::StatusOr<uint64_t> ParseNumber(std::string_view text);
+
+// Three significant digits and a unit, as qemu-img prints them: "64 MiB", "1.08 MiB", "0 B".
+std::string FormatSize(uint64_t bytes);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_COMMON_SIZE_H_

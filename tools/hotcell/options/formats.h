@@ -1,0 +1,35 @@
+// Names of image formats, for early errors with a suggestion. What an image really is, only the
+// guest finds out.
+#ifndef HOTCELL_TOOLS_HOTCELL_OPTIONS_FORMATS_H_
+#define HOTCELL_TOOLS_HOTCELL_OPTIONS_FORMATS_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "tools/hotcell/report/json.h"
+
+namespace hotcell::cli {
+
+// A format the transcoder reads / writes. "file" and "host_device", by which qemu-img means the
+// bytes as they are, are raw.
+absl::Status SetSourceFormat(std::string_view name, std::string& format);
+absl::Status SetTargetFormat(std::string_view name, std::string& format);
+
+// All that are read, in alphabetical order: "bochs qcow2 raw".
+std::string FormatNames();
+
+// The text of `-o help`, in qemu-img's form when acting as it. Precondition: `name` is the name of
+// a format that is written.
+std::string TargetOptionsHelp(std::string_view name);
+
+// The format's creation.txt (creation_text.h); empty: it has none.
+std::string_view CreationOptions(std::string_view name);
+
+// For programs: an array of {"name", "writable", "compressions"}, the last being the -o options
+// that choose how -c compresses, empty where the format has no compression. Every format is read.
+Json FormatsJson();
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_OPTIONS_FORMATS_H_

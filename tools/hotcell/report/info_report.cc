@@ -1,0 +1,81 @@
+#include "tools/hotcell/report/info_report.h"
+
+#include <algorithm>
+#include <ctime>
+#include <iterator>
+
+#include "absl/strings/str_format.h"
+#include "tools/hotcell/common/invocation.h"
+#include "tools/hotcell/common/text.h"
+
+namespace hotcell::cli {
+namespace {
+
+// "nbd:..." but not "dir/with:colon".
+bool HasProtocol(std::string_view path) {
+  const size_t found = path.find_first_of(":/");
+  return found != std::string_view::npos && path[found] == ':';
+}
+
+std::string_view RoleName(v1::ReferenceRole role) {
+  switch (role) {
+    case v1::REFERENCE_ROLE_BACKING_FILE:
+      return "backing-file";
+    case v1::REFERENCE_ROLE_DATA_FILE:
+      return "data-file";
+    case v1::REFERENCE_ROLE_EXTENT:
+      return "extent";
+    case v1::REFERENCE_ROLE_PARENT:
+      return "parent";
+    default:
+      return "unknown";
+  }
+}
+
+}  // namespace
+
+bool HasDirtyFlag(std::string_view format) {
+  constexpr std::string_view kWithout[] = {"bochs", "cloop", "dmg", "parallels"};
+  return !ActsAsQemuImg() ||
+         std::find(std::begin(kWithout), std::end(kWithout), format) == std::end(kWithout);
+}
+
+std::vector<FoundReference> References(const v1::ImageInfo& image) {
+  std::vector<FoundReference> references;
+  for (const v1::ReferenceInfo& reference : image.references()) {
+    references.push_back({RoleName(reference.role()), reference.name(), reference.format()});
+  }
+  return references;
+}
+
+std::string FullBackingName(std::string_view image, std::string_view backing) {
+  if (backing.empty() || backing.front() == '/' || HasProtocol(backing)) {
+    return std::string(backing);
+  }
+  const size_t slash = image.rfind('/');
+  const std::string_view directory =
+      slash == std::string_view::npos ? std::string_view() : image.substr(0, slash + 1);
+  return Cat(directory, backing);
+}
+
+std::string ExtentName(std::string_view image, const v1::VmdkExtent& extent) {
+  if (extent.filename().empty() && extent.format().empty()) return std::string(image);
+  return FullBackingName(image, extent.filename());
+}
+
+std::string FormatDate(uint32_t seconds) {
+  const auto time = static_cast<time_t>(seconds);
+  struct tm local = {};
+  char text[32] = "";
+  if (localtime_r(&time, &local) == nullptr) return text;
+  (void)std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local);
+  return text;
+}
+
+std::string FormatClock(uint64_t nanoseconds) {
+  const uint64_t seconds = nanoseconds / 1'000'000'000;
+  return absl::StrFormat("%02d:%02d:%02d.%03d", seconds / 3600, seconds / 60 % 60, seconds % 60,
+                         nanoseconds / 1'000'000 % 1000);
+}
+
+}  // namespace hotcell::cli

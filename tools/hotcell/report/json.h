@@ -1,0 +1,55 @@
+#ifndef HOTCELL_TOOLS_HOTCELL_REPORT_JSON_H_
+#define HOTCELL_TOOLS_HOTCELL_REPORT_JSON_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace hotcell::cli {
+
+// A JSON object or array that is built and printed; keys keep the order in which they were set.
+//
+//   Json report = Json::Object();
+//   report.SetString("format", "raw").SetNumber("size", 512);
+//   puts(report.Dump().c_str());
+class Json {
+ public:
+  static Json Object();
+  static Json Array();
+
+  Json(Json&& other) noexcept;
+  Json& operator=(Json&& other) noexcept;
+  ~Json();
+
+  // Of an object. Bytes that are not UTF-8 are printed as U+FFFD.
+  Json& SetString(std::string_view key, std::string_view value);
+  Json& SetNumber(std::string_view key, uint64_t value);
+  Json& SetInteger(std::string_view key, int64_t value);
+  Json& SetReal(std::string_view key, double value);
+  Json& SetBool(std::string_view key, bool value);
+  Json& Set(std::string_view key, Json value);
+  // An array whose elements are made one after the other while it is printed, so that no more than
+  // one takes memory. What `make` refers to lives as long as this object.
+  Json& SetArray(std::string_view key, size_t count, std::function<Json(size_t index)> make);
+
+  // Of an array.
+  Json& AppendString(std::string_view value);
+  Json& Append(Json value);
+
+  // Four spaces a level, ASCII only, no newline at the end; the text in pieces, or whole.
+  void Write(const std::function<void(std::string_view text)>& out) const;
+  std::string Dump() const;
+
+ private:
+  class Writer;
+  struct Value;
+  explicit Json(std::unique_ptr<Value> value);
+  std::unique_ptr<Value> value_;
+};
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_REPORT_JSON_H_

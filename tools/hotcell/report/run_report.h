@@ -1,0 +1,32 @@
+// How a guest of `hotcell run` ended, in words and as an exit status.
+#ifndef HOTCELL_TOOLS_HOTCELL_REPORT_RUN_REPORT_H_
+#define HOTCELL_TOOLS_HOTCELL_REPORT_RUN_REPORT_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "protos/control.pb.h"
+
+namespace hotcell::cli {
+
+// The exit status of `hotcell run` (exit_codes.h). Codes over 255 count as 255.
+int RunExitStatus(const v1::Finished& finished);
+// The same where the engine could not tell how the guest ended.
+int RunExitStatus(const absl::Status& status);
+
+// Whether the guest ended of its own accord: through the exit port or with HLT.
+bool EndedByItself(const v1::Finished& finished);
+
+// One line, escaped: "the guest halted (HLT)", "triple fault at RIP 0x1009: ...".
+std::string DescribeEnd(const v1::Finished& finished);
+
+// Lines, each ended.
+std::string RegistersText(const v1::Registers& registers);
+std::string DirtyPagesText(const v1::Finished& finished);
+// The page's rows, without the blanks at their ends; escaped.
+std::string VgaText(std::string_view characters);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_REPORT_RUN_REPORT_H_

@@ -1,0 +1,61 @@
+// The file that a command writes an image to.
+#ifndef HOTCELL_TOOLS_HOTCELL_TARGET_TARGET_H_
+#define HOTCELL_TOOLS_HOTCELL_TARGET_TARGET_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hotcell/output_file.h"
+#include "hotcell/references.h"
+#include "tools/hotcell/common/files.h"
+#include "tools/hotcell/target/target_extents.h"
+
+namespace hotcell::cli {
+
+// A file that appears when it is complete, one that is there already, or a pipe, into which the
+// image goes when it is complete: images are written in any order, so until then it is in a file
+// without a name in $TMPDIR.
+class Target {
+ public:
+  // `existing`: the file exists and is written as it is. Block devices are always written in place,
+  // and get a new image without it.
+  static absl::StatusOr<Target> Open(const std::string& path, bool existing);
+
+  int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
+  bool is_pipe() const { return pipe_.has_value(); }
+  // Whether the file keeps the size it has, and what is not written.
+  bool is_existing() const { return existing_; }
+  // Whether a job that fails leaves the file half-written.
+  bool in_place() const { return !is_pipe() && (in_place_.has_value() || fresh_->in_place()); }
+  // The file that is written or that the new one takes the place of; nullopt: a device, or none.
+  std::optional<FileIdentity> replaces() const;
+  // What makes the files beside the target, where its format and options say that there are any;
+  // null: there are none. `check` may refuse to have an existing file replaced. The target outlives
+  // its use.
+  ExtentOpener OpenExtents(const std::string& format, const TargetExtents::Options& options,
+                           TargetExtents::Check check);
+
+  // The files beside the target get their names first, because it is what names them.
+  absl::Status Commit(bool sync);
+
+ private:
+  std::string path_;
+  bool existing_ = false;
+  std::optional<File> in_place_;  // a pipe's as well
+  std::optional<File> pipe_;
+  std::optional<OutputFile> fresh_;
+  std::optional<TargetExtents> extents_;
+};
+
+// The target may not be a file that the job reads: kInvalidArgument, naming both.
+absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,
+                                   const File& source);
+// Nor one of those that may be opened by reference.
+absl::Status CheckTargetIsNoReference(const std::string& target_path,
+                                      const ReferencePolicy& references);
+
+}  // namespace hotcell::cli
+
+#endif  // HOTCELL_TOOLS_HOTCELL_TARGET_TARGET_H_
