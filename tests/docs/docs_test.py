@@ -1,4 +1,4 @@
-"""What the documents point at is there: files behind links, tests that are named as proof."""
+"""What the documents point at is there: files behind links, paths, tests that are named as proof."""
 
 import fnmatch
 import os
@@ -15,6 +15,8 @@ _CODE = re.compile(r"```.*?```", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # A test's name as the text of a link to its source: [`policy.Rules*`](../policy/rules_test.cc).
 _TEST = re.compile(r"^`([^`]+)`$")
+# A file or folder of the repository: `broker/jobs/engine.cc`, `policy/`.
+_PATH = re.compile(r"`([\w.-]+/[\w./-]*)`")
 _SOURCE = re.compile(r"(_test|_tests)\.(cc|py)$")
 
 
@@ -45,6 +47,14 @@ def _links_lead_to_files(_):
     harness.check(not missing, "links to files that are not there:\n" + "\n".join(missing))
 
 
+def _paths_of_the_map_exist(_):
+    with open(os.path.join(_ROOT, "docs", "architecture.md"), encoding="utf-8") as file:
+        paths = set(_PATH.findall(_CODE.sub("", file.read())))
+    harness.check(len(paths) > 50, f"the map names only {len(paths)} paths")
+    missing = sorted(path for path in paths if not os.path.exists(os.path.join(_ROOT, path)))
+    harness.check(not missing, "paths that are not there:\n" + "\n".join(missing))
+
+
 def _registered_tests():
     build = os.path.dirname(os.path.dirname(programs.HOTCELL))
     listing = programs.must(["ctest", "--test-dir", build, "-N"]).decode()
@@ -67,5 +77,6 @@ def _named_tests_exist(_):
 
 harness.main({
     "links-lead-to-files": _links_lead_to_files,
+    "paths-of-the-map-exist": _paths_of_the_map_exist,
     "named-tests-exist": _named_tests_exist,
 })
