@@ -1,0 +1,37 @@
+// Compare().
+#include "broker/jobs/job_parts.h"
+#include "broker/jobs/operations.h"
+#include "broker/lanes/report_codec.h"
+
+namespace hotcell::broker {
+
+absl::Status CompareOperation::Describe(FileTable& files, v1::Job& job) {
+  v1::CompareJob& compare = *job.mutable_compare();
+  compare.set_strict(request_.strict);
+  const Access access = AccessOf(request_.source_cache);
+  absl::Status status = AddSource(request_.first, access, files, *compare.mutable_first());
+  if (!status.ok()) return status;
+  return AddSource(request_.second, access, files, *compare.mutable_second());
+}
+
+std::vector<WorkerShape> CompareOperation::Shapes() const {
+  const uint64_t first = AllocatedBytes(request_.first.fd);
+  const uint64_t second = AllocatedBytes(request_.second.fd);
+  return ShapesFor(request_.options.limits, request_.lanes, request_.references,
+                   first > UINT64_MAX - second ? UINT64_MAX : first + second);
+}
+
+absl::StatusOr<CompareReply> CompareOperation::MakeReply(v1::Report& report,
+                                                         const WorkerReport& worker,
+                                                         const FileTable& files) {
+  if (!report.has_compare()) return NoResult();
+  CompareReply reply;
+  reply.result = report.compare();
+  if (reply.result.has_failure()) {
+    reply.failure = ReportedError(reply.result.failure(), files.error());
+  }
+  reply.warnings = Warnings(report, worker);
+  return reply;
+}
+
+}  // namespace hotcell::broker
