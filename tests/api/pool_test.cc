@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -45,6 +46,22 @@ std::string Name(pid_t process) {
   std::string name;
   std::ifstream("/proc/" + std::to_string(process) + "/comm") >> name;
   return name;
+}
+
+// Returns when none of the process' threads runs any more: until then they may still do a part of a
+// job.
+void StopAndWait(pid_t process) {
+  kill(process, SIGSTOP);
+  const auto is_running = [](const std::filesystem::path& task) {
+    std::ifstream file(task / "stat");
+    const std::string stat((std::istreambuf_iterator<char>(file)), {});
+    const size_t name_end = stat.rfind(") ");
+    return name_end != std::string::npos && stat[name_end + 2] != 'T';
+  };
+  const std::filesystem::path tasks = "/proc/" + std::to_string(process) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    while (is_running(task.path())) absl::SleepFor(absl::Milliseconds(1));
+  }
 }
 
 // Exit status of a child that does `work`.
@@ -188,7 +205,7 @@ TEST_F(PoolTest, WorkerThatWasKilledWhileItWaitedIsReplaced) {
 
 TEST_F(PoolTest, WorkerThatWasStoppedWhileItWaitedIsReplaced) {
   const std::vector<pid_t> stopped = Children();
-  for (const pid_t worker : stopped) kill(worker, SIGSTOP);
+  for (const pid_t worker : stopped) StopAndWait(worker);
   const absl::Time begin = absl::Now();
 
   for (uint32_t i = 0; i < kWorkers; ++i) EXPECT_TRUE(Convert()) << i;
