@@ -4,16 +4,13 @@ import json
 import os
 import sys
 
-_TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_LIB = os.path.join(os.path.dirname(_TESTS), "tools", "lib")
-sys.path[:0] = [_TESTS, _LIB]
-
-# pylint: disable=wrong-import-position
 import bench_cases
 import bench_report
 from support import harness, programs
 
 MIB = 1 << 20
+# Beside its modules.
+_PROGRAM = os.path.join(os.path.dirname(bench_cases.__file__), "bench.py")
 
 _FORMATS = [
     {"name": "raw", "writable": True, "compressions": []},
@@ -25,7 +22,7 @@ _FORMATS = [
 
 
 def _bench(*arguments):
-    return programs.run([sys.executable, "-B", os.path.join(_LIB, "bench.py"), "--hotcell",
+    return programs.run([sys.executable, "-B", _PROGRAM, "--hotcell",
                          programs.HOTCELL, *arguments])
 
 
@@ -164,5 +161,5 @@ WITH_KVM = {
 }
 
 if __name__ == "__main__":
-    # `bench_test.py kvm|plain [--list|NAME...]`
+    # `bench.bench_test kvm|plain [--list|NAME...]`
     harness.main(WITH_KVM if sys.argv.pop(1) == "kvm" else WITHOUT_KVM)

@@ -1,12 +1,7 @@
 """A conversion takes little memory, and no more for a big disk than for a small one."""
 
 import os
-import sys
 
-_TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [_TESTS, os.path.join(os.path.dirname(_TESTS), "tools", "lib")]
-
-# pylint: disable=wrong-import-position
 import bench_inputs
 import bench_measure
 from support import files, harness, programs

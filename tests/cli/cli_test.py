@@ -8,9 +8,6 @@ import stat
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import content, files, harness, namespaces, programs
 
 MIB = 1 << 20
@@ -615,5 +612,5 @@ WITH_KVM = {
 }
 
 if __name__ == "__main__":
-    # `cli_test.py kvm|plain [--list|NAME...]`
+    # `cli.cli_test kvm|plain [--list|NAME...]`
     harness.main(WITH_KVM if sys.argv.pop(1) == "kvm" else WITHOUT_KVM)

@@ -1,11 +1,7 @@
 """create beside qemu-img: what is printed, and what qemu-img says of the file."""
 
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import files, harness, programs
 
 MIB = 1 << 20

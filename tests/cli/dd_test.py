@@ -1,11 +1,7 @@
 """dd beside qemu-img: the same bytes for the same operands."""
 
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import harness, programs
 
 

@@ -2,11 +2,7 @@
 
 import contextlib
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import harness, programs
 
 MIB = 1 << 20

@@ -8,12 +8,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import hanging_files, harness, namespaces, programs
 
 _MIB = 1 << 20

@@ -3,11 +3,7 @@
 import hashlib
 import os
 import shutil
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import harness, namespaces, programs
 
 

@@ -1,11 +1,7 @@
 """snapshot beside qemu-img, called by its name: the same text."""
 
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import harness, programs
 
 

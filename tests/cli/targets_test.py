@@ -2,11 +2,7 @@
 
 import os
 import stat
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import content, files, harness, programs
 
 _STRANGER = 12345

@@ -4,11 +4,7 @@ same disk, or `inspect` says that they do not."""
 import json
 import os
 import struct
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from hostile.images import dmgfile as d
 from hostile.images import vpcfile as v
 from support import content, files, harness, programs

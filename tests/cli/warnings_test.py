@@ -7,11 +7,7 @@ services take any line on standard error for a failure.
 import os
 import shutil
 import struct
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import content, harness, programs
 
 _SIZE = 16 << 20

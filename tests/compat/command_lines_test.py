@@ -9,11 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from compat.command_lines import COMMAND_LINES, OSLO_LIMITER, make_inputs
 from support import harness, likeness, programs
 

@@ -5,9 +5,6 @@ import os
 import random
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from hostile.images import dmgfile as d
 from support import files, harness, programs
 

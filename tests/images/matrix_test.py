@@ -8,11 +8,7 @@ can; of conversions from raw, 7-Zip and libyal's readers have to read the same b
 import dataclasses
 import os
 import shutil
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import content, files, harness, programs
 
 MIB = 1 << 20

@@ -2,11 +2,7 @@
 
 import json
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from images import variants
 from support import content, files, harness, programs
 

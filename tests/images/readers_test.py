@@ -7,12 +7,8 @@ Python do not, because their buffer grows while they inflate.
 
 import os
 import struct
-import sys
 import zlib
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import content, files, harness, programs
 
 _COMPRESSED = 1 << 62

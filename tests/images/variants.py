@@ -10,9 +10,7 @@ import os
 import shutil
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from support import content, programs  # pylint: disable=wrong-import-position
+from support import content, programs
 
 MIB = 1 << 20
 

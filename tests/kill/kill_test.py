@@ -10,12 +10,8 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import content, files, harness, namespaces, programs
 
 MIB = 1 << 20

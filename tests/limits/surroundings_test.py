@@ -10,11 +10,7 @@ import os
 import random
 import shutil
 import signal
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from limits import jobs
 from support import control_group, harness, outer_filter, programs
 

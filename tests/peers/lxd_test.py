@@ -8,12 +8,8 @@ No machine is started.
 import contextlib
 import os
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from peers import twice, unpacked
 from support import harness, likeness, programs
 

@@ -7,11 +7,7 @@ among them are the same. None of them starts a virtual machine here.
 import dataclasses
 import os
 import re
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from peers import twice, unpacked
 from support import harness, likeness, programs
 

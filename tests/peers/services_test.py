@@ -1,6 +1,6 @@
 """Calls functions of OpenStack's services, which call qemu-img: once the real one, once hotcell.
 
-    services_test.py sample|all CASE
+    python3 -m peers.services_test sample|all CASE
 
 What a function returns or raises, the command lines it runs with their exit status and what they
 print, and the images and files that come out are the same. `sample` needs little to be installed.
@@ -11,9 +11,6 @@ import os
 import re
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from peers import service_calls, twice, unpacked
 from support import harness, likeness, programs
 

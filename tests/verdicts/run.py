@@ -1,12 +1,12 @@
 """Judges the verdicts of hotcell on images that were made to get wrong ones.
 
-    tests/verdicts/run.py --seed 1 --count 1000            # 1000 images of all kinds
-    tests/verdicts/run.py --seed 1 --count 100 --format qcow2 --kind bitmaps
-    tests/verdicts/run.py qcow2.bitmaps.1-0-17             # one image, by name
-    tests/verdicts/run.py --keep DIRECTORY NAME            # and leave it there
-    tests/verdicts/run.py FILE...                          # files of yours
-    tests/verdicts/run.py --list                           # kinds of images
-    tests/verdicts/run.py --honest                         # instead, the honest corpus, all of it
+    tools/verdicts --seed 1 --count 1000            # 1000 images of all kinds
+    tools/verdicts --seed 1 --count 100 --format qcow2 --kind bitmaps
+    tools/verdicts qcow2.bitmaps.1-0-17             # one image, by name
+    tools/verdicts --keep DIRECTORY NAME            # and leave it there
+    tools/verdicts FILE...                          # files of yours
+    tools/verdicts --list                           # kinds of images
+    tools/verdicts --honest                         # instead, the honest corpus, all of it
 
 Prints each image of which a reader makes something else than a safe disk, and ends with 1 if there
 was one. HOTCELL names the program (build/release/bin/hotcell).
@@ -20,9 +20,6 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from support import readers
 from verdicts import generator, honest, judge, known
 from verdicts.kind import KINDS
@@ -129,7 +126,7 @@ def run(names, jobs, keep=None, default_readers=False, show=None):
 
 
 def _arguments():
-    parser = argparse.ArgumentParser(description=__doc__,
+    parser = argparse.ArgumentParser(prog="tools/verdicts", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of an image, or a file")
     parser.add_argument("--seed", type=int, default=1)

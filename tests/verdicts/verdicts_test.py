@@ -1,14 +1,10 @@
 """Verdicts of inspect against other readers: a sample of images made to get wrong ones, and the
-honest corpus. tests/verdicts/run.py makes as many more as there is time for."""
+honest corpus. tools/verdicts makes as many more as there is time for."""
 
 import concurrent.futures
 import os
 import shutil
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# pylint: disable=wrong-import-position
 from hostile.images import qcow2file
 from support import confined, files, harness, programs, readers
 from verdicts import common_kinds, generator, honest, judge, run

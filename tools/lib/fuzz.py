@@ -121,7 +121,8 @@ class Target:
         if not stamp.exists() or stamp.stat().st_mtime < newest:
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(parents=True)
-            run([sys.executable, "-B", script[0], self.name, str(directory)])
+            run([sys.executable, "-B", script[0], self.name, str(directory)],
+                env={**os.environ, "PYTHONPATH": str(ROOT / "tests")})
             stamp.touch()
         return directory
 

@@ -3,12 +3,7 @@
 import itertools
 import os
 import struct
-import sys
 
-_TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, _TESTS)
-
-# pylint: disable=wrong-import-position
 from support import harness, programs
 
 _MIB = 1 << 20

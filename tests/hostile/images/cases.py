@@ -1,13 +1,10 @@
-"""All damaged and malicious images. As a program it writes them: cases.py DIRECTORY"""
+"""All damaged and malicious images. `python3 -m hostile.images.cases DIRECTORY` writes them."""
 
 import importlib
 import os
 import pkgutil
 import sys
 
-sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
-
-# pylint: disable=wrong-import-position
 import hostile.images
 from hostile.images.case import CASES
 

@@ -5,9 +5,6 @@ import re
 import sys
 import time
 
-sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
-
-# pylint: disable=wrong-import-position
 from hostile.images import cases, qcow2file
 from support import files, harness, programs, trace
 

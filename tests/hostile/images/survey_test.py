@@ -10,9 +10,6 @@ import os
 import re
 import sys
 
-sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
-
-# pylint: disable=wrong-import-position
 from hostile.images import survey_cases
 from support import files, harness, programs, trace
 

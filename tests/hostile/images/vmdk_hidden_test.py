@@ -4,11 +4,7 @@ call safe, with and without --no-check."""
 
 import json
 import os
-import sys
 
-sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
-
-# pylint: disable=wrong-import-position
 from hostile.images import vmdkfile as v
 from support import harness, programs, trace
 

@@ -1,7 +1,8 @@
 """Images as inputs of the image targets: seeds.py TARGET DIRECTORY.
 
-They are small images that qemu-img makes, one of each way a format can look, and the damaged ones of
-tests/hostile/images. tools/fuzzers/images/fuzz_input.h says what an input is.
+They are small images that qemu-img makes, one of each way a format can look, and the damaged ones
+of tests/hostile/images; tests/ is on the Python path. tools/fuzzers/images/fuzz_input.h says what an
+input is.
 """
 
 import hashlib
@@ -11,10 +12,6 @@ import subprocess
 import sys
 import tempfile
 
-_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-sys.path.insert(0, os.path.join(_ROOT, "tests"))
-
-# pylint: disable=wrong-import-position
 from hostile.images import cases
 
 _MAGIC = b"\x89HCI"
