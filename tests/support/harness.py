@@ -4,7 +4,7 @@
 
 `SUITE --list` prints the names (the build registers them), `SUITE NAME` runs one case in a directory
 of its own, `SUITE` runs all. Exit status: 0 passed, 77 skipped (a line "SKIPPED: reason" says why),
-1 failed.
+1 failed. Suites of many short cases are run in batches (batches.py).
 """
 
 import os
@@ -14,7 +14,8 @@ import sys
 import tempfile
 import traceback
 
-SKIPPED = 77
+from support import batches
+from support.batches import SKIPPED
 
 
 class Skip(Exception):
@@ -66,18 +67,26 @@ def _run(name, function):
     return 0
 
 
-def main(cases):
-    arguments = sys.argv[1:]
-    if arguments == ["--list"]:
-        print("\n".join(cases))
-        return
-    unknown = [name for name in arguments if name not in cases]
-    if unknown:
-        sys.exit(f"no such case: {', '.join(unknown)}")
+def _run_all(names, cases):
     results = []
-    for name in arguments or cases:
+    for name in names:
         print(f"-- {name}", flush=True)
         results.append(_run(name, cases[name]))
     if any(result == 1 for result in results):
         sys.exit(1)
     sys.exit(SKIPPED if results and all(result == SKIPPED for result in results) else 0)
+
+
+def main(cases):
+    arguments = sys.argv[1:]
+    if arguments == ["--list"]:
+        print("\n".join(cases))
+    elif arguments == ["--list-batches"]:
+        print("\n".join(f"{name} {len(batch)}" for name, batch in batches.of(cases).items()))
+    elif arguments[:1] == ["--batch"]:
+        sys.exit(batches.run(cases, _run, *arguments[1:]))
+    else:
+        unknown = [name for name in arguments if name not in cases]
+        if unknown:
+            sys.exit(f"no such case: {', '.join(unknown)}")
+        _run_all(arguments or cases, cases)

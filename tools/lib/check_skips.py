@@ -2,7 +2,7 @@
 skipped on a continuous integration machine that has /dev/kvm, unless for want of a program that the
 release does not have.
 
-Usage: check_skips.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml)
+Usage: check_skips.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml, and merge_junit.py)
 """
 
 import functools
@@ -29,7 +29,7 @@ def labels_by_test(build_directory):
 
 
 def skipped_tests(junit_path):
-    """Yields (name, reason) of each skipped test."""
+    """Yields (name, test, reason) of each skipped case, and of the test that ran it."""
     for case in ElementTree.parse(junit_path).getroot().iter("testcase"):
         skipped = case.find("skipped")
         if skipped is None:
@@ -39,7 +39,8 @@ def skipped_tests(junit_path):
         # print "SKIPPED: reason".
         reason = (re.search(r"^SKIPPED: (.+)$", output, re.MULTILINE)
                   or re.search(r": Skipped\n(.+)$", output, re.MULTILINE))
-        yield case.get("name"), reason.group(1) if reason else skipped.get("message", "")
+        yield (case.get("name"), case.get("classname"),
+               reason.group(1) if reason else skipped.get("message", ""))
 
 
 @functools.cache
@@ -62,8 +63,8 @@ def main():
     labels = labels_by_test(build_directory)
     strict = os.environ.get("CI") == "true" and os.path.exists("/dev/kvm")
     refused = 0
-    for name, reason in skipped_tests(os.path.join(build_directory, "junit.xml")):
-        needs_kvm = "kvm" in labels.get(name, []) and not is_for_want_of_an_oracle(reason)
+    for name, test, reason in skipped_tests(os.path.join(build_directory, "junit.xml")):
+        needs_kvm = "kvm" in labels.get(test, []) and not is_for_want_of_an_oracle(reason)
         refused += needs_kvm
         verdict = "FAILURE (this machine has /dev/kvm)" if needs_kvm and strict else "skipped"
         print(f"{verdict}: {name}: {reason}")

@@ -1,6 +1,6 @@
 """Names the tests that failed in a run of ctest, each with the last lines that it printed.
 
-Usage: show_failures.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml)
+Usage: show_failures.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml, and merge_junit.py)
 """
 
 import os

@@ -1,0 +1,58 @@
+"""Puts the cases of batches in the place of the batches in ctest's JUnit file, and counts them.
+
+Usage: merge_junit.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml)
+
+A batch leaves the verdicts of its cases in cases/TEST.xml. In the merged file a case has the test that
+ran it as its class.
+"""
+
+import collections
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def _verdict(case):
+    for verdict in ("failure", "error", "skipped"):
+        if case.find(verdict) is not None:
+            return "skipped" if verdict == "skipped" else "failed"
+    return "passed"
+
+
+def _expand(test, directory):
+    """The cases of a test; the test itself where it has none, or failed for another cause."""
+    name = test.get("name")
+    path = os.path.join(directory, f"{name}.xml")
+    if not os.path.exists(path):
+        return [test]
+    cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    for case in cases:
+        case.set("classname", name)
+    verdicts = {_verdict(case) for case in cases}
+    if _verdict(test) == "failed" and "failed" not in verdicts:
+        cases.append(test)
+    return cases
+
+
+def main():
+    build_directory = sys.argv[1]
+    junit_path = os.path.join(build_directory, "junit.xml")
+    tree = ElementTree.parse(junit_path)
+    suite = tree.getroot()
+    tests = suite.findall("testcase")
+    directory = os.path.join(build_directory, "cases")
+    cases = [case for test in tests for case in _expand(test, directory)]
+    for test in tests:
+        suite.remove(test)
+    suite.extend(cases)
+    counts = collections.Counter(_verdict(case) for case in cases)
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(counts["failed"]))
+    suite.set("skipped", str(counts["skipped"]))
+    tree.write(junit_path, encoding="utf-8", xml_declaration=True)
+    print(f"{len(cases)} cases in {len(tests)} tests: {counts['passed']} passed, "
+          f"{counts['skipped']} skipped, {counts['failed']} failed")
+
+
+if __name__ == "__main__":
+    main()
