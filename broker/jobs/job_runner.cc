@@ -275,7 +275,7 @@ absl::Status Supervisor::GiveUp() {
 absl::Status Supervisor::DeathStatus(const WorkerDeath& death) const {
   const WorkerState state = control().state();
   const bool set_up = state == WorkerState::kReady || state == WorkerState::kRunning;
-  return WorkerDeathStatus(death, DeathScene::Read(set_up ? v1::PHASE_RUN : v1::PHASE_SETUP));
+  return WorkerDeathStatus(death, DeathContext::Read(set_up ? v1::PHASE_RUN : v1::PHASE_SETUP));
 }
 
 // What is known once the I/O threads are gone.

@@ -55,7 +55,7 @@ std::unique_ptr<Worker> Engine::Impl::TakeReady(std::span<const WorkerShape> sha
 
 absl::StatusOr<WorkerReport> Engine::Impl::RunJob(Worker& worker_of_job, const JobSpec& spec) {
   absl::StatusOr<WorkerReport> report = broker::RunJob(worker_of_job, spec, dying);
-  if (pool != nullptr) pool->Nudge();
+  if (pool != nullptr) pool->WakeThread();
   return report;
 }
 

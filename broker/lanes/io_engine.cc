@@ -119,7 +119,7 @@ absl::StatusOr<int> IoEngine::ServeOne(Lane& lane) {
   const absl::StatusOr<bool> wake = lane.ring.Post(*completion);
   if (!wake.ok()) return wake.status();
   if (*wake) {
-    // A worker that fills the counter makes this block until Rouse() drains it; the other lanes
+    // A worker that fills the counter makes this block until Unblock() drains it; the other lanes
     // must not wait for that.
     lane.turn.End();
     SignalEventFd(lane.wake);
@@ -162,7 +162,7 @@ void IoEngine::RethrowFailure() const {
   if (thrown != nullptr) std::rethrow_exception(thrown);
 }
 
-void IoEngine::Rouse(const Lane& lane) {
+void IoEngine::Unblock(const Lane& lane) {
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t drained = read(lane.wake, &count, sizeof(count));
   SignalEventFd(lane.doorbell);
@@ -189,10 +189,10 @@ void IoEngine::Stop() {
     if (!lane->running) continue;
     fcntl(lane->wake, F_SETFL, O_NONBLOCK);
     fcntl(lane->doorbell, F_SETFL, O_NONBLOCK);
-    Rouse(*lane);
+    Unblock(*lane);
   }
   for (const auto& lane : lanes_) {
-    while (lane->running && !Join(*lane)) Rouse(*lane);
+    while (lane->running && !Join(*lane)) Unblock(*lane);
   }
 }
 

@@ -87,7 +87,7 @@ class IoEngine {
   static void WaitForDoorbell(Lane& lane);
   // Ends a sleep of the lane's thread: in a read of an empty doorbell, or in a write to a full
   // wake. Both are non-blocking by now.
-  static void Rouse(const Lane& lane);
+  static void Unblock(const Lane& lane);
   // Waits a little for the lane's thread to end; false: it has not.
   static bool Join(Lane& lane);
   void Fail(absl::Status error, std::exception_ptr thrown = nullptr);

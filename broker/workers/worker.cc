@@ -84,7 +84,7 @@ absl::Status Worker::SetReady(const v1::Ready& ready, std::span<const v1::Layer>
   return CheckLayers(*confined_, also_required);
 }
 
-bool Worker::IsSpoilt() const {
+bool Worker::IsUnusable() const {
   std::array<pollfd, 2> fds = {pollfd{.fd = process_->pidfd(), .events = POLLIN},
                                pollfd{.fd = control_.read_fd(), .events = POLLIN}};
   return poll(fds.data(), fds.size(), 0) != 0;

@@ -61,7 +61,7 @@ class Worker {
   absl::Status ReadSetup();
   bool ready() const { return control_.state() == WorkerState::kReady; }
   // Whether a ready worker has died or spoken, which it has no reason to.
-  bool IsSpoilt() const;
+  bool IsUnusable() const;
 
  private:
   Worker(Arena arena, std::vector<LaneEvents> events, ControlChannel control, v1::Setup setup)

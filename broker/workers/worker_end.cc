@@ -139,21 +139,21 @@ std::optional<absl::Duration> ReachedCpuLimit(const WorkerDeath& death, absl::Du
 
 // What the kernel kills a process for that is its surroundings' fault rather than its own; "" when
 // there is nothing of the kind.
-std::string PossibleCause(int signal, const DeathScene& scene) {
-  if (signal == SIGKILL && scene.groups.out_of_memory_kills > 0) {
+std::string PossibleCause(int signal, const DeathContext& context) {
+  if (signal == SIGKILL && context.groups.out_of_memory_kills > 0) {
     const std::string limit =
-        scene.groups.memory.has_value()
-            ? absl::StrCat(", whose limit is ", *scene.groups.memory, " bytes")
+        context.groups.memory.has_value()
+            ? absl::StrCat(", whose limit is ", *context.groups.memory, " bytes")
             : "";
     return absl::StrCat("; out of memory? (the kernel has killed ",
-                        scene.groups.out_of_memory_kills,
+                        context.groups.out_of_memory_kills,
                         " of the processes of its control group for lack of memory", limit, ")");
   }
   if (signal == SIGXCPU) return "; RLIMIT_RTTIME is used up (ulimit -R)";
   const bool may_be_memory =
       signal == SIGKILL || signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS;
-  return may_be_memory && !scene.memory_limits.empty()
-             ? absl::StrCat("; out of memory?", scene.memory_limits)
+  return may_be_memory && !context.memory_limits.empty()
+             ? absl::StrCat("; out of memory?", context.memory_limits)
              : "";
 }
 
@@ -209,14 +209,14 @@ absl::Status FailureStatus(const v1::Failure& failure) {
   return WithFailureKind(std::move(status), is_kvm ? FailureKind::kKvm : FailureKind::kHost);
 }
 
-DeathScene DeathScene::Read(v1::Phase phase) {
+DeathContext DeathContext::Read(v1::Phase phase) {
   return {.phase = phase,
           .inherited_cpu = InheritedCpu(),
           .groups = ReadControlGroups(),
           .memory_limits = ExplainErrno(ENOMEM)};
 }
 
-absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene) {
+absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathContext& context) {
   if (!death.known) {
     return WithFailureKind(
         absl::AbortedError("the worker died before its guest ended; how is not known, because this "
@@ -230,16 +230,16 @@ absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene
                                          " before its guest ended")),
         FailureKind::kWorkerDied);
   }
-  if (const std::optional<absl::Duration> limit = ReachedCpuLimit(death, scene.inherited_cpu)) {
+  if (const std::optional<absl::Duration> limit = ReachedCpuLimit(death, context.inherited_cpu)) {
     return CpuUsedUp(*limit);
   }
-  if (death.status == SIGSYS) return KilledByFilter(scene.phase);
+  if (death.status == SIGSYS) return KilledByFilter(context.phase);
   const char* abbreviation = sigabbrev_np(death.status);
   return WithFailureKind(
       absl::AbortedError(
           absl::StrCat("the worker was killed by signal ", death.status, " (",
                        abbreviation == nullptr ? "unknown" : absl::StrCat("SIG", abbreviation),
-                       ") before its guest ended", PossibleCause(death.status, scene))),
+                       ") before its guest ended", PossibleCause(death.status, context))),
       FailureKind::kWorkerDied);
 }
 

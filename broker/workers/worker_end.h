@@ -27,20 +27,20 @@ std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol
 absl::Status ViolationStatus(const v1::Violation& violation);
 absl::Status FailureStatus(const v1::Failure& failure);
 
-// What around a worker may have been its death.
-struct DeathScene {
+// The limits around a worker, any of which may be why it died.
+struct DeathContext {
   v1::Phase phase = v1::PHASE_SETUP;  // PHASE_RUN: it had said that it is ready
   absl::Duration inherited_cpu = absl::InfiniteDuration();
   ControlGroupLimits groups;  // it is in the same ones
   std::string memory_limits;  // as ExplainErrno(ENOMEM) tells them
 
   // As this process has them, for a worker in `phase`.
-  static DeathScene Read(v1::Phase phase);
+  static DeathContext Read(v1::Phase phase);
 };
 
 // A worker that died without a last message. kViolation: by SIGSYS, which is its filter's doing.
 // kLimit: it used up the CPU time of an inherited RLIMIT_CPU.
-absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathScene& scene);
+absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathContext& context);
 
 // OK when no layer FAILED and each of the required ones is ACHIEVED: no_new_privs, closed
 // descriptors, seccomp and `also_required`. kFailedPrecondition names the layers otherwise;

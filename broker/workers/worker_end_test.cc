@@ -130,30 +130,30 @@ TEST(WorkerDeathStatusTest, SaysThatADeathIsNotKnown) {
 }
 
 TEST(WorkerDeathStatusTest, NamesTheLimitOfCpuTimeThatTheKernelKeeps) {
-  const DeathScene scene = {.inherited_cpu = absl::Seconds(2)};
+  const DeathContext context = {.inherited_cpu = absl::Seconds(2)};
   for (const WorkerDeath& death :
        {KilledBy(SIGXCPU), KilledBy(SIGKILL, absl::Milliseconds(1900))}) {
-    const absl::Status status = WorkerDeathStatus(death, scene);
+    const absl::Status status = WorkerDeathStatus(death, context);
     EXPECT_THAT(MessageOf(status), HasSubstr("RLIMIT_CPU is "));
     EXPECT_EQ(FailureKindOf(status), FailureKind::kLimit);
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   }
-  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGXCPU), scene)), HasSubstr("is 2 s"));
+  EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGXCPU), context)), HasSubstr("is 2 s"));
   EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGXCPU), {})), HasSubstr("RLIMIT_RTTIME"));
-  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Seconds(1)), scene)),
+  EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Seconds(1)), context)),
             FailureKind::kWorkerDied);
   EXPECT_EQ(FailureKindOf(WorkerDeathStatus(KilledBy(SIGKILL, absl::Hours(1)), {})),
             FailureKind::kWorkerDied);
 }
 
 TEST(WorkerDeathStatusTest, AsksWhetherItWasForLackOfMemory) {
-  const DeathScene group = {
+  const DeathContext group = {
       .groups = {.memory = 8 << 20, .tasks = std::nullopt, .out_of_memory_kills = 1}};
   EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGKILL), group)),
               AllOf(HasSubstr("out of memory?"), HasSubstr("limit is 8388608 bytes")));
   EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGTERM), group)),
               Not(HasSubstr("out of memory")));
-  const DeathScene limited = {.memory_limits = " (RLIMIT_AS is 1 bytes)"};
+  const DeathContext limited = {.memory_limits = " (RLIMIT_AS is 1 bytes)"};
   EXPECT_THAT(MessageOf(WorkerDeathStatus(KilledBy(SIGSEGV), limited)),
               HasSubstr("out of memory? (RLIMIT_AS is 1 bytes)"));
 }

@@ -48,10 +48,10 @@ absl::StatusOr<std::unique_ptr<Worker>> StartTranscoder(const WorkerPrograms& pr
 absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(const WorkerPrograms& programs,
                                                                const std::vector<Kind>& kinds,
                                                                DyingWorkers& dying) {
-  absl::StatusOr<UniqueFd> nudge = MakeEventFd(EFD_NONBLOCK);
-  if (!nudge.ok()) return nudge.status();
-  auto pool = std::unique_ptr<WorkerPool>(new WorkerPool(programs, dying, *std::move(nudge)));
-  for (const Kind& kind : kinds) pool->shelves_.push_back({.kind = kind, .ready = {}});
+  absl::StatusOr<UniqueFd> wake_event = MakeEventFd(EFD_NONBLOCK);
+  if (!wake_event.ok()) return wake_event.status();
+  auto pool = std::unique_ptr<WorkerPool>(new WorkerPool(programs, dying, *std::move(wake_event)));
+  for (const Kind& kind : kinds) pool->ready_workers_.push_back({.kind = kind, .ready = {}});
   const BlockedSignals blocked;
   const ThreadAttributes attributes;
   const int error =
@@ -67,7 +67,7 @@ WorkerPool::~WorkerPool() {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
-  Nudge();
+  WakeThread();
   while (!Join()) start_.Kill();
 }
 
@@ -77,22 +77,22 @@ bool WorkerPool::Join() const {
   return pthread_clockjoin_np(thread_, nullptr, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
 }
 
-void WorkerPool::Nudge() const {
-  if (mine()) SignalEventFd(nudge_.get());
+void WorkerPool::WakeThread() const {
+  if (mine()) SignalEventFd(wake_event_.get());
 }
 
 std::unique_ptr<Worker> WorkerPool::Take(const WorkerShape& shape) {
   // The thread, which a child does not have, may have been holding the lock.
   if (!mine()) return nullptr;
   const std::lock_guard lock(mutex_);
-  for (Shelf& shelf : shelves_) {
-    if (shelf.kind.shape != shape) continue;
-    // The thread drops the spoilt ones, which may take a while.
+  for (ReadyWorkers& group : ready_workers_) {
+    if (group.kind.shape != shape) continue;
+    // The thread drops the unusable ones, which may take a while.
     const auto found =
-        std::ranges::find_if(shelf.ready, [](const auto& worker) { return !worker->IsSpoilt(); });
-    if (found == shelf.ready.end()) continue;
+        std::ranges::find_if(group.ready, [](const auto& worker) { return !worker->IsUnusable(); });
+    if (found == group.ready.end()) continue;
     std::unique_ptr<Worker> worker = std::move(*found);
-    shelf.ready.erase(found);
+    group.ready.erase(found);
     return worker;
   }
   return nullptr;
@@ -113,20 +113,20 @@ void WorkerPool::Run() {
   while (!stopping()) {
     dying_.ReapDead();
     AdvanceStarting();
-    DropSpoilt();
+    DropUnusable();
     StartMissing();
     WaitForEvent();
   }
 }
 
 void WorkerPool::StartMissing() {
-  for (size_t i = 0; i < shelves_.size(); ++i) {
-    const Kind kind = shelves_[i].kind;  // never changes
+  for (size_t i = 0; i < ready_workers_.size(); ++i) {
+    const Kind kind = ready_workers_[i].kind;  // never changes
     while (starting_.size() < kMaxStarting && MonotonicNow() >= retry_at_) {
       size_t count = std::ranges::count(starting_, i, &Starting::kind);
       {
         const std::lock_guard lock(mutex_);
-        count += shelves_[i].ready.size();
+        count += ready_workers_[i].ready.size();
         if (stop_) return;
       }
       if (count >= kind.count) break;
@@ -146,7 +146,7 @@ void WorkerPool::AdvanceStarting() {
     const absl::Status status = starting.worker->ReadSetup();
     if (status.ok() && starting.worker->ready()) {
       const std::lock_guard lock(mutex_);
-      shelves_[starting.kind].ready.push_back(std::move(starting.worker));
+      ready_workers_[starting.kind].ready.push_back(std::move(starting.worker));
     } else if (!status.ok() || MonotonicNow() >= starting.deadline) {
       starting.worker.reset();
       retry_at_ = MonotonicNow() + kRetryInterval;
@@ -155,21 +155,21 @@ void WorkerPool::AdvanceStarting() {
   std::erase_if(starting_, [](const Starting& starting) { return starting.worker == nullptr; });
 }
 
-void WorkerPool::DropSpoilt() {
-  std::vector<std::unique_ptr<Worker>> spoilt;  // destroyed, which waits, outside the lock
+void WorkerPool::DropUnusable() {
+  std::vector<std::unique_ptr<Worker>> unusable;  // destroyed, which waits, outside the lock
   const std::lock_guard lock(mutex_);
-  for (Shelf& shelf : shelves_) {
-    for (std::unique_ptr<Worker>& worker : shelf.ready) {
-      if (worker->IsSpoilt()) spoilt.push_back(std::move(worker));
+  for (ReadyWorkers& group : ready_workers_) {
+    for (std::unique_ptr<Worker>& worker : group.ready) {
+      if (worker->IsUnusable()) unusable.push_back(std::move(worker));
     }
-    std::erase(shelf.ready, nullptr);
+    std::erase(group.ready, nullptr);
   }
-  // Else one that is spoilt as soon as it is ready would be started again and again.
-  if (!spoilt.empty()) retry_at_ = MonotonicNow() + kRetryInterval;
+  // Else one that is unusable as soon as it is ready would be started again and again.
+  if (!unusable.empty()) retry_at_ = MonotonicNow() + kRetryInterval;
 }
 
 void WorkerPool::WaitForEvent() {
-  std::vector<pollfd> fds = {{.fd = nudge_.get(), .events = POLLIN}};
+  std::vector<pollfd> fds = {{.fd = wake_event_.get(), .events = POLLIN}};
   const auto add = [&fds](Worker& worker) {
     fds.push_back({.fd = worker.process()->pidfd(), .events = POLLIN});
     fds.push_back({.fd = worker.control().read_fd(), .events = POLLIN});
@@ -182,17 +182,17 @@ void WorkerPool::WaitForEvent() {
   }
   {
     const std::lock_guard lock(mutex_);
-    for (const Shelf& shelf : shelves_) {
+    for (const ReadyWorkers& group : ready_workers_) {
       // One that is taken meanwhile costs a look in vain.
-      for (const auto& worker : shelf.ready) add(*worker);
-      complete = complete && shelf.ready.size() >= shelf.kind.count;
+      for (const auto& worker : group.ready) add(*worker);
+      complete = complete && group.ready.size() >= group.kind.count;
     }
   }
   if (!complete && starting_.empty()) next = std::min(next, retry_at_);
   if (dying_.any()) next = std::min(next, MonotonicNow() + kReapInterval);
   poll(fds.data(), fds.size(), PollTimeout(next));
   uint64_t count = 0;
-  [[maybe_unused]] const ssize_t drained = read(nudge_.get(), &count, sizeof(count));
+  [[maybe_unused]] const ssize_t drained = read(wake_event_.get(), &count, sizeof(count));
 }
 
 }  // namespace hotcell::broker

@@ -52,7 +52,7 @@ class WorkerPool {
   // A ready worker, or null.
   std::unique_ptr<Worker> Take(const WorkerShape& shape);
   // Tells the thread that there are workers to reap, or to start.
-  void Nudge() const;
+  void WakeThread() const;
 
  private:
   struct Starting {
@@ -60,19 +60,19 @@ class WorkerPool {
     std::unique_ptr<Worker> worker;
     absl::Duration deadline;  // MonotonicNow()
   };
-  struct Shelf {
+  struct ReadyWorkers {
     Kind kind;
     std::vector<std::unique_ptr<Worker>> ready;  // the oldest first
   };
 
-  WorkerPool(const WorkerPrograms& programs, DyingWorkers& dying, UniqueFd nudge)
-      : programs_(programs), dying_(dying), nudge_(std::move(nudge)) {}
+  WorkerPool(const WorkerPrograms& programs, DyingWorkers& dying, UniqueFd wake_event)
+      : programs_(programs), dying_(dying), wake_event_(std::move(wake_event)) {}
 
   static void* ThreadMain(void* pool);
   void Run();
   // These are the thread's.
   void StartMissing();
-  void DropSpoilt();
+  void DropUnusable();
   void AdvanceStarting();
   void WaitForEvent();
   bool stopping();
@@ -81,7 +81,7 @@ class WorkerPool {
 
   const WorkerPrograms programs_;
   DyingWorkers& dying_;
-  const UniqueFd nudge_;
+  const UniqueFd wake_event_;
   const pid_t owner_ = getpid();
   pthread_t thread_{};
   StartInProgress start_;           // the thread's
@@ -90,7 +90,7 @@ class WorkerPool {
 
   std::mutex mutex_;  // guards what follows
   bool stop_ = false;
-  std::vector<Shelf> shelves_;
+  std::vector<ReadyWorkers> ready_workers_;
 };
 
 }  // namespace hotcell::broker

@@ -84,8 +84,8 @@ TEST_F(WorkerPoolTest, GivesReadyWorkersAndReplacesThem) {
     ASSERT_NE(worker, nullptr) << i;
     EXPECT_TRUE(worker->ready());
     EXPECT_TRUE(worker->confined().has_value());
-    EXPECT_FALSE(worker->IsSpoilt());
-    pool->Nudge();
+    EXPECT_FALSE(worker->IsUnusable());
+    pool->WakeThread();
   }
 }
 
@@ -93,7 +93,7 @@ TEST_F(WorkerPoolTest, GivesNoWorkerOfAnotherShape) {
   const auto pool = Make(kGood, 1);
   const std::unique_ptr<Worker> worker = TakeSoon(*pool, kGood);
   ASSERT_NE(worker, nullptr);
-  pool->Nudge();
+  pool->WakeThread();
   absl::SleepFor(absl::Milliseconds(50));  // another of that shape gets ready
   std::vector<WorkerShape> others(4, kGood);
   others[0].guest_memory += 4096;
@@ -112,7 +112,7 @@ TEST_F(WorkerPoolTest, ReplacesOneThatDiedWhileItWaited) {
     const std::unique_ptr<Worker> worker = TakeSoon(*pool, kGood);
     ASSERT_NE(worker, nullptr);
     victim = worker->process()->pid();
-    pool->Nudge();
+    pool->WakeThread();
   }
   pid_t waiting = 0;
   ASSERT_TRUE(Eventually([&] {
@@ -131,7 +131,7 @@ TEST_F(WorkerPoolTest, ReplacesOneThatDiedWhileItWaited) {
   const std::unique_ptr<Worker> next = TakeSoon(*pool, kGood);
   ASSERT_NE(next, nullptr);
   EXPECT_NE(next->process()->pid(), waiting);
-  EXPECT_FALSE(next->IsSpoilt());
+  EXPECT_FALSE(next->IsUnusable());
 }
 
 TEST_F(WorkerPoolTest, DropsWorkersThatFailInTheirSetUp) {
@@ -174,7 +174,7 @@ TEST_F(WorkerPoolTest, EndsThoughAWorkerIsStoppedBeforeItBegins) {
   bool stopped = false;
   while (!stopped && absl::Now() < end) {
     pool->Take(kGood);  // and given up, so that another is started
-    pool->Nudge();
+    pool->WakeThread();
     for (int i = 0; i < 20 && !stopped; ++i) stopped = StopBeforeExec();
   }
   ASSERT_TRUE(stopped);

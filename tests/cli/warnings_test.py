@@ -100,22 +100,22 @@ def _commands(image_format):
     )
 
 
-def _make(directory, image_format, spoil):
+def _make(directory, image_format, damage):
     raw = os.path.join(directory, "plain.raw")
     with open(content.pattern(), "rb") as source, open(raw, "wb") as target:
         shutil.copyfileobj(source, target)
         target.truncate(_SIZE)
     odd = os.path.join(directory, "odd")
     programs.qemu_img("convert", "-f", "raw", "-O", image_format, raw, odd)
-    spoil(odd)
+    damage(odd)
 
 
-def _check_silence(directory, image_format, spoil):
+def _check_silence(directory, image_format, damage):
     programs.require_kvm()
     programs.require_program("qemu-img")
     theirs, ours = os.path.join(directory, "theirs"), os.path.join(directory, "ours")
     os.mkdir(theirs)
-    _make(theirs, image_format, spoil)
+    _make(theirs, image_format, damage)
     shutil.copytree(theirs, ours)
     link = os.path.join(directory, "qemu-img")
     os.symlink(programs.HOTCELL, link)

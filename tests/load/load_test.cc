@@ -103,7 +103,7 @@ void LoadTest::RunJobs(size_t jobs, size_t at_once, uint32_t pool) {
   absl::StatusOr<JobMix> mix = JobMix::Make(*MakeEngine(0), images());
   ASSERT_TRUE(mix.ok()) << mix.status();
   Round(*mix, 3 * at_once, at_once, pool, nullptr);  // allocators and caches fill
-  const Belongings before = Belongings::Count(worker(), targets());
+  const ResourceCounts before = ResourceCounts::Count(worker(), targets());
   malloc_trim(0);
   const Memory memory_before = Memory::Now();
 
@@ -116,7 +116,7 @@ void LoadTest::RunJobs(size_t jobs, size_t at_once, uint32_t pool) {
   malloc_trim(0);
   const Memory memory_after = Memory::Now();
   EXPECT_EQ(wrong_, std::vector<std::string>());
-  EXPECT_EQ(Belongings::Count(worker(), targets()), before);
+  EXPECT_EQ(ResourceCounts::Count(worker(), targets()), before);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
   EXPECT_EQ(errno, ECHILD);
   EXPECT_LT(memory_after.heap, memory_before.heap + kMaxHeapGrowth);

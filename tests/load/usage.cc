@@ -75,7 +75,7 @@ size_t CountUnnamedFiles() {
 
 }  // namespace
 
-Belongings Belongings::Count(const std::string& worker, const std::string& directory) {
+ResourceCounts ResourceCounts::Count(const std::string& worker, const std::string& directory) {
   const std::vector<fs::path> workers = ProcessesOf(worker);
   return {.fds = CountEntries("/proc/self/fd"),
           .threads = CountEntries("/proc/self/task"),
@@ -87,11 +87,11 @@ Belongings Belongings::Count(const std::string& worker, const std::string& direc
           .mounts = CountLines("/proc/self/mounts")};
 }
 
-std::ostream& operator<<(std::ostream& out, const Belongings& belongings) {
-  return out << belongings.fds << " descriptors, " << belongings.threads << " threads, "
-             << belongings.children << " children, " << belongings.workers << " workers, "
-             << belongings.namespaces << " namespaces, " << belongings.files << " files, "
-             << belongings.unnamed_files << " unnamed files, " << belongings.mounts << " mounts";
+std::ostream& operator<<(std::ostream& out, const ResourceCounts& counts) {
+  return out << counts.fds << " descriptors, " << counts.threads << " threads, " << counts.children
+             << " children, " << counts.workers << " workers, " << counts.namespaces
+             << " namespaces, " << counts.files << " files, " << counts.unnamed_files
+             << " unnamed files, " << counts.mounts << " mounts";
 }
 
 Memory Memory::Now() {

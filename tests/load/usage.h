@@ -16,7 +16,7 @@
 namespace hotcell::load {
 
 // Things that can be left behind.
-struct Belongings {
+struct ResourceCounts {
   size_t fds = 0;
   size_t threads = 0;
   size_t children = 0;       // zombies too
@@ -26,10 +26,10 @@ struct Belongings {
   size_t unnamed_files = 0;  // this process's, in no directory
   size_t mounts = 0;
 
-  static Belongings Count(const std::string& worker, const std::string& directory);
-  bool operator==(const Belongings&) const = default;
+  static ResourceCounts Count(const std::string& worker, const std::string& directory);
+  bool operator==(const ResourceCounts&) const = default;
 };
-std::ostream& operator<<(std::ostream& out, const Belongings& belongings);
+std::ostream& operator<<(std::ostream& out, const ResourceCounts& counts);
 
 // Bytes. Shared memory is counted apart: each job that runs has some, whatever was before.
 struct Memory {

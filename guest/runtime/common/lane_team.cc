@@ -20,7 +20,7 @@ void LaneTeam::Await(uint32_t lane, Ready ready) {
     if (ready()) return;
     CpuRelax();
   }
-  std::atomic<uint32_t>& sleeping = seats_[lane].sleeping;
+  std::atomic<uint32_t>& sleeping = lanes_[lane].sleeping;
   while (true) {
     sleeping.store(1, std::memory_order_seq_cst);
     if (ready()) break;
@@ -35,7 +35,7 @@ void LaneTeam::Publish(Task* task) {
   unfinished_.store(count_ - 1, std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_seq_cst);
   for (uint32_t lane = 1; lane < count_; ++lane) {
-    if (seats_[lane].sleeping.load(std::memory_order_seq_cst) != 0) port_.Wake(lane);
+    if (lanes_[lane].sleeping.load(std::memory_order_seq_cst) != 0) port_.Wake(lane);
   }
 }
 
@@ -51,7 +51,7 @@ void LaneTeam::Serve(uint32_t lane) {
     if (task_ == nullptr) return;
     task_->Run(lane);
     if (unfinished_.fetch_sub(1, std::memory_order_seq_cst) == 1 &&
-        seats_[0].sleeping.load(std::memory_order_seq_cst) != 0) {
+        lanes_[0].sleeping.load(std::memory_order_seq_cst) != 0) {
       port_.Wake(0);
     }
   }

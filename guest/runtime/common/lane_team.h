@@ -36,8 +36,8 @@ class LaneTeam {
   void Dismiss();
 
  private:
-  // Of one lane that serves; on a cache line of its own.
-  struct alignas(64) Seat {
+  // What the team knows of one lane that serves, on a cache line of its own.
+  struct alignas(64) LaneState {
     std::atomic<uint32_t> sleeping = 0;
   };
 
@@ -50,7 +50,7 @@ class LaneTeam {
   Task* task_ = nullptr;                  // written before round_ moves on; nullptr: dismissed
   std::atomic<uint32_t> round_ = 0;       // tasks published
   std::atomic<uint32_t> unfinished_ = 0;  // lanes other than 0 that are still at it
-  Seat seats_[abi::kMaxLanes];
+  LaneState lanes_[abi::kMaxLanes];
 };
 
 }  // namespace hotcell::guest

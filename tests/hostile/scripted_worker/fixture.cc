@@ -123,7 +123,7 @@ v1::FromWorker Failure(std::string_view step, int error, std::string_view detail
 
 Script Running() { return Script().Write(Frame(Confined())).Write(Frame(Ready())).Receive(); }
 
-Belongings Belongings::Count() {
+ResourceCounts ResourceCounts::Count() {
   const std::set<pid_t> children = Children();
   return {.fds = CountEntries("/proc/self/fd"),
           .threads = CountEntries("/proc/self/task"),
@@ -131,14 +131,14 @@ Belongings Belongings::Count() {
           .namespaces = CountNamespaces(children)};
 }
 
-std::ostream& operator<<(std::ostream& out, const Belongings& belongings) {
-  return out << belongings.fds << " descriptors, " << belongings.threads << " threads, "
-             << belongings.children << " children, " << belongings.namespaces << " namespaces";
+std::ostream& operator<<(std::ostream& out, const ResourceCounts& counts) {
+  return out << counts.fds << " descriptors, " << counts.threads << " threads, " << counts.children
+             << " children, " << counts.namespaces << " namespaces";
 }
 
 void HostileWorkerTest::SetUp() {
   options_.limits.wall_time = absl::Seconds(20);
-  before_ = Belongings::Count();
+  before_ = ResourceCounts::Count();
   MakeEngine({});
 }
 
@@ -157,7 +157,7 @@ void HostileWorkerTest::TearDown() {
       Run(Running().Write(Frame(Finished(v1::END_REASON_HALTED))));
   EXPECT_TRUE(good.ok()) << "the next job: " << good.status();
   engine_.reset();
-  EXPECT_EQ(Belongings::Count(), before_);
+  EXPECT_EQ(ResourceCounts::Count(), before_);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
   EXPECT_EQ(errno, ECHILD);
 }

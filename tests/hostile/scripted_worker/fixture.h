@@ -38,17 +38,17 @@ Script Running();
 
 // ---- What may come of it ------------------------------------------------------------------------
 
-// What this process has of the machine.
-struct Belongings {
+// How much of the machine this process and its children hold.
+struct ResourceCounts {
   size_t fds = 0;
   size_t threads = 0;
   size_t children = 0;    // zombies too
   size_t namespaces = 0;  // of other processes than this one, below it
 
-  static Belongings Count();
-  bool operator==(const Belongings&) const = default;
+  static ResourceCounts Count();
+  bool operator==(const ResourceCounts&) const = default;
 };
-std::ostream& operator<<(std::ostream& out, const Belongings& belongings);
+std::ostream& operator<<(std::ostream& out, const ResourceCounts& counts);
 
 // An engine whose workers do as their scripts say. After each test it has lost nothing and serves a
 // good worker's job.
@@ -85,7 +85,7 @@ class HostileWorkerTest : public testing::Test {
   template <typename Job>
   auto Measure(const Job& job);
 
-  Belongings before_;
+  ResourceCounts before_;
 };
 
 constexpr auto kInternal = absl::StatusCode::kInternal;

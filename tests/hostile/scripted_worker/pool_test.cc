@@ -52,7 +52,7 @@ TEST_F(PoolTest, GoodWorkersWaitForTheirJob) {
 TEST_F(PoolTest, WorkersThatTalkWhenReadyAreReplacedAtAModestPace) {
   MakePool(kTalksWhenReady);
   EXPECT_LE(CountStarted(absl::Seconds(1)), 20u);
-  // Whether the one it gets is fresh or has just been spoilt.
+  // Whether the one it gets is fresh or has just become unusable.
   EXPECT_THAT(std::string(Info(ExitWith(5), kTalksWhenReady).status().message()),
               HasSubstr("code 5"));
 }

@@ -33,12 +33,12 @@ static_assert(std::atomic<Cancellation*>::is_always_lock_free &&
               std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free &&
               std::atomic<int64_t>::is_always_lock_free);
 
-// How often each of kCancelling was wished for, and when last (CLOCK_MONOTONIC).
-struct Wish {
+// How often each of kCancelling has asked for the end, and when last (CLOCK_MONOTONIC).
+struct SignalCount {
   std::atomic<int> count = 0;
   std::atomic<int64_t> nanoseconds = 0;
 };
-std::array<Wish, std::size(kCancelling)> wishes;
+std::array<SignalCount, std::size(kCancelling)> signal_counts;
 
 void Install(int signal, void (*handler)(int), int flags) {
   struct sigaction action = {};
@@ -47,22 +47,22 @@ void Install(int signal, void (*handler)(int), int flags) {
   (void)sigaction(signal, &action, nullptr);  // fails for invalid numbers only
 }
 
-// How often the signal has come; 0: it is the same wish as before.
-int CountWish(int signal) {
-  constexpr int64_t kSameWish = 500'000'000;  // ns
+// How often the signal has asked for the end; 0: this one belongs to the request before it.
+int CountSignal(int signal) {
+  constexpr int64_t kSameRequest = 500'000'000;  // ns
   size_t i = 0;
-  while (i + 1 < wishes.size() && kCancelling[i] != signal) ++i;
+  while (i + 1 < signal_counts.size() && kCancelling[i] != signal) ++i;
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
   const int64_t now = time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
-  if (wishes[i].count != 0 && now - wishes[i].nanoseconds < kSameWish) return 0;
-  wishes[i].nanoseconds = now;
-  return ++wishes[i].count;
+  if (signal_counts[i].count != 0 && now - signal_counts[i].nanoseconds < kSameRequest) return 0;
+  signal_counts[i].nanoseconds = now;
+  return ++signal_counts[i].count;
 }
 
 void OnCancel(int signal) {
   const int saved_errno = errno;
-  const int count = CountWish(signal);
+  const int count = CountSignal(signal);
   if (count == 1) {
     caught_signal = signal;
     if (Cancellation* cancellation = cancellation_of_job) cancellation->Cancel();
@@ -88,7 +88,7 @@ JobSignals::JobSignals(Cancellation& cancellation, const ErrorManner& manner) : 
   caught_signal = 0;
   fatal_signal = 0;
   progress_requested = false;
-  for (Wish& wish : wishes) wish.count = 0;
+  for (SignalCount& signal : signal_counts) signal.count = 0;
   for (const int signal : kCancelling) {
     // nohup's choice stands.
     struct sigaction current = {};
