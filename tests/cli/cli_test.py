@@ -206,15 +206,6 @@ def _closed_descriptors(directory):
     harness.check(difference is None, f"the input was changed at {difference}")
 
 
-def _full_stdout(directory):
-    programs.require_kvm()
-    image = _image(directory)
-    with open("/dev/full", "wb") as full:
-        for arguments in (["info", image], ["info", "--output=json", image]):
-            result = programs.hotcell(*arguments, stdout=full)
-            harness.check(result.returncode != 0, f"{arguments}: nobody noticed the full disk")
-
-
 # ---- Options ------------------------------------------------------------------------------------
 
 def _formats(directory):
@@ -588,7 +579,6 @@ WITH_KVM = {
     "target-attributes": _target_kept_attributes,
     "odd-names": _odd_names,
     "closed-descriptors": _closed_descriptors,
-    "full-stdout": _full_stdout,
     "formats-and-options": _formats,
     "progress": _progress,
     "progress-as-json": _progress_as_json,

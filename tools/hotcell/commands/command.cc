@@ -46,7 +46,7 @@ constexpr Command kCommands[] = {
     {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
 };
 
-int output_error = 0;  // the first that Flush() met
+int output_error = 0;  // the first that Print() or Flush() met
 
 // Commands of qemu-img that are not done.
 struct RefusedCommand {
@@ -174,6 +174,21 @@ int Dispatch(int argc, char** argv) {
   return ReportError("", UnknownCommand(name), OutputFormat::kHuman);
 }
 
+absl::Status LostOutput(int error) {
+  const absl::Status status = absl::ErrnoToStatus(error, "cannot write to standard output");
+  if (error != EBADF) return status;
+  return WithRemedy(status, "it is closed: send it to a file, or to /dev/null");
+}
+
+// Of a process whose standard output could not be written.
+int LostOutputStatus(const Command* command, int status) {
+  if (command == nullptr) return kExitFailure;
+  // Whose failure it was has been told, but for a guest's own code, which would claim that the
+  // guest's output arrived.
+  if (status >= kExitViolation && command->run != RunMain) return status;
+  return command->error_status;
+}
+
 }  // namespace
 
 std::span<const Command> Commands() { return kCommands; }
@@ -200,14 +215,17 @@ int Main(int argc, char** argv) {
   if (output_error != 0 || std::ferror(stdout) != 0) {
     const int error = output_error == 0 ? EIO : output_error;
     if (error == EPIPE && ActsAsQemuImg()) return status;
-    // The guest's own code would claim that its output arrived.
-    return ReportError("", absl::ErrnoToStatus(error, "cannot write to standard output"),
-                       OutputFormat::kHuman);
+    (void)ReportError("", LostOutput(error), OutputFormat::kHuman);
+    return LostOutputStatus(argc > 1 ? FindCommand(argv[1]) : nullptr, status);
   }
   return status;
 }
 
-void Print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+void Print(std::string_view text) {
+  errno = 0;
+  const size_t written = std::fwrite(text.data(), 1, text.size(), stdout);
+  if (written != text.size() && output_error == 0) output_error = errno;
+}
 
 void Flush() {
   errno = 0;

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -123,7 +122,7 @@ void ReportRemains(const RunOptions& options, const RunReply& reply, std::string
   const v1::Finished& finished = reply.worker.finished;
   const bool as_json = options.common.format == OutputFormat::kJson;
   if (options.show_vga && !as_json) Print(VgaText(finished.vga_text()));
-  (void)std::fflush(stdout);
+  Flush();
   TellDetails(options, finished, serial_output);
   if (as_json) Print(RunJson(options, reply, serial_output, exit_status) + "\n");
   if (!reply.panic.empty()) {
@@ -159,7 +158,7 @@ Ended RunGuest(const Engine& engine, const RunOptions& options, RunRequest& requ
     }
     if (as_json) return;
     Print(to_terminal ? EscapeConsole(bytes) : std::string(bytes));
-    (void)std::fflush(stdout);
+    Flush();
   };
   request.trace = [](std::string_view line) { Tell(Cat(Escape(line), "\n")); };
   request.stopped = [&](const RunReply& reply) { ended.stopped = reply; };

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "hotcell/failure.h"
 #include "hotcell/host_limits.h"
+#include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/invocation.h"
@@ -197,11 +197,10 @@ void PrintToStderr(std::string_view text) { WritePatiently(STDERR_FILENO, text, 
 int ReportError(std::string_view command, const absl::Status& reported, OutputFormat format) {
   const absl::Status status = WithOwnCpuTime(reported);
   const std::string line = ErrorLine(command, status);
-  (void)std::fflush(stdout);
+  Flush();
   PrintToStderr(line);
   if (format == OutputFormat::kJson && !ActsAsQemuImg()) {
-    const std::string json = ErrorJson(status);
-    (void)std::puts(json.c_str());
+    Print(ErrorJson(status) + "\n");
   }
   return ActsAsQemuImg() ? kExitFailure : FailureExitStatus(status);
 }

@@ -18,23 +18,19 @@ namespace {
 constexpr rlim_t kUsualOpenFiles = 1024;
 constexpr size_t kStack = 1 << 20;
 
+// What is printed to a standard output that is not there is lost, which qemu-img does not mind.
+// Under our own name the write has to fail.
+int ModeOf(int standard) {
+  return standard == STDOUT_FILENO && !ActsAsQemuImg() ? O_RDONLY : O_RDWR;
+}
+
 bool OpenStandardDescriptors() {
-  while (true) {
-    const int fd = open("/dev/null", O_RDWR | O_NOCTTY);
-    if (fd < 0) {
-      const int error = errno;
-      for (int standard = 0; standard <= STDERR_FILENO; ++standard) {
-        if (fcntl(standard, F_GETFD) >= 0) continue;
-        errno = error;
-        return false;
-      }
-      return true;
-    }
-    if (fd > STDERR_FILENO) {
-      (void)close(fd);
-      return true;
-    }
+  for (int standard = 0; standard <= STDERR_FILENO; ++standard) {
+    if (fcntl(standard, F_GETFD) >= 0) continue;
+    // The lowest descriptor that is free is this one.
+    if (open("/dev/null", ModeOf(standard) | O_NOCTTY) < 0) return false;
   }
+  return true;
 }
 
 void SetHandler(int signal, void (*handler)(int), int flags) {

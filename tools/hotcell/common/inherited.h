@@ -7,7 +7,7 @@ namespace hotcell::cli {
 // To be called first thing. False, with errno: a standard descriptor is closed and /dev/null cannot
 // take its place.
 //   - Standard descriptors that are closed become /dev/null: messages would go into the first file
-//     opened.
+//     opened. Writing to such a standard output fails, but not acting as qemu-img.
 //   - SIGCHLD is not ignored, so that it is known how a worker died.
 //   - Acting as qemu-img, a write to a pipe that nobody reads fails, and does not end the process.
 //   - A write beyond RLIMIT_FSIZE is an error of that write, not the end of the process.
