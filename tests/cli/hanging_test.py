@@ -65,7 +65,8 @@ def _timed(*arguments, **options):
     return _end(_start(*arguments, "--timeout", str(_TIMEOUT), **options), begin, _TIMEOUT)
 
 
-def _check_no_worker_of(process):
+def _children(pid):
+    found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
@@ -73,7 +74,13 @@ def _check_no_worker_of(process):
                     text = status.read()
             except OSError:
                 continue
-            harness.check(f"PPid:\t{process.pid}\n" not in text, f"a child is left: {text}")
+            if f"PPid:\t{pid}\n" in text:
+                found.append(int(entry))
+    return found
+
+
+def _check_no_worker_of(process):
+    harness.check_equal(_children(process.pid), [], "children that are left")
 
 
 def _commands(image):
@@ -278,18 +285,55 @@ def _slow_readers_of_messages(_):
     harness.check_equal(process.returncode, 1, "exit status")
 
 
-def _finished_digests(_):
-    """What has been hashed is told before another image holds the command up."""
+def _other_digests(_):
+    """An image that does not answer keeps no other from being hashed."""
+    _make_disk()
+    with open("last.raw", "wb") as last:
+        last.write(os.urandom(_MIB))
+    namespaces.enter()
+    want = programs.must_hotcell("digest", "disk.raw", "last.raw")
+    images = ["disk.raw", "mnt/disk.raw", "last.raw"]
+    for hangs_at in ("open", "read"):
+        with hanging_files.mounted("mnt", hangs_at):
+            result = _timed("digest", *images)
+            _check_timeout("digest", result)
+            harness.check_equal(result[1], want, "standard output")
+            result = _timed("digest", "--output=json", *images)
+            _check_timeout("digest", result)
+            digests = json.loads(result[1])["digests"]
+            harness.check_equal("".join(f"{digest['sha256']}  {digest['filename']}\n"
+                                        for digest in digests).encode(), want, "document")
+
+
+def _first_digest(_):
+    """What has been hashed is told before another image holds the command up, and a signal ends all."""
     _make_disk()
     namespaces.enter()
     want = programs.must_hotcell("digest", "disk.raw")
-    with hanging_files.mounted("mnt", "read"):
-        result = _timed("digest", "disk.raw", "mnt/disk.raw")
-        _check_timeout("digest", result)
-        harness.check_equal(result[1], want, "standard output")
-    with open("/dev/full", "wb") as full:
-        result = programs.hotcell("digest", "disk.raw", stdout=full)
-    harness.check(b"No space left" in result.stderr, f"{result.stderr!r}")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with hanging_files.mounted("mnt", "read") as hangs:
+            process = _start("digest", "disk.raw", "mnt/disk.raw", "disk.raw")
+            hanging_files.wait_for(hangs, "a read")
+            harness.check_equal(process.stdout.read1(), want, "first line")
+            process.send_signal(number)
+            status, stdout, stderr = _end(process, 0, 0)
+            harness.check_equal((status, stdout), (128 + number, b""), f"end ({stderr!r})")
+            harness.check(stderr.count(b"\n") == 1 and _HELD_UP in stderr, f"{stderr!r}")
+
+
+def _digests_without_their_command(_):
+    """Nothing of a command that is killed is left."""
+    _make_disk()
+    namespaces.enter()
+    with hanging_files.mounted("mnt", "open") as hangs:
+        process = _start("digest", "mnt/disk.raw")
+        hanging_files.wait_for(hangs, "an open")
+        children = _children(process.pid)
+        harness.check(children, "it has no child")
+        process.kill()
+        process.communicate()
+        hanging_files.wait_for(lambda: not any(os.path.exists(f"/proc/{child}/exe")
+                                               for child in children), "their end")
 
 
 def _slow_readers(_):
@@ -362,7 +406,9 @@ CASES = {
     "configuration": _configuration,
     "messages": _messages_that_nobody_reads,
     "slow-readers-of-messages": _slow_readers_of_messages,
-    "finished-digests": _finished_digests,
+    "other-digests": _other_digests,
+    "first-digest": _first_digest,
+    "digests-without-their-command": _digests_without_their_command,
     "slow-readers": _slow_readers,
 }
 

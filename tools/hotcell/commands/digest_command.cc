@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "tools/hotcell/options/image_opts.h"
 #include "tools/hotcell/report/json.h"
 #include "tools/hotcell/report/progress.h"
+#include "tools/hotcell/target/child.h"
 
 namespace hotcell::cli {
 namespace {
@@ -54,7 +56,7 @@ absl::Status ApplyOption(int id, std::string_view value, DigestOptions& options)
       request.source_cache = *mode;
       return absl::OkStatus();
     }
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kLanes: {
       const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
@@ -136,47 +138,76 @@ std::string Line(const std::string& digest, const std::string& path) {
   return Cat(name == path ? "" : "\\", digest, "  ", name, "\n");
 }
 
-Json DigestJson(const DigestReply& reply, const std::string& digest, const std::string& path) {
+std::string HexDigest(const v1::Report& report) {
+  return absl::BytesToHexString(report.digest().sha256());
+}
+
+Json DigestJson(const v1::Report& report, const std::string& path) {
   Json warnings = Json::Array();
-  for (const std::string& warning : reply.warnings) warnings.AppendString(warning);
+  for (const std::string& warning : report.warnings()) warnings.AppendString(warning);
   Json json = Json::Object();
   json.SetString("filename", path)
-      .SetString("format", reply.result.source_format())
-      .SetNumber("virtual-size", reply.result.virtual_size())
-      .SetString("sha256", digest)
+      .SetString("format", report.digest().source_format())
+      .SetNumber("virtual-size", report.digest().virtual_size())
+      .SetString("sha256", HexDigest(report))
       .Set("warnings", std::move(warnings));
   return json;
 }
 
-// Returns the exit status. An image that cannot be read does not keep the others from being read.
-int Digests(const DigestOptions& options) {
+// Returns the exit status. `result` is a serialized v1::Report then, if it is kExitOk.
+int DigestImage(const DigestOptions& options, const std::string& path, std::string& result) {
   Cancellation cancellation;
   JobSignals signals(cancellation, {kName, OutputFormat::kHuman});
+  absl::StatusOr<DigestReply> reply = Digest(options, path, cancellation, signals);
+  if (!reply.ok()) {
+    const absl::Status& why = reply.status();
+    const bool named = options.paths.size() == 1;
+    return signals.Fail(named ? why
+                              : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))));
+  }
+  PrintWarnings(kName, reply->warnings);
+  v1::Report report;
+  *report.mutable_digest() = std::move(reply->result);
+  for (std::string& warning : reply->warnings) report.add_warnings(std::move(warning));
+  result = report.SerializeAsString();
+  return kExitOk;
+}
+
+// The same in a process of its own, so that an image which does not answer holds up no other.
+absl::StatusOr<ChildEnd> DigestInChild(const DigestOptions& options, const std::string& path) {
+  absl::StatusOr<ChildEnd> end =
+      RunInChild([&](std::string& result) { return DigestImage(options, path, result); });
+  if (!end.ok() || end->status < kExitSignalBase) return end;
+  const int signal = end->status - kExitSignalBase;
+  if (JobSignals::Cancels(signal)) return end;
+  const char* const name = sigabbrev_np(signal);
+  return absl::AbortedError(Cat("'", Escape(path), "': the process that hashed it was killed by ",
+                                name == nullptr ? "a signal" : Cat("SIG", name)));
+}
+
+// Returns the exit status. An image that cannot be read does not keep the others from being read.
+int Digests(const DigestOptions& options) {
+  FailWritesToBrokenPipes();  // what is lost is told
+  const bool as_json = options.common.format == OutputFormat::kJson;
   Json digests = Json::Array();
   int exit_status = kExitOk;
   for (const std::string& path : options.paths) {
-    const absl::StatusOr<DigestReply> reply = Digest(options, path, cancellation, signals);
-    if (!reply.ok()) {
-      const absl::Status& why = reply.status();
-      const bool named = options.paths.size() == 1;
-      const int failed = ReportError(
-          kName, named ? why : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))),
-          OutputFormat::kHuman);
-      if (signals.caught() != 0) return kExitSignalBase + signals.caught();
+    absl::StatusOr<ChildEnd> end = DigestInChild(options, path);
+    if (!end.ok()) end = ChildEnd{.status = ReportError(kName, end.status(), OutputFormat::kHuman)};
+    v1::Report report;
+    if (end->status >= kExitSignalBase) return end->status;
+    if (end->status != kExitOk || !report.ParseFromString(end->result)) {
       // What says most of them all: that of a worker or guest that misbehaved.
-      if (exit_status == kExitOk || exit_status == kExitFailure) exit_status = failed;
-      continue;
-    }
-    const std::string digest = absl::BytesToHexString(reply->result.sha256());
-    PrintWarnings(kName, reply->warnings);
-    if (options.common.format == OutputFormat::kJson) {
-      digests.Append(DigestJson(*reply, digest, path));
+      if (exit_status == kExitOk || exit_status == kExitFailure) exit_status = end->status;
+    } else if (as_json) {
+      digests.Append(DigestJson(report, path));
     } else {
-      Print(Line(digest, path));
-      Flush();  // the next image may be one that ends the process
+      Print(Line(HexDigest(report), path));
+      Flush();
     }
+    if (end->signal != 0) return kExitSignalBase + end->signal;
   }
-  if (options.common.format == OutputFormat::kJson) {
+  if (as_json) {
     Json document = Json::Object();
     document.Set("digests", std::move(digests));
     Print(document.Dump() + "\n");

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -164,6 +165,10 @@ int JobSignals::Arrived() {
 
 int JobSignals::Fatal() { return fatal_signal; }
 
+bool JobSignals::Cancels(int signal) {
+  return std::find(std::begin(kCancelling), std::end(kCancelling), signal) != std::end(kCancelling);
+}
+
 void JobSignals::DieOf(int signal) {
   Install(signal, SIG_DFL, 0);
   sigset_t just_that;
@@ -173,6 +178,8 @@ void JobSignals::DieOf(int signal) {
   (void)raise(signal);
   _exit(kExitSignalBase + signal);
 }
+
+void FailWritesToBrokenPipes() { Install(SIGPIPE, OnFailedWrite, SA_RESTART); }
 
 std::optional<uint64_t> UsedUpCpuSeconds() {
   // Without a limit it came of RLIMIT_RTTIME, or from somebody.

@@ -37,6 +37,8 @@ class JobSignals {
   static int Arrived();
   // The signal that came a second time, and kills once all is tidied up; 0: none.
   static int Fatal();
+  // Whether it is one of those that cancel.
+  static bool Cancels(int signal);
   // Ends the process as that signal does.
   [[noreturn]] static void DieOf(int signal);
   // Reports why the job failed. Returns the exit status: that of the signal which cancelled it, or
@@ -53,6 +55,9 @@ class JobSignals {
   bool has_cpu_timer_ = false;
   std::optional<Watch> watch_;  // while there are handlers
 };
+
+// From now on a write to a pipe that nobody reads fails, and does not end the process.
+void FailWritesToBrokenPipes();
 
 // The seconds of RLIMIT_CPU, if this process was told that they are used up.
 std::optional<uint64_t> UsedUpCpuSeconds();
