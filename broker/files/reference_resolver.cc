@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "broker/host/posix_error.h"
 #include "hotcell/text.h"
@@ -106,7 +107,7 @@ std::string WithSingleSlashes(absl::string_view path) {
   return single;
 }
 
-// What of `path` remains below `directory`, as far as text can tell; the kernel has the last word.
+// What of `path` remains below `directory`, as text. The kernel has the last word on where that is.
 std::optional<std::string> Below(absl::string_view directory, absl::string_view path) {
   if (!absl::StartsWith(directory, "/")) return std::nullopt;
   while (absl::EndsWith(directory, "/")) directory.remove_suffix(1);
@@ -114,6 +115,40 @@ std::optional<std::string> Below(absl::string_view directory, absl::string_view 
     return std::nullopt;
   }
   return std::string(path);
+}
+
+// The same where `path` comes to the directory with `..` in it. `canonical` is the directory as the
+// kernel names it, whose parts are no links. Of a part that is not among them nobody knows where
+// `..` leads to, and there is nothing then.
+std::optional<std::string> BelowCanonical(absl::string_view canonical, absl::string_view path) {
+  if (!absl::StartsWith(canonical, "/") || !absl::StartsWith(path, "/")) return std::nullopt;
+  const std::vector<absl::string_view> parts = absl::StrSplit(canonical, '/', absl::SkipEmpty());
+  size_t reached = 0;  // how many of them `path` has come along
+  while (absl::ConsumePrefix(&path, "/")) {
+    const absl::string_view part = path.substr(0, path.find('/'));
+    if (part == "..") {
+      reached -= reached == 0 ? 0 : 1;
+    } else if (reached == parts.size() && part != ".") {
+      return std::string(path);
+    } else if (part != "." && part != parts[reached++]) {
+      return std::nullopt;
+    }
+    path.remove_prefix(part.size());
+  }
+  return std::nullopt;
+}
+
+// `name` in the directory that the kernel names so: each part of that is a directory and no link,
+// so
+// `..` at the beginning of the name leads to the part before.
+std::string Beside(absl::string_view canonical, absl::string_view name) {
+  while (true) {
+    while (absl::ConsumePrefix(&name, "/")) continue;
+    if (absl::ConsumePrefix(&name, "./")) continue;
+    if (!absl::ConsumePrefix(&name, "../")) break;
+    canonical = canonical.substr(0, canonical.rfind('/'));
+  }
+  return absl::StrCat(canonical, "/", name);
 }
 
 // Whether `fd` is open on a file that lies in a directory, whatever that is called.
@@ -200,13 +235,13 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenRelative(const std::str
         MappingOption(name), " allows it"));
   }
   const std::string beside =
-      referrer.empty() ? "" : absl::StrCat(referrer.substr(0, referrer.rfind('/') + 1), name);
+      referrer.empty() ? "" : Beside(referrer.substr(0, referrer.rfind('/')), name);
   // Each place is one path. Only where nothing is at one is the next looked at: another file of
   // the same name would be another disk.
   std::vector<std::vector<Candidate>> places = {CandidatesFor(beside)};
   for (const Directory& directory : directories_) {
     places.push_back({{&directory, name}});
-    for (Candidate& other : CandidatesFor(absl::StrCat(directory.path, "/", name))) {
+    for (Candidate& other : CandidatesFor(Beside(directory.path, name))) {
       if (other.directory != &directory) places.back().push_back(std::move(other));
     }
   }
@@ -230,14 +265,18 @@ std::vector<ReferenceResolver::Candidate> ReferenceResolver::CandidatesFor(
     absl::string_view path) const {
   const std::string single = WithSingleSlashes(path);
   std::vector<Candidate> candidates;
+  const auto add = [&](const Directory& directory, std::optional<std::string> name) {
+    if (name.has_value()) candidates.push_back({&directory, *std::move(name)});
+    return name.has_value();
+  };
   for (const Directory& directory : directories_) {
-    for (const std::string& prefix : {directory.path, directory.given}) {
-      std::optional<std::string> rest = Below(prefix, single);
-      if (!rest.has_value()) continue;
-      candidates.push_back({&directory, *std::move(rest)});
-      break;
-    }
+    if (add(directory, BelowCanonical(directory.path, single))) continue;
+    if (Below(directory.path, single).has_value()) continue;
+    add(directory, Below(WithSingleSlashes(directory.given), single));
   }
+  if (!candidates.empty()) return candidates;
+  // What leads into a directory and out of it again is refused as that.
+  for (const Directory& directory : directories_) add(directory, Below(directory.path, single));
   return candidates;
 }
 

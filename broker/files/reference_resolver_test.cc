@@ -109,6 +109,52 @@ TEST_F(ReferenceResolverTest, LooksBesideTheReferringImageFirst) {
   EXPECT_THAT(Refusal(Below(), "../../secret", "images/sub/deep.raw"), HasSubstr("leads out of"));
 }
 
+TEST_F(ReferenceResolverTest, FollowsNamesThatComeToTheDirectoryFromOutside) {
+  dir_.Write("overlays/top.qcow2", "top");
+  const std::string top = "overlays/top.qcow2";
+  EXPECT_EQ(*Open(Below(), "../images/base.raw", top), "base");
+  EXPECT_EQ(*Open(Below(), "./.././images/./base.raw", top), "base");
+  EXPECT_EQ(*Open(Below(), "images/../images/base.raw"), "base") << "beside the directory";
+  EXPECT_EQ(
+      *Open(Below(), ".." + dir_.path().substr(dir_.path().rfind('/')) + "/images/sub/../base.raw"),
+      "base");
+  EXPECT_EQ(*Open(Below(), dir_.File("images/../images/base.raw")), "base");
+  EXPECT_EQ(*Open(Below(), "/.." + dir_.File("images/sub/deep.raw")), "deep") << "from the root";
+  const ReferencePolicy both = Below().FollowBelow(dir_.File("overlays"));
+  EXPECT_EQ(*Open(both, "../images/base.raw", top), "base");
+  EXPECT_EQ(Open(Below(), dir_.File("images/../images/none")).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST_F(ReferenceResolverTest, LeavesTheDirectoryByNoNameThatComesFromOutside) {
+  dir_.Write("overlays/top.qcow2", "top");
+  const std::string top = "overlays/top.qcow2";
+  ASSERT_EQ(symlink("../../secret", dir_.File("images/sub/link").c_str()), 0);
+  EXPECT_THAT(Refusal(Below(), "../images/../secret", top), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), "../images/sub/../../secret", top), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), "../secret", top), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), "../images/sub/link", top), HasSubstr("--backing"));
+  EXPECT_THAT(Refusal(Below(), "../images/..", top), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images/../images/../secret")), HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images/../images/sub/../../secret")),
+              HasSubstr("leads out of"));
+  EXPECT_THAT(Refusal(Below(), dir_.File("images/../images/sub")), HasSubstr("no regular file"));
+}
+
+// `link/..` is beside what the link leads to, whatever the text says.
+TEST_F(ReferenceResolverTest, TakesNoLinkForADirectoryThatDotsLeave) {
+  dir_.Write("elsewhere/deep/x", "");
+  dir_.Write("elsewhere/images/base.raw", "another base");
+  ASSERT_EQ(symlink("elsewhere/deep", dir_.File("link").c_str()), 0);
+  EXPECT_FALSE(Open(Below(), dir_.File("link/../images/base.raw")).ok());
+  EXPECT_FALSE(Open(Below(), "link/../images/base.raw").ok());
+  // The directory as the user names it may be a link, too.
+  ASSERT_EQ(symlink("images/sub", dir_.File("given").c_str()), 0);
+  const ReferencePolicy given = ReferencePolicy().FollowBelow(dir_.File("given"));
+  EXPECT_EQ(*Open(given, dir_.File("given/deep.raw")), "deep");
+  EXPECT_FALSE(Open(given, dir_.File("given/../given/deep.raw")).ok());
+}
+
 TEST_F(ReferenceResolverTest, TakesNoOtherFileForOneBesideTheImage) {
   dir_.Write("base.raw", "base beside, where nothing may be followed");
   EXPECT_THAT(Refusal(Below(), "base.raw"),
