@@ -1,12 +1,10 @@
 #include "broker/files/map_records.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "broker/host/posix_error.h"
 #include "guest/abi/abi.h"
 #include "hotcell/text.h"
+#include "hotcell/unnamed_file.h"
 
 namespace hotcell::broker {
 namespace {
@@ -67,32 +66,22 @@ absl::StatusOr<MapExtent> Check(const MapRecord& record, uint64_t index, const F
   return extent;
 }
 
-UniqueFd OpenUnnamed(const char* directory) {
-  return UniqueFd(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-}
-
-// Whether the directory is there, on a file system or a kernel without unnamed files.
-bool HasNoUnnamedFiles(int error, const char* directory) {
-  return error == EOPNOTSUPP || error == EISDIR ||
-         (error == ENOENT && access(directory, F_OK) == 0);
-}
-
 }  // namespace
 
 absl::StatusOr<MapFile> MakeMapFile() {
-  constexpr const char* kUsual = "/tmp";
-  const char* const named = secure_getenv("TMPDIR");
+  const std::string usual = "/tmp";
+  const std::string named = TemporaryDirectory();
   std::string warning;
-  if (named != nullptr && *named != '\0') {
-    UniqueFd fd = OpenUnnamed(named);
+  if (named != usual) {
+    UniqueFd fd(OpenUnnamedFile(named));
     if (fd.valid()) return MapFile{.fd = std::move(fd), .directory = Quote(named)};
     if (!HasNoUnnamedFiles(errno, named)) {
       warning = absl::StrCat("the map is not kept in ", Quote(named),
                              ", which TMPDIR names: ", std::strerror(errno));
     }
   }
-  if (UniqueFd fd = OpenUnnamed(kUsual); fd.valid()) {
-    return MapFile{.fd = std::move(fd), .directory = Quote(kUsual), .warning = warning};
+  if (UniqueFd fd(OpenUnnamedFile(usual)); fd.valid()) {
+    return MapFile{.fd = std::move(fd), .directory = Quote(usual), .warning = warning};
   }
   UniqueFd fd(memfd_create("hotcell-map", MFD_CLOEXEC));
   if (!fd.valid()) return PosixError(errno, "make a temporary file for the map");

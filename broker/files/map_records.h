@@ -23,7 +23,7 @@ struct MapFile {
 };
 
 // An empty file without a name, in the directory that TMPDIR names or else in /tmp; in memory where
-// neither is there or has such files.
+// neither is there or takes one.
 absl::StatusOr<MapFile> MakeMapFile();
 
 // Reads `count` abi::MapRecords from `fd` and hands them to request.extent. kInternal: a record

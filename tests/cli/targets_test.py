@@ -3,7 +3,7 @@
 import os
 import stat
 
-from support import content, files, harness, programs
+from support import content, files, harness, namespaces, programs
 
 _STRANGER = 12345
 
@@ -172,6 +172,34 @@ def _names_of_files(_):
         _check_refused("has no '/' in it", "info", f"{option}=.program", name)
 
 
+def _room_for_pipes(_):
+    """What goes into a pipe is complete before, or nothing; where it is until then is told."""
+    image = _image()
+    os.symlink(programs.HOTCELL, "qemu-img")
+    namespaces.enter()
+    os.mkdir("small")
+    namespaces.mount_tmpfs("small", 64)
+    elsewhere = b"TMPDIR can name another directory\n"
+    for directory, said in (("small", b"No space left on device"), ("missing", b"No such file"),
+                            ("/proc", b"cannot make a temporary file in '/proc'")):
+        environment = {**os.environ, "TMPDIR": directory}
+        for command in (["convert", "-O", "raw", image, "/dev/stdout"],
+                        ["dd", f"if={image}", "of=/dev/stdout"]):
+            result = programs.hotcell(*command, env=environment)
+            harness.check_equal((result.returncode, result.stdout), (1, b""), f"{directory}")
+            harness.check(said in result.stderr and directory.encode() in result.stderr and
+                          result.stderr.endswith(elsewhere), f"{directory}: {result.stderr!r}")
+    for program in (programs.HOTCELL, "./qemu-img"):
+        programs.must(["bash", "-c", f"set -o pipefail; {program} convert -O raw {image} "
+                       "/dev/stdout | cat > piped"], env={**os.environ, "TMPDIR": "."})
+        _check_raw("piped", program)
+        programs.must(["bash", "-c", f"{program} convert -O raw {image} >(cat > written) && "
+                       "wait $!"])
+        _check_raw("written", program)
+    harness.check_equal(os.listdir("small"), [], "what is left")
+    namespaces.unmount("small")
+
+
 harness.main({
     "attributes": _attributes,
     "bases": _bases,
@@ -181,5 +209,6 @@ harness.main({
     "mounted_over": _mounted_over,
     "names_of_files": _names_of_files,
     "others_files": _others_files,
+    "room_for_pipes": _room_for_pipes,
     "umasks": _umasks,
 })

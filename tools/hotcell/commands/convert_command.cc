@@ -165,8 +165,9 @@ int Convert(const ConvertOptions& options) {
   time->Restart();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
   time.reset();
-  const absl::Status status =
-      reply.ok() ? target->Commit(request.target_cache != CacheMode::kUnsafe) : reply.status();
+  const absl::Status status = reply.ok()
+                                  ? target->Commit(request.target_cache != CacheMode::kUnsafe)
+                                  : target->Explain(reply.status());
   if (!status.ok()) {
     progress.Abandon();
     if (FailureKindOf(status) == FailureKind::kUnsafe) return PrintRefusal(status, verdict, format);

@@ -159,7 +159,7 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   time->Restart();
   const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
   time.reset();
-  if (!reply.ok()) return reply.status();
+  if (!reply.ok()) return target->Explain(reply.status());
   status = target->Commit(/*sync=*/false);
   if (!status.ok()) return status;
   if (reply->result.virtual_size() == 0 && request.window->begin != 0) {

@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "hotcell/failure.h"
+#include "hotcell/unnamed_file.h"
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/text.h"
 
@@ -46,15 +47,13 @@ absl::StatusOr<File> OpenPipe(const std::string& path) {
 }
 
 absl::StatusOr<File> MakeUnnamed() {
-  const char* const named = secure_getenv("TMPDIR");
-  const std::string directory = named == nullptr || *named == '\0' ? "/tmp" : named;
-  int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-    std::string name = directory + "/hotcell.XXXXXX";
-    fd = mkostemp(name.data(), O_CLOEXEC);
-    if (fd >= 0) (void)unlink(name.c_str());
+  constexpr std::string_view kOtherDirectory = "TMPDIR can name another directory";
+
+  const std::string directory = TemporaryDirectory();
+  const int fd = OpenUnnamedFile(directory);
+  if (fd < 0) {
+    return WithRemedy(FileError("make a temporary file in", directory, errno), kOtherDirectory);
   }
-  if (fd < 0) return FileError("make a temporary file in", directory, errno);
   struct stat info = {};
   const int failed = fstat(fd, &info);
   File file(fd, info);
@@ -120,6 +119,15 @@ std::optional<FileIdentity> Target::replaces() const {
 ExtentOpener Target::OpenExtents(const std::string& format, const TargetExtents::Options& options,
                                  TargetExtents::Check check) {
   extents_ = TargetExtents::Of(format, options, path_, std::move(check));
+  absl::Status Target::Explain(absl::Status status) const {
+    const bool no_room = is_pipe() && absl::IsResourceExhausted(status) &&
+                         FailureKindOf(status) == FailureKind::kHost;
+    if (!no_room) return status;
+    return WithRemedy(std::move(status),
+                      Cat("until it is complete, the image is in a temporary file in '",
+                          TemporaryDirectory(), "', and ", kOtherDirectory));
+  }
+
   if (!extents_) return nullptr;
   if (in_place_.has_value()) {
     return [path = path_](uint32_t) {

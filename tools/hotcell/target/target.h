@@ -44,6 +44,9 @@ class Target {
   std::string path_;
   bool existing_ = false;
   std::optional<File> in_place_;  // a pipe's as well
+  // A job's error, and where the image is until it goes into a pipe if there was no room for it.
+  absl::Status Explain(absl::Status status) const;
+
   std::optional<File> pipe_;
   std::optional<OutputFile> fresh_;
   std::optional<TargetExtents> extents_;
