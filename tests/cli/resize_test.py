@@ -1,15 +1,13 @@
 """resize beside qemu-img, called by its name: the same text, the same disks."""
 
-import fcntl
 import hashlib
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import time
 
-from support import harness, programs
+from support import harness, image_locks, programs
 
 _MIB = 1 << 20
 # What qemu-img says in its own words, and hotcell in others.
@@ -169,14 +167,6 @@ def _refused(_):
     harness.check_equal(os.path.getsize("disk"), _MIB, "size")
 
 
-def _lock(path, byte):
-    """Holds QEMU's lock `byte` on the file as long as the descriptor is open."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, byte, 1, 0)
-    fcntl.fcntl(fd, 37, lock)  # F_OFD_SETLK
-    return fd
-
-
 def _locked(_):
     """An image that another program uses is left alone, and in qemu-img's words."""
     programs.require_kvm()
@@ -185,7 +175,7 @@ def _locked(_):
     link = _link()
     # Somebody who lets nobody write; somebody who writes himself.
     for byte in (201, 101):
-        fd = _lock("image", byte)
+        fd = image_locks.lock("image", byte)
         wanted, _ = _both((".", "."), link, ["-f", "qcow2", "image", "2M"])
         harness.check(b'"write" lock' in wanted.stderr, wanted.stderr)
         result = programs.hotcell("resize", "image", "2M")

@@ -58,7 +58,7 @@ absl::Status ApplyOption(int id, std::string_view value, CheckOptions& options) 
       options.request.source_cache = *mode;
       return absl::OkStatus();
     }
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kImageOpts:
       options.image_opts = true;

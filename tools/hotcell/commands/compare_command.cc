@@ -69,7 +69,7 @@ absl::Status ApplyOption(int id, std::string_view value, CompareOptions& options
       request.source_cache = *mode;
       return absl::OkStatus();
     }
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kLanes: {
       const absl::StatusOr<uint32_t> lanes = ParseLanes(value);

@@ -20,6 +20,7 @@
 #include "tools/hotcell/report/progress.h"
 #include "tools/hotcell/report/verdict_report.h"
 #include "tools/hotcell/target/existing_image.h"
+#include "tools/hotcell/target/image_lock.h"
 #include "tools/hotcell/target/target.h"
 
 namespace hotcell::cli {
@@ -34,6 +35,7 @@ absl::StatusOr<std::vector<File>> OpenSources(const ConvertOptions& options) {
     absl::StatusOr<File> file = OpenForReading(path);
     if (!file.ok()) return file.status();
     absl::Status status = CheckTargetIsNoSource(options.target_path, path, *file);
+    if (status.ok() && !options.force_share) status = LockForCopying(*file, path);
     if (!status.ok()) return status;
     files.push_back(*std::move(file));
   }
@@ -128,7 +130,10 @@ int Convert(const ConvertOptions& options) {
     absl::Status status = MakeAnew(**engine, options.target_path, request.options, request);
     if (!status.ok()) return fail(status);
   }
-  absl::StatusOr<Target> target = Target::Open(options.target_path, request.target_is_existing);
+  absl::StatusOr<Target> target = Target::Open(
+      options.target_path, {.format = request.target_format,
+                            .existing = request.target_is_existing,
+                            .making = Cat("error while converting ", request.target_format)});
   if (!target.ok()) return fail(target.status());
 
   // Standard output belongs to the JSON document when there is one, or to the image.

@@ -155,7 +155,7 @@ absl::Status Create(const Cancellation& cancellation, Options& options) {
   const absl::StatusOr<std::string> text =
       FormattingText(options.path, request.target_format, options.given);
   if (!text.ok()) return text.status();
-  absl::StatusOr<Target> target = Target::Open(options.path, /*existing=*/false);
+  absl::StatusOr<Target> target = Target::Open(options.path, {.format = request.target_format});
   if (!target.ok()) return target.status();
   options.request.target_fd = target->fd();
   options.request.open_extent =

@@ -59,7 +59,7 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
       return absl::OkStatus();
     case 'O':
       return SetTargetFormat(value, options.request.target_format);
-    case 'U':  // no image is locked
+    case 'U':  // inputs are not locked
       return absl::OkStatus();
     case kImageOpts:
       options.image_opts = true;
@@ -147,7 +147,9 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
   if (!engine.ok()) return engine.status();
   absl::StatusOr<Target> target =
-      Target::Open(options.target_path, options.request.target_is_existing);
+      Target::Open(options.target_path, {.format = options.request.target_format,
+                                         .existing = options.request.target_is_existing,
+                                         .making = "error while creating output image"});
   if (!target.ok()) return target.status();
   ConvertRequest& request = options.request;
   request.source.fd = source->fd();

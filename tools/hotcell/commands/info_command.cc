@@ -50,7 +50,7 @@ absl::Status Apply(int id, std::string_view value, InfoOptions& options) {
       return SetSourceFormat(value, options.source_format);
     case 't':  // little is read, and once
       return ParseCacheMode(value, "cache").status();
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kBackingChain:
       options.backing_chain = true;

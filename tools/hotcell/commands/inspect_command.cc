@@ -45,7 +45,7 @@ absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options
     case 'q':
       options.quiet = true;
       return absl::OkStatus();
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kOutput: {
       const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);

@@ -58,7 +58,7 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
       return SetSize(value, "max length", options.request.length);
     case 's':
       return SetSize(value, "start offset", options.request.begin);
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kImageOpts:
       options.image_opts = true;

@@ -62,7 +62,7 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
       return SetSourceFormat(value, request.target_format);
     case 'o':
       return AddTargetOptions(value, request.target_options, options.list_target_options);
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kImageOpts:
       options.image_opts = true;

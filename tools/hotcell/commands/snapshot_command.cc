@@ -58,7 +58,7 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
       options.list = true;
       return absl::OkStatus();
     case 'q':  // qemu-img prints the list all the same
-    case 'U':  // no image is locked
+    case 'U':  // images that are only looked at are not locked
       return absl::OkStatus();
     case kImageOpts:
       options.image_opts = true;

@@ -29,8 +29,13 @@ constexpr Wording kWordings[] = {
 constexpr std::string_view kAsksForSuffix = "suffixes for";  // how ParseSize() ends
 constexpr std::string_view kSuffixes =
     "\nqemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.";
-// What `cannot open 'X': ` ends with where another program's lock is in the way.
+// What a message ends with where another program's lock is in the way, and the end's beginning.
 constexpr std::string_view kLocked = "\" lock";
+constexpr std::string_view kFailedToLock = ": Failed to get ";
+
+std::string AskWhoUses(std::string_view path) {
+  return Cat("\nIs another process using the image [", path, "]?");
+}
 
 // "cannot open 'X': WHY" becomes "Could not open 'X': Could not open 'X': WHY".
 std::string OpenMessage(std::string_view message) {
@@ -38,12 +43,19 @@ std::string OpenMessage(std::string_view message) {
   if (!message.starts_with(kOurs)) return "";
   const size_t end = message.find("': ", kOurs.size());
   if (end == std::string_view::npos) return "";
-  const std::string where =
-      Cat("Could not open '", message.substr(kOurs.size(), end - kOurs.size()), "': ");
+  const std::string_view path = message.substr(kOurs.size(), end - kOurs.size());
+  const std::string where = Cat("Could not open '", path, "': ");
   const std::string_view why = message.substr(end + 3);
   if (!why.ends_with(kLocked)) return Cat(where, where, why);
-  return Cat(where, why, "\nIs another process using the image [",
-             message.substr(kOurs.size(), end - kOurs.size()), "]?");
+  return Cat(where, why, AskWhoUses(path));
+}
+
+// "X: Failed to get LOCK" and "X: error while DOING: Failed to get LOCK".
+std::string MakingMessage(std::string_view message) {
+  const size_t end = message.rfind(kFailedToLock);
+  if (end == std::string_view::npos || !message.ends_with(kLocked)) return "";
+  const std::string_view path = message.substr(0, end);
+  return Cat(message, AskWhoUses(path.substr(0, path.rfind(": error while "))));
 }
 
 }  // namespace
@@ -61,6 +73,7 @@ std::string QemuImgMessage(std::string_view message) {
     return Cat("Command not found: ", message.substr(0, message.rfind('\'')), kTryHelp);
   }
   std::string text = OpenMessage(message);
+  if (text.empty()) text = MakingMessage(message);
   if (text.empty()) text = std::string(message);
   for (const Wording& wording : kWordings) {
     if (!message.starts_with(wording.ours)) continue;

@@ -162,7 +162,9 @@ absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options
       return SetCacheMode(value, "cache", request.target_cache);
     case 'T':
       return SetCacheMode(value, "source cache", request.source_cache);
-    case 'U':  // no image is locked
+    case 'U':
+      options.force_share = true;
+      return absl::OkStatus();
     case 'W':  // lanes write as they please wherever the format allows it
       return absl::OkStatus();
     case kLanes: {

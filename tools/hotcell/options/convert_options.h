@@ -26,6 +26,7 @@ struct ConvertOptions {
   bool has_source_format = false;  // -f
   bool has_target_format = false;  // -O
   bool has_sparse_size = false;    // -S
+  bool force_share = false;        // -U: whoever writes to the inputs may go on
   bool progress = false;
   bool quiet = false;
   bool stats = false;

@@ -40,7 +40,8 @@ As with qemu-img, whose long names for these (--source-format, --target-format-o
   -t, -T MODE       cache mode of OUTPUT, INPUT: none, writeback, unsafe, directsync,
                     writethrough; all but unsafe sync OUTPUT before it appears, none and
                     directsync use O_DIRECT (default: unsafe, writeback)
-  -m COUNT, -U, -W  accepted, without effect
+  -U                copy INPUT also while another program has it open for writing
+  -m COUNT, -W      accepted, without effect
 
 Files that an image refers to are not opened unless you say so:
   --backing NAME=FILE        open FILE where the image says NAME (written as in the error)

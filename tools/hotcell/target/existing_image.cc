@@ -8,6 +8,7 @@
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/text.h"
+#include "tools/hotcell/target/image_lock.h"
 
 namespace hotcell::cli {
 namespace {
@@ -42,6 +43,9 @@ absl::Status MakeAnew(const Engine& engine, const std::string& path, const JobOp
                       ConvertRequest& request) {
   const absl::StatusOr<File> file = OpenInPlace(path);
   if (!file.ok()) return file.status();
+  if (absl::Status status = LockForWriting(*file, path, request.target_format); !status.ok()) {
+    return status;
+  }
   InfoRequest info;
   info.source = {.fd = file->fd(), .name = path, .format = request.target_format};
   info.options = options;

@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <span>
+#include <utility>
 
 #include "tools/hotcell/common/error.h"
+#include "tools/hotcell/common/invocation.h"
 #include "tools/hotcell/common/text.h"
 
 namespace hotcell::cli {
@@ -25,6 +27,8 @@ constexpr Permission kConsistentRead = {0, "consistent read"};
 constexpr Permission kWrite = {1, "write"};
 constexpr Permission kResize = {3, "resize"};
 constexpr Permission kWriter[] = {kConsistentRead, kWrite, kResize};
+constexpr Permission kOverwriter[] = {kConsistentRead, kWrite};
+constexpr Permission kReader[] = {kConsistentRead};
 constexpr Permission kForbidden[] = {kWrite, kResize};
 
 struct flock ByteLock(short type, off_t byte) {
@@ -47,31 +51,72 @@ bool OthersHold(const File& file, off_t byte) {
   return fcntl(file.fd(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-// `which`: as QEMU calls the lock.
-absl::Status InUse(const std::string& path, std::string_view which, std::string_view permission) {
-  return WithRemedy(absl::FailedPreconditionError(Cat("cannot open '", path, "': Failed to get ",
-                                                      which, "\"", permission, "\" lock")),
-                    "another process uses the image; try again when it is gone");
+constexpr std::string_view kInUse = "another process uses the image; try again when it is gone";
+
+// The first of the locks that cannot be had, as QEMU names it; empty: all could.
+std::string Lock(const File& file, std::span<const Permission> does,
+                 std::span<const Permission> forbids) {
+  for (const Permission& permission : does) {
+    if (!Hold(file, kDoes + permission.number)) return Cat("\"", permission.name, "\" lock");
+  }
+  for (const Permission& permission : forbids) {
+    if (!Hold(file, kForbids + permission.number)) {
+      return Cat("shared \"", permission.name, "\" lock");
+    }
+  }
+  for (const Permission& permission : does) {
+    if (OthersHold(file, kForbids + permission.number)) {
+      return Cat("\"", permission.name, "\" lock");
+    }
+  }
+  for (const Permission& permission : forbids) {
+    if (OthersHold(file, kDoes + permission.number)) {
+      return Cat("shared \"", permission.name, "\" lock");
+    }
+  }
+  return "";
+}
+
+std::string LockAsWriter(const File& file, std::string_view format) {
+  if (format == "raw") return Lock(file, kWriter, {});
+  return Lock(file, kWriter, kForbidden);
+}
+
+absl::Status InUse(std::string_view where, std::string_view lock, std::string_view remedy) {
+  if (lock.empty()) return absl::OkStatus();
+  return WithRemedy(absl::FailedPreconditionError(Cat(where, ": Failed to get ", lock)), remedy);
 }
 
 }  // namespace
 
 absl::Status LockForWriting(const File& file, const std::string& path, std::string_view format) {
-  std::span<const Permission> forbidden = kForbidden;
-  if (format == "raw") forbidden = {};
-  for (const Permission& permission : kWriter) {
-    if (!Hold(file, kDoes + permission.number)) return InUse(path, "", permission.name);
+  return InUse(Cat("cannot open '", path, "'"), LockAsWriter(file, format), kInUse);
+}
+
+absl::Status LockForOverwriting(const File& file, const std::string& path) {
+  return InUse(Cat("cannot open '", path, "'"), Lock(file, kOverwriter, {}), kInUse);
+}
+
+absl::Status LockForMaking(const File& file, const std::string& path, std::string_view format,
+                           std::string_view making) {
+  std::string where = Cat("cannot replace '", path, "'");
+  if (ActsAsQemuImg()) where = Cat(path, making.empty() ? "" : ": ", making);
+  return InUse(where, LockAsWriter(file, format), kInUse);
+}
+
+absl::StatusOr<std::optional<File>> LockReplaced(const std::string& path, std::string_view format,
+                                                 std::string_view making) {
+  absl::StatusOr<File> file = OpenForReading(path);
+  if (!file.ok()) return std::optional<File>();
+  if (absl::Status status = LockForMaking(*file, path, format, making); !status.ok()) {
+    return status;
   }
-  for (const Permission& permission : forbidden) {
-    if (!Hold(file, kForbids + permission.number)) return InUse(path, "shared ", permission.name);
-  }
-  for (const Permission& permission : kWriter) {
-    if (OthersHold(file, kForbids + permission.number)) return InUse(path, "", permission.name);
-  }
-  for (const Permission& permission : forbidden) {
-    if (OthersHold(file, kDoes + permission.number)) return InUse(path, "shared ", permission.name);
-  }
-  return absl::OkStatus();
+  return std::optional<File>(*std::move(file));
+}
+
+absl::Status LockForCopying(const File& file, const std::string& path) {
+  return InUse(Cat("cannot open '", path, "'"), Lock(file, kReader, kForbidden),
+               "another process writes to the image; -U copies it all the same");
 }
 
 }  // namespace hotcell::cli

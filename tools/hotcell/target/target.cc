@@ -13,6 +13,7 @@
 #include "hotcell/unnamed_file.h"
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/text.h"
+#include "tools/hotcell/target/image_lock.h"
 
 namespace hotcell::cli {
 
@@ -46,9 +47,9 @@ absl::StatusOr<File> OpenPipe(const std::string& path) {
   return pipe;
 }
 
-absl::StatusOr<File> MakeUnnamed() {
-  constexpr std::string_view kOtherDirectory = "TMPDIR can name another directory";
+constexpr std::string_view kOtherDirectory = "TMPDIR can name another directory";
 
+absl::StatusOr<File> MakeUnnamed() {
   const std::string directory = TemporaryDirectory();
   const int fd = OpenUnnamedFile(directory);
   if (fd < 0) {
@@ -81,7 +82,7 @@ absl::Status SendInto(const File& pipe, const File& image, const std::string& pa
 
 }  // namespace
 
-absl::StatusOr<Target> Target::Open(const std::string& path, bool existing) {
+absl::StatusOr<Target> Target::Open(const std::string& path, const TargetUse& use) {
   struct stat info = {};
   // Whether there is something under the path that cannot be seen is for Create() to find out.
   const bool exists = stat(path.c_str(), &info) == 0;
@@ -90,8 +91,8 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool existing) {
   }
   Target target;
   target.path_ = path;
-  target.existing_ = existing;
-  if (!existing && exists && S_ISFIFO(info.st_mode)) {
+  target.existing_ = use.existing;
+  if (!use.existing && exists && S_ISFIFO(info.st_mode)) {
     absl::StatusOr<File> pipe = OpenPipe(path);
     if (!pipe.ok()) return pipe.status();
     target.pipe_ = *std::move(pipe);
@@ -100,16 +101,31 @@ absl::StatusOr<Target> Target::Open(const std::string& path, bool existing) {
     target.in_place_ = *std::move(spool);
     return target;
   }
-  if (existing || (exists && S_ISBLK(info.st_mode))) {
+  if (use.existing || (exists && S_ISBLK(info.st_mode))) {
     absl::StatusOr<File> file = OpenInPlace(path);
     if (!file.ok()) return file.status();
+    absl::Status status = use.existing ? LockForOverwriting(*file, path)
+                                       : LockForMaking(*file, path, use.format, use.making);
+    if (!status.ok()) return status;
     target.in_place_ = *std::move(file);
     return target;
   }
+  absl::StatusOr<std::optional<File>> replaced = LockReplaced(path, use.format, use.making);
+  if (!replaced.ok()) return replaced.status();
+  target.replaced_ = *std::move(replaced);
   absl::StatusOr<OutputFile> file = OutputFile::Create(path);
   if (!file.ok()) return file.status();
   target.fresh_ = *std::move(file);
   return target;
+}
+
+absl::Status Target::Explain(absl::Status status) const {
+  const bool no_room =
+      is_pipe() && absl::IsResourceExhausted(status) && FailureKindOf(status) == FailureKind::kHost;
+  if (!no_room) return status;
+  return WithRemedy(std::move(status),
+                    Cat("until it is complete, the image is in a temporary file in '",
+                        TemporaryDirectory(), "', and ", kOtherDirectory));
 }
 
 std::optional<FileIdentity> Target::replaces() const {
@@ -119,15 +135,6 @@ std::optional<FileIdentity> Target::replaces() const {
 ExtentOpener Target::OpenExtents(const std::string& format, const TargetExtents::Options& options,
                                  TargetExtents::Check check) {
   extents_ = TargetExtents::Of(format, options, path_, std::move(check));
-  absl::Status Target::Explain(absl::Status status) const {
-    const bool no_room = is_pipe() && absl::IsResourceExhausted(status) &&
-                         FailureKindOf(status) == FailureKind::kHost;
-    if (!no_room) return status;
-    return WithRemedy(std::move(status),
-                      Cat("until it is complete, the image is in a temporary file in '",
-                          TemporaryDirectory(), "', and ", kOtherDirectory));
-  }
-
   if (!extents_) return nullptr;
   if (in_place_.has_value()) {
     return [path = path_](uint32_t) {

@@ -14,14 +14,21 @@
 
 namespace hotcell::cli {
 
+// What a target is to become.
+struct TargetUse {
+  std::string format;     // of the image that is written
+  bool existing = false;  // the file exists, is raw, and is written as it is
+  std::string making;     // as LockForMaking() has it
+};
+
 // A file that appears when it is complete, one that is there already, or a pipe, into which the
 // image goes when it is complete: images are written in any order, so until then it is in a file
 // without a name in $TMPDIR.
 class Target {
  public:
-  // `existing`: the file exists and is written as it is. Block devices are always written in place,
-  // and get a new image without it.
-  static absl::StatusOr<Target> Open(const std::string& path, bool existing);
+  // Block devices are always written in place, and get a new image if not `use.existing`. A file
+  // that is there is locked as QEMU does it, until the target is destroyed.
+  static absl::StatusOr<Target> Open(const std::string& path, const TargetUse& use);
 
   int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
   bool is_pipe() const { return pipe_.has_value(); }
@@ -37,6 +44,9 @@ class Target {
   ExtentOpener OpenExtents(const std::string& format, const TargetExtents::Options& options,
                            TargetExtents::Check check);
 
+  // A job's error, and where the image is until it goes into a pipe if there was no room for it.
+  absl::Status Explain(absl::Status status) const;
+
   // The files beside the target get their names first, because it is what names them.
   absl::Status Commit(bool sync);
 
@@ -44,11 +54,9 @@ class Target {
   std::string path_;
   bool existing_ = false;
   std::optional<File> in_place_;  // a pipe's as well
-  // A job's error, and where the image is until it goes into a pipe if there was no room for it.
-  absl::Status Explain(absl::Status status) const;
-
   std::optional<File> pipe_;
   std::optional<OutputFile> fresh_;
+  std::optional<File> replaced_;  // for its locks
   std::optional<TargetExtents> extents_;
 };
 
