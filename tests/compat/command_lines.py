@@ -37,11 +37,12 @@ _NOVA_INFO = _oslo_limits("--as=1073741824", "--cpu=30")
 _CINDER_INFO = _oslo_limits("--as=1073741824", "--cpu=60")
 _GLANCE_INFO = _oslo_limits("--as=1073741824", "--cpu=2")
 _IRONIC = _oslo_limits("--as=2147483648")
-_CDI_INFO = ("prlimit", "--as=1073741824")
+_CDI = ("prlimit", "--cpu=30", "--as=1073741824")
 _VDSM_UNTRUSTED = ("prlimit", "--cpu=30", "--as=1073741824")
 _VDSM_OPERATION = ("nice", "-n", "19", "ionice", "-c", "3")
 _LXD_INFO = ("prlimit", "--cpu=2", "--as=1073741824")
 _LIBGUESTFS_INFO = ("prlimit", "--as=1000000000", "--cpu=10")
+_CDI_SOURCE = "kubevirt/containerized-data-importer pkg/image/qemu.go"
 
 
 def _one(name, source, *arguments, **fields):
@@ -96,17 +97,51 @@ COMMAND_LINES = (
          "convert", "-O", "raw", "-S", "0", "src.qcow2", "dst.raw", outputs=("dst.raw",),
          within=_IRONIC),
     # KubeVirt's Containerized Data Importer
-    _one("cdi-info", "kubevirt/containerized-data-importer pkg/image/qemu.go Info",
-         "info", "--output=json", "src.qcow2", within=_CDI_INFO),
-    _one("cdi-convert", "kubevirt/containerized-data-importer pkg/image/qemu.go convertToRaw",
+    # The releases of today limit `info` only, and those up to 1.8 all.
+    _one("cdi-info", f"{_CDI_SOURCE} Info",
+         "info", "--output=json", "src.qcow2", within=_CDI),
+    _one("cdi-info-vmdk", f"{_CDI_SOURCE} Info",
+         "info", "--output=json", "stream.vmdk", within=_CDI),
+    _one("cdi-convert", f"{_CDI_SOURCE} convertToRaw",
          "convert", "-t", "none", "-p", "-O", "raw", "src.qcow2", "dst.raw",
          outputs=("dst.raw",), needs_direct_io=True),
-    _one("cdi-convert-preallocated", "kubevirt/containerized-data-importer pkg/image/qemu.go",
-         "convert", "-t", "none", "-p", "-O", "raw", "src.qcow2", "dst.raw", "-o",
-         "preallocation=falloc", outputs=("dst.raw",), needs_direct_io=True),
-    _one("cdi-blank", "kubevirt/containerized-data-importer pkg/image/qemu.go CreateBlankImage",
+    *(_one(f"cdi-convert-{name}", f"{_CDI_SOURCE} convertPreallocationMethods",
+           "convert", *options, "-t", "writeback", "-p", "-O", "raw", "src.qcow2", "dst.raw",
+           outputs=("dst.raw",))
+      for name, options in (("falloc", ("-o", "preallocation=falloc")),
+                            ("full", ("-o", "preallocation=full")), ("zeroes", ("-S", "0")))),
+    _one("cdi-blank", f"{_CDI_SOURCE} CreateBlankImage",
          "create", "-f", "raw", "dst.raw", "67108864", "-o", "preallocation=falloc",
          outputs=("dst.raw",)),
+    CommandLine("cdi-import", f"{_CDI_SOURCE} Validate, ConvertToRawStream, Resize",
+                (("info", "--output=json", "src.qcow2"),
+                 ("convert", "-t", "writeback", "-p", "-O", "raw", "src.qcow2", "dst.raw"),
+                 ("info", "--output=json", "dst.raw"),
+                 ("resize", "-f", "raw", "dst.raw", "134217728")), outputs=("dst.raw",)),
+    CommandLine("cdi-import-preallocated", f"{_CDI_SOURCE} resizePreallocationMethods",
+                (("convert", "-o", "preallocation=falloc", "-t", "writeback", "-p", "-O", "raw",
+                  "stream.vmdk", "dst.raw"),
+                 ("resize", "--preallocation=falloc", "-f", "raw", "dst.raw", "134217728"),
+                 ("resize", "--preallocation=full", "-f", "raw", "dst.raw", "150994944")),
+                outputs=("dst.raw",)),
+    CommandLine("cdi-import-within-limits",
+                f"{_CDI_SOURCE} ConvertQcow2ToRaw, CreateBlankImage, Resize",
+                (("convert", "-p", "-f", "qcow2", "-O", "raw", "src.qcow2", "dst.raw"),
+                 ("resize", "-f", "raw", "dst.raw", "128M"),
+                 ("create", "-f", "raw", "blank.raw", "64M"),
+                 ("resize", "-f", "raw", "blank.raw", "1G")),
+                outputs=("dst.raw", "blank.raw"), within=_CDI),
+    # A warm import: the next snapshot of a virtual machine comes as an image on what is there.
+    CommandLine("cdi-delta", f"{_CDI_SOURCE} Rebase",
+                (("info", "--output=json", "overlay.qcow2"),
+                 ("rebase", "-p", "-u", "-F", "raw", "-b", "src.raw", "overlay.qcow2"),
+                 ("info", "--output=json", "overlay.qcow2")), outputs=("overlay.qcow2",)),
+    _one("cdi-commit", f"{_CDI_SOURCE} Commit", "commit", "-p", "overlay.qcow2",
+         refused="the command 'commit' is not done"),
+    _one("cdi-nbd", f"{_CDI_SOURCE} ConvertToRawStream",
+         "convert", "-t", "writeback", "-p", "-O", "raw",
+         "nbd+unix:///?socket=/tmp/nbdkit.sock", "dst.raw",
+         refused="Unknown protocol 'nbd\\+unix'"),
     # Proxmox
     _one("proxmox-create", "proxmox/pve-storage src/PVE/Storage/Common.pm qemu_img_create",
          "create", "-o", "preallocation=metadata", "-f", "qcow2", "dst.qcow2", "65536K",
