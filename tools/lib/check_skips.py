@@ -48,7 +48,8 @@ def release_lacks(package):
     """Whether apt, which has its lists, has no such package."""
     def candidate(name):
         policy = subprocess.run(["apt-cache", "policy", name], check=False, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                env={**os.environ, "LC_ALL": "C"}).stdout
         return re.search(r"^  Candidate: [^(]", policy, re.MULTILINE) is not None
     return shutil.which("apt-cache") is not None and candidate("cmake") and not candidate(package)
 
