@@ -3,6 +3,8 @@
 #
 #   broker   broker/, guest/abi/           worker  vmm-worker/, policy/, guest/abi/
 #   guest    guest/                        client  broker/include/ (as <hotcell/...>)
+#
+# base/ is in all of them but the client's: small headers that need nothing but the standard library.
 set(HOTCELL_VIEWS ${CMAKE_BINARY_DIR}/views)
 
 function(hotcell_make_view name)
@@ -15,9 +17,10 @@ function(hotcell_make_view name)
   target_include_directories(hotcell_view_${name} INTERFACE ${HOTCELL_VIEWS}/${name})
 endfunction()
 
-hotcell_make_view(broker broker guest/abi)
-hotcell_make_view(worker vmm-worker policy guest/abi)
-hotcell_make_view(guest guest)
-hotcell_make_view(policy policy)
-hotcell_make_view(tools tools)
-hotcell_make_view(tests tests guest/abi)
+hotcell_make_view(base base)
+hotcell_make_view(broker base broker guest/abi)
+hotcell_make_view(worker base vmm-worker policy guest/abi)
+hotcell_make_view(guest base guest)
+hotcell_make_view(policy base policy)
+hotcell_make_view(tools base tools)
+hotcell_make_view(tests base tests guest/abi)

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <string>
 
-#include "vmm-worker/owned_fd.h"
+#include "base/unique_fd.h"
 
 namespace hotcell::worker {
 namespace {
@@ -22,10 +22,10 @@ class FramesTest : public ::testing::Test {
     std::array<int, 2> from_worker{};
     EXPECT_EQ(pipe(to_worker.data()), 0);
     EXPECT_EQ(pipe(from_worker.data()), 0);
-    worker_in_ = OwnedFd(to_worker[0]);
-    broker_out_ = OwnedFd(to_worker[1]);
-    broker_in_ = OwnedFd(from_worker[0]);
-    worker_out_ = OwnedFd(from_worker[1]);
+    worker_in_ = UniqueFd(to_worker[0]);
+    broker_out_ = UniqueFd(to_worker[1]);
+    broker_in_ = UniqueFd(from_worker[0]);
+    worker_out_ = UniqueFd(from_worker[1]);
     channel_.emplace(worker_in_.get(), worker_out_.get());
   }
 
@@ -46,10 +46,10 @@ class FramesTest : public ::testing::Test {
     EXPECT_THAT(message.error().detail, HasSubstr(words));
   }
 
-  OwnedFd worker_in_;
-  OwnedFd broker_out_;
-  OwnedFd broker_in_;
-  OwnedFd worker_out_;
+  UniqueFd worker_in_;
+  UniqueFd broker_out_;
+  UniqueFd broker_in_;
+  UniqueFd worker_out_;
   std::optional<FrameChannel> channel_;
 };
 
@@ -71,7 +71,7 @@ TEST_F(FramesTest, MessagesArriveOneByOne) {
 }
 
 TEST_F(FramesTest, EndBetweenFramesIsNoError) {
-  broker_out_.Close();
+  broker_out_.reset();
   const auto message = channel_->Read();
   ASSERT_TRUE(message.ok());
   EXPECT_EQ(*message, nullptr);
@@ -79,13 +79,13 @@ TEST_F(FramesTest, EndBetweenFramesIsNoError) {
 
 TEST_F(FramesTest, EndWithinALengthIsAnError) {
   SendRaw("\x01\x02");
-  broker_out_.Close();
+  broker_out_.reset();
   ExpectError("within a length");
 }
 
 TEST_F(FramesTest, EndWithinAFrameIsAnError) {
   SendRaw(Length(100) + "abc");
-  broker_out_.Close();
+  broker_out_.reset();
   ExpectError("within a frame");
 }
 
@@ -120,7 +120,7 @@ TEST_F(FramesTest, MessageThatDoesNotFitIsNotWritten) {
   v1::FromWorker message;
   message.mutable_trace()->set_text(std::string(abi::kMaxFrameFromWorker, 'x'));
   EXPECT_FALSE(channel_->Write(message));
-  worker_out_.Close();
+  worker_out_.reset();
   char byte = 0;
   EXPECT_EQ(read(broker_in_.get(), &byte, 1), 0);
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
 #include "vmm-worker/confinement/confinement.h"
@@ -25,7 +26,6 @@
 #include "vmm-worker/narration.h"
 #include "vmm-worker/own_memory.h"
 #include "vmm-worker/platform/exit_loop.h"
-#include "vmm-worker/text.h"
 
 namespace hotcell::worker {
 namespace {

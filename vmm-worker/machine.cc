@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/abi/abi.h"
 #include "vmm-worker/boot/boot_long.h"
 #include "vmm-worker/boot/boot_real.h"
@@ -12,7 +14,6 @@
 #include "vmm-worker/kvm/cpuid.h"
 #include "vmm-worker/kvm/setup_check.h"
 #include "vmm-worker/platform/exit_loop.h"
-#include "vmm-worker/text.h"
 
 namespace hotcell::worker {
 namespace {
@@ -89,7 +90,7 @@ Result<std::unique_ptr<Machine>> Machine::Create(const v1::Setup& setup, const P
   Result<GuestMemory> memory = GuestMemory::Create(setup.memory_size());
   if (!memory.ok()) return memory.error();
   machine->memory_ = std::move(*memory);
-  const OwnedFd given_up(abi::kFdArena);  // once it is mapped
+  const UniqueFd given_up(abi::kFdArena);  // once it is mapped
   if (setup.arena_size() != 0) {
     Result<Mapping> arena = Mapping::OfFile(abi::kFdArena, setup.arena_size());
     if (!arena.ok()) return Error{"map the arena", arena.error().error, {}};
@@ -124,7 +125,7 @@ void Machine::PopulateArena() const {
 }
 
 Status Machine::MakeVm(FrameChannel& channel) {
-  Result<kvm::System> system = kvm::System::Adopt(OwnedFd(abi::kFdKvm));
+  Result<kvm::System> system = kvm::System::Adopt(UniqueFd(abi::kFdKvm));
   if (!system.ok()) return system.error();
   narration_.Tell(StrCat("KVM API version ", system->api_version()));
   Result<kvm::Vm> vm = kvm::Vm::Create(*system, abi::kFdVm);
@@ -152,7 +153,7 @@ Status Machine::MakeVm(FrameChannel& channel) {
 
 Status Machine::AddRamSlot(uint64_t gpa, uint64_t size) {
   RamSlot ram{.slot = static_cast<uint32_t>(ram_.size()), .gpa = gpa, .size = size, .dirty = {}};
-  if (setup_.log_dirty_pages()) ram.dirty.resize((size / kPageSize + 63) / 64);
+  if (setup_.log_dirty_pages()) ram.dirty.resize(DivideUp(size / kPageSize, 64));
   const uint32_t flags = setup_.log_dirty_pages() ? KVM_MEM_LOG_DIRTY_PAGES : 0;
   ram_.push_back(std::move(ram));
   return vm_->SetMemory(ram_.back().slot, gpa, memory_->bytes().subspan(gpa, size), flags);
@@ -214,7 +215,7 @@ Status Machine::AddIoEvents() {
   if (!has_lanes_ || setup_.forward_doorbells()) return {};
   for (uint32_t lane = 0; lane < setup_.vcpus(); ++lane) {
     const int index = static_cast<int>(lane);
-    OwnedFd doorbell(abi::kFdDoorbell + index);  // KVM holds it from here on
+    UniqueFd doorbell(abi::kFdDoorbell + index);  // KVM holds it from here on
     Status status = vm_->AddIoEvent(abi::kPortDoorbell, lane, doorbell.get());
     if (!status.ok()) return status;
     status = vm_->AddIoEvent(abi::kPortWakeLane, lane, abi::kFdWake + index);

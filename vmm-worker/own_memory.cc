@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/alignment.h"
 #include "guest/abi/abi.h"
 
 // The linker's: where the data of the program begins and ends.
@@ -27,8 +28,8 @@ constexpr uintptr_t kStackSpan = 16 << 20;
 
 // [begin, end) may have gaps: the kernel advises what is mapped and then says ENOMEM.
 Status HideFromDumps(uintptr_t begin, uintptr_t end) {
-  begin &= ~uintptr_t{abi::kPageSize - 1};
-  end = (end + abi::kPageSize - 1) & ~uintptr_t{abi::kPageSize - 1};
+  begin = AlignDown(begin, abi::kPageSize);
+  end = AlignUp(end, abi::kPageSize);
   // The kernel tells of memory in numbers. NOLINTNEXTLINE(performance-no-int-to-ptr)
   if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTDUMP) == 0 || errno == ENOMEM) {
     return {};

@@ -14,6 +14,8 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "base/alignment.h"
+
 namespace hotcell::broker {
 namespace {
 
@@ -137,7 +139,7 @@ class AlignedMemory {
     const uint64_t alignment = std::max<uint64_t>(4096, file.direct_memory_alignment);
     if (size_ < size || alignment_ < alignment) {
       size_ = 0;
-      data_.reset(aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment));
+      data_.reset(aligned_alloc(alignment, AlignUp(size, alignment)));
       if (data_ == nullptr) return nullptr;
       size_ = size;
       alignment_ = alignment;
@@ -156,7 +158,7 @@ ssize_t ReadBounced(const JobFile& file, uint64_t offset, std::span<std::byte> d
   constexpr uint64_t kAtOnce = 256 << 10;
   const uint64_t unit = file.direct_alignment;
   const uint64_t skipped = offset % unit;
-  const uint64_t units = (std::min<uint64_t>(skipped + data.size(), kAtOnce) + unit - 1) / unit;
+  const uint64_t units = DivideUp(std::min<uint64_t>(skipped + data.size(), kAtOnce), unit);
   thread_local AlignedMemory memory;
   std::byte* const buffer = memory.Get(file, units * unit);
   if (buffer == nullptr) {

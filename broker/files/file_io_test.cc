@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
 #include "broker/testing/temp_dir.h"
 
 namespace hotcell::broker {
@@ -260,7 +261,7 @@ class DirectIoTest : public testing::Test {
     const auto size = static_cast<size_t>(info.st_size);
     void* map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_.get(), 0);
     EXPECT_NE(map, MAP_FAILED);
-    std::vector<unsigned char> pages((size + kUnit - 1) / kUnit);
+    std::vector<unsigned char> pages(DivideUp(size, kUnit));
     EXPECT_EQ(mincore(map, size, pages.data()), 0);
     munmap(map, size);
     return static_cast<uint64_t>(

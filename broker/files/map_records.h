@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/unique_fd.h"
 #include "broker/files/file_table.h"
-#include "broker/host/unique_fd.h"
 #include "hotcell/engine.h"
 
 namespace hotcell::broker {

@@ -14,10 +14,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/unique_fd.h"
 #include "broker/files/file_attributes.h"
 #include "broker/files/target_path.h"
 #include "broker/host/posix_error.h"
-#include "broker/host/unique_fd.h"
 #include "hotcell/text.h"
 
 namespace hotcell {
@@ -25,7 +25,6 @@ namespace {
 
 using broker::PosixError;
 using broker::TargetPath;
-using broker::UniqueFd;
 
 constexpr int kNameAttempts = 100;
 constexpr mode_t kNewFileMode = 0644;

@@ -89,8 +89,8 @@ TEST_F(OutputFileTest, IsTheCallersOwnUntilItReplacesTheOldFile) {
 }
 
 TEST_F(OutputFileTest, WritesIntoWhatADescriptorStandsFor) {
-  const broker::UniqueFd memory(memfd_create("disk", MFD_CLOEXEC));
-  const broker::UniqueFd deleted = dir_.Open("deleted", O_CREAT | O_RDWR);
+  const UniqueFd memory(memfd_create("disk", MFD_CLOEXEC));
+  const UniqueFd deleted = dir_.Open("deleted", O_CREAT | O_RDWR);
   ASSERT_EQ(unlink(dir_.File("deleted").c_str()), 0);
   for (const int fd : {memory.get(), deleted.get()}) {
     auto output = OutputFile::Create("/dev/fd/" + std::to_string(fd));
@@ -108,8 +108,8 @@ TEST_F(OutputFileTest, WritesIntoWhatADescriptorStandsFor) {
 TEST_F(OutputFileTest, RefusesAPipeBehindADescriptor) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  const broker::UniqueFd reading(ends[0]);
-  const broker::UniqueFd writing(ends[1]);
+  const UniqueFd reading(ends[0]);
+  const UniqueFd writing(ends[1]);
   EXPECT_THAT(OutputFile::Create("/dev/fd/" + std::to_string(writing.get())).status().ToString(),
               HasSubstr("is a pipe"));
 }

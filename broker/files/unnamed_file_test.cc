@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "broker/testing/temp_dir.h"
 
 namespace hotcell::broker {

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace hotcell::broker {
 namespace {

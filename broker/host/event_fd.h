@@ -8,8 +8,8 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "base/unique_fd.h"
 #include "broker/host/posix_error.h"
-#include "broker/host/unique_fd.h"
 
 namespace hotcell::broker {
 

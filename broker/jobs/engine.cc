@@ -21,7 +21,6 @@
 namespace hotcell {
 namespace {
 
-using broker::UniqueFd;
 using broker::WorkerPool;
 
 uint64_t WrittenBytes(const Limits& limits) {

@@ -11,10 +11,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/unique_fd.h"
 #include "broker/files/file_table.h"
 #include "broker/files/reference_resolver.h"
 #include "broker/host/per_process.h"
-#include "broker/host/unique_fd.h"
 #include "broker/jobs/job_parts.h"
 #include "broker/jobs/job_runner.h"
 #include "broker/workers/worker.h"
@@ -33,8 +33,8 @@ struct Engine::Impl {
 
   ~Impl();
 
-  broker::UniqueFd worker;
-  broker::UniqueFd kvm;
+  UniqueFd worker;
+  UniqueFd kvm;
   broker::DyingWorkers dying;
   std::unique_ptr<broker::WorkerPool> pool;  // null: none was asked for
 

@@ -12,9 +12,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/unique_fd.h"
 #include "broker/files/file_table.h"
 #include "broker/files/reference_resolver.h"
-#include "broker/host/unique_fd.h"
 #include "broker/lanes/request_handler.h"
 #include "broker/lanes/ring.h"
 #include "broker/lanes/write_turn.h"

@@ -11,7 +11,7 @@
 #include <iterator>
 #include <string>
 
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace hotcell::broker {
 

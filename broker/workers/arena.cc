@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/alignment.h"
 #include "broker/host/posix_error.h"
 #include "broker/workers/shared_memory.h"
 
@@ -33,7 +34,7 @@ class AreaAllocator {
   uint64_t Take(uint64_t size) {
     if (size == 0) return 0;
     const uint64_t offset = end_;
-    end_ += (size + abi::kPageSize - 1) / abi::kPageSize * abi::kPageSize;
+    end_ += AlignUp(size, abi::kPageSize);
     return offset;
   }
   uint64_t end() const { return end_; }

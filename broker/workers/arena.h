@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "base/unique_fd.h"
 #include "broker/host/mapping.h"
-#include "broker/host/unique_fd.h"
 #include "guest/abi/abi.h"
 
 namespace hotcell::broker {

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "protos/control.pb.h"
 
 namespace hotcell::broker {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace hotcell::broker {
 

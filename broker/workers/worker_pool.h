@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "broker/workers/worker.h"
 #include "broker/workers/worker_process.h"
 #include "broker/workers/worker_shape.h"

@@ -9,9 +9,9 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "guest/codecs/adc.h"
 #include "guest/formats/vmdk/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 

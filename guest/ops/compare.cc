@@ -6,11 +6,12 @@
 #include <memory>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/compare_lane.h"
 #include "guest/ops/pipeline/run_workers.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {
@@ -25,9 +26,7 @@ Result<std::unique_ptr<ImageChain>> OpenImage(IoChannel& io, const hotcell_v1_Jo
       {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
 }
 
-uint64_t SizeOf(const ImageChain& chain) {
-  return (chain.virtual_size() + kSectorSize - 1) / kSectorSize * kSectorSize;
-}
+uint64_t SizeOf(const ImageChain& chain) { return AlignUp(chain.virtual_size(), kSectorSize); }
 
 void CompareContents(Lanes& lanes, const std::array<ImageChain*, 2>& chains, bool strict,
                      CompareSummary& summary) {

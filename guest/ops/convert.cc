@@ -6,13 +6,13 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/common/writer.h"
 #include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/convert_lane.h"
 #include "guest/ops/pipeline/convert_source.h"
 #include "guest/ops/pipeline/nested_image.h"
 #include "guest/ops/pipeline/run_workers.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

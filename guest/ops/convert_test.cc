@@ -12,6 +12,7 @@
 #include <fstream>
 #include <random>
 
+#include "base/alignment.h"
 #include "guest/formats/testing/qemu_img.h"
 #include "guest/ops/testing/testing_convert.h"
 
@@ -63,7 +64,7 @@ TEST_F(ConvertTest, RoundsRawSizesUpToWholeSectors) {
     const auto result = RunConversion(ToRaw());
     ASSERT_TRUE(result.ok()) << result.status().message();
     std::string expected(size, 'x');
-    expected.resize((size + 511) / 512 * 512);
+    expected.resize(AlignUp(size, 512));
     EXPECT_TRUE(ReadFile(target_) == expected) << size;
     EXPECT_EQ(result->virtual_size, expected.size());
   }
@@ -139,7 +140,7 @@ TEST_F(ConvertTest, WritesAWindowOfAnImage) {
   conversion.window = {{12345, 245345}};
   ASSERT_TRUE(RunConversion(conversion).ok());
   std::string expected = content.substr(12345, 233000);
-  expected.resize((233000 + 511) / 512 * 512);
+  expected.resize(AlignUp(233000, 512));
   EXPECT_TRUE(ReadFile(target_) == expected);
 }
 

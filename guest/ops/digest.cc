@@ -5,12 +5,13 @@
 #include <memory>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/formats/common/writer.h"
 #include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/convert_lane.h"
 #include "guest/ops/pipeline/run_workers.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {
@@ -67,7 +68,7 @@ Result<DigestSummary> Digest(Lanes& lanes, const hotcell_v1_Job& job) {
       io, source, {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
   if (!opened.ok()) return opened.status();
   ImageChain& chain = **opened;
-  const uint64_t size = (chain.virtual_size() + kSectorSize - 1) / kSectorSize * kSectorSize;
+  const uint64_t size = AlignUp(chain.virtual_size(), kSectorSize);
   const uint64_t chunk_size =
       std::min(std::max(kChunkSize, std::bit_floor(chain.Describe().cluster_size)),
                uint64_t{io.buffer_size()});

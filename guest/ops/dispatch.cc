@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/ops/check.h"
 #include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
@@ -16,7 +17,6 @@
 #include "guest/ops/rebase.h"
 #include "guest/ops/report.h"
 #include "guest/ops/resize.h"
-#include "guest/runtime/common/text.h"
 #include "pb_decode.h"
 #include "protos/job.pb.h"
 

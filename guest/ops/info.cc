@@ -3,9 +3,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/ops/job_fields.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

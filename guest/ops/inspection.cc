@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/chunk_reader.h"
 #include "guest/ops/pipeline/nested_image.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

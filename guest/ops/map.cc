@@ -4,9 +4,9 @@
 #include <cstring>
 #include <memory>
 
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/ops/job_fields.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

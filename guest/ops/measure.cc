@@ -4,9 +4,10 @@
 #include <memory>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/ops/job_fields.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {
@@ -41,7 +42,7 @@ class ChainDisk : public MeasuredDisk {
         return OkStatus();
       }
       const uint64_t begin = std::max(counted, offset - offset % cluster_size);
-      counted = (end + cluster_size - 1) / cluster_size * cluster_size;
+      counted = AlignUp(end, cluster_size);
       bytes += counted - begin;
       return OkStatus();
     };

@@ -5,7 +5,7 @@
 #include <deque>
 #include <memory>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 #include "pb_encode.h"
 #include "protos/report.pb.h"
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/runtime/common/panic.h"
-#include "guest/runtime/common/text.h"
 #include "guest/runtime/guest/program.h"
 
 namespace hotcell::guest {

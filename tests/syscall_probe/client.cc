@@ -30,9 +30,7 @@ std::optional<v1::Violation> ParseViolation(const std::string& bytes) {
 
 }  // namespace
 
-broker::UniqueFd OpenProbe() {
-  return broker::UniqueFd(open(HOTCELL_SYSCALL_PROBE, O_PATH | O_CLOEXEC));
-}
+UniqueFd OpenProbe() { return UniqueFd(open(HOTCELL_SYSCALL_PROBE, O_PATH | O_CLOEXEC)); }
 
 absl::StatusOr<Probe> Probe::Start(const ProbeOptions& options) {
   Probe probe;
@@ -41,14 +39,14 @@ absl::StatusOr<Probe> Probe::Start(const ProbeOptions& options) {
   if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0) {
     return absl::ErrnoToStatus(errno, "pipe2");
   }
-  const broker::UniqueFd worker_in(in[0]);
-  const broker::UniqueFd worker_out(out[1]);
+  const UniqueFd worker_in(in[0]);
+  const UniqueFd worker_out(out[1]);
   probe.to_.reset(in[1]);
   probe.from_.reset(out[0]);
-  const broker::UniqueFd opened = options.program < 0 ? OpenProbe() : broker::UniqueFd();
+  const UniqueFd opened = options.program < 0 ? OpenProbe() : UniqueFd();
   const int program = options.program < 0 ? opened.get() : options.program;
-  const broker::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  const broker::UniqueFd arena(memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  const UniqueFd arena(memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (program < 0 || !null.valid() || !arena.valid()) {
     return absl::ErrnoToStatus(errno, "open");
   }
@@ -60,7 +58,7 @@ absl::StatusOr<Probe> Probe::Start(const ProbeOptions& options) {
                         .control_out = worker_out.get(),
                         .kvm = options.kvm >= 0 ? options.kvm : null.get(),
                         .arena = arena.get()};
-  std::vector<broker::UniqueFd> events;
+  std::vector<UniqueFd> events;
   for (int lane = 0; lane < options.lanes; ++lane) {
     for (std::vector<int>* const kind : {&fds.doorbells, &fds.wakes}) {
       events.emplace_back(eventfd(0, EFD_CLOEXEC));

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "broker/workers/spawn.h"
 #include "protos/control.pb.h"
 #include "tests/syscall_probe/probe.h"
@@ -23,7 +23,7 @@ struct ProbeOptions {
 };
 
 // The probe's program, for processes that will not be able to open it any more.
-broker::UniqueFd OpenProbe();
+UniqueFd OpenProbe();
 
 // How a probe ended.
 struct ProbeEnd {
@@ -66,8 +66,8 @@ class Probe {
   Probe() = default;
 
   broker::SpawnedWorker worker_;
-  broker::UniqueFd to_;
-  broker::UniqueFd from_;
+  UniqueFd to_;
+  UniqueFd from_;
   std::string last_words_;
 };
 

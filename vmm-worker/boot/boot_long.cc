@@ -1,5 +1,6 @@
 #include "vmm-worker/boot/boot_long.h"
 
+#include "base/alignment.h"
 #include "guest/abi/abi.h"
 #include "vmm-worker/boot/page_tables.h"
 #include "vmm-worker/boot/segments.h"
@@ -14,7 +15,7 @@ constexpr uint64_t kGdtSize = 0x18;
 constexpr uint64_t kStackStride = 0x2000;
 constexpr uint64_t kHugePage = 2 << 20;
 
-uint64_t HugePageCeiling(uint64_t address) { return (address + kHugePage - 1) & ~(kHugePage - 1); }
+uint64_t HugePageCeiling(uint64_t address) { return AlignUp(address, kHugePage); }
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "base/alignment.h"
 #include "vmm-worker/boot/page_tables.h"
 #include "vmm-worker/boot/segments.h"
 
@@ -96,7 +97,7 @@ uint64_t DoubleFaultStackTop(uint32_t vcpu) {
 }
 uint64_t FaultStackTop(uint32_t vcpu) { return DoubleFaultStackTop(vcpu) + kPageSize; }
 
-uint64_t PageCeiling(uint64_t address) { return (address + kPageSize - 1) & ~(kPageSize - 1); }
+uint64_t PageCeiling(uint64_t address) { return AlignUp(address, kPageSize); }
 
 }  // namespace
 
@@ -121,7 +122,7 @@ void PayloadBoot::Prepare(GuestMemory& memory, uint64_t program_size) const {
   const uint64_t heap_limit = BootInfoPage(0);
   const uint64_t warm = std::min(heap_limit, abi::kPayloadBase + program_size + kStartOfHeap);
   memory.Populate(abi::kPayloadBase, warm);
-  const uint64_t huge = (warm + kHugePage - 1) & ~(kHugePage - 1);
+  const uint64_t huge = AlignUp(warm, kHugePage);
   if (huge < heap_limit) memory.AdviseHuge(huge, heap_limit);
   for (uint32_t vcpu = 0; vcpu < vcpus_; ++vcpu) {
     memory.Populate(BootInfoPage(vcpu), ThreadPage(vcpu) + kPageSize);

@@ -6,8 +6,9 @@
 #include <cstring>
 #include <optional>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/abi/abi.h"
-#include "vmm-worker/text.h"
 
 namespace hotcell::worker {
 namespace {
@@ -85,9 +86,7 @@ std::optional<Error> CheckSegment(uint64_t file_size, const Elf64_Phdr& header, 
   return std::nullopt;
 }
 
-uint64_t PageEnd(const ElfSegment& segment) {
-  return (segment.end() + abi::kPageSize - 1) & ~(abi::kPageSize - 1);
-}
+uint64_t PageEnd(const ElfSegment& segment) { return AlignUp(segment.end(), abi::kPageSize); }
 
 }  // namespace
 

@@ -2,7 +2,7 @@
 
 #include <span>
 
-#include "vmm-worker/text.h"
+#include "base/text.h"
 
 namespace hotcell::worker {
 namespace {

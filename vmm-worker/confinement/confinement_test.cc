@@ -214,7 +214,7 @@ TEST_F(FiltersTest, EndOfTheControlPipeEndsALockedDownWorker) {
 // ---- KVM ----------------------------------------------------------------------------------------
 
 TEST(ConfinedKvmTest, MakesAVmAndAVcpuAndEntersIt) {
-  const broker::UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+  const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   if (!kvm.valid()) GTEST_SKIP() << "/dev/kvm: " << strerror(errno);
   absl::StatusOr<Probe> probe = Probe::Start({.kvm = kvm.get()});
   ASSERT_TRUE(probe.ok()) << probe.status();
@@ -261,9 +261,9 @@ bool DiesWithItsParent(bool confined) {
   int ids[2] = {};
   const bool told = read(report[0], ids, sizeof(ids)) == sizeof(ids);
   close(report[0]);
-  const broker::UniqueFd probe(static_cast<int>(syscall(SYS_pidfd_open, ids[0], 0)));
-  const broker::UniqueFd parent_fd(static_cast<int>(syscall(SYS_pidfd_open, parent, 0)));
-  broker::UniqueFd pipe;
+  const UniqueFd probe(static_cast<int>(syscall(SYS_pidfd_open, ids[0], 0)));
+  const UniqueFd parent_fd(static_cast<int>(syscall(SYS_pidfd_open, parent, 0)));
+  UniqueFd pipe;
   if (confined) pipe.reset(static_cast<int>(syscall(SYS_pidfd_getfd, parent_fd.get(), ids[1], 0)));
   kill(parent, SIGKILL);
   waitpid(parent, nullptr, 0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/alignment.h"
 #include "guest/abi/abi.h"
 
 namespace hotcell::worker {
@@ -31,7 +32,7 @@ Status Mapping::HideFromDumps() const {
 }
 
 Result<Mapping> Mapping::Anonymous(size_t size) {
-  const size_t pages = (size + kPageSize - 1) & ~(kPageSize - 1);
+  const size_t pages = AlignUp(size, kPageSize);
   const size_t padded = pages + kHugePage;
   void* address = mmap(nullptr, padded, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -99,8 +100,8 @@ bool GuestMemory::Read(uint64_t gpa, std::span<std::byte> out) const {
 }
 
 void GuestMemory::Populate(uint64_t begin, uint64_t end) {
-  const uint64_t first = begin & ~(kPageSize - 1);
-  const uint64_t last = std::min(size(), (end + kPageSize - 1) & ~(kPageSize - 1));
+  const uint64_t first = AlignDown(begin, kPageSize);
+  const uint64_t last = std::min(size(), AlignUp(end, kPageSize));
   if (first >= last) return;
   mapping_.Populate(first, last - first);
 }

@@ -87,7 +87,7 @@ Status Drop(std::span<const Surplus> surplus, const System& system, int fd) {
 
 }  // namespace
 
-Result<System> System::Adopt(OwnedFd fd) {
+Result<System> System::Adopt(UniqueFd fd) {
   System system;
   system.fd_ = std::move(fd);
   system.api_version_ = ioctl(system.fd(), KVM_GET_API_VERSION, 0);
@@ -109,10 +109,10 @@ Result<System> System::Adopt(OwnedFd fd) {
 }
 
 Result<Vm> Vm::Create(const System& system, int fd) {
-  const OwnedFd made(ioctl(system.fd(), KVM_CREATE_VM, 0));
+  const UniqueFd made(ioctl(system.fd(), KVM_CREATE_VM, 0));
   if (!made.valid()) return ErrnoError("KVM_CREATE_VM");
   if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError("dup3");
-  Vm vm{OwnedFd(fd)};
+  Vm vm{UniqueFd(fd)};
   uint64_t identity_map = kIdentityMapAddress;
   if (ioctl(vm.fd_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0) {
     return ErrnoError("KVM_SET_IDENTITY_MAP_ADDR");
@@ -172,12 +172,12 @@ Status Vm::AddIoEvent(uint16_t port, uint32_t value, int eventfd) {
 }
 
 Result<Vcpu> Vm::CreateVcpu(const System& system, uint32_t index, int fd) {
-  OwnedFd made(ioctl(fd_.get(), KVM_CREATE_VCPU, index));
+  UniqueFd made(ioctl(fd_.get(), KVM_CREATE_VCPU, index));
   if (!made.valid()) return ErrnoError("KVM_CREATE_VCPU");
   if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError("dup3");
   Result<Mapping> run = Mapping::OfFile(fd, system.run_size());
   if (!run.ok()) return Error{"map kvm_run", run.error().error, {}};
-  Vcpu vcpu(OwnedFd(fd), std::move(*run));
+  Vcpu vcpu(UniqueFd(fd), std::move(*run));
   if (Status status = Drop(kVcpuSurplus, system, fd); !status.ok()) return status.error();
   vcpu.run().kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
   return vcpu;

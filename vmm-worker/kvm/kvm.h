@@ -1,6 +1,6 @@
 // KVM as move-only objects. Every ioctl of the worker is in kvm.cc.
 //
-//   Result<kvm::System> system = kvm::System::Adopt(OwnedFd(abi::kFdKvm));
+//   Result<kvm::System> system = kvm::System::Adopt(UniqueFd(abi::kFdKvm));
 //   Result<kvm::Vm> vm = kvm::Vm::Create(*system, abi::kFdVm);
 //   vm->SetMemory(0, 0, memory.bytes(), 0);
 //   Result<kvm::Vcpu> vcpu = vm->CreateVcpu(*system, 0, abi::kFdVcpu);
@@ -15,9 +15,9 @@
 #include <cstdint>
 #include <span>
 
+#include "base/unique_fd.h"
 #include "vmm-worker/kvm/cpuid.h"
 #include "vmm-worker/kvm/guest_memory.h"
-#include "vmm-worker/owned_fd.h"
 #include "vmm-worker/result.h"
 
 namespace hotcell::worker::kvm {
@@ -27,7 +27,7 @@ class System {
  public:
   // Takes over an open /dev/kvm. Errors: not KVM, another API version, or a capability that the
   // worker cannot do without is missing (its name is in the detail).
-  static Result<System> Adopt(OwnedFd fd);
+  static Result<System> Adopt(UniqueFd fd);
 
   int fd() const { return fd_.get(); }
   int api_version() const { return api_version_; }
@@ -35,7 +35,7 @@ class System {
 
  private:
   System() = default;
-  OwnedFd fd_;
+  UniqueFd fd_;
   int api_version_ = 0;
   size_t run_size_ = 0;
 };
@@ -75,8 +75,8 @@ class Vcpu {
 
  private:
   friend class Vm;
-  Vcpu(OwnedFd fd, Mapping run) : fd_(std::move(fd)), run_(std::move(run)) {}
-  OwnedFd fd_;
+  Vcpu(UniqueFd fd, Mapping run) : fd_(std::move(fd)), run_(std::move(run)) {}
+  UniqueFd fd_;
   Mapping run_;
 };
 
@@ -101,8 +101,8 @@ class Vm {
   Status GetDirtyLog(uint32_t slot, std::span<uint64_t> bitmap);
 
  private:
-  explicit Vm(OwnedFd fd) : fd_(std::move(fd)) {}
-  OwnedFd fd_;
+  explicit Vm(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
 };
 
 }  // namespace hotcell::worker::kvm

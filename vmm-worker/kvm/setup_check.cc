@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/abi/abi.h"
-#include "vmm-worker/text.h"
 
 namespace hotcell::worker {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/abi/abi.h"
-#include "vmm-worker/text.h"
 
 namespace hotcell::worker {
 namespace {

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/alignment.h"
 #include "guest/abi/abi.h"
 
 namespace hotcell::worker::testing {
@@ -35,32 +36,32 @@ bool ReadExactly(int fd, void* data, size_t size) {
   return true;
 }
 
-uint64_t PageCeiling(uint64_t size) { return (size + abi::kPageSize - 1) & ~(abi::kPageSize - 1); }
+uint64_t PageCeiling(uint64_t size) { return AlignUp(size, abi::kPageSize); }
 
 }  // namespace
 
 std::string KvmProblem() {
-  const OwnedFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+  const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   if (!kvm.valid()) return std::string("/dev/kvm: ") + std::strerror(errno);
   if (ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != 12) return "/dev/kvm has no API version 12";
-  const OwnedFd vm(ioctl(kvm.get(), KVM_CREATE_VM, 0));
+  const UniqueFd vm(ioctl(kvm.get(), KVM_CREATE_VM, 0));
   return vm.valid() ? "" : std::string("KVM_CREATE_VM: ") + std::strerror(errno);
 }
 
 WorkerProcess::WorkerProcess(WorkerOptions options) : options_(std::move(options)) {
   std::array<int, 2> to_worker;
   std::array<int, 2> from_worker;
-  const OwnedFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+  const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   EXPECT_EQ(pipe2(to_worker.data(), O_CLOEXEC), 0);
   EXPECT_EQ(pipe2(from_worker.data(), O_CLOEXEC), 0);
-  control_in_ = OwnedFd(to_worker[1]);
-  control_out_ = OwnedFd(from_worker[0]);
-  const OwnedFd worker_in(to_worker[0]);
-  const OwnedFd worker_out(from_worker[1]);
+  control_in_ = UniqueFd(to_worker[1]);
+  control_out_ = UniqueFd(from_worker[0]);
+  const UniqueFd worker_in(to_worker[0]);
+  const UniqueFd worker_out(from_worker[1]);
 
   const uint64_t program_offset = options_.arena_size;
   const uint64_t arena_size = program_offset + PageCeiling(options_.program.size());
-  const OwnedFd arena(memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const UniqueFd arena(memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   EXPECT_EQ(ftruncate(arena.get(), static_cast<off_t>(arena_size)), 0);
   EXPECT_EQ(fcntl(arena.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
   if (arena_size != 0) {

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "protos/control.pb.h"
 #include "vmm-worker/kvm/guest_memory.h"
-#include "vmm-worker/owned_fd.h"
 
 namespace hotcell::worker::testing {
 
@@ -52,7 +52,7 @@ class WorkerProcess {
   void Send(const v1::ToWorker& message);
   // Bytes as they are, for what is not a frame.
   void SendRaw(const std::string& bytes);
-  void CloseControl() { control_in_.Close(); }
+  void CloseControl() { control_in_.reset(); }
 
   // Reads Confined and Ready, sends Start. False, with a test failure, when something else comes.
   bool Start();
@@ -79,11 +79,11 @@ class WorkerProcess {
 
   WorkerOptions options_;
   pid_t pid_ = -1;
-  OwnedFd control_in_;   // we write
-  OwnedFd control_out_;  // we read
+  UniqueFd control_in_;   // we write
+  UniqueFd control_out_;  // we read
   Mapping arena_;
-  std::vector<OwnedFd> doorbells_;
-  std::vector<OwnedFd> wakes_;
+  std::vector<UniqueFd> doorbells_;
+  std::vector<UniqueFd> wakes_;
   std::string serial_;
   std::vector<std::string> trace_;
   std::optional<v1::FromWorker> last_frame_;

@@ -5,7 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "guest/runtime/common/text.h"
+#include "base/alignment.h"
+#include "base/text.h"
 
 namespace hotcell::guest::bochs {
 namespace {
@@ -60,10 +61,10 @@ Status CheckSizes(const Header& header, uint64_t disk) {
                                kMaxExtentSize));
   }
   const uint32_t sectors = extent / kSectorSize;
-  if (header.bitmap < (sectors + 7) / 8 || header.bitmap > kMaxBitmapSize) {
+  if (header.bitmap < DivideUp(sectors, 8) || header.bitmap > kMaxBitmapSize) {
     return CorruptImage(StrCat("bochs: the bitmaps have ", uint32_t{header.bitmap},
                                " bytes; with extents of ", sectors, " sectors they need ",
-                               (sectors + 7) / 8, ", and at most ", kMaxBitmapSize,
+                               DivideUp(sectors, 8), ", and at most ", kMaxBitmapSize,
                                " are allowed"));
   }
   const uint64_t most = uint64_t{header.catalog} * extent;
@@ -93,7 +94,7 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
   HOTCELL_RETURN_IF_ERROR(CheckSizes(raw, header.virtual_size));
   header.catalog_offset = raw.header;
   header.catalog_entries = raw.catalog;
-  header.bitmap_size = (raw.bitmap + kSectorSize - 1) / kSectorSize * kSectorSize;
+  header.bitmap_size = AlignUp(raw.bitmap, kSectorSize);
   header.extent_size = raw.extent;
   if (header.catalog_end() > file.size) {
     return CorruptImage(StrCat("bochs: the catalog ends at ", Hex(header.catalog_end()),

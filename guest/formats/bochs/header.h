@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/alignment.h"
 #include "guest/formats/bochs/on_disk.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
@@ -19,9 +20,7 @@ struct ImageHeader {
   uint32_t extent_size = 0;  // bytes, a power of two
 
   // Catalog entries that the disk needs.
-  uint32_t extents() const {
-    return static_cast<uint32_t>((virtual_size + extent_size - 1) / extent_size);
-  }
+  uint32_t extents() const { return static_cast<uint32_t>(DivideUp(virtual_size, extent_size)); }
   uint64_t catalog_end() const { return catalog_offset + uint64_t{catalog_entries} * sizeof(Le32); }
   // Where the bitmap of an extent is; its data follows. Bytes.
   uint64_t BitmapOffset(uint32_t extent) const {

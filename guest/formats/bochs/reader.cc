@@ -5,12 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/bochs/bochs.h"
 #include "guest/formats/bochs/header.h"
 #include "guest/formats/common/extent_builder.h"
 #include "guest/formats/common/file_region.h"
 #include "guest/formats/common/table_cache.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace bochs {
@@ -23,7 +24,7 @@ constexpr size_t kCachedBitmaps = 256;
 // The bytes of a bitmap that are used, in whole words; those are there because bitmaps are whole
 // sectors.
 size_t UsedBitmapBytes(const ImageHeader& header) {
-  return (header.extent_size / kSectorSize + kWordSectors - 1) / kWordSectors * sizeof(uint64_t);
+  return DivideUp(header.extent_size / kSectorSize, kWordSectors) * sizeof(uint64_t);
 }
 
 class Reader : public ImageReader {

@@ -1,8 +1,8 @@
 #include "guest/formats/common/survey.h"
 
+#include "base/text.h"
 #include "guest/formats/bochs/bochs.h"
 #include "guest/formats/bochs/header.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 

@@ -3,10 +3,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/cloop/cloop.h"
 #include "guest/formats/cloop/on_disk.h"
 #include "guest/formats/common/piece_cache.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace cloop {

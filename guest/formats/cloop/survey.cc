@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/cloop/cloop.h"
 #include "guest/formats/cloop/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace cloop {

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest {
 

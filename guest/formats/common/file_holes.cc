@@ -4,7 +4,7 @@
 #include <mutex>
 #include <span>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest {
 

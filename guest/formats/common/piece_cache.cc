@@ -4,7 +4,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest {
 

@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/format.h"
 #include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

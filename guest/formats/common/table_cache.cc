@@ -5,8 +5,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/text.h"
 #include "guest/formats/common/endian.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 

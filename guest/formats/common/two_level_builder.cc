@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/alignment.h"
 #include "guest/formats/common/endian.h"
 #include "guest/formats/common/file_writes.h"
 
@@ -12,8 +13,6 @@ namespace {
 // What is written of tables at once: several small ones, pieces of large ones.
 constexpr uint64_t kBatchEntries = (64 << 10) / sizeof(uint64_t);
 constexpr uint64_t kMaxUnitEntries = (256 << 10) / sizeof(uint64_t);
-
-uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
 }  // namespace
 
@@ -27,7 +26,7 @@ TwoLevelBuilder::TwoLevelBuilder(const Shape& shape)
       l1_piece_(kBatchEntries) {}
 
 uint64_t TwoLevelBuilder::Allocate(uint64_t size) {
-  const uint64_t offset = RoundUp(end_, shape_.cluster_size);
+  const uint64_t offset = AlignUp(end_, shape_.cluster_size);
   end_ = offset + size;
   return offset;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/utf8.h"
 #include "guest/formats/common/endian.h"
 
 namespace hotcell::guest {
@@ -11,16 +12,6 @@ constexpr uint32_t kReplacement = 0xfffd;
 
 bool IsHighSurrogate(uint32_t unit) { return unit >= 0xd800 && unit < 0xdc00; }
 bool IsLowSurrogate(uint32_t unit) { return unit >= 0xdc00 && unit < 0xe000; }
-
-// `tail` continuation bytes of 6 bits each follow the first byte.
-void AppendUtf8(std::string& out, uint32_t point) {
-  const int tail = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-  constexpr uint8_t kLead[] = {0, 0xc0, 0xe0, 0xf0};
-  out.push_back(static_cast<char>(kLead[tail] | point >> (6 * tail)));
-  for (int i = tail - 1; i >= 0; --i) {
-    out.push_back(static_cast<char>(0x80 | (point >> (6 * i) & 0x3f)));
-  }
-}
 
 }  // namespace
 

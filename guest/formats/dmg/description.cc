@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "guest/formats/common/stream_reader.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::dmg {
 namespace {

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/text.h"
 #include "guest/formats/common/extent_builder.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::dmg {
 namespace {

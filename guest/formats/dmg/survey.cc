@@ -6,13 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/dmg/chunk_table.h"
 #include "guest/formats/dmg/description.h"
 #include "guest/formats/dmg/dmg.h"
 #include "guest/formats/dmg/property_list.h"
 #include "guest/formats/dmg/trailer.h"
 #include "guest/formats/raw/contents.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace dmg {

@@ -5,8 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/text.h"
 #include "guest/formats/dmg/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::dmg {
 namespace {

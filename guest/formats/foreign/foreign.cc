@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "guest/formats/raw/contents.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::foreign {
 namespace {

@@ -4,10 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/block_table.h"
 #include "guest/formats/parallels/header.h"
 #include "guest/formats/parallels/parallels.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {
@@ -29,7 +30,7 @@ class Checker {
   // Clusters that could start in the data area of the file.
   static uint64_t ClustersIn(const FileHandle& file, const ImageHeader& header) {
     if (file.size <= header.data_offset) return 0;
-    return (file.size - header.data_offset + header.cluster_size - 1) / header.cluster_size;
+    return DivideUp(file.size - header.data_offset, header.cluster_size);
   }
 
   Result<CheckResult> Run(IoChannel& io) {
@@ -87,7 +88,7 @@ class Checker {
     result_.Add(CheckFinding::Kind::kLeak,
                 StrCat("space leaked at the end of the image: ", left, " bytes"));
     // As qemu-img, one leak for each cluster.
-    result_.leaks = (left + header_.cluster_size - 1) / header_.cluster_size;
+    result_.leaks = DivideUp(left, header_.cluster_size);
   }
 
   const FileHandle file_;

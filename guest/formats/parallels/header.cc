@@ -4,13 +4,12 @@
 #include <span>
 #include <string_view>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/stream_reader.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::parallels {
 namespace {
-
-uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
 Status CheckLimits(const Header& header) {
   if (header.version != kVersion) {
@@ -32,11 +31,11 @@ Status CheckLimits(const Header& header) {
 // An old image need not say where its data starts.
 void PlaceData(const Header& header, const FileHandle& file, ImageHeader& image) {
   const uint64_t least =
-      RoundUp(image.bat_end(), image.extended ? image.cluster_size : kSectorSize);
+      AlignUp(image.bat_end(), image.extended ? image.cluster_size : kSectorSize);
   const uint64_t declared = header.data_off * kSectorSize;
   const bool unsaid = declared == 0 && !image.extended;
   image.data_offset_right =
-      unsaid || (declared >= least && declared <= RoundUp(file.size, kSectorSize));
+      unsaid || (declared >= least && declared <= AlignUp(file.size, kSectorSize));
   image.first_data_offset = least;
   image.data_offset = unsaid || !image.data_offset_right ? least : declared;
 }
@@ -52,12 +51,12 @@ void NoteExtensionCluster(uint64_t entry, ImageHeader& image) {
 Status ReadDirtyBitmap(StreamReader& stream, uint64_t data_size, ImageHeader& image) {
   if (data_size < sizeof(DirtyBitmapFeature)) {
     image.bitmap_granularities.push_back(0);
-    return stream.Skip(RoundUp(data_size, 8));
+    return stream.Skip(AlignUp(data_size, 8));
   }
   const auto bitmap = stream.TakeStruct<DirtyBitmapFeature>();
   if (!bitmap.ok()) return bitmap.status();
   image.bitmap_granularities.push_back(bitmap->granularity);
-  const uint64_t table = RoundUp(data_size, 8) - sizeof(DirtyBitmapFeature);
+  const uint64_t table = AlignUp(data_size, 8) - sizeof(DirtyBitmapFeature);
   const uint64_t entries = std::min<uint64_t>(bitmap->l1_size, table / sizeof(Le64));
   for (uint64_t i = 0; i < entries; ++i) {
     const auto entry = stream.TakeStruct<Le64>();
@@ -92,7 +91,7 @@ Status ReadExtension(IoChannel& io, const FileHandle& file, ImageHeader& image) 
     }
     image.extension_features.push_back(StrCat("unknown extension ", Hex(feature->magic)));
     image.extension_end.reset();
-    HOTCELL_RETURN_IF_ERROR(stream.Skip(RoundUp(feature->data_size, 8)));
+    HOTCELL_RETURN_IF_ERROR(stream.Skip(AlignUp(feature->data_size, 8)));
   }
   return LimitExceeded(
       StrCat("parallels: the format extension has more than ", kMaxFeatures, " features"));

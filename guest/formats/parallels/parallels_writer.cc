@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <span>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/block_writer.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/parallels/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {
@@ -18,9 +19,9 @@ constexpr uint32_t kHeads = 16;
 constexpr uint32_t kSectorsPerTrack = 32;
 
 BlockLayout MakeLayout(uint64_t virtual_size, uint64_t cluster_size) {
-  const uint64_t clusters = (virtual_size + cluster_size - 1) / cluster_size;
+  const uint64_t clusters = DivideUp(virtual_size, cluster_size);
   const uint64_t bat_end = sizeof(Header) + clusters * sizeof(uint32_t);
-  const uint64_t data_cluster = (bat_end + cluster_size - 1) / cluster_size;
+  const uint64_t data_cluster = DivideUp(bat_end, cluster_size);
   return {.block_size = cluster_size,
           .blocks = clusters,
           .table_offset = sizeof(Header),
@@ -96,7 +97,7 @@ Result<std::unique_ptr<ImageWriter>> CreateParallels(IoChannel& /*io*/,
                                   kMaxTracks * kSectorSize, " bytes"));
   }
   // Rounded up in silence, as qemu-img does.
-  cluster_size = (cluster_size + kSectorSize - 1) / kSectorSize * kSectorSize;
+  cluster_size = AlignUp(cluster_size, kSectorSize);
   const auto layout = parallels::MakeLayout(options.virtual_size, cluster_size);
   if (layout.blocks > parallels::kMaxBatEntries) {
     return InvalidArgument(StrCat("parallels: a disk of ", options.virtual_size,

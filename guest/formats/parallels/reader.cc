@@ -1,10 +1,10 @@
 #include <memory>
 
+#include "base/text.h"
 #include "guest/formats/common/block_table.h"
 #include "guest/formats/common/claim_table.h"
 #include "guest/formats/parallels/header.h"
 #include "guest/formats/parallels/parallels.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {

@@ -3,11 +3,11 @@
 #include <array>
 #include <bit>
 
+#include "base/text.h"
 #include "guest/formats/common/block_table.h"
 #include "guest/formats/common/dirty_bitmap.h"
 #include "guest/formats/parallels/header.h"
 #include "guest/formats/parallels/parallels.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace parallels {

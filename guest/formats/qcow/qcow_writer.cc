@@ -3,11 +3,12 @@
 #include <string>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/cluster_encoder.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/common/two_level_builder.h"
 #include "guest/formats/qcow/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow {
@@ -24,7 +25,7 @@ struct Plan {
   bool has_backing() const { return !backing_name.empty(); }
   uint64_t cluster_size() const { return uint64_t{1} << cluster_bits; }
   // After the header and the backing file's name, at a multiple of 8.
-  uint64_t l1_offset() const { return (sizeof(Header) + backing_name.size() + 7) / 8 * 8; }
+  uint64_t l1_offset() const { return AlignUp(sizeof(Header) + backing_name.size(), 8); }
   uint64_t l1_bytes() const {
     const uint32_t shift = cluster_bits + l2_bits;
     return ((virtual_size >> shift) + ((virtual_size & ((1ull << shift) - 1)) != 0 ? 1 : 0)) *

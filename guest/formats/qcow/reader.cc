@@ -3,10 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/two_level_reader.h"
 #include "guest/formats/qcow/on_disk.h"
 #include "guest/formats/qcow/qcow.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow {

@@ -2,10 +2,10 @@
 
 #include <string>
 
+#include "base/text.h"
 #include "guest/formats/common/two_level_reader.h"
 #include "guest/formats/qcow/on_disk.h"
 #include "guest/formats/qcow/qcow.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/qcow2/cluster_counts.h"
 #include "guest/formats/qcow2/finding_log.h"
 #include "guest/formats/qcow2/header.h"
@@ -14,7 +15,6 @@
 #include "guest/formats/qcow2/refcount_reader.h"
 #include "guest/formats/qcow2/snapshots.h"
 #include "guest/formats/qcow2/table_scan.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {

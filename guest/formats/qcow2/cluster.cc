@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/text.h"
 #include "guest/formats/qcow2/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_block.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
-namespace {
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit; }
-
-}  // namespace
+namespace {}  // namespace
 
 ClusterAllocator::ClusterAllocator(uint32_t slot, uint32_t cluster_bits, uint32_t refcount_order)
     : slot_(slot),

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "guest/formats/qcow2/refcount_block.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 

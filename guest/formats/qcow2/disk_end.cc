@@ -4,10 +4,10 @@
 #include <span>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/endian.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/table_scan.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <span>
 
+#include "base/text.h"
 #include "guest/formats/qcow2/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 

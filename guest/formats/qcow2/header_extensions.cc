@@ -4,7 +4,8 @@
 #include <array>
 #include <optional>
 
-#include "guest/runtime/common/text.h"
+#include "base/alignment.h"
+#include "base/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {
@@ -39,7 +40,7 @@ class ExtensionCursor {
       return extension;
     }
     extension.data = area_.subspan(position_, extension.length);
-    const uint64_t padded = (uint64_t{extension.length} + 7) / 8 * 8;
+    const uint64_t padded = AlignUp(extension.length, 8);
     position_ = std::min<uint64_t>(position_ + padded, area_.size());
     return extension;
   }
@@ -191,7 +192,7 @@ std::vector<std::byte> ExtensionsWithout(uint32_t type, std::span<const std::byt
     if (extension->type == type || !extension->fits) continue;
     const auto whole = area.subspan(extension->offset, sizeof(ExtensionHeader) + extension->length);
     bytes.insert(bytes.end(), whole.begin(), whole.end());
-    bytes.resize((bytes.size() + 7) / 8 * 8);
+    bytes.resize(AlignUp(bytes.size(), 8));
   }
   return bytes;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/check.h"
 #include "guest/formats/qcow2/cluster_counts.h"
 #include "guest/formats/qcow2/finding_log.h"
@@ -15,7 +16,6 @@
 #include "guest/formats/qcow2/l2_table_list.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_reader.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <span>
 
-#include "guest/runtime/common/text.h"
+#include "base/alignment.h"
+#include "base/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {
@@ -11,8 +12,6 @@ namespace {
 // Small L2 tables are written several at once, the L1 table in pieces.
 constexpr uint64_t kBatchBytes = 64 << 10;
 constexpr uint64_t kL1PieceEntries = kBatchBytes / sizeof(Be64);
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return value / unit + (value % unit != 0); }
 
 }  // namespace
 

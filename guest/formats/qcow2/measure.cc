@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/alignment.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/write_options.h"
 
@@ -15,9 +16,6 @@ constexpr uint64_t kMaxL1Bytes = 32 << 20;
 constexpr uint64_t kMaxSize = uint64_t{1} << 62;
 constexpr uint64_t kTableEntry = 8;          // bytes, of L1, refcount and bitmap tables
 constexpr uint64_t kBitmapEntryHeader = 24;  // bytes of a bitmap directory entry before the name
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit; }
-uint64_t RoundUp(uint64_t value, uint64_t unit) { return DivideUp(value, unit) * unit; }
 
 uint64_t L2EntrySize(const WriteOptions& options) { return options.extended_l2 ? 16 : 8; }
 
@@ -38,8 +36,8 @@ uint64_t RefcountBytes(uint64_t clusters, const WriteOptions& options) {
 // Header, L1 and L2 tables and refcounts of a full image.
 uint64_t MetadataBytes(uint64_t size, const WriteOptions& options) {
   const uint64_t cluster_size = 1ull << options.cluster_bits;
-  const uint64_t l2 = RoundUp(size / cluster_size * L2EntrySize(options), cluster_size);
-  const uint64_t l1 = RoundUp(l2 / cluster_size * kTableEntry, cluster_size);
+  const uint64_t l2 = AlignUp(size / cluster_size * L2EntrySize(options), cluster_size);
+  const uint64_t l1 = AlignUp(l2 / cluster_size * kTableEntry, cluster_size);
   const uint64_t bytes = cluster_size + l1 + l2;
   return bytes + RefcountBytes((bytes + size) / cluster_size, options);
 }
@@ -60,10 +58,10 @@ uint64_t BitmapBytes(const ImageDescription& source, uint64_t cluster_size) {
   for (const BitmapInfo& bitmap : source.qcow2->bitmaps) {
     const uint64_t bits = DivideUp(source.virtual_size, bitmap.granularity);
     const uint64_t clusters = DivideUp(DivideUp(bits, 8), cluster_size);
-    bytes += clusters * cluster_size + RoundUp(clusters * kTableEntry, cluster_size);
-    directory += RoundUp(kBitmapEntryHeader + bitmap.name.size(), 8);
+    bytes += clusters * cluster_size + AlignUp(clusters * kTableEntry, cluster_size);
+    directory += AlignUp(kBitmapEntryHeader + bitmap.name.size(), 8);
   }
-  return bytes + RoundUp(directory, cluster_size);
+  return bytes + AlignUp(directory, cluster_size);
 }
 
 }  // namespace
@@ -73,7 +71,7 @@ Result<Measurement> MeasureQcow2(MeasuredDisk& disk, const MeasureOptions& optio
   if (!chosen.ok()) return chosen.status();
   const uint64_t cluster_size = 1ull << chosen->cluster_bits;
   HOTCELL_RETURN_IF_ERROR(CheckSize(disk.size(), *chosen));
-  const uint64_t size = RoundUp(disk.size(), cluster_size);
+  const uint64_t size = AlignUp(disk.size(), cluster_size);
   const ImageDescription* const source = disk.source();
 
   uint64_t data = 0;

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <span>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/table_scan.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return value / unit + (value % unit != 0); }
 
 // What is beyond a disk's end and stays unseen as long as it does not grow.
 enum class Stale : uint8_t {

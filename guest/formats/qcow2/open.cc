@@ -1,9 +1,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/reader.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -8,13 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/cluster_encoder.h"
 #include "guest/formats/common/file_writes.h"
 #include "guest/formats/qcow2/cluster_allocator.h"
 #include "guest/formats/qcow2/mapping_builder.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/write_options.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {
@@ -30,7 +31,7 @@ void AppendExtension(uint32_t type, std::string_view data, std::string& out) {
 // Whether the first cluster has room for the backing image's names.
 Status CheckBacking(const BackingImage& backing, const WriteOptions& options) {
   const size_t room = (1ull << options.cluster_bits) - sizeof(Header) -
-                      2 * sizeof(ExtensionHeader) - (backing.format.size() + 7) / 8 * 8;
+                      2 * sizeof(ExtensionHeader) - AlignUp(backing.format.size(), 8);
   if (backing.format.size() <= kMaxBackingFormat && backing.name.size() <= kMaxBackingFileName &&
       backing.name.size() <= room) {
     return OkStatus();

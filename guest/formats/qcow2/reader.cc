@@ -5,7 +5,7 @@
 #include <bit>
 #include <utility>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

@@ -5,17 +5,16 @@
 #include <cstddef>
 #include <span>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_block.h"
 #include "guest/formats/qcow2/table_scan.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {
 
 constexpr std::string_view kBlockName = "a refcount block";
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return value / unit + (value % unit != 0); }
 
 Status Flush(IoChannel& io, uint32_t slot) {
   const IoResult flushed = io.Flush(slot);

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/formats/common/check.h"
 #include "guest/formats/qcow2/checker.h"
@@ -17,15 +19,12 @@
 #include "guest/formats/qcow2/new_area.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/formats/qcow2/refcount_editor.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {
 namespace {
 
 constexpr uint64_t kSectorSize = 512;
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return value / unit + (value % unit != 0); }
 
 // What is known of the image below.
 struct BackingView {

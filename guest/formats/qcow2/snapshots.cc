@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.h"
 #include "guest/formats/common/stream_reader.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {

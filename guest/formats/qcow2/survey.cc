@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/dirty_bitmap.h"
 #include "guest/formats/qcow2/header.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/snapshots.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qcow2 {

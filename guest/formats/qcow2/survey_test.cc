@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/alignment.h"
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/test_image.h"
 #include "guest/formats/testing/survey_of.h"
@@ -33,7 +34,7 @@ std::string FirstText(const TestImage& image) {
 void SetDiskSize(TestImage& image, uint64_t size) {
   constexpr uint64_t kCoverage = TestImage::kClusterSize * TestImage::kClusterSize / 8;
   image.header().size = size;
-  image.header().l1_size = static_cast<uint32_t>((size + kCoverage - 1) / kCoverage);
+  image.header().l1_size = static_cast<uint32_t>(DivideUp(size, kCoverage));
 }
 
 struct TestBitmap {
@@ -247,7 +248,7 @@ class WideHeader {
     Put(end_, ExtensionHeader{.type = type, .length = static_cast<uint32_t>(data.size())});
     std::copy(data.begin(), data.end(),
               reinterpret_cast<char*>(bytes_.data()) + end_ + sizeof(ExtensionHeader));
-    end_ += sizeof(ExtensionHeader) + (data.size() + 7) / 8 * 8;
+    end_ += sizeof(ExtensionHeader) + AlignUp(data.size(), 8);
   }
   void SetIncompatible(uint64_t bits) {
     header_.incompatible_features = bits;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/alignment.h"
 #include "guest/formats/common/endian.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
@@ -30,7 +31,7 @@ Status ForEachWord(IoChannel& io, const FileHandle& file, uint64_t offset, uint6
                    std::string_view what, Visit visit) {
   if (offset >= file.size) return OkStatus();
   // An even number of words, so that entries of two come whole.
-  count = std::min(count, (file.size - offset + 15) / 16 * 2);
+  count = std::min(count, DivideUp(file.size - offset, 16) * 2);
   const ScopedBuffer buffer(io);
   const uint64_t at_once = io.buffer_size() / sizeof(uint64_t);
   for (uint64_t first = 0; first < count; first += at_once) {

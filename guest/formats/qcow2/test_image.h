@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/alignment.h"
 #include "guest/formats/qcow2/on_disk.h"
 #include "guest/runtime/native/native_channel.h"
 
@@ -73,7 +74,7 @@ class TestImage {
 
   // A cluster full of `fill` at the file's end; returns its offset.
   uint64_t AppendCluster(uint8_t fill) {
-    const uint64_t offset = (bytes_.size() + kClusterSize - 1) / kClusterSize * kClusterSize;
+    const uint64_t offset = AlignUp(bytes_.size(), kClusterSize);
     bytes_.resize(offset + kClusterSize);
     std::fill(bytes_.begin() + static_cast<ptrdiff_t>(offset), bytes_.end(), std::byte{fill});
     return offset;
@@ -86,7 +87,7 @@ class TestImage {
   void AddExtension(uint32_t type, std::string_view data, uint32_t declared_length) {
     SetBytes(extensions_end_, ExtensionHeader{.type = type, .length = declared_length});
     SetText(extensions_end_ + sizeof(ExtensionHeader), data);
-    extensions_end_ += sizeof(ExtensionHeader) + (data.size() + 7) / 8 * 8;
+    extensions_end_ += sizeof(ExtensionHeader) + AlignUp(data.size(), 8);
   }
   void SetBackingFile(std::string_view name) {
     const uint64_t offset = 4096;

@@ -3,10 +3,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/qed/header.h"
 #include "guest/formats/qed/on_disk.h"
 #include "guest/formats/qed/qed.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qed {

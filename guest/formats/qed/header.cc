@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/qed/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::qed {
 namespace {

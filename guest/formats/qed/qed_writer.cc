@@ -4,11 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/common/two_level_builder.h"
 #include "guest/formats/qed/header.h"
 #include "guest/formats/qed/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qed {

@@ -2,11 +2,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/two_level_reader.h"
 #include "guest/formats/qed/header.h"
 #include "guest/formats/qed/on_disk.h"
 #include "guest/formats/qed/qed.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qed {

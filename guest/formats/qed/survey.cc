@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "guest/formats/qed/header.h"
 #include "guest/formats/qed/on_disk.h"
 #include "guest/formats/qed/qed.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace qed {

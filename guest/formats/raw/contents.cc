@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/text.h"
 #include "guest/formats/common/endian.h"
 #include "guest/formats/common/format.h"
 #include "guest/formats/raw/raw.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "base/alignment.h"
 #include "guest/formats/common/output_options.h"
 
 namespace hotcell::guest {
@@ -13,7 +14,7 @@ Result<Measurement> MeasureRaw(MeasuredDisk& disk, const MeasureOptions& options
   OptionParser parser("raw", options.options);
   parser.Choice("preallocation", kPreallocation, &preallocation);
   HOTCELL_RETURN_IF_ERROR(parser.Done());
-  const uint64_t size = (disk.size() + kSectorSize - 1) / kSectorSize * kSectorSize;
+  const uint64_t size = AlignUp(disk.size(), kSectorSize);
   return Measurement{.required = size, .fully_allocated = size};
 }
 

@@ -1,7 +1,7 @@
 #include "guest/formats/raw/raw_writer.h"
 
+#include "base/text.h"
 #include "guest/formats/common/output_options.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

@@ -3,10 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/file_holes.h"
 #include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {
@@ -53,7 +54,7 @@ Result<std::unique_ptr<ImageReader>> OpenRaw(IoChannel& io, const FileHandle& fi
   if (file.size > UINT64_MAX - (kSectorSize - 1)) {
     return CorruptImage(StrCat("raw: the file's size of ", file.size, " bytes is not believable"));
   }
-  const uint64_t size = (file.size + kSectorSize - 1) / kSectorSize * kSectorSize;
+  const uint64_t size = AlignUp(file.size, kSectorSize);
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("raw", size, options));
   std::vector<std::string> contents;
   if (options.describe_only) {

@@ -1,6 +1,6 @@
 #include "guest/formats/raw/resize.h"
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest {
 namespace {

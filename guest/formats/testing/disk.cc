@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 #include "guest/runtime/native/native_channel.h"
 
 namespace hotcell::guest {

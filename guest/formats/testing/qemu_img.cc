@@ -9,6 +9,8 @@
 #include <sstream>
 #include <vector>
 
+#include "base/alignment.h"
+
 namespace hotcell::guest {
 namespace {
 
@@ -71,7 +73,7 @@ void WriteSampleDisk(const std::string& path, uint64_t size) {
         break;
       }
       case 3: {
-        std::vector<uint64_t> noise((piece + 7) / 8);
+        std::vector<uint64_t> noise(DivideUp(piece, 8));
         for (uint64_t& word : noise) word = random();
         out.write(reinterpret_cast<const char*>(noise.data()), static_cast<std::streamsize>(piece));
         break;

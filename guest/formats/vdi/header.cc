@@ -4,8 +4,9 @@
 #include <span>
 #include <string_view>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/vdi/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vdi {
 namespace {
@@ -97,7 +98,7 @@ Result<ImageHeader> ReadHeader(IoChannel& io, const FileHandle& file) {
   return ImageHeader{
       .is_static = header.image_type == kTypeStatic,
       // VBoxManage makes images of odd sizes.
-      .virtual_size = (header.disk_size + kSectorSize - 1) / kSectorSize * kSectorSize,
+      .virtual_size = AlignUp(header.disk_size, kSectorSize),
       .map_offset = header.offset_bmap,
       .data_offset = header.offset_data,
       .blocks = header.blocks_in_image,

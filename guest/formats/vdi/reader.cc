@@ -1,11 +1,11 @@
 #include <memory>
 
+#include "base/text.h"
 #include "guest/formats/common/block_table.h"
 #include "guest/formats/common/claim_table.h"
 #include "guest/formats/vdi/header.h"
 #include "guest/formats/vdi/on_disk.h"
 #include "guest/formats/vdi/vdi.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vdi {

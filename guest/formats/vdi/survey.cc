@@ -2,9 +2,10 @@
 
 #include <string>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/vdi/on_disk.h"
 #include "guest/formats/vdi/vdi.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vdi {
@@ -29,7 +30,7 @@ void SurveyHeader(const Header& header, Survey& survey) {
     survey.Add(ConcernKind::kOddity,
                StrCat("the header has image flags: ", Hex(header.image_flags)));
   }
-  const uint64_t needed = (header.disk_size + kBlockSize - 1) / kBlockSize;
+  const uint64_t needed = DivideUp(header.disk_size, kBlockSize);
   if (header.blocks_in_image != needed) {
     survey.Add(ConcernKind::kOddity, StrCat("the block map has ", uint32_t{header.blocks_in_image},
                                             " entries for a disk of ", needed, " blocks"));

@@ -5,11 +5,12 @@
 #include <span>
 #include <string_view>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/block_writer.h"
 #include "guest/formats/common/derived_uuid.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/vdi/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vdi {
@@ -31,7 +32,7 @@ Uuid MakeUuid(std::string_view purpose, const CreateOptions& options) {
 
 // Blocks are aligned as VirtualBox aligns them, which is also what page caches like.
 BlockLayout MakeLayout(uint64_t virtual_size) {
-  const uint64_t blocks = (virtual_size + kBlockSize - 1) / kBlockSize;
+  const uint64_t blocks = DivideUp(virtual_size, kBlockSize);
   const uint64_t map_end = kMapOffset + blocks * sizeof(uint32_t);
   return {.block_size = kBlockSize,
           .blocks = blocks,
@@ -39,7 +40,7 @@ BlockLayout MakeLayout(uint64_t virtual_size) {
           .table_name = "the VDI block map",
           .unallocated = kUnallocated,
           .first_entry = 0,
-          .data_offset = (map_end + kBlockSize - 1) / kBlockSize * kBlockSize};
+          .data_offset = AlignUp(map_end, kBlockSize)};
 }
 
 class Writer : public ImageWriter {

@@ -4,9 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/vhdx/layout.h"
 #include "guest/formats/vhdx/vhdx.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vhdx {
@@ -176,8 +177,7 @@ void Checker::CheckEnd() {
   // QEMU's first block goes to a multiple of this, where its new files end: that much is no loss.
   constexpr uint64_t kFirstBlock = 8 * kMiB;
   const uint64_t size = layout_.file->file().size;
-  const bool is_new =
-      end_ == 0 && size == (end_of_metadata_ + kFirstBlock - 1) / kFirstBlock * kFirstBlock;
+  const bool is_new = end_ == 0 && size == AlignUp(end_of_metadata_, kFirstBlock);
   if (!is_new) CheckSpace(std::max(end_, end_of_metadata_), size);
   result_.image_end_offset = layout_.file->size();
   if (!compared_in_parts_) return;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.h"
 #include "guest/formats/vhdx/crc32c.h"
 #include "guest/formats/vhdx/guid.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

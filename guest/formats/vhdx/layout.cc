@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/vhdx/guid.h"
 #include "guest/formats/vhdx/header.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

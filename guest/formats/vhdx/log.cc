@@ -6,9 +6,10 @@
 #include <optional>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/file_region.h"
 #include "guest/formats/vhdx/crc32c.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {
@@ -68,7 +69,7 @@ class LogScanner {
 uint64_t DescriptorSectors(const LogEntryHeader& header) {
   const uint64_t bytes =
       sizeof(LogEntryHeader) + header.DescriptorCount * uint64_t{sizeof(LogDescriptor)};
-  return (bytes + kLogSector - 1) / kLogSector;
+  return DivideUp(bytes, kLogSector);
 }
 
 Status LogScanner::Spend(uint64_t bytes) {

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "guest/formats/common/file_region.h"
 #include "guest/formats/vhdx/log.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "guest/formats/common/file_region.h"
 #include "guest/formats/vhdx/guid.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "guest/formats/common/file_region.h"
 #include "guest/formats/common/utf16.h"
 #include "guest/formats/vhdx/metadata.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "guest/formats/common/extent_builder.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/vhdx/header.h"
 #include "guest/formats/vhdx/metadata.h"
 #include "guest/formats/vhdx/vhdx.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vhdx {

@@ -7,11 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/derived_uuid.h"
 #include "guest/formats/vhdx/crc32c.h"
 #include "guest/formats/vhdx/on_disk.h"
 #include "guest/formats/vhdx/write_options.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vhdx {
@@ -32,10 +33,10 @@ struct FilePlan {
       : log_size(options.log_size),
         metadata(kHeaderSectionSize + log_size),
         bat(metadata + kMetadataSize),
-        blocks((create.virtual_size + options.block_size - 1) / options.block_size),
+        blocks(DivideUp(create.virtual_size, options.block_size)),
         chunk_ratio(ChunkRatio(create.sector_size, options.block_size)),
         bat_entries(blocks == 0 ? UINT32_MAX / chunk_ratio : blocks + (blocks - 1) / chunk_ratio),
-        bat_size(std::max(kMiB, (bat_entries * sizeof(Le64) + kMiB - 1) / kMiB * kMiB)),
+        bat_size(std::max(kMiB, AlignUp(bat_entries * sizeof(Le64), kMiB))),
         data(bat + bat_size) {}
 
   uint64_t log_size;

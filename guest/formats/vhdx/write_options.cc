@@ -3,9 +3,10 @@
 #include <bit>
 #include <string_view>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/vhdx/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vhdx {
 namespace {
@@ -46,7 +47,7 @@ Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
   if (chosen.log_size < kMiB || chosen.log_size > kMaxLogSize) {
     return InvalidArgument("vhdx: log_size must be between 1M and 4095M");
   }
-  chosen.log_size = (chosen.log_size + kMiB - 1) / kMiB * kMiB;
+  chosen.log_size = AlignUp(chosen.log_size, kMiB);
   return chosen;
 }
 

@@ -5,11 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/check.h"
 #include "guest/formats/vmdk/reader.h"
 #include "guest/formats/vmdk/sector_map.h"
 #include "guest/formats/vmdk/vmdk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vmdk {
@@ -18,7 +19,7 @@ namespace {
 // A pass over the tables finds out who claims this much of the file: 16 MiB of bits.
 constexpr uint64_t kWindowSectors = 128ull << 20;
 
-uint64_t Sectors(uint64_t bytes) { return bytes / kSectorSize + (bytes % kSectorSize != 0); }
+uint64_t Sectors(uint64_t bytes) { return DivideUp(bytes, kSectorSize); }
 
 class ExtentChecker {
  public:

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/runtime/common/io.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/vmdk/reader.h"
 #include "guest/formats/vmdk/vmdk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

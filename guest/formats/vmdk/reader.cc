@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

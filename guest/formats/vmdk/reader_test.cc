@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "base/alignment.h"
 #include "guest/formats/common/chain.h"
 #include "guest/formats/testing/disk.h"
 #include "guest/formats/vmdk/test_image.h"
@@ -212,7 +213,7 @@ std::vector<std::byte> Stream(uint64_t grain, const std::vector<std::byte>& data
       libdeflate_zlib_compress(state, data.data(), data.size(), out.data() + sizeof(GrainMarker),
                                out.size() - sizeof(GrainMarker));
   libdeflate_free_compressor(state);
-  out.resize((sizeof(GrainMarker) + size + kSectorSize - 1) / kSectorSize * kSectorSize);
+  out.resize(AlignUp(sizeof(GrainMarker) + size, kSectorSize));
   const GrainMarker marker = {.lba = grain * SparseFile::kGrainSectors,
                               .size = static_cast<uint32_t>(size)};
   std::memcpy(out.data(), &marker, sizeof(marker));

@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/alignment.h"
+
 namespace hotcell::guest::vmdk {
 
 // A bit for each sector of [begin, begin + count). What lies outside of it is left out.
 class SectorMap {
  public:
   SectorMap(uint64_t begin, uint64_t count)
-      : begin_(begin), end_(begin + count), words_((count + 63) / 64) {}
+      : begin_(begin), end_(begin + count), words_(DivideUp(count, 64)) {}
 
   // Of [begin, begin + count): false if one of them was claimed before. All are claimed after.
   bool Claim(uint64_t begin, uint64_t count);

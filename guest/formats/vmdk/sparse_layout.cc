@@ -5,7 +5,8 @@
 #include <span>
 #include <tuple>
 
-#include "guest/runtime/common/text.h"
+#include "base/alignment.h"
+#include "base/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {
@@ -17,8 +18,6 @@ Result<T> ReadStruct(IoChannel& io, const FileHandle& file, uint64_t offset,
   HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, offset, bytes, what));
   return LoadStruct<T>(bytes);
 }
-
-uint64_t DivideUp(uint64_t value, uint64_t unit) { return value / unit + (value % unit != 0); }
 
 // A structure of `sectors` at a sector that a header names.
 Result<Region> Place(const FileHandle& file, uint64_t sector, uint64_t sectors,

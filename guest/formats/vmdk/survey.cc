@@ -9,12 +9,12 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/vmdk/descriptor.h"
 #include "guest/formats/vmdk/descriptor_survey.h"
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/formats/vmdk/sparse_layout.h"
 #include "guest/formats/vmdk/vmdk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vmdk {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/alignment.h"
 #include "guest/formats/common/writer.h"
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/formats/vmdk/write_options.h"
@@ -21,8 +22,6 @@ inline constexpr uint64_t kDescriptorSector = 1;
 inline constexpr uint64_t kDescriptorSectors = 20;
 // Tables hold sector numbers of 32 bits.
 inline constexpr uint64_t kMaxFileSectors = UINT32_MAX;
-
-inline uint64_t DivideUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit; }
 
 // All fields that do not depend on where the tables are.
 SparseExtentHeader MakeHeader(uint64_t sectors, bool has_descriptor);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/alignment.h"
 #include "guest/formats/common/file_writes.h"
 
 namespace hotcell::guest::vmdk {

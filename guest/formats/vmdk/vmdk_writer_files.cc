@@ -4,9 +4,10 @@
 #include <span>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/vmdk/on_disk.h"
 #include "guest/formats/vmdk/vmdk_writer_common.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 

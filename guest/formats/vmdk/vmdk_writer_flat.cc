@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/vmdk/vmdk_writer_files.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -6,11 +6,12 @@
 #include <string>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/codecs/compressor.h"
 #include "guest/formats/common/file_writes.h"
 #include "guest/formats/vmdk/vmdk_writer_common.h"
 #include "guest/formats/vmdk/vmdk_writer_descriptor.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -4,9 +4,9 @@
 #include <iterator>
 #include <string_view>
 
+#include "base/text.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/vmdk/vmdk_writer_descriptor.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vmdk {
 namespace {

@@ -3,11 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/piece_cache.h"
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/layout.h"
 #include "guest/formats/vpc/vpc.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vpc {

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest::vpc {
 namespace {

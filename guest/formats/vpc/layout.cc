@@ -4,8 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/vpc/parent.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vpc {
 namespace {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/alignment.h"
 #include "guest/formats/common/endian.h"
 
 namespace hotcell::guest::vpc {
@@ -85,8 +86,8 @@ inline constexpr uint32_t kUnallocated = 0xffff'ffff;
 
 // "Data Blocks": a block's bitmap fills whole sectors.
 constexpr uint64_t BitmapSize(uint64_t block_size) {
-  const uint64_t bytes = (block_size / kSectorSize + 7) / 8;
-  return (bytes + kSectorSize - 1) / kSectorSize * kSectorSize;
+  const uint64_t bytes = DivideUp(block_size / kSectorSize, 8);
+  return AlignUp(bytes, kSectorSize);
 }
 
 // The geometry that says no more than "large".

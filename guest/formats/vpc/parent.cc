@@ -7,9 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/formats/common/utf16.h"
 #include "guest/formats/vpc/footer.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest::vpc {
 namespace {

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 
 namespace hotcell::guest::vpc {
 namespace {

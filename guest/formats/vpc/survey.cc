@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/formats/common/file_region.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/layout.h"
 #include "guest/formats/vpc/vpc.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vpc {

@@ -7,11 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/formats/common/derived_uuid.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/vpc/footer.h"
 #include "guest/formats/vpc/on_disk.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace vpc {
@@ -97,7 +98,7 @@ class DynamicWriter : public ImageWriter {
       : slot_(slot), footer_(footer), table_(size / kBlockSize + (size % kBlockSize != 0 ? 1 : 0)) {
     std::fill(table_.begin(), table_.end(), Be32(kUnallocated));
     const uint64_t table_end = kTableOffset + table_.size() * sizeof(Be32) + kBitmapSize;
-    end_ = (table_end + kAlignment - 1) / kAlignment * kAlignment - kBitmapSize;
+    end_ = AlignUp(table_end, kAlignment) - kBitmapSize;
   }
 
   WriterTraits traits() const override { return {.cluster_size = kBlockSize, .ordered = true}; }

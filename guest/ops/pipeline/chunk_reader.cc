@@ -4,8 +4,9 @@
 #include <cstring>
 #include <tuple>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/ops/pipeline/zero_detect.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {
@@ -14,9 +15,6 @@ using Kind = Extent::Kind;
 
 // Between compressed streams that one read fetches. Reading these bytes costs less than a request.
 constexpr uint64_t kMaxGap = 16 << 10;
-
-uint64_t RoundDown(uint64_t value, uint64_t unit) { return value & ~(unit - 1); }
-uint64_t RoundUp(uint64_t value, uint64_t unit) { return RoundDown(value + unit - 1, unit); }
 
 }  // namespace
 
@@ -46,13 +44,13 @@ Result<Extent> MapForTarget(const ReadPlan& plan, IoChannel& io, uint64_t offset
   if (top->kind == Kind::kZero && offset >= plan.backing_size) top->kind = Kind::kUnallocated;
   if (top->kind != Kind::kUnallocated) return top;
   const uint64_t end = offset + top->length;
-  const uint64_t whole_end = end == plan.source_size ? end : RoundDown(end, unit);
+  const uint64_t whole_end = end == plan.source_size ? end : AlignDown(end, unit);
   if (offset % unit == 0 && whole_end > offset) {
     top->length = whole_end - offset;
     return top;
   }
   // Shares a cluster with what the target has to have.
-  return source.Map(io, offset, std::min(end, RoundUp(offset + 1, unit)) - offset);
+  return source.Map(io, offset, std::min(end, AlignUp(offset + 1, unit)) - offset);
 }
 
 std::optional<Run::Kind> ChunkReader::HoleKind(Kind kind) {
@@ -117,13 +115,13 @@ void ChunkReader::ZeroFill() {
       continue;
     }
     const uint64_t unit = plan_.hole_unit();
-    const uint64_t head_end = std::min(end, RoundUp(begin, unit));
+    const uint64_t head_end = std::min(end, AlignUp(begin, unit));
     std::memset(data_ + begin, 0, head_end - begin);
     if (end == length_) continue;
-    const uint64_t tail_begin = std::max(head_end, RoundDown(end, unit));
+    const uint64_t tail_begin = std::max(head_end, AlignDown(end, unit));
     std::memset(data_ + tail_begin, 0, end - tail_begin);
   }
-  std::memset(data_ + length_, 0, RoundUp(length_, plan_.padding) - length_);
+  std::memset(data_ + length_, 0, AlignUp(length_, plan_.padding) - length_);
 }
 
 bool ChunkReader::AddData(const Part& part) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "guest/runtime/common/spinlock.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

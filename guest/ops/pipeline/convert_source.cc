@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/alignment.h"
+#include "base/text.h"
 #include "guest/ops/job_fields.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {
 
 constexpr uint64_t kSectorSize = 512;
-
-uint64_t RoundUp(uint64_t size) { return (size + kSectorSize - 1) / kSectorSize * kSectorSize; }
 
 Status CheckTotal(uint64_t total, uint64_t limit) {
   if (limit == 0 || total <= limit) return OkStatus();
@@ -26,7 +25,7 @@ Result<ConvertSource> ConvertSource::Open(IoChannel& io, const hotcell_v1_Job& j
   ConvertSource source;
   if (!convert.has_source) {
     HOTCELL_RETURN_IF_ERROR(CheckTotal(convert.size, job.max_virtual_size));
-    source.size_ = RoundUp(convert.size);
+    source.size_ = AlignUp(convert.size, kSectorSize);
     return source;
   }
   const SnapshotSelector snapshot = SnapshotOf(convert);
@@ -49,7 +48,7 @@ Status ConvertSource::AddImage(IoChannel& io, const hotcell_v1_Job& job,
   if (!chain.ok()) return chain.status();
   const uint64_t length = (*chain)->virtual_size();
   // Neither is near 2^64: an image's size fits a file offset.
-  size_ += RoundUp(length);
+  size_ += AlignUp(length, kSectorSize);
   HOTCELL_RETURN_IF_ERROR(CheckTotal(size_, job.max_virtual_size));
   const ImageDescription description = (*chain)->Describe();
   if (pieces_.empty()) {
@@ -69,7 +68,7 @@ void ConvertSource::Cut(const hotcell_v1_Window& window) {
   const uint64_t begin = std::min(window.begin, end);
   piece.image_offset = begin;
   piece.image_length = end - begin;
-  piece.end = size_ = RoundUp(end - begin);
+  piece.end = size_ = AlignUp(end - begin, kSectorSize);
 }
 
 std::vector<std::string> ConvertSource::warnings() const {

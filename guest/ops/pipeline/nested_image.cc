@@ -4,9 +4,9 @@
 #include <cstring>
 #include <span>
 
+#include "base/text.h"
 #include "guest/formats/signatures/disc_script.h"
 #include "guest/ops/pipeline/chunk_reader.h"
-#include "guest/runtime/common/text.h"
 
 namespace hotcell::guest {
 namespace {

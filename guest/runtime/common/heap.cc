@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/alignment.h"
 #include "guest/runtime/common/panic.h"
 
 namespace hotcell::guest {
@@ -31,15 +32,11 @@ namespace {
 constexpr size_t kHeader = 16;
 constexpr size_t kSmallestBlock = 32;
 
-constexpr size_t RoundUp(size_t value, size_t alignment) {
-  return (value + alignment - 1) & ~(alignment - 1);
-}
-
 }  // namespace
 
 Heap::Heap(std::span<std::byte> memory) {
   const auto address = reinterpret_cast<uintptr_t>(memory.data());
-  const size_t skipped = RoundUp(address, kHeapAlignment) - address;
+  const size_t skipped = AlignUp(address, kHeapAlignment) - address;
   if (memory.size() < skipped + kSmallestBlock + kHeader) return;
   begin_ = memory.data() + skipped;
   const size_t size = (memory.size() - skipped) & ~(kHeapAlignment - 1);
@@ -147,9 +144,9 @@ Heap::Block* Heap::AllocateAligned(size_t size, size_t alignment) {
   Block* const block = TakeFitting(size + alignment + kSmallestBlock);
   if (block == nullptr) return nullptr;
   const auto bytes = reinterpret_cast<uintptr_t>(block->bytes());
-  if (RoundUp(bytes, alignment) == bytes) return block;
+  if (AlignUp(bytes, alignment) == bytes) return block;
 
-  const size_t gap = RoundUp(bytes + kSmallestBlock, alignment) - bytes;
+  const size_t gap = AlignUp(bytes + kSmallestBlock, alignment) - bytes;
   auto* const aligned = reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(block) + gap);
   aligned->tag = block->size() - gap;
   aligned->previous = block;
@@ -161,7 +158,7 @@ Heap::Block* Heap::AllocateAligned(size_t size, size_t alignment) {
 
 void* Heap::Allocate(size_t size, size_t alignment) {
   if (size >= kTooBig || alignment >= kTooBig) return nullptr;
-  const size_t wanted = std::max(RoundUp(size + kHeader, kHeapAlignment), kSmallestBlock);
+  const size_t wanted = std::max(AlignUp(size + kHeader, kHeapAlignment), kSmallestBlock);
   const std::lock_guard<Spinlock> lock(lock_);
   Block* const block =
       alignment <= kHeapAlignment ? TakeFitting(wanted) : AllocateAligned(wanted, alignment);
@@ -192,7 +189,7 @@ void Heap::Free(void* memory) {
 void* Heap::Resize(void* memory, size_t size) {
   if (memory == nullptr) return Allocate(size, kHeapAlignment);
   if (size >= kTooBig) return nullptr;
-  const size_t wanted = std::max(RoundUp(size + kHeader, kHeapAlignment), kSmallestBlock);
+  const size_t wanted = std::max(AlignUp(size + kHeader, kHeapAlignment), kSmallestBlock);
   size_t old_size = 0;
   {
     const std::lock_guard<Spinlock> lock(lock_);

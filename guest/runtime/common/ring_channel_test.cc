@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "base/alignment.h"
 #include "guest/runtime/native/thread_port.h"
 
 namespace hotcell::guest {
@@ -61,7 +62,7 @@ class TestArena {
     void operator()(void* memory) const { std::free(memory); }
   };
   std::unique_ptr<std::byte, Free> memory_{
-      static_cast<std::byte*>(std::aligned_alloc(4096, (kSize + 4095) & ~4095ull))};
+      static_cast<std::byte*>(std::aligned_alloc(4096, AlignUp(kSize, 4096)))};
 };
 
 // A broker of one lane: answers each request with its offset in `result` and its length in

@@ -24,7 +24,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "guest/abi/abi.h"
 #include "tests/hostile/compromised_worker/attacked_host.h"
 
@@ -245,12 +245,12 @@ TEST_F(IntruderBesideAnotherJob, CannotMapWhatIsNotItsOwn) {
 class ArenaSeals : public AttackedHost {
  protected:
   // What a job's arena is, as the broker keeps it open meanwhile.
-  broker::UniqueFd FindArena() {
+  UniqueFd FindArena() {
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
       std::error_code error;
       const std::string target = std::filesystem::read_symlink(entry.path(), error);
       if (target.find("memfd:") == std::string::npos) continue;
-      return broker::UniqueFd(open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
+      return UniqueFd(open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
     }
     return {};
   }
@@ -260,7 +260,7 @@ TEST_F(ArenaSeals, NeitherGrowNorShrinkNorCanBeLoosened) {
   ReapWorkers();
   OtherJob job(engine(Confinement::kAll), Request(Chain().Spin()));
   ASSERT_GT(WaitForWorker(VictimProcess()), 0);
-  const broker::UniqueFd arena = FindArena();
+  const UniqueFd arena = FindArena();
   ASSERT_TRUE(arena.valid()) << "the job has no arena";
   const off_t size = lseek(arena.get(), 0, SEEK_END);
   EXPECT_EQ(ftruncate(arena.get(), 0), -1);

@@ -17,7 +17,6 @@
 namespace hotcell::hostile {
 namespace {
 
-using broker::UniqueFd;
 using testing::ContainsRegex;
 
 constexpr size_t kDataSize = 256 << 10;

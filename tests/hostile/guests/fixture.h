@@ -18,7 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "broker/testing/temp_dir.h"
 #include "hotcell/engine.h"
 #include "tests/hostile/guests/script.h"
@@ -119,8 +119,8 @@ class HostileGuestTest : public testing::Test {
   static std::string Selector(const AttackJob& job);
 
   const broker::TempDir dir_;
-  broker::UniqueFd input_;
-  broker::UniqueFd output_;
+  UniqueFd input_;
+  UniqueFd output_;
   std::unique_ptr<Engine> engine_;
   Resources resources_;
   std::map<std::string, std::string> files_;

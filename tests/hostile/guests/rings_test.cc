@@ -353,7 +353,7 @@ TEST_F(HostileGuestTest, ExabytesOfZeroesTakeNoTime) {
 }
 
 TEST_F(HostileGuestTest, ExtentsAreMadeInOrderAndOnceOnly) {
-  const broker::UniqueFd extent = dir().Open("extent", O_RDWR | O_CREAT);
+  const UniqueFd extent = dir().Open("extent", O_RDWR | O_CREAT);
   open_extent_ = [&](uint32_t) { return ExtentFile{.fd = extent.get(), .name = "extent"}; };
   const Submission skipping[] = {Request(Opcode::kCreateExtent, kOutputSlot, 5)};
   SetRequests(skipping);

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "broker/workers/control_channel.h"
 #include "broker/workers/worker_end.h"
 #include "guest/abi/abi.h"
@@ -78,7 +78,7 @@ class Talk {
     absl::StatusOr<broker::ControlChannel> channel = broker::ControlChannel::Create();
     Check(channel.ok(), "a control channel can be made");
     channel_.emplace(*std::move(channel));
-    worker_out_ = broker::UniqueFd(fcntl(channel_->worker_out(), F_DUPFD_CLOEXEC, 0));
+    worker_out_ = UniqueFd(fcntl(channel_->worker_out(), F_DUPFD_CLOEXEC, 0));
     fcntl(worker_out_.get(), F_SETFL, O_NONBLOCK | O_WRONLY);
     channel_->CloseWorkerEnds();
   }
@@ -274,7 +274,7 @@ class Talk {
 
   ByteSource& input_;
   std::optional<broker::ControlChannel> channel_;
-  broker::UniqueFd worker_out_;
+  UniqueFd worker_out_;
   Model model_;
   std::string stream_;    // all that the worker has written
   uint64_t written_ = 0;  // its length

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/alignment.h"
 #include "guest/abi/abi.h"
 #include "tools/fuzzers/boundary/clean_text.h"
 #include "tools/fuzzers/check.h"
@@ -127,7 +128,7 @@ std::optional<Access> Promised(std::span<const Elf64_Phdr> loads, const worker::
   }
   if (page >= heap) return Access{.user = true, .writable = true};  // or a stack
   for (const Elf64_Phdr& load : loads) {
-    const uint64_t end = (load.p_vaddr + load.p_memsz + kPage - 1) / kPage * kPage;
+    const uint64_t end = AlignUp(load.p_vaddr + load.p_memsz, kPage);
     if (page < load.p_vaddr || page >= end) continue;
     return Access{.user = true,
                   .writable = (load.p_flags & PF_W) != 0,
@@ -141,7 +142,7 @@ void CheckPages(std::string_view file, const worker::PayloadBoot& boot, uint32_t
   const std::vector<Elf64_Phdr> loads = Loads(file);
   uint64_t heap = 0;
   for (const Elf64_Phdr& load : loads) heap = std::max(heap, load.p_vaddr + load.p_memsz);
-  heap = (heap + kPage - 1) / kPage * kPage;
+  heap = AlignUp(heap, kPage);
   Check(!Walk(memory, kTables, 0), "the null page is not mapped");
   for (uint64_t page = kPage; page < abi::kPayloadBase; page += kPage) {
     const std::optional<Access> access = Walk(memory, kTables, page);

@@ -10,14 +10,14 @@
 #include <string>
 #include <string_view>
 
-#include "broker/host/unique_fd.h"
+#include "base/unique_fd.h"
 #include "tools/fuzzers/check.h"
 
 namespace hotcell::fuzz {
 
 // Open for reading and writing, so that a broker that wants to write an input can.
-inline broker::UniqueFd MakeFile(std::string_view bytes) {
-  broker::UniqueFd fd(memfd_create("hotcell-fuzz", MFD_CLOEXEC));
+inline UniqueFd MakeFile(std::string_view bytes) {
+  UniqueFd fd(memfd_create("hotcell-fuzz", MFD_CLOEXEC));
   const auto written = pwrite(fd.get(), bytes.data(), bytes.size(), 0);
   Check(written == static_cast<ssize_t>(bytes.size()), "a file can be made");
   return fd;

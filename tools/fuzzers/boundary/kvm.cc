@@ -39,8 +39,6 @@
 namespace hotcell::fuzz {
 namespace {
 
-using broker::UniqueFd;
-
 constexpr absl::Duration kWallTime = absl::Milliseconds(150);
 // Until it has returned, on a machine that does other things too.
 constexpr absl::Duration kMargin = absl::Seconds(10);

@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "broker/files/reference_resolver.h"
-#include "broker/host/unique_fd.h"
 #include "hotcell/references.h"
 #include "hotcell/text.h"
 #include "tools/fuzzers/boundary/byte_source.h"
@@ -31,7 +31,6 @@ namespace hotcell::fuzz {
 namespace {
 
 using broker::ReferenceResolver;
-using broker::UniqueFd;
 using FileId = std::pair<dev_t, ino_t>;
 
 // A name is at most 4 KiB, and each of its bytes may become four in a text, twice.

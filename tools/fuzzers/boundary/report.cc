@@ -15,9 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "broker/files/file_table.h"
 #include "broker/files/map_records.h"
-#include "broker/host/unique_fd.h"
 #include "broker/lanes/report_codec.h"
 #include "broker/workers/symbolizer.h"
 #include "broker/workers/worker_end.h"
@@ -156,8 +156,8 @@ void ReadReport(std::string_view bytes) {
 // begin, length and count, 8 bytes each, then records.
 void CheckMap(ByteSource input) {
   broker::FileTable files({.chain_depth = 3});
-  const broker::UniqueFd image(memfd_create("hotcell-fuzz-image", MFD_CLOEXEC));
-  const broker::UniqueFd output(memfd_create("hotcell-fuzz-records", MFD_CLOEXEC));
+  const UniqueFd image(memfd_create("hotcell-fuzz-image", MFD_CLOEXEC));
+  const UniqueFd output(memfd_create("hotcell-fuzz-records", MFD_CLOEXEC));
   constexpr std::string_view kName = "image\x1b";
   Check(files.AddInput(image.get(), absl::string_view(kName.data(), kName.size())).ok() &&
             files.AddOutput(output.get(), "records", broker::Durability::kNone, true).ok(),

@@ -23,7 +23,6 @@ namespace {
 
 using broker::Arena;
 using broker::Mapping;
-using broker::UniqueFd;
 
 using Wide = unsigned __int128;
 

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "broker/files/file_table.h"
 #include "broker/files/reference_resolver.h"
 #include "broker/host/mapping.h"
-#include "broker/host/unique_fd.h"
 #include "broker/workers/arena.h"
 #include "guest/abi/abi.h"
 
@@ -96,7 +96,7 @@ class World {
   WorldOptions options_;
   broker::FileTable files_;
   std::optional<broker::ReferenceResolver> resolver_;
-  std::vector<broker::UniqueFd> made_;  // output and extents
+  std::vector<UniqueFd> made_;  // output and extents
   std::vector<File> slots_;
   uint64_t read_ = 0;
   uint64_t output_taken_ = 0;

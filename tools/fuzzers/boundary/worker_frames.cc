@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/unique_fd.h"
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
 #include "tools/fuzzers/boundary/clean_text.h"
@@ -18,7 +19,6 @@
 #include "tools/fuzzers/check.h"
 #include "vmm-worker/frames.h"
 #include "vmm-worker/kvm/setup_check.h"
-#include "vmm-worker/owned_fd.h"
 
 namespace hotcell::fuzz {
 namespace {
@@ -52,20 +52,20 @@ class Pipe {
   Pipe() {
     std::array<int, 2> ends{};
     Check(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0, "a pipe can be made");
-    read_ = worker::OwnedFd(ends[0]);
-    write_ = worker::OwnedFd(ends[1]);
+    read_ = UniqueFd(ends[0]);
+    write_ = UniqueFd(ends[1]);
     fcntl(write_.get(), F_SETPIPE_SZ, kPipeSize);
   }
   int read_end() const { return read_.get(); }
   void WriteAndClose(std::string_view bytes) {
     const ssize_t written = write(write_.get(), bytes.data(), bytes.size());
     Check(written == static_cast<ssize_t>(bytes.size()), "a pipe takes an input");
-    write_.Close();
+    write_.reset();
   }
 
  private:
-  worker::OwnedFd read_;
-  worker::OwnedFd write_;
+  UniqueFd read_;
+  UniqueFd write_;
 };
 
 void CheckError(const worker::Error& error) {

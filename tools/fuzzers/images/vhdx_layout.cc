@@ -1,6 +1,7 @@
 #include <array>
 #include <vector>
 
+#include "base/alignment.h"
 #include "guest/formats/vhdx/crc32c.h"
 #include "guest/formats/vhdx/on_disk.h"
 #include "tools/fuzzers/images/repaired_layouts.h"
@@ -113,7 +114,7 @@ void RepairLog(SparseFile& file) {
     const uint64_t size = entry.EntryLength;
     if (size < sizeof(entry) || size > kMaxLogEntry) return;
     RepairAt(file, at, size, kLogEntrySignature);
-    at += (size + kLogSector - 1) / kLogSector * kLogSector;
+    at += AlignUp(size, kLogSector);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "absl/status/status.h"
+#include "base/utf8.h"
 #include "hotcell/text.h"
 #include "tools/hotcell/common/text.h"
 
@@ -19,25 +20,6 @@ bool ParseHex(std::string_view digits, uint32_t& value) {
   const char* end = digits.data() + digits.size();
   const auto [rest, error] = std::from_chars(digits.data(), end, value, 16);
   return error == std::errc() && rest == end;
-}
-
-void AppendUtf8(std::string& out, uint32_t c) {
-  const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 0x3f)); };
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | c >> 6);
-    out += tail(0);
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | c >> 12);
-    out += tail(6);
-    out += tail(0);
-  } else {
-    out += static_cast<char>(0xf0 | c >> 18);
-    out += tail(12);
-    out += tail(6);
-    out += tail(0);
-  }
 }
 
 // Consumes one escape, backslash included; false: it is none.

@@ -1,7 +1,7 @@
 #include "tests/hostile/guests/program/lane.h"
 
+#include "base/text.h"
 #include "guest/runtime/common/spinlock.h"
-#include "guest/runtime/common/text.h"
 #include "guest/runtime/guest/ports.h"
 #include "guest/runtime/guest/program.h"
 #include "tests/hostile/guests/script.h"
@@ -55,8 +55,8 @@ void Lane::Submit(const abi::Submission& request) {
 }
 
 std::string Describe(const abi::Completion& completion) {
-  return guest::StrCat("status ", completion.status, ", result ", completion.result, ", result2 ",
-                       completion.result2);
+  return StrCat("status ", completion.status, ", result ", completion.result, ", result2 ",
+                completion.result2);
 }
 
 std::byte* ReadScript(Lane& lane) {

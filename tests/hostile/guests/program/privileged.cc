@@ -4,14 +4,11 @@
 #include <cstdint>
 #include <string>
 
-#include "guest/runtime/common/text.h"
+#include "base/text.h"
 #include "tests/hostile/guests/program/program.h"
 
 namespace hotcell::hostile {
 namespace {
-
-using guest::Hex;
-using guest::StrCat;
 
 #define INSTRUCTION(name, text)                                                   \
   HOSTILE_GUEST(name) {                                                           \

@@ -1,11 +1,12 @@
-#ifndef HOTCELL_BROKER_HOST_UNIQUE_FD_H_
-#define HOTCELL_BROKER_HOST_UNIQUE_FD_H_
+// The owner of a file descriptor, for every process.
+#ifndef HOTCELL_BASE_UNIQUE_FD_H_
+#define HOTCELL_BASE_UNIQUE_FD_H_
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace hotcell::broker {
+namespace hotcell {
 
 // Owns a file descriptor. Move-only; closed on destruction.
 class UniqueFd {
@@ -23,8 +24,10 @@ class UniqueFd {
 
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
+  // Gives the descriptor up without closing it.
   int release() { return std::exchange(fd_, -1); }
 
+  // Closes the descriptor and owns `fd` instead.
   void reset(int fd = -1) {
     const int old = std::exchange(fd_, fd);
     if (old >= 0 && old != fd) close(old);
@@ -34,6 +37,6 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace hotcell::broker
+}  // namespace hotcell
 
-#endif  // HOTCELL_BROKER_HOST_UNIQUE_FD_H_
+#endif  // HOTCELL_BASE_UNIQUE_FD_H_

@@ -1,6 +1,8 @@
 // Text for messages: StrCat(parts...) as in Abseil, with integers in decimal and Hex(n) as 0x....
-#ifndef HOTCELL_GUEST_RUNTIME_COMMON_TEXT_H_
-#define HOTCELL_GUEST_RUNTIME_COMMON_TEXT_H_
+// The guest has no Abseil, and Abseil would be half of a worker that is to start in a fraction of a
+// millisecond.
+#ifndef HOTCELL_BASE_TEXT_H_
+#define HOTCELL_BASE_TEXT_H_
 
 #include <charconv>
 #include <concepts>
@@ -8,14 +10,14 @@
 #include <string>
 #include <string_view>
 
-namespace hotcell::guest {
+namespace hotcell {
 
 struct Hex {
   explicit Hex(uint64_t n) : value(n) {}
   uint64_t value;
 };
 
-namespace internal {
+namespace text_internal {
 
 inline void Append(std::string& out, std::string_view text) { out.append(text); }
 
@@ -32,15 +34,15 @@ void Append(std::string& out, T number) {
   out.append(digits, end);
 }
 
-}  // namespace internal
+}  // namespace text_internal
 
 template <typename... Parts>
 std::string StrCat(const Parts&... parts) {
   std::string out;
-  (internal::Append(out, parts), ...);
+  (text_internal::Append(out, parts), ...);
   return out;
 }
 
-}  // namespace hotcell::guest
+}  // namespace hotcell
 
-#endif  // HOTCELL_GUEST_RUNTIME_COMMON_TEXT_H_
+#endif  // HOTCELL_BASE_TEXT_H_
