@@ -170,8 +170,8 @@ inline constexpr SpeculationSpec kSpeculation[] = {
     {PR_SPEC_INDIRECT_BRANCH, "indirect branch speculation"},
 };
 
-// Of PR_GET_SPECULATION_CTRL's answer: whether that speculation cannot happen any more, by our
-// doing or by that of others.
+// Whether `state`, an answer of PR_GET_SPECULATION_CTRL, says that this speculation cannot happen
+// any more, by our doing or by that of others.
 constexpr bool IsOffForGood(int state) {
   return state == PR_SPEC_NOT_AFFECTED || state == PR_SPEC_DISABLE ||  // for all processes
          (state > 0 && (state & PR_SPEC_FORCE_DISABLE) != 0);

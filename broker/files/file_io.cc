@@ -117,8 +117,8 @@ int ZeroPiece(JobFile& file, uint64_t offset, uint64_t length, const std::atomic
   return WriteZeroBytes(file, offset, length, stop);
 }
 
-// Likewise. In pieces: no call of the kernel's for one of them takes so long that a job's deadline
-// would have to wait for it.
+// Zeroes [offset, offset + length), in pieces: no call of the kernel's for one of them takes so
+// long that a job's deadline would have to wait for it.
 int ZeroExisting(JobFile& file, uint64_t offset, uint64_t length, const std::atomic<bool>& stop) {
   constexpr uint64_t kAtOnce = 128 << 20;
   while (length > 0) {

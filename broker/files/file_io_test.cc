@@ -254,7 +254,7 @@ class DirectIoTest : public testing::Test {
     std::memcpy(aligned_ + skew, content_.data() + from, size);
     return {aligned_ + skew, size};
   }
-  // Of the file, before anything else reads it.
+  // How many pages of the file are cached, before anything else reads it.
   uint64_t CachedPages() const {
     struct stat info {};
     EXPECT_EQ(fstat(fd_.get(), &info), 0);

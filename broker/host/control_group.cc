@@ -60,7 +60,8 @@ std::optional<uint64_t> Lowest(std::optional<uint64_t> a, std::optional<uint64_t
   return std::min(*a, *b);
 }
 
-// Of the group and of those around it, up to the mount point.
+// The lowest of the limits that `file` names in the group and in those around it, up to the mount
+// point.
 std::optional<uint64_t> LowestLimit(const std::string& root, const ControlGroupPlace& place,
                                     absl::string_view file) {
   std::optional<uint64_t> lowest;

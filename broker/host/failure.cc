@@ -47,7 +47,7 @@ constexpr std::array<std::pair<FailureKind, std::string_view>, 18> kNames = {{
     {FailureKind::kUnsafe, "unsafe"},
 }};
 
-// Of errors that carry no mark: those for which the code says it all.
+// The kind of an error that carries no mark: the code alone tells it.
 FailureKind KindOfCode(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kOk:

@@ -29,8 +29,8 @@ namespace {
 constexpr absl::Duration kStopGrace = absl::Milliseconds(40);
 // How long one that has closed its pipe may take to die.
 constexpr absl::Duration kDeathGrace = absl::Milliseconds(100);
-// Of the pipe of a dead worker: as much as the largest holds. A process of the worker's that lives
-// on must not keep the broker.
+// How often the pipe of a dead worker is read: as much as the largest pipe holds. A process of the
+// worker's that lives on must not keep the broker.
 constexpr int kMaxLastReads = 256;
 // How much before the kernel ends a worker for an inherited limit of CPU time it is stopped: then
 // the error says where its guest was.

@@ -38,7 +38,7 @@ class Operation {
 
   // The workers that suit it, the best first.
   std::vector<WorkerShape> Shapes() const { return {InfoShape(request_.options.limits)}; }
-  // Of a report without an error.
+  // Makes the reply of a report that has no error.
   //   absl::StatusOr<Reply> MakeReply(v1::Report& report, const WorkerReport& worker,
   //                                   const FileTable& files);
 

@@ -22,7 +22,7 @@ std::string Shown(std::string_view bytes) { return Escape(bytes, kMaxShown); }
 // VMDK: one file, and nothing but the disk in it.
 constexpr std::array<std::string_view, 2> kSafeVmdkTypes = {"monolithicSparse", "streamOptimized"};
 
-// Of the formats whose file begins with bytes of the disk, which may look like anything.
+// Whether the image's file begins with bytes of the disk, which may look like anything.
 bool BeginsWithDisk(const v1::Inspection& inspection) {
   return inspection.format() == "raw" || inspection.format() == "dmg" ||
          (inspection.format() == "vpc" && inspection.info().variant() == "fixed");
@@ -46,7 +46,7 @@ bool IsDisc(const v1::Inspection& inspection, std::string_view other) {
   return other == "iso9660" && BeginsWithDisk(inspection);
 }
 
-// Of a disk, what is on one; others are files of another kind.
+// Whether the signature is of something that stands on a disk; others are of files of another kind.
 bool IsOnDisks(std::string_view name) {
   return name.ends_with("partition table") || name.ends_with("file system") ||
          name.ends_with("physical volume");

@@ -83,7 +83,7 @@ void* IoEngine::ThreadMain(void* lane_pointer) {
       lane.engine->Fail(std::move(status));
     }
   } catch (...) {
-    // Of a function of the caller's, and for the caller's thread.
+    // The exception came from a function of the caller's and goes to the caller's thread.
     lane.engine->Fail(absl::AbortedError("a callback of the job threw an exception"),
                       std::current_exception());
   }

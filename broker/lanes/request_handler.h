@@ -61,12 +61,12 @@ class RequestHandler {
   // nullopt: a file of `end` bytes is within quota and device.
   std::optional<abi::Completion> CheckEnd(JobFile& file, const abi::Submission& request,
                                           uint64_t end);
-  // Of a device that gets a new image: nullopt, and from now on `request` may write to [begin,
-  // end).
+  // Claims [begin, end) of a device that gets a new image. Returns nullopt, and from now on
+  // `request` may write there; or the answer that ends the request.
   std::optional<abi::Completion> Claim(JobFile& file, const abi::Submission& request,
                                        uint64_t begin, uint64_t end);
-  // Of such a device, whose mutex is held: zeroes where nothing below `end` is written, in at most
-  // `gaps` places. Returns an errno; 0 is success.
+  // Fills such a device, whose mutex is held, with zeroes where nothing below `end` is written, in
+  // at most `gaps` places. Returns an errno; 0 is success.
   int FillGaps(JobFile& file, uint64_t end, size_t gaps) const;
   abi::Completion IoError(const abi::Submission& request, int error, const std::string& action);
 

@@ -17,7 +17,7 @@
 namespace hotcell::broker {
 namespace {
 
-// Of one worker, from its start until it is ready; it takes milliseconds.
+// How long one worker may take from its start until it is ready; it takes milliseconds.
 constexpr absl::Duration kStartLimit = absl::Seconds(10);
 // After one that failed. Jobs meanwhile start their own, and tell why that fails.
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(200);

@@ -47,7 +47,7 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // Of this process.
+  // Whether this process made the pool. A child of it has a copy without the thread.
   bool mine() const { return getpid() == owner_; }
   // A ready worker, or null.
   std::unique_ptr<Worker> Take(const WorkerShape& shape);

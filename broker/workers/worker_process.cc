@@ -30,7 +30,8 @@ constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfo);
 static_assert(sizeof(PidfdInfo) == 64);
 constexpr uint64_t kPidfdInfoExit = 1 << 3;
 
-// Of a process that has been reaped. Linux 6.15; before, nobody knows any more.
+// How a process ended that has been reaped. Linux knows it since 6.15; before, nobody does any
+// more.
 WorkerDeath AskPidfd(int pidfd) {
   PidfdInfo info = {.mask = kPidfdInfoExit, .cgroupid = 0, .ids = {}, .exit_code = 0};
   if (ioctl(pidfd, kPidfdGetInfo, &info) != 0 || (info.mask & kPidfdInfoExit) == 0) return {};

@@ -11,12 +11,12 @@
 namespace hotcell::broker {
 namespace {
 
-// Of an image on a file system, bytes that are not holes. One lane does with that as well as many,
-// and one can do without ioeventfds, which take time to make and more to destroy.
+// The most bytes that are not holes in a small image on a file system. One lane does with that as
+// well as many, and one can do without ioeventfds, which take time to make and more to destroy.
 constexpr uint64_t kSmallInput = 1 << 20;
 
-// Of each lane's buffers, what a conversion uses at once, and what that of a big image comes to
-// use.
+// Bytes of each lane's buffers that a conversion uses at once, and that the conversion of a big
+// image comes to use.
 constexpr uint64_t kWarmBuffers = 1 << 20;
 constexpr uint64_t kWarmLater = 20 << 20;
 constexpr uint64_t kMinWarmLater = 4 << 20;
@@ -40,7 +40,7 @@ uint32_t DefaultLanes(const Limits& limits) {
   return lanes;
 }
 
-// Of the guest's report, which can at least be why there is none.
+// Bytes of the area for the guest's report, which has room at least for why there is none.
 uint64_t ReportArea(const Limits& limits) {
   constexpr uint64_t kErrorSize = 4096;
   return std::max(limits.report_bytes, kErrorSize);

@@ -67,7 +67,7 @@ class ReportMessage {
   std::deque<std::vector<std::byte>> bytes_;
   std::deque<std::vector<char*>> text_lists_;
   std::vector<pb_bytes_array_t*> warnings_;
-  // Of each image.
+  // What the messages of the images point to; an element is one image's.
   std::deque<std::vector<hotcell_v1_Snapshot>> snapshots_;
   std::deque<std::vector<hotcell_v1_Bitmap>> bitmaps_;
   std::deque<std::vector<hotcell_v1_VmdkExtent>> extents_;

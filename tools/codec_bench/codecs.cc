@@ -21,7 +21,8 @@ using guest::ClusterCompressor;
 using guest::ClusterDecompressor;
 using guest::Compression;
 
-// Of qemu's block/qcow2-threads.c: raw deflate, a window of 4 KiB, a state for each cluster.
+// The parameters of qemu's block/qcow2-threads.c: raw deflate, a window of 4 KiB, a state for each
+// cluster.
 constexpr int kQemuWindowBits = -12;
 constexpr int kQemuMemoryLevel = 9;
 

@@ -40,7 +40,8 @@ constexpr char kMutations[] = "--mutations=";
 using Input = std::vector<uint8_t>;
 
 void Run(const Input& input) {
-  // Of its exact size and on the heap, so that a sanitizer sees the first byte too much.
+  // The copy has its exact size and is on the heap, so that a sanitizer sees the first byte too
+  // much.
   const Input copy(input);
   if (LLVMFuzzerTestOneInput(copy.data(), copy.size()) != 0) {
     std::fputs("the target returned something but 0\n", stderr);

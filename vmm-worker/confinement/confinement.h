@@ -38,11 +38,11 @@ void ApplyLayers(v1::Confined& report);
 // Stage 1. Installs the SIGSYS handler and the filter for set-up. The caller appends LAYER_SECCOMP
 // to its report according to the result. On failure returns false with errno set.
 //
-// Of use to the caller: the arena is mapped from abi::kFdArena and closed. New descriptors get that
-// number and are moved by dup3, the VM's to abi::kFdVm, vCPU i's to abi::kFdVcpu + i before its
-// kvm_run area is mapped. Threads are made by pthread_create() on stacks that the caller mapped.
-// Nothing is mapped executable. SIGSYS must stay unblocked in every thread, or the kernel kills
-// without a report.
+// What the caller has to know: the arena is mapped from abi::kFdArena and closed. New descriptors
+// get that number and are moved by dup3, the VM's to abi::kFdVm, vCPU i's to abi::kFdVcpu + i
+// before its kvm_run area is mapped. Threads are made by pthread_create() on stacks that the caller
+// mapped. Nothing is mapped executable. SIGSYS must stay unblocked in every thread, or the kernel
+// kills without a report.
 bool InstallSetupFilter();
 
 // Stage 2, for all threads at once: they exist already, and no more can be made. `vcpus` is 1 to

@@ -58,17 +58,17 @@ struct Surplus {
   const char* step;
 };
 constexpr Surplus kSurplus[] = {
-    // Of what KVM does against the manuals for old guests' sake: it emulates the instruction of the
+    // What KVM does against the manuals for old guests' sake: it emulates the instruction of the
     // other vendor among VMCALL and VMMCALL and writes the right one over it, from CPL 3 too, and
-    // it
-    // carries out MONITOR and MWAIT, which CPUID does not offer, as if they were NOPs.
+    // it carries out MONITOR and MWAIT, which CPUID does not offer, as if they were NOPs.
     {KVM_CAP_DISABLE_QUIRKS2,
      KVM_X86_QUIRK_FIX_HYPERCALL_INSN | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS,
      "KVM_CAP_DISABLE_QUIRKS2"},
     // The performance counters.
     {KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "KVM_CAP_PMU_CAPABILITY"},
 };
-// Likewise, of a vCPU: hypercalls and paravirtual MSRs that CPUID does not offer, which is all.
+// What a vCPU has too much: hypercalls and paravirtual MSRs that CPUID does not offer, which is
+// all.
 constexpr Surplus kVcpuSurplus[] = {
     {KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID"},
 };

@@ -50,7 +50,7 @@ enum class FailureKind {
   kUnsafe,     // judged and found wanting (VerdictStatus())
 };
 
-// Of an error of Engine's.
+// The kind of an error that a function of Engine returned.
 FailureKind FailureKindOf(const absl::Status& status);
 // How the guest of Engine::Run() ended. An exit code, whichever, is no failure.
 FailureKind FailureKindOf(const v1::Finished& finished);

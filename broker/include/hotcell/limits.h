@@ -25,7 +25,7 @@ struct Limits {
   // time that it takes. Who cannot wait for such files runs the job in a process that can be left
   // behind, as the command does.
   absl::Duration wall_time = absl::Hours(24);
-  // Of the worker, all vCPUs together.
+  // CPU time that the worker may use, all its vCPUs together.
   absl::Duration cpu_time = absl::Hours(48);
   // Size that the output may grow to, all its files together, bytes. A sparse raw output has the
   // size of its disk.

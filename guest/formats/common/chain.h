@@ -47,9 +47,9 @@ class ImageChain : public Disk {
   uint64_t virtual_size() const { return images_.front().reader->virtual_size(); }  // bytes
   // The top image's format.
   std::string_view format() const { return format_; }
-  // Of the top image.
+  // What the top image says of itself.
   ImageDescription Describe() const { return images_.front().reader->Describe(); }
-  // Of the image at `depth`.
+  // What the image at `depth` says of itself; 0 is the top one.
   ImageDescription Describe(size_t depth) const { return images_[depth].reader->Describe(); }
   // Images, the top one included.
   size_t depth() const { return images_.size(); }

@@ -25,7 +25,7 @@ class MeasuredDisk {
   virtual ~MeasuredDisk() = default;
 
   virtual uint64_t size() const = 0;  // bytes
-  // Of the image that holds it now; nullptr: there is none, and it holds nothing.
+  // The image that holds the disk now; nullptr: there is none, and the disk holds nothing.
   virtual const ImageDescription* source() const = 0;
   // Bytes of the clusters of this size, a power of two, that have data in them. A cluster that is
   // known to be zero has none.

@@ -28,9 +28,9 @@ struct ImageHeader {
   // Where the last cluster ends that the extension takes up, its bitmaps' included, bytes; nullopt:
   // it has features that are not known, which may have clusters anywhere.
   std::optional<uint64_t> extension_end;
-  // Of the extension, "dirty bitmap" and such.
+  // The names of the extension's features, "dirty bitmap" and such.
   std::vector<std::string> extension_features;
-  // Of each dirty bitmap, the sectors that a bit stands for.
+  // How many sectors a bit stands for, for each dirty bitmap.
   std::vector<uint32_t> bitmap_granularities;
 
   uint64_t bat_end() const { return sizeof(Header) + bat_entries * sizeof(uint32_t); }

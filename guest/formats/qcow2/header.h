@@ -57,7 +57,7 @@ struct ImageHeader {
   std::optional<BitmapDirectory> bitmaps;
   std::optional<Region> encryption_header;
   uint32_t header_length = 0;  // bytes
-  // Of all header extensions, those of which nothing is known too; bytes.
+  // Bytes of all header extensions together, those of unknown types included.
   uint64_t extensions_size = 0;
   uint32_t extension_count = 0;
   // As the extension names it, whether there is a backing file or not.

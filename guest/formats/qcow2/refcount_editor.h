@@ -12,7 +12,7 @@
 
 namespace hotcell::guest::qcow2 {
 
-// Of an image whose check finds no corruption.
+// Changes refcounts of an image whose check finds no corruption.
 class RefcountEditor {
  public:
   // `device`: the file keeps its size.
@@ -55,7 +55,7 @@ class RefcountEditor {
   const uint64_t cluster_size_;
   const uint32_t refcount_order_;
   const uint64_t entries_per_block_;
-  // Of the table that the header names.
+  // The refcount table that the header names: its offset in bytes, its clusters and its entries.
   uint64_t table_offset_;
   uint64_t table_clusters_;
   uint64_t table_entries_;

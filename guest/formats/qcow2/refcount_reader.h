@@ -30,7 +30,7 @@ class RefcountReader {
   State state() const { return state_; }
   // The first cluster after the current block's.
   uint64_t block_end() const { return (block_ + 1) * entries_per_block_; }
-  // Of a cluster of the current block. Precondition: state() != kUnreadable.
+  // The refcount of a cluster of the current block. Precondition: state() != kUnreadable.
   uint64_t Get(uint64_t cluster) const {
     if (state_ == State::kNone) return 0;
     return GetRefcount(bytes_, refcount_order_, cluster % entries_per_block_);

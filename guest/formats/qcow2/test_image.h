@@ -53,7 +53,7 @@ class TestImage {
   void SetWord(uint64_t offset, uint64_t value) { SetBytes(offset, Be64(value)); }
   void SetL1(uint64_t index, uint64_t entry) { SetWord(kL1 + index * 8, entry); }
   void SetL2(uint64_t index, uint64_t entry) { SetWord(kL2 + index * 8, entry); }
-  // Of 16 bytes.
+  // Sets an L2 entry of 16 bytes, the second half of which is the bitmap of the subclusters.
   void SetExtendedL2(uint64_t index, uint64_t entry, uint64_t bitmap) {
     SetWord(kL2 + index * 16, entry);
     SetWord(kL2 + index * 16 + 8, bitmap);

@@ -170,7 +170,7 @@ TEST_P(QedWriterOracleTest, QemuImgReadsTheDiskAndFindsNoErrors) {
     WriteSampleDisk(directory_.path("source.raw"), size);
     ConvertTo("image.qed", 3);
     directory_.Run("qemu-img compare -f raw -F qed source.raw image.qed >&2");
-    // Of more clusters it sees leaks in its own images too.
+    // qemu-img sees leaks in larger images of its own too.
     if (size < 100 << 20) directory_.Run("qemu-img check -q -f qed image.qed >&2");
     const json found = CheckOf(directory_);
     EXPECT_FALSE(found.contains("leaks") || found.contains("corruptions")) << found;

@@ -15,7 +15,8 @@ using namespace std::string_view_literals;
 
 constexpr uint64_t kSectorSize = 512;
 constexpr uint64_t kHeadSize = 72 << 10;
-// Of a disk that has more, the marks in the rest of the file stay.
+// How many extents of a disk are looked through for marks to drop. Where a disk has more, the marks
+// in the rest of the file stay.
 constexpr uint32_t kMaxExtents = 1 << 20;
 
 struct Known {

@@ -39,7 +39,8 @@ class Checker {
   }
 
  private:
-  // Of the file: a payload block or, where `number` has kIsBitmap, the sector bitmap of a chunk.
+  // A block of the file: a payload block or, where `number` has kIsBitmap, the sector bitmap of a
+  // chunk.
   struct Block {
     uint32_t offset_mib;
     uint32_t number;

@@ -9,7 +9,7 @@
 
 namespace hotcell::guest::vhdx {
 
-// Of `data` after what `crc` is of; 0 at the start.
+// The CRC-32C of `data` that follows the bytes whose CRC-32C is `crc`; 0 where nothing precedes it.
 uint32_t Crc32c(std::span<const std::byte> data, uint32_t crc = 0);
 
 }  // namespace hotcell::guest::vhdx

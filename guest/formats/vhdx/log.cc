@@ -17,7 +17,7 @@ namespace {
 // Bytes of the log that are looked at, some of them several times where it is damaged: what a
 // second is enough for. Logs have 1 MiB unless someone asked for more.
 constexpr uint64_t kMaxWork = 256 * kMiB;
-// Of all entries that are replayed: 256 MiB of data.
+// The most descriptors of all entries that are replayed: 256 MiB of data.
 constexpr uint64_t kMaxDescriptors = 64 << 10;
 // No file is so large; sums of two such offsets do not overflow.
 constexpr uint64_t kMaxOffset = 1ull << 62;

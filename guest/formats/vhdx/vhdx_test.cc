@@ -102,7 +102,7 @@ class VhdxTest : public testing::Test {
   static constexpr uint64_t kBat = 3 << 20;
   static constexpr uint64_t kDiskSize = 40 << 20;
 
-  // Of 5 blocks of 8 MiB, of which 1 and 3 are there.
+  // An image of 5 blocks of 8 MiB, of which 1 and 3 are there.
   std::vector<std::byte> MakeImage() {
     const FileHandle file = files_.Add(std::make_unique<MemoryFile>());
     const auto writer = CreateVhdx(io_, {.slot = file.slot, .virtual_size = kDiskSize});

@@ -225,7 +225,7 @@ class VmdkStreamCheckTest : public VmdkCheckTest {
     image_.descriptor = DescriptorText("streamOptimized", "RW 2048 SPARSE \"image.vmdk\"\n");
   }
 
-  // Of two sectors. The data is not looked at.
+  // Appends a compressed grain of two sectors. Its data is not looked at.
   uint32_t AppendStream(uint64_t grain, uint32_t size = 600) {
     const uint64_t offset = image_.file.size();
     image_.file.Resize(offset + 2 * kSectorSize);

@@ -111,7 +111,7 @@ Status Parser::SetCid(std::string_view key, std::string_view value, std::optiona
                              "' is not a hexadecimal number of 32 bits"));
 }
 
-// Of nothing but zeroes, as VirtualBox writes it where there is none.
+// Whether the UUID is nothing but zeroes, as VirtualBox writes it where there is none.
 bool IsNullUuid(std::string_view text) {
   return text.find_first_not_of("0-{}") == std::string_view::npos;
 }

@@ -50,7 +50,7 @@ class VmdkReaderTest : public testing::Test {
     EXPECT_FALSE(reader.ok());
     return reader.status().message();
   }
-  // Of the disk that `bytes` and the other files make.
+  // Reads from the disk that `bytes` and the other files make.
   Result<std::vector<std::byte>> Read(std::vector<std::byte> bytes, uint64_t offset,
                                       uint64_t length) {
     const FileHandle file = files_.Add(std::make_unique<MemoryFile>(std::move(bytes)));

@@ -16,7 +16,7 @@ class SectorMap {
   SectorMap(uint64_t begin, uint64_t count)
       : begin_(begin), end_(begin + count), words_(DivideUp(count, 64)) {}
 
-  // Of [begin, begin + count): false if one of them was claimed before. All are claimed after.
+  // Claims the sectors [begin, begin + count). Returns false if one of them was claimed before.
   bool Claim(uint64_t begin, uint64_t count);
 
   // Calls found(begin, count) for every run of sectors that nothing claims, in order.

@@ -60,8 +60,8 @@ struct SparseLayout {
   uint64_t table_coverage() const { return uint64_t{gt_entries} * grain_size; }  // bytes
 };
 
-// Of a file that begins with kSparseMagic or kCowdMagic. capacity 0: the file only holds a
-// descriptor, and a footer, if `footer` says so, has not been read.
+// Reads the layout of a file that begins with kSparseMagic or kCowdMagic. capacity 0: the file only
+// holds a descriptor, and a footer, if `footer` says so, has not been read.
 Result<SparseLayout> ReadSparseLayout(IoChannel& io, const FileHandle& file);
 // An error when the file does not end with a footer that says of the disk what its header says.
 // Precondition: ReadSparseLayout() found a footer to be promised.

@@ -188,7 +188,7 @@ struct SeSparseFile {
   void SetTable(uint64_t index, uint64_t entry) {
     file.Put(kGd * kSectorSize + index * sizeof(Le64), Le64(entry));
   }
-  // Of table `table` of the file.
+  // Sets entry `number` of the file's grain table `table`.
   void SetGrain(uint64_t table, uint64_t number, uint64_t entry) {
     file.Put((kTables + table * kSeSparseGtSectors) * kSectorSize + number * sizeof(Le64),
              Le64(entry));

@@ -131,7 +131,8 @@ class BitmapSurvey {
  private:
   static constexpr size_t kEntriesAtOnce = 16384;
   static constexpr uint64_t kPiece = 64 << 10;
-  // Of bitmaps, and of what they say is not there. An honest disk has less of it, or holes.
+  // The most bytes to read of bitmaps and of the sectors that they say are not there. An honest
+  // disk has fewer, or holes.
   static constexpr uint64_t kMaxRead = uint64_t{64} << 30;
 
   // Whether no more has to be looked at.

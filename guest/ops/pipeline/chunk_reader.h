@@ -89,7 +89,8 @@ class ChunkReader {
     uint64_t length = 0;               // bytes that are there, at least 1
     std::optional<CopySource> source;  // nullopt: in memory
   };
-  // Of what is to be written from `data`, anywhere; nullptr: zeroes.
+  // The place of the `length` bytes at `data`, which are to be written and may lie anywhere; null
+  // means zeroes.
   Place Find(const std::byte* data, uint64_t length) const;
 
   std::byte* data() const { return data_; }

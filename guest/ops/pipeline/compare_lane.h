@@ -65,7 +65,8 @@ class CompareLane {
 
  private:
   static constexpr uint32_t kPairs = 4;
-  // Of chunks: reading further ahead brings buffers into use that a small job has no time to warm.
+  // How many chunks a lane takes before it reads one more ahead: reading further ahead brings
+  // buffers into use that a small job has no time to warm.
   static constexpr uint64_t kChunksPerReadAhead = 16;
   static_assert(2 * kPairs * ChunkReader::kMaxReads + ImageReader::kMapTickets <=
                 IoChannel::kMaxInFlight);

@@ -18,11 +18,11 @@ class ConvertSource : public Disk {
   static Result<ConvertSource> Open(IoChannel& io, const hotcell_v1_Job& job);
 
   uint64_t size() const { return size_; }  // bytes, a multiple of 512
-  // Of the first image; empty: there is none.
+  // The format of the first image; empty: there is none.
   std::string_view format() const { return format_; }
   // The largest of the images' clusters, bytes; 0: they have none.
   uint64_t cluster_size() const { return cluster_size_; }
-  // Of the disk of the first image, bytes; 512 where size() is no multiple of that.
+  // Bytes of a sector of the first image's disk; 512 where size() is no multiple of that.
   uint64_t sector_size() const { return size_ % sector_size_ == 0 ? sector_size_ : 512; }
   // What the user should know of the images though they can be read.
   std::vector<std::string> warnings() const;

@@ -50,7 +50,8 @@ class DiskBytes {
   Unpacker unpacker_;
 };
 
-// Of a disk of `size` bytes, with the zeroes that probes want after the end of a short one.
+// How many bytes of a disk of `size` bytes are probed, with the zeroes that probes want after the
+// end of a short one.
 size_t HeadSize(uint64_t size) { return std::clamp<uint64_t>(size, kMinProbeSize, kProbeHeadSize); }
 
 // Trailers count here whatever they say of the rest: other programs open what is behind a wrong

@@ -24,7 +24,7 @@ class IntruderTest : public AttackedHost, public ::testing::WithParamInterface<A
     return std::ranges::all_of(
         layers, [](v1::Layer layer) { return layer == kTheKernel || HasLayer(layer); });
   }
-  // Of the last step.
+  // Expects that the last step ended with one of `errors`.
   static void ExpectErrors(const Outcome& outcome, const std::vector<int>& errors) {
     ASSERT_TRUE(outcome.status.ok()) << outcome.status;
     ASSERT_EQ(outcome.results.size(), GetParam().chain.attack().steps);

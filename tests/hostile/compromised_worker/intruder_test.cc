@@ -149,7 +149,7 @@ class OtherJob {
   std::thread thread_;
 };
 
-// Of all threads of the process.
+// The children of all threads of the process.
 std::vector<pid_t> ChildrenOf(pid_t process) {
   std::vector<pid_t> children;
   for (const auto& task :

@@ -158,7 +158,7 @@ TEST_F(EventsTest, ARingThatIsBrokenWithTheFinishedFrameFailsTheJob) {
               HasSubstr("200 requests in a submission ring of 128"));
 }
 
-// Of a job with an image: one read is done, and the same stands in the whole ring.
+// A worker of a job with an image: one read is done, and the same stands in the whole ring.
 Script ReadAgain(uint32_t tail, uint32_t taken) {
   return Script()
       .Store(Place::kLane0, offsetof(abi::LaneControl, cq_head), Script::Bytes(taken))

@@ -287,7 +287,7 @@ class Talk {
 }  // namespace hotcell::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // Of the messages that are made and parsed here.
+  // Silences what protobuf logs of the messages that are made and parsed here.
   const google::protobuf::LogSilencer silencer;
   hotcell::fuzz::ByteSource input(data, size);
   hotcell::fuzz::Talk(input).Play();

@@ -107,7 +107,7 @@ class Assembler {
     Rcx(value);
     Bytes("\x89\x08"sv);  // mov [rax], ecx
   }
-  // Of bytes that stand in the code.
+  // Copies bytes that stand in the code to `address`.
   void CopyTo(uint64_t address, std::string_view bytes) {
     Bytes("\x48\x8d\x35"sv);  // lea rsi, [rip + ...]
     Number<uint32_t>(10 + 10 + 2 + 5);

@@ -11,7 +11,8 @@
 namespace hotcell::fuzz {
 
 inline constexpr uint32_t kGuestVcpus = 2;
-// Of a payload's ELF file, whatever the input is: the arena has to be made before the program is.
+// Bytes of a payload's ELF file, whatever the input is: the arena has to be made before the program
+// is.
 inline constexpr uint64_t kPayloadSize = 64 << 10;
 
 // A payload that does what the bytes say, one thing after the other, and then exits with 0: writes

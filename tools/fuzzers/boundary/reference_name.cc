@@ -72,12 +72,12 @@ class Tree {
 
   std::string Path(std::string_view name) const { return root_ + "/" + std::string(name); }
   const std::string& root() const { return root_; }
-  // Of files below `directory`, by their names there.
+  // The identities of the files below `directory`, by their names there.
   const std::map<std::string, FileId>& Below(const std::string& directory) const {
     return files_.at(directory);
   }
   FileId Mapped() const { return IdOf(Open("mapped").get()); }
-  // Of images that names stand in.
+  // The images that names stand in, one inside the directory and one outside.
   int image_in() const { return image_in_.get(); }
   int image_out() const { return image_out_.get(); }
 

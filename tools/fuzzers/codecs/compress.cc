@@ -59,7 +59,7 @@ Bytes InflateInPieces(std::span<const std::byte> stream, size_t size) {
 void RoundTrip(Compression compression, const Bytes& cluster, size_t space) {
   auto compressor = ClusterCompressor::Create(compression);
   Check(compressor.ok(), "a compressor is made");
-  // Of its exact size, so that the sanitizer sees the first byte too much.
+  // The buffer has its exact size, so that the sanitizer sees the first byte too much.
   Bytes out(space);
   const size_t size = (*compressor)->Compress(cluster, out);
   Check(size <= space, "a stream is no longer than its buffer");

@@ -153,7 +153,7 @@ class Walker {
   }
 
   void Unpack(const Extent& extent) {
-    // Of their exact sizes, so that the sanitizer sees the first byte too much.
+    // The buffers have their exact sizes, so that the sanitizer sees the first byte too much.
     std::vector<std::byte> stream(extent.compressed_size);
     const auto read = files_.files().file(extent.slot)->Read(extent.offset, stream);
     if (!read.ok()) return;

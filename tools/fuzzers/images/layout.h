@@ -44,7 +44,7 @@ struct Table {
   Pointer pointer = {};
   uint32_t width = 0;    // of an entry, bytes
   uint32_t entries = 0;  // so many of the first are worth changing
-  // Of the entries that are not 0: where the table below is, as Pointer.
+  // The table that entries that are not 0 lead to; where it is, they say as a Pointer does.
   const Table* below = nullptr;
   uint64_t mask = UINT64_MAX;
   uint64_t unit = 1;
@@ -63,7 +63,7 @@ struct Layout {
   void (*repair)(SparseFile& file) = nullptr;
 };
 
-// Of no structure at all when the format has none that is known.
+// The layout of the format; one of no structure at all when none is known.
 const Layout& LayoutOf(std::string_view format);
 
 }  // namespace hotcell::fuzz

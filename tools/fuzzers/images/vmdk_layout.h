@@ -5,7 +5,7 @@
 
 namespace hotcell::fuzz {
 
-// Of hosted sparse extents, COWD and seSparse at once: descriptors are text.
+// The layout of hosted sparse extents, COWD and seSparse at once: descriptors are text.
 extern constinit const Layout kVmdkLayout;
 
 }  // namespace hotcell::fuzz

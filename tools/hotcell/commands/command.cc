@@ -82,7 +82,7 @@ void PrintVersion() {
                         : Cat("hotcell ", HOTCELL_VERSION, "\n"));
 }
 
-// Of qemu-img, before the command.
+// Whether it is the option that qemu-img takes for traces before the command.
 bool IsTraceOption(std::string_view name) {
   return name.starts_with("-T") || name == "--trace" || name.starts_with("--trace=");
 }

@@ -90,7 +90,7 @@ InspectFirst JudgeBefore(const ConvertOptions& options, InspectReport& verdict) 
   return {.check = options.verdict.check, .judge = judge};
 }
 
-// Of an image that is not converted. The document is that of `inspect`.
+// Says why an image is not converted. The document is that of `inspect`.
 int PrintRefusal(const absl::Status& status, const InspectReport& verdict, OutputFormat format) {
   const int exit_status = ReportError(kName, status, OutputFormat::kHuman);
   if (format == OutputFormat::kJson) {

@@ -88,7 +88,7 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
   return absl::OkStatus();
 }
 
-// Of the image and, when asked for, of those below it.
+// The reports of the image and, when asked for, of those below it.
 absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
                                                 const Cancellation& cancellation) {
   const JobTime time(options.common.limits.wall_time);

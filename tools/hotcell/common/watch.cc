@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds kTidyTime(300);
 constexpr int64_t kNever = INT64_MAX;
 constexpr size_t kStack = 256 << 10;
 
-// Of CLOCK_MONOTONIC, in nanoseconds.
+// When the time is up, by CLOCK_MONOTONIC, and how long the job may take; nanoseconds.
 std::atomic<int64_t> time_is_up = kNever;
 std::atomic<int64_t> wall_time_ns = kNever;
 
@@ -176,7 +176,7 @@ absl::Duration LastWallTime() {
 }
 
 void JobTime::Restart() const {
-  // Of limits that are centuries it is the largest there is: never.
+  // Where the limit is centuries, the sum is the largest there is: never.
   time_is_up = absl::ToInt64Nanoseconds(Now() + wall_time_);
 }
 

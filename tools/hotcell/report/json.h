@@ -24,7 +24,7 @@ class Json {
   Json& operator=(Json&& other) noexcept;
   ~Json();
 
-  // Of an object. Bytes that are not UTF-8 are printed as U+FFFD.
+  // These set a member of an object. Bytes that are not UTF-8 are printed as U+FFFD.
   Json& SetString(std::string_view key, std::string_view value);
   Json& SetNumber(std::string_view key, uint64_t value);
   Json& SetInteger(std::string_view key, int64_t value);
@@ -35,7 +35,7 @@ class Json {
   // one takes memory. What `make` refers to lives as long as this object.
   Json& SetArray(std::string_view key, size_t count, std::function<Json(size_t index)> make);
 
-  // Of an array.
+  // These append to an array.
   Json& AppendString(std::string_view value);
   Json& Append(Json value);
 
