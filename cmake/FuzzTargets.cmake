@@ -29,11 +29,15 @@ function(hotcell_fuzz_target name description)
     if(NOT ARG_LABELS)
       set(ARG_LABELS unit)
     endif()
-    add_test(NAME fuzz.replay.${name} COMMAND ${program}
-      ${CMAKE_SOURCE_DIR}/tools/fuzzers/corpus/${name}
-      ${CMAKE_SOURCE_DIR}/tools/fuzzers/regressions/${name})
-    set_tests_properties(fuzz.replay.${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300
-      SKIP_RETURN_CODE 77)
+    if(ARG_LABELS STREQUAL "unit" AND NOT HOTCELL_UNIT_TESTS)
+      set_target_properties(${program} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+    else()
+      add_test(NAME fuzz.replay.${name} COMMAND ${program}
+        ${CMAKE_SOURCE_DIR}/tools/fuzzers/corpus/${name}
+        ${CMAKE_SOURCE_DIR}/tools/fuzzers/regressions/${name})
+      set_tests_properties(fuzz.replay.${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300
+        SKIP_RETURN_CODE 77)
+    endif()
   endif()
   target_link_libraries(${program} PRIVATE ${ARG_LIBRARIES} hotcell_view_tools hotcell_host_options)
   target_compile_definitions(${program} PRIVATE ${ARG_DEFINITIONS})

@@ -61,13 +61,40 @@ def _registered_tests():
     return names
 
 
+def _has_unit_tests():
+    cache = os.path.join(os.path.dirname(os.path.dirname(programs.HOTCELL)), "CMakeCache.txt")
+    with open(cache, encoding="utf-8") as file:
+        return "\nHOTCELL_UNIT_TESTS:BOOL=OFF\n" not in file.read()
+
+
+def _tests_of_source(path):
+    """Names of the tests that a source of GoogleTest defines, without the prefix of its program."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    instances = re.findall(r"^INSTANTIATE_TEST_SUITE_P\(\s*(\w+),\s*(\w+)", text, re.MULTILINE)
+    for kind, suite, name in re.findall(r"^(TEST|TEST_F|TEST_P)\(\s*(\w+),\s*(\w+)\)", text,
+                                        re.MULTILINE):
+        if kind == "TEST_P":
+            yield from (f"{instance}/{suite}.{name}/0" for instance, of in instances if of == suite)
+        else:
+            yield f"{suite}.{name}"
+
+
+def _is_unit_test(pattern, path):
+    """Whether a pattern that no registered test has is of the source, in a build without unit tests."""
+    prefix = pattern.partition(".")[0] + "."
+    return not _has_unit_tests() and path.endswith(".cc") and any(
+        fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(prefix + name, pattern)
+        for name in _tests_of_source(path))
+
+
 def _named_tests_exist(_):
     tests = _registered_tests()
-    claims = [(document, match.group(1)) for document, label, path in _links()
+    claims = [(document, match.group(1), path) for document, label, path in _links()
               if _SOURCE.search(path) and (match := _TEST.match(label))]
     harness.check(claims, "no document names a test")
-    unknown = [f"{os.path.relpath(document, _ROOT)}: {pattern}" for document, pattern in claims
-               if not fnmatch.filter(tests, pattern)]
+    unknown = [f"{os.path.relpath(document, _ROOT)}: {pattern}" for document, pattern, path in claims
+               if not fnmatch.filter(tests, pattern) and not _is_unit_test(pattern, path)]
     harness.check(not unknown, "tests that do not exist:\n" + "\n".join(unknown))
 
 

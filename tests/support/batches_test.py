@@ -18,6 +18,19 @@ _CTEST = """<testsuite tests="2" failures="0" skipped="0">
 </testsuite>
 """
 
+# What a program of GoogleTest leaves, shortened.
+_GOOGLETEST = """<?xml version="1.0" encoding="UTF-8"?>
+<testsuites tests="3" failures="1" name="AllTests"><testsuite name="Kinds/RingTest" tests="3">
+  <testcase name="Wraps/0" status="run" result="completed" time="0.01" classname="Kinds/RingTest"/>
+  <testcase name="Needs/0" status="run" result="skipped" time="0" classname="Kinds/RingTest">
+    <skipped message="ring_test.cc:107&#x0A;needs root"/>
+  </testcase>
+  <testcase name="Fills/0" status="run" result="completed" time="0" classname="Kinds/RingTest">
+    <failure message="ring_test.cc:9&#x0A;Expected equality" type="">more</failure>
+  </testcase>
+</testsuite></testsuites>
+"""
+
 
 def _passes(_):
     print("all is \x1b[1mwell")
@@ -97,6 +110,19 @@ def _merged(_):
                         "[('suite.a-skipped', 'suite.a', 'no such device')]\n", "skipped tests")
 
 
+def _googletest(_):
+    os.mkdir("cases")
+    with open("cases/suite.a.xml", "w", encoding="utf-8") as file:
+        file.write(_GOOGLETEST)
+    text, found = _merge("fail", '<failure message="Failed"/>')
+    harness.check_equal(text, "4 cases in 2 tests: 2 passed, 1 skipped, 1 failed\n", "counts")
+    said = {name: case.findtext("system-out") for name, case in found.items()}
+    harness.check_equal(said, {
+        "suite.Kinds/RingTest.Wraps/0": "", "other": "well",
+        "suite.Kinds/RingTest.Needs/0": "SKIPPED: needs root",
+        "suite.Kinds/RingTest.Fills/0": "ring_test.cc:9\nExpected equality"}, "what was said")
+
+
 def _failures_of_the_batch_itself(_):
     """A batch that ends without verdicts, or badly with good ones, is a failure."""
     text, found = _merge("fail", '<failure message="Timeout"/>')
@@ -117,5 +143,6 @@ if __name__ == "__main__":
             "groups": _groups,
             "verdicts": _verdicts,
             "merged": _merged,
+            "googletest": _googletest,
             "failures-of-the-batch-itself": _failures_of_the_batch_itself,
         })

@@ -30,7 +30,9 @@ kvm_problem() {
   fi
 }
 
-# build_preset PRESET [TARGET...]: configures when needed, then builds.
+# build_preset PRESET [TARGET...]: configures when needed, with the options in CONFIGURE_OPTIONS, then
+# builds.
+CONFIGURE_OPTIONS=()
 build_preset() {
   local preset=$1
   shift
@@ -40,7 +42,7 @@ build_preset() {
   fi
   (
     cd "$HOTCELL_ROOT" || exit
-    cmake --preset "$preset" >/dev/null
+    cmake --preset "$preset" "${CONFIGURE_OPTIONS[@]}" >/dev/null
     cmake --build --preset "$preset" -j "$(job_count)" "${targets[@]}"
   )
 }

@@ -2,8 +2,8 @@
 
 Usage: merge_junit.py BUILD_DIRECTORY   (after ctest --output-junit junit.xml)
 
-A batch leaves the verdicts of its cases in cases/TEST.xml. In the merged file a case has the test that
-ran it as its class.
+A batch, of a suite in Python or all of a program of GoogleTest, leaves the verdicts of its cases in
+cases/TEST.xml. In the merged file a case has the test that ran it as its class.
 """
 
 import collections
@@ -19,14 +19,28 @@ def _verdict(case):
     return "passed"
 
 
+def _of_googletest(case, prefix):
+    """Gives a case of GoogleTest the name and the output that ctest would have given it."""
+    case.set("name", f"{prefix}{case.get('classname')}.{case.get('name')}")
+    said = []
+    for verdict in [*case.findall("failure"), *case.findall("skipped")]:
+        text = verdict.get("message") or verdict.text or ""
+        said.append(f"SKIPPED: {text.splitlines()[-1]}" if verdict.tag == "skipped" and text else text)
+        verdict.set("message", "")
+    ElementTree.SubElement(case, "system-out").text = "\n".join(said)
+
+
 def _expand(test, directory):
     """The cases of a test; the test itself where it has none, or failed for another cause."""
     name = test.get("name")
     path = os.path.join(directory, f"{name}.xml")
     if not os.path.exists(path):
         return [test]
-    cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    root = ElementTree.parse(path).getroot()
+    cases = list(root.iter("testcase"))
     for case in cases:
+        if root.tag == "testsuites":
+            _of_googletest(case, name[:name.rfind(".") + 1])
         case.set("classname", name)
     verdicts = {_verdict(case) for case in cases}
     if _verdict(test) == "failed" and "failed" not in verdicts:
