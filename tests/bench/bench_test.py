@@ -1,5 +1,7 @@
 """tools/bench: what it measures, how it judges, what it writes. Nothing here depends on a time."""
 
+import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -150,7 +152,32 @@ def _one_conversion(directory):
     harness.check(b"| empty: raw to qcow2 zlib |" in result.stdout, result.stdout.decode())
 
 
+def _rounds(seconds, **options):
+    """How often each of two commands of so many seconds is run."""
+    spec = importlib.util.spec_from_file_location("bench_program", _PROGRAM)
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    arguments = argparse.Namespace(**{"hotcell": programs.HOTCELL, "output": os.getcwd(),
+                                      "quick": False, "full": False, "rounds": 0, **options})
+    bench = program.Bench(arguments, None)
+    os.rmdir(bench.output)
+    bench.measure = lambda _: argparse.Namespace(wall=seconds, cpu=seconds)
+    counts = {len(costs["wall"]) for costs in bench.interleave({"one": [], "other": []}).values()}
+    harness.check_equal(len(counts), 1, "commands with as many rounds as the other")
+    return counts.pop()
+
+
+def _rounds_end(_):
+    """Short conversions get more rounds, long ones fewer, unless all are asked for."""
+    harness.check_equal([_rounds(seconds) for seconds in (0.001, 0.1, 1.0, 5.0, 100.0)],
+                        [31, 5, 3, 2, 1], "rounds")
+    harness.check_equal([_rounds(seconds, full=True) for seconds in (0.1, 100.0)], [20, 5],
+                        "--full")
+    harness.check_equal(_rounds(100.0, rounds=2), 2, "--rounds")
+
+
 WITHOUT_KVM = {
+    "rounds-end": _rounds_end,
     "every-pair": _every_pair,
     "judged-by-targets": _judged,
     "tables-in-a-page": _written,

@@ -26,12 +26,14 @@ import bench_sections
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MIB = 1 << 20
 # Memory that is kept backed, bytes: the biggest output and what else a job takes.
-_BACKED = 7 << 29
-_QUICK_BACKED = 1 << 29
+_BACKED = {"full": 7 << 29, "usual": 1 << 30, "quick": 1 << 29}
 # Of one program: a conversion that is over sooner gets more rounds.
-_ENOUGH_SECONDS = 2.0
-_QUICK_ENOUGH_SECONDS = 0.25
+_ENOUGH_SECONDS = {"full": 2.0, "usual": 0.5, "quick": 0.25}
+_LEAST_ROUNDS = {"full": 5, "usual": 3, "quick": 3}
 _MOST_ROUNDS = 31
+# Of all programs: a conversion that has taken so long gets no more rounds. Not so with --rounds and
+# --full.
+_MOST_SECONDS = 12.0
 
 
 class BenchError(Exception):
@@ -48,10 +50,13 @@ class Bench:
                          "best": ["qemu-img", "convert", "-m", "16", "-W"]}
         self.bin = os.path.dirname(arguments.hotcell)
         self.inputs = inputs
+        self.extent = _extent(arguments)
         self.quick = arguments.quick
-        self.rounds = arguments.rounds or (3 if arguments.quick else 5)
+        self.rounds = arguments.rounds or _LEAST_ROUNDS[self.extent]
         self.most_rounds = arguments.rounds or _MOST_ROUNDS
-        self.enough = _QUICK_ENOUGH_SECONDS if arguments.quick else _ENOUGH_SECONDS
+        self.enough = _ENOUGH_SECONDS[self.extent]
+        unlimited = arguments.rounds or self.extent == "full"
+        self.most_seconds = float("inf") if unlimited else _MOST_SECONDS
         self.output = os.path.join(arguments.output, f"hotcell-bench.{os.getpid()}")
         self.target = os.path.join(self.output, "target")
         os.makedirs(self.output)
@@ -88,6 +93,8 @@ class Bench:
                 result[name]["wall"].append(cost.wall)
                 result[name]["cpu"].append(cost.cpu)
             number += 1
+            if sum(sum(costs["wall"]) for costs in result.values()) >= self.most_seconds:
+                break
         return result
 
     def convert_case(self, case):
@@ -143,8 +150,13 @@ def _machine():
             "kvm": module, "qemu-img": qemu.splitlines()[0].removeprefix("qemu-img version ")}
 
 
+def _extent(arguments):
+    """How much is measured: a key of the tables above."""
+    return "full" if arguments.full else "quick" if arguments.quick else "usual"
+
+
 def _backed_size(arguments):
-    return _QUICK_BACKED if arguments.quick else _BACKED
+    return _BACKED[_extent(arguments)]
 
 
 def _available_memory():
@@ -191,10 +203,12 @@ def _save(results, arguments):
 
 def _run(arguments, chosen):
     """Measures what was chosen ({name: function of a Bench}). Returns the results."""
-    directory = os.path.join(arguments.inputs, "quick" if arguments.quick else "full")
-    bench = Bench(arguments, bench_inputs.Inputs(directory, arguments.quick))
+    extent = _extent(arguments)
+    directory = os.path.join(arguments.inputs, extent)
+    bench = Bench(arguments, bench_inputs.Inputs(directory, extent))
     results = {"machine": _machine(), "rounds": [bench.rounds, bench.most_rounds],
-               "quick": bench.quick, "conversions": {}, "sections": {}, "skipped": {}, "failed": {}}
+               "quick": bench.quick, "extent": extent, "conversions": {}, "sections": {},
+               "skipped": {}, "failed": {}}
     backed = bench_measure.BackedMemory(_backed_size(arguments))
     try:
         for name, (place, function) in chosen.items():
@@ -219,9 +233,14 @@ def _parse():
     parser = argparse.ArgumentParser(
         prog="tools/bench", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="an eighth of the sizes, 3 rounds")
+    extents = parser.add_mutually_exclusive_group()
+    extents.add_argument("--quick", action="store_true", help="an eighth of the sizes, 3 rounds")
+    extents.add_argument("--full", action="store_true",
+                         help="all of the sizes instead of a quarter, and 5 rounds or more of each "
+                         "conversion however long it takes; hours")
     parser.add_argument("--rounds", type=int, default=0,
-                        help="rounds of each conversion (default: 5, more where they are short)")
+                        help="rounds of each conversion (default: 3, more where they are short, "
+                        "fewer where they have taken 12 s)")
     parser.add_argument("--only", metavar="TEXT", default="",
                         help="measure what is called TEXT or, without such, has TEXT in its name")
     parser.add_argument("--list", action="store_true", help="print the names and measure nothing")

@@ -22,7 +22,7 @@ _SIZES = {
     "sparse": 10 * GIB,
     "empty": 10 * GIB,
 }
-_QUICK_SHARE = 8  # of the sizes
+_SHARES = {"full": 1, "usual": 4, "quick": 8}  # of the sizes
 _SPARSE_STEP = 128 * MIB
 
 
@@ -88,9 +88,9 @@ def _make_raw(content, path, size):
 class Inputs:
     """The images below a directory, each made when it is first asked for."""
 
-    def __init__(self, directory, quick):
+    def __init__(self, directory, extent):
         self._directory = directory
-        self._share = _QUICK_SHARE if quick else 1
+        self._share = _SHARES[extent]
         os.makedirs(directory, exist_ok=True)
 
     def path(self, wanted):

@@ -171,13 +171,17 @@ _SECTIONS = {
 }
 
 
+# Of the inputs, by the extent of a run.
+_SIZES = {"full": "", "usual": ", a quarter of the sizes", "quick": ", sizes of `--quick`"}
+
+
 def markdown(results, picture=""):
     """The tables; `picture` is where bench_plot's is, seen from the page."""
     machine = results["machine"]
     rounds = sorted({str(count) for count in results["rounds"]}, key=int)
     parts = [f"{machine['cpus']} CPUs ({machine['cpu']}), Linux {machine['kernel']}, "
              f"{machine['kvm']}; qemu-img {machine['qemu-img']}; {' to '.join(rounds)} rounds"
-             + (", sizes of `--quick`." if results["quick"] else ".")]
+             + _SIZES[results.get("extent", "quick" if results["quick"] else "full")] + "."]
     if picture:
         parts.append("Times as fast as qemu-img; the line is 1.0, a red mark is the target.\n\n"
                      f"![A pair of bars for each conversion]({picture})")
