@@ -28,6 +28,7 @@ find_library(NANOPB_ARCHIVE libprotobuf-nanopb.a REQUIRED)
 find_library(BZIP2_ARCHIVE libbz2.a REQUIRED)       # libbz2-dev
 find_library(CRYPTO_ARCHIVE libcrypto.a REQUIRED)    # libssl-dev
 find_library(DEFLATE_ARCHIVE libdeflate.a REQUIRED) # libdeflate-dev
+find_library(LZMA_ARCHIVE liblzma.a REQUIRED)       # liblzma-dev
 find_library(ZSTD_ARCHIVE libzstd.a REQUIRED)       # libzstd-dev
 
 # nanopb's generator is a Python program of Debian's interpreter; another python3 earlier on PATH does

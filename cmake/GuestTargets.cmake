@@ -30,7 +30,8 @@ function(hotcell_guest_program name)
   endforeach()
   target_link_libraries(${name} PRIVATE
     hotcell_runtime_start hotcell_runtime_guest hotcell_guest_io_guest hotcell_guest_protos_guest
-    ${NANOPB_ARCHIVE} ${BZIP2_ARCHIVE} ${CRYPTO_ARCHIVE} ${DEFLATE_ARCHIVE} ${ZSTD_ARCHIVE}
+    ${NANOPB_ARCHIVE} ${BZIP2_ARCHIVE} ${CRYPTO_ARCHIVE} ${DEFLATE_ARCHIVE} ${LZMA_ARCHIVE}
+    ${ZSTD_ARCHIVE}
     -lstdc++ -lgcc -Wl,--end-group)
   target_link_options(${name} PRIVATE
     -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/guest/payload.ld

@@ -56,6 +56,7 @@ Result<std::unique_ptr<ClusterCompressor>> ClusterCompressor::Create(Compression
     }
     case Compression::kBzip2:
     case Compression::kAdc:
+    case Compression::kXz:
       return Unsupported("what is only read cannot be compressed");
   }
   if (made->deflate_ == nullptr && made->zlib_ == nullptr && made->zstd_ == nullptr) {

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "guest/codecs/adc.h"
+#include "guest/codecs/xz.h"
 #include "guest/formats/vmdk/on_disk.h"
 
 namespace hotcell::guest {
@@ -40,6 +41,8 @@ Status ClusterDecompressor::Decompress(Compression compression, std::span<const 
       return UnpackBzip2(stream, cluster);
     case Compression::kAdc:
       return UnpackAdc(stream, cluster);
+    case Compression::kXz:
+      return UnpackXz(stream, cluster);
   }
   return Unsupported("unknown compression");
 }

@@ -14,9 +14,8 @@ struct libdeflate_decompressor;
 namespace hotcell::guest {
 
 // State that is made once, on first use, and used for any number of clusters. Not thread-safe: one
-// per lane. Memory is bounded whatever the streams hold (about 200 KiB, 4 MiB while
-// bzip2 is unpacked), time by the sizes of the
-// stream and of the cluster.
+// per lane. Memory is bounded whatever the streams hold (about 200 KiB; 4 MiB while bzip2 is
+// unpacked, a cluster more while xz is), time by the sizes of the stream and of the cluster.
 class ClusterDecompressor {
  public:
   ClusterDecompressor();

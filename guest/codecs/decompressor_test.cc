@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <libdeflate.h>
+#include <lzma.h>
 #include <zstd.h>
 
 #include <numeric>
@@ -50,6 +51,17 @@ Bytes Bzip2(const Bytes& data) {
   return out;
 }
 
+Bytes Xz(const Bytes& data) {
+  Bytes out(lzma_stream_buffer_bound(data.size()));
+  size_t size = 0;
+  EXPECT_EQ(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, nullptr,
+                                    reinterpret_cast<const uint8_t*>(data.data()), data.size(),
+                                    reinterpret_cast<uint8_t*>(out.data()), &size, out.size()),
+            LZMA_OK);
+  out.resize(size);
+  return out;
+}
+
 Bytes Join(Bytes a, const Bytes& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -59,6 +71,7 @@ class DecompressorTest : public testing::TestWithParam<Compression> {
  protected:
   static Bytes Compress(const Bytes& data) {
     if (GetParam() == Compression::kBzip2) return Bzip2(data);
+    if (GetParam() == Compression::kXz) return Xz(data);
     return GetParam() == Compression::kZstd ? Zstd(data) : Deflate(data);
   }
   Status Decompress(const Bytes& stream, Bytes& cluster) {
@@ -133,9 +146,10 @@ TEST_P(DecompressorTest, StateSurvivesADamagedStream) {
 
 INSTANTIATE_TEST_SUITE_P(Codecs, DecompressorTest,
                          testing::Values(Compression::kBzip2, Compression::kDeflate,
-                                         Compression::kZstd),
+                                         Compression::kXz, Compression::kZstd),
                          [](const auto& test) {
                            if (test.param == Compression::kBzip2) return "Bzip2";
+                           if (test.param == Compression::kXz) return "Xz";
                            return test.param == Compression::kZstd ? "Zstd" : "Deflate";
                          });
 

@@ -124,13 +124,14 @@ Status LookAtDisk(IoChannel& io, const FormatDriver& format, const FileHandle& f
 void DropOwnStream(IoChannel& io, ImageReader& reader, Inspection& inspection) {
   if (inspection.format != "dmg" || reader.virtual_size() == 0) return;
   const Result<Extent> first = reader.Map(io, 0, reader.virtual_size());
-  if (!first.ok() || first->kind != Extent::Kind::kCompressed || first->offset != 0 ||
-      first->compression != Compression::kBzip2) {
-    return;
-  }
-  std::erase(inspection.other_formats, "bzip2");
-  std::erase_if(inspection.signatures, [](const FileSignature& signature) {
-    return signature.offset == 0 && signature.name == "bzip2 stream";
+  if (!first.ok() || first->kind != Extent::Kind::kCompressed || first->offset != 0) return;
+  std::string_view stream;
+  if (first->compression == Compression::kBzip2) stream = "bzip2";
+  if (first->compression == Compression::kXz) stream = "xz";
+  if (stream.empty()) return;
+  std::erase(inspection.other_formats, stream);
+  std::erase_if(inspection.signatures, [mark = StrCat(stream, " stream")](const auto& signature) {
+    return signature.offset == 0 && signature.name == mark;
   });
 }
 

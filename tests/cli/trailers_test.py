@@ -254,15 +254,33 @@ def _dmg(name, kinds, **arguments):
 
 
 def _honest_dmgs(_):
-    for number, kinds in enumerate(([d.ZLIB], [d.BZIP2], [d.RAW], [d.ADC], [d.BZIP2, d.RAW])):
+    for number, kinds in enumerate(([d.ZLIB], [d.BZIP2], [d.LZMA], [d.RAW], [d.ADC],
+                                    [d.BZIP2, d.RAW], [d.LZMA, d.ZLIB])):
         _check_safe(_dmg(f"{number}.dmg", kinds))
         _check_safe(_dmg(f"{number}-fork.dmg", kinds, resource_fork=True))
     # It begins with the partition table of its disk.
     d.from_disk(bytes(_disk("mbr")), [d.RAW]).write("mbr.dmg")
     _check_unsafe("mbr.dmg", "ambiguous-format")
     _check_safe("mbr.dmg", "-f", "dmg")
-    # Chunks in LZMA cannot be read, so that nobody knows what the disk begins with.
-    _check_unsafe(_dmg("xz.dmg", [d.LZMA]), "check-failed", "--no-check")
+    # Chunks in LZFSE cannot be read, so that nobody knows what the disk begins with.
+    _check_unsafe(_dmg("lzfse.dmg", [d.LZFSE]), "check-failed", "--no-check")
+
+
+def _stream_at_the_start(_):
+    """The first chunk of an image may be a stream that files of another kind begin with."""
+    for number, kind in enumerate((d.BZIP2, d.LZMA)):
+        image = _dmg(f"first-{number}.dmg", [kind])
+        with open(image, "rb") as file:
+            start = file.read(6)
+        harness.check(start.startswith((b"BZh", b"\xfd7zXZ\0")), f"the file begins with {start}")
+        for options in ([], ["-f", "dmg"]):
+            _check_safe(image, *options)
+        verdict = _verdict(image)
+        harness.check(not verdict["other-formats"], verdict)
+        # Without what makes it an image it is the stream, and refused.
+        with open(image, "rb") as file:
+            _write("stream", file.read()[:-_SECTOR])
+        harness.check(not _verdict("stream")["safe"], f"{image}: the stream alone is safe")
 
 
 def _two_descriptions(_):
@@ -333,4 +351,5 @@ if __name__ == "__main__":
                   "footer-of-511-bytes": _footer_of_511_bytes, "honest-vhds": _honest_vhds,
                   "two-footers": _two_footers, "two-sizes": _two_sizes,
                   "large-table": _large_table, "bitmaps": _bitmaps, "honest-dmgs": _honest_dmgs,
+                  "stream-at-the-start": _stream_at_the_start,
                   "two-descriptions": _two_descriptions, "short-files": _short_files})

@@ -28,17 +28,18 @@ def _disk():
 
 
 # Name: (arguments of from_disk, others that read it). qemu-img is packaged without bzip2 for such
-# images; 7-Zip does not read resource forks.
+# images and has no LZMA; 7-Zip does not read resource forks.
 _VARIANTS = {
     "zlib": ({"kinds": [d.ZLIB]}, ["qemu-img", "7zz"]),
     "zlib-256k": ({"kinds": [d.ZLIB], "chunk_sectors": 512}, ["qemu-img", "7zz"]),
     "bzip2": ({"kinds": [d.BZIP2]}, ["7zz"]),
+    "lzma": ({"kinds": [d.LZMA]}, ["7zz"]),
     "adc": ({"kinds": [d.ADC]}, ["7zz"]),
     "raw": ({"kinds": [d.RAW]}, ["qemu-img", "7zz"]),
     "mixed-partitions": ({"kinds": [d.ZLIB, d.RAW, d.BZIP2], "partitions": 3}, ["7zz"]),
     "odd-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.RAW], "chunk_sectors": 333}, ["7zz"]),
     "one-sector-chunks": ({"kinds": [d.ZLIB, d.RAW], "chunk_sectors": 1}, ["qemu-img", "7zz"]),
-    "largest-chunks": ({"kinds": [d.ZLIB, d.BZIP2], "chunk_sectors": 4095}, ["7zz"]),
+    "largest-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.LZMA], "chunk_sectors": 4095}, ["7zz"]),
     "resource-fork": ({"kinds": [d.ZLIB, d.RAW], "resource_fork": True}, ["qemu-img"]),
 }
 

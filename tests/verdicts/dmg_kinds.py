@@ -9,7 +9,7 @@ from verdicts.kind import kind
 
 def _two_disks(chance):
     """Two images of different contents and the same size."""
-    kinds = chance.choice([[d.RAW], [d.ZLIB], [d.BZIP2], [d.RAW, d.ZLIB]])
+    kinds = chance.choice([[d.RAW], [d.ZLIB], [d.BZIP2], [d.LZMA], [d.RAW, d.ZLIB]])
     return [d.from_disk(line * (1 << 16), kinds) for line in (b"AAAAAAA\n", b"EVIL!!!\n")]
 
 

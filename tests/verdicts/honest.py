@@ -12,7 +12,6 @@ from verdicts import contents, judge, writers
 EXCEPTIONS = [
     *[(writer, disk, "qemu-img opens a raw file that begins with a LUKS header as LUKS")
       for writer in ("cp", "hotcell raw") for disk in contents.LUKS_DISKS],
-    ("dmg ULMO", None, "LZMA in chunks is not read"),
 ]
 # Files that begin with the disk are what they are said to be: inspect is told the format where it
 # has to choose between what begins the file and what ends it, or between a disk and a disc.

@@ -162,7 +162,7 @@ for _name, _kinds, _fork in (
         ("UDBZ", [dmgfile.BZIP2], False), ("UDCO", [dmgfile.ADC], False),
         ("ULMO", [dmgfile.LZMA], False), ("UDZO-fork", [dmgfile.ZLIB], True)):
     _writer(f"dmg {_name}", "dmg", lambda disk, path, kinds=_kinds, fork=_fork:
-            _dmg(kinds, fork, disk, path), biggest=16 << 20, default=_name != "ULMO",
+            _dmg(kinds, fork, disk, path), biggest=16 << 20,
             begins_with_disk=_name == "UDRO")
 
 

@@ -25,6 +25,7 @@ enum class Compression : uint8_t {
   kZstd,
   kBzip2,
   kAdc,  // Apple Data Compression
+  kXz,   // LZMA2 in a stream of the .xz format
 };
 
 // A run of the virtual disk that is stored in one way.

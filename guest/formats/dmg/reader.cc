@@ -18,7 +18,7 @@ constexpr struct {
 } kCompressions[] = {
     {kAdc, "ADC", Compression::kAdc},       {kZlib, "zlib", Compression::kZlib},
     {kBzip2, "bzip2", Compression::kBzip2}, {kLzfse, "LZFSE", std::nullopt},
-    {kLzma, "LZMA", std::nullopt},
+    {kLzma, "LZMA", Compression::kXz},
 };
 
 Result<Compression> FindCompression(const Chunk& chunk) {

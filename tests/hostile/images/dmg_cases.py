@@ -1,6 +1,7 @@
 """Disk images of macOS cut short, and with trailers, property lists and block tables that lie."""
 
 import bz2
+import lzma
 import os
 import struct
 import zlib
@@ -271,6 +272,62 @@ stream_case("bzip2-too-short", refused("less"), d.BZIP2, bz2.compress(_ZEROES[:-
 stream_case("bzip2-checksum-wrong", refused("bzip2"), d.BZIP2,
             bz2.compress(_ZEROES)[:10] + b"\x00\x01" + bz2.compress(_ZEROES)[12:])
 stream_case("bzip2-of-nothing", refused("less|bzip2"), d.BZIP2, bz2.compress(b""))
+_XZ = lzma.compress(_ZEROES)
+stream_case("xz-noise", refused("no xz stream"), d.LZMA, bytes(range(256)) * 16)
+stream_case("xz-cut", refused("xz"), d.LZMA, lzma.compress(d.pattern(1, 1 << 18))[:-9])
+stream_case("xz-of-header-only", refused("xz"), d.LZMA, _XZ[:12])
+stream_case("xz-too-long", refused("more"), d.LZMA, lzma.compress(bytes(64 * MIB), preset=0))
+stream_case("xz-too-short", refused("less"), d.LZMA, lzma.compress(_ZEROES[:-1]))
+stream_case("xz-of-nothing", refused("less"), d.LZMA, lzma.compress(b""))
+stream_case("xz-in-two-streams", refused("less"), d.LZMA,
+            lzma.compress(_ZEROES[:SECTOR]) + lzma.compress(_ZEROES[SECTOR:]))
+stream_case("xz-checksum-wrong", refused("damaged"), d.LZMA,
+            _XZ[:-28] + bytes([_XZ[-28] ^ 1]) + _XZ[-27:])
+stream_case("xz-filter-unknown", refused("not known"), d.LZMA,
+            _XZ[:12] + struct.pack("<4BI", 1, 0, 0x3f, 0, zlib.crc32(b"\1\0\x3f\0")) + _XZ[24:])
+stream_case("xz-as-lzma-alone", refused("no xz stream"), d.LZMA,
+            lzma.compress(_ZEROES, lzma.FORMAT_ALONE))
+
+
+def _sound_xz(directory):
+    """What qemu-img can read in place of an image of one LZMA chunk."""
+    image = DmgFile(chunks=False)
+    image.add(d.ZLIB, d.pattern(1, 512 * SECTOR))
+    return _write(image, directory)
+
+
+def xz_case(name, stored):
+    """A stream that is in order, of one chunk."""
+    @image_case("dmg", f"stream-xz-{name}", same(), info="answers", undamaged=_sound_xz)
+    def _build(directory):
+        image = DmgFile(chunks=False)
+        image.add(d.LZMA, d.pattern(1, 512 * SECTOR), stored=stored(d.pattern(1, 512 * SECTOR)))
+        return _write(image, directory)
+
+
+def _of_dictionary(code):
+    """A stream whose block says that it needs a dictionary of 4 GiB (code 40), more memory than there
+    is."""
+    def stored(data):
+        stream = lzma.compress(data, preset=1)
+        header = stream[12:16] + bytes([code]) + stream[17:20]
+        return stream[:12] + header + struct.pack("<I", zlib.crc32(header)) + stream[24:]
+    return stored
+
+
+def _filtered(*names):
+    filters = [{"id": getattr(lzma, f"FILTER_{name}")} for name in names]
+    return lambda data: lzma.compress(data, filters=filters)
+
+
+xz_case("plain", lzma.compress)
+xz_case("dictionary-of-64-MiB", _of_dictionary(28))
+xz_case("dictionary-of-4-GiB", _of_dictionary(40))
+xz_case("without-check", lambda data: lzma.compress(data, check=lzma.CHECK_NONE))
+xz_case("sha256", lambda data: lzma.compress(data, check=lzma.CHECK_SHA256))
+xz_case("all-filters", _filtered("DELTA", "X86", "ARM", "LZMA2"))
+xz_case("before-padding", lambda data: lzma.compress(data) + b"\xff" * 999)
+xz_case("before-a-stream", lambda data: lzma.compress(data) * 2)
 stream_case("adc-reference-before-start", refused("ADC"), d.ADC, b"\x00\x00" * 100)
 stream_case("adc-too-long", refused("more"), d.ADC, b"\x80a" + b"\x7f\x00\x00" * 100000)
 stream_case("adc-cut", refused("less"), d.ADC, b"\x80a\x7f\x00")

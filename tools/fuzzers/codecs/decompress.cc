@@ -13,10 +13,12 @@ namespace {
 using Bytes = std::vector<std::byte>;
 using fuzz::Check;
 
+// The first byte of the input is an index, so that what is added goes last.
 constexpr std::array kCompressions = {Compression::kDeflate, Compression::kZlib, Compression::kZstd,
-                                      Compression::kBzip2, Compression::kAdc};
-// And zlib after a grain marker of VMDK.
-constexpr size_t kKinds = kCompressions.size() + 1;
+                                      Compression::kBzip2,   Compression::kAdc,  Compression::kZlib,
+                                      Compression::kXz};
+// After a grain marker of VMDK.
+constexpr size_t kGrain = 5;
 constexpr size_t kHeaderSize = 3;
 
 Extent MakeExtent(uint8_t kind, size_t cluster_size, size_t stream_size) {
@@ -24,13 +26,11 @@ Extent MakeExtent(uint8_t kind, size_t cluster_size, size_t stream_size) {
                    .length = cluster_size,
                    .compressed_size = static_cast<uint32_t>(stream_size),
                    .cluster_size = static_cast<uint32_t>(cluster_size),
-                   .compression = Compression::kZlib};
-  if (kind == kCompressions.size()) {
+                   .compression = kCompressions[kind]};
+  if (kind == kGrain) {
     extent.marker_lba = 0;
     // The last grain of a disk is seldom wanted whole.
     extent.length = std::max<size_t>(1, cluster_size / 2);
-  } else {
-    extent.compression = kCompressions[kind];
   }
   return extent;
 }
@@ -55,7 +55,7 @@ Bytes InflateWithZlib(std::span<const std::byte> stream, size_t size, int window
 
 void Run(std::span<const std::byte> input) {
   if (input.size() < kHeaderSize) return;
-  const auto kind = static_cast<uint8_t>(static_cast<uint8_t>(input[0]) % kKinds);
+  const auto kind = static_cast<uint8_t>(static_cast<uint8_t>(input[0]) % kCompressions.size());
   const size_t cluster_size =
       1 + static_cast<size_t>(input[1]) + (static_cast<size_t>(input[2]) << 8);
   const std::span<const std::byte> stream = input.subspan(kHeaderSize);

@@ -1,13 +1,14 @@
 """Streams that are in order: seeds.py TARGET DIRECTORY."""
 
 import bz2
+import lzma
 import os
 import random
 import struct
 import sys
 import zlib
 
-_DEFLATE, _ZLIB, _ZSTD, _BZIP2, _ADC, _GRAIN = range(6)
+_DEFLATE, _ZLIB, _ZSTD, _BZIP2, _ADC, _GRAIN, _XZ = range(7)
 
 
 def _texts():
@@ -52,6 +53,9 @@ def decompress_seeds():
         yield bytes([_BZIP2]) + size + bz2.compress(data)
         yield bytes([_ADC]) + size + _adc(data)
         yield bytes([_ZSTD]) + size + _zstd(data)
+        yield bytes([_XZ]) + size + lzma.compress(data, check=lzma.CHECK_CRC32)
+        yield bytes([_XZ]) + size + lzma.compress(data, check=lzma.CHECK_NONE, filters=[
+            {"id": lzma.FILTER_DELTA}, {"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2}])
 
 
 def compress_seeds():
