@@ -3,6 +3,7 @@
 import json
 import os
 
+from hostile.images import vhdxfile
 from support import content, harness, programs
 
 _SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "schema",
@@ -221,6 +222,25 @@ def _damage(_):
     _check_unsafe("image.qcow2", "cannot-open", "-f", "qcow2")
 
 
+def _log_to_be_replayed(_):
+    """A VHDX that was not closed is not damaged, but other programs read another disk."""
+    image = vhdxfile.VhdxFile()
+    sector = image.bat_sector({0: image.end | vhdxfile.FULLY_PRESENT})
+    image.put(image.end, vhdxfile.pattern(9))
+    image.end += vhdxfile.MIB
+    image.set_log(vhdxfile.LogEntry(1, flushed=image.end, last=image.end)
+                  .data(vhdxfile.BAT, sector))
+    image.write("image.vhdx")
+    for check in ([], ["--no-check"]):
+        verdict = _inspect("image.vhdx", *check)
+        harness.check_equal([reason["code"] for reason in verdict["reasons"]], ["readers-differ"],
+                            "reasons")
+        harness.check("its log has to be replayed" in verdict["reasons"][0]["text"],
+                      verdict["reasons"])
+        harness.check("dirty" in [anomaly["code"] for anomaly in verdict["anomalies"]],
+                      verdict["anomalies"])
+
+
 def _unknown_features(_):
     programs.require_program("qemu-img")
     programs.qemu_img("create", "-q", "-f", "qcow2", "image.qcow2", "1M")
@@ -316,6 +336,7 @@ if __name__ == "__main__":
                   "foreign-marks-on-raw-disks": _foreign_marks_on_raw_disks,
                   "nested-images": _nested_images,
                   "nested-images-in-snapshots": _nested_images_in_snapshots,
-                  "damage": _damage, "unknown-features": _unknown_features,
+                  "damage": _damage, "log-to-be-replayed": _log_to_be_replayed,
+                  "unknown-features": _unknown_features,
                   "encrypted": _encrypted, "policy": _policy,
                   "before-a-conversion": _before_a_conversion, "human": _human, "errors": _errors})

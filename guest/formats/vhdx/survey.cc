@@ -68,9 +68,10 @@ Status SurveyVhdx(IoChannel& io, const FileHandle& file, Survey& survey) {
   vhdx::AddDifferences(current->differences, survey);
   if (current->header.LogGuid != vhdx::kNoGuid) {
     // To replay it again would tell nothing more.
-    survey.Add(ConcernKind::kReadersDiffer,
-               "its log is not replayed: some programs replay it, others read the disk as it was "
-               "before or refuse it");
+    survey.Add(
+        ConcernKind::kReadersDiffer,
+        "its log has to be replayed: some programs do, others read the disk as it was before "
+        "or refuse it");
     return OkStatus();
   }
   vhdx::LoggedFile logged(file, {});
