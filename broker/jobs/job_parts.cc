@@ -82,8 +82,10 @@ absl::Status AddSource(const ImageSource& source, Access access, FileTable& file
   }
   const absl::StatusOr<uint32_t> slot = files.AddInput(source.fd, source.name, access);
   if (!slot.ok()) return slot.status();
+  const JobFile& file = *files.Find(*slot);
   image.set_slot(*slot);
-  image.set_size(files.Find(*slot)->size);
+  image.set_size(file.size);
+  image.set_device(file.block_device);
   image.set_format(source.format);
   return absl::OkStatus();
 }

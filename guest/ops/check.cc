@@ -23,7 +23,8 @@ Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
                           .warnings = (*reader)->Describe().warnings};
   if ((*format)->check == nullptr) return summary;
   // Tables grow with the disk.
-  const OpenOptions all = {.max_virtual_size = job.max_virtual_size};
+  const OpenOptions all = {.max_virtual_size = job.max_virtual_size,
+                           .on_device = check.source.device};
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize((*format)->name, (*reader)->virtual_size(), all));
   Result<CheckResult> result = (*format)->check(io, file, all);
   if (!result.ok()) return result.status();

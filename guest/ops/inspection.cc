@@ -182,7 +182,9 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
       inspection.other_formats.emplace_back(other->name);
     }
   }
-  const OpenOptions options = {.max_virtual_size = wanted.max_virtual_size, .describe_only = true};
+  const OpenOptions options = {.max_virtual_size = wanted.max_virtual_size,
+                               .describe_only = true,
+                               .on_device = source.device};
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
   if (!reader.ok()) {
     inspection.failure = reader.status();

@@ -83,6 +83,29 @@ def _create(_):
         harness.check_equal(programs.qemu_info(device)["cluster-size"], 128 << 10, "cluster size")
 
 
+def _space_behind(_):
+    """What lies behind an image is lost in a file, and on a device no part of it."""
+    programs.require_kvm()
+    _disk("disk.raw")
+    for image_format, *options in _IMAGES:
+        if image_format == "qcow":
+            continue  # has no check
+        what = f"{image_format} {options}"
+        with _device("device") as device:
+            programs.must_hotcell("convert", "-f", "raw", "-O", image_format, *options, "disk.raw",
+                                  device)
+            checked = programs.hotcell("check", "-f", image_format, device)
+            # The footer of a VHD is missed at the end, which is all that is wrong.
+            harness.check_equal(checked.returncode, 2 if image_format == "vpc" else 0,
+                                f"{what}: device")
+            harness.check(b"leaked" not in checked.stdout, f"{what}: {checked.stdout!r}")
+            with open(device, "rb") as source, open("copy", "wb") as file:
+                file.write(source.read())
+        checked = programs.hotcell("check", "-f", image_format, "copy")
+        is_lost = image_format in ("qed", "vmdk", "vhdx", "parallels", "vpc")
+        harness.check_equal(b"leaked" in checked.stdout, is_lost, f"{what}: {checked.stdout!r}")
+
+
 def _an_image_before(_):
     """An old image's header goes before anything of the new one comes."""
     programs.require_kvm()
@@ -134,5 +157,6 @@ harness.main({
     "convert": _convert,
     "create": _create,
     "raw": _raw,
+    "space-behind": _space_behind,
     "refused": _refused,
 })

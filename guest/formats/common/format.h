@@ -187,6 +187,8 @@ struct OpenOptions {
   // Only describe: open no reference (an external data file) and load no more than Describe()
   // needs.
   bool describe_only = false;
+  // Only check: the file is a block device, so that what lies behind the image is not lost space.
+  bool on_device = false;
 };
 
 class ImageWriter;

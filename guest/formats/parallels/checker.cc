@@ -20,9 +20,10 @@ constexpr uint64_t kMaxCheckedClusters = 64 << 20;
 
 class Checker {
  public:
-  Checker(const FileHandle& file, const ImageHeader& header)
+  Checker(const FileHandle& file, const ImageHeader& header, bool on_device)
       : file_(file),
         header_(header),
+        on_device_(on_device),
         bat_(file, sizeof(Header), header.bat_entries, "parallels", "the BAT"),
         image_end_(header.data_offset),
         used_(ClustersInFile()) {}
@@ -83,7 +84,7 @@ class Checker {
       if (!header_.extension_end) return;  // it may all be the extension's
       end = std::max(end, *header_.extension_end);
     }
-    if (file_.size <= end) return;
+    if (file_.size <= end || on_device_) return;
     const uint64_t left = file_.size - end;
     result_.Add(CheckFinding::Kind::kLeak,
                 StrCat("space leaked at the end of the image: ", left, " bytes"));
@@ -93,6 +94,7 @@ class Checker {
 
   const FileHandle file_;
   const ImageHeader header_;
+  const bool on_device_;
   BlockTable bat_;
   uint64_t previous_ = 0;  // offset of the cluster of the BAT entry before; 0: it is nowhere
   uint64_t image_end_;
@@ -114,7 +116,7 @@ Result<CheckResult> CheckParallels(IoChannel& io, const FileHandle& file,
                                 " clusters; no more than ", parallels::kMaxCheckedClusters,
                                 " can be checked"));
   }
-  return parallels::Checker(file, *header).Run(io);
+  return parallels::Checker(file, *header, options.on_device).Run(io);
 }
 
 }  // namespace hotcell::guest

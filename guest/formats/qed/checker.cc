@@ -20,9 +20,10 @@ constexpr uint64_t kPieceBytes = 64 << 10;
 
 class Checker {
  public:
-  Checker(IoChannel& io, const TwoLevelLayout& layout)
+  Checker(IoChannel& io, const TwoLevelLayout& layout, bool on_device)
       : io_(io),
         layout_(layout),
+        on_device_(on_device),
         clusters_(layout.file.size / layout.cluster_size),
         table_clusters_(layout.l2_bytes() / layout.cluster_size) {}
 
@@ -121,8 +122,9 @@ class Checker {
   }
 
   void CountLeaks() {
-    for (uint64_t cluster = layout_.header.size / layout_.cluster_size; cluster < clusters_;
-         ++cluster) {
+    uint64_t end = clusters_;
+    while (on_device_ && end > 0 && !used_[end - 1]) --end;
+    for (uint64_t cluster = layout_.header.size / layout_.cluster_size; cluster < end; ++cluster) {
       if (used_[cluster]) continue;
       result_.Add(Kind::kLeak, [&] {
         return StrCat("qed: nothing claims the cluster at ", Hex(cluster * layout_.cluster_size));
@@ -132,6 +134,7 @@ class Checker {
 
   IoChannel& io_;
   const TwoLevelLayout layout_;
+  const bool on_device_;
   const uint64_t clusters_;  // whole ones in the file
   const uint64_t table_clusters_;
   std::vector<bool> used_;
@@ -141,11 +144,10 @@ class Checker {
 }  // namespace
 }  // namespace qed
 
-Result<CheckResult> CheckQed(IoChannel& io, const FileHandle& file,
-                             const OpenOptions& /*options*/) {
+Result<CheckResult> CheckQed(IoChannel& io, const FileHandle& file, const OpenOptions& options) {
   auto header = qed::ReadHeader(io, file);
   if (!header.ok()) return header.status();
-  return qed::Checker(io, header->layout).Run();
+  return qed::Checker(io, header->layout, options.on_device).Run();
 }
 
 }  // namespace hotcell::guest

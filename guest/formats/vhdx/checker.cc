@@ -24,7 +24,8 @@ constexpr uint64_t kMaxLeaks = 1 << 20;
 
 class Checker {
  public:
-  Checker(IoChannel& io, const Layout& layout) : io_(io), layout_(layout) {
+  Checker(IoChannel& io, const Layout& layout, bool on_device)
+      : io_(io), layout_(layout), on_device_(on_device) {
     for (const FileRegion& region : layout.regions) {
       end_of_metadata_ = std::max(end_of_metadata_, region.offset + region.size);
     }
@@ -65,6 +66,7 @@ class Checker {
 
   IoChannel& io_;
   const Layout& layout_;
+  const bool on_device_;
   CheckResult result_;
   std::vector<Block> blocks_;
   bool partial_in_chunk_ = false;
@@ -179,7 +181,7 @@ void Checker::CheckEnd() {
   constexpr uint64_t kFirstBlock = 8 * kMiB;
   const uint64_t size = layout_.file->file().size;
   const bool is_new = end_ == 0 && size == AlignUp(end_of_metadata_, kFirstBlock);
-  if (!is_new) CheckSpace(std::max(end_, end_of_metadata_), size);
+  if (!is_new && !on_device_) CheckSpace(std::max(end_, end_of_metadata_), size);
   result_.image_end_offset = layout_.file->size();
   if (!compared_in_parts_) return;
   result_.Add(Kind::kCheckError, StrCat("vhdx: the disk has more than ", kMaxCompared,
@@ -189,11 +191,10 @@ void Checker::CheckEnd() {
 }  // namespace
 }  // namespace vhdx
 
-Result<CheckResult> CheckVhdx(IoChannel& io, const FileHandle& file,
-                              const OpenOptions& /*options*/) {
+Result<CheckResult> CheckVhdx(IoChannel& io, const FileHandle& file, const OpenOptions& options) {
   const auto layout = vhdx::ReadLayout(io, file);
   if (!layout.ok()) return layout.status();
-  return vhdx::Checker(io, *layout).Run();
+  return vhdx::Checker(io, *layout, options.on_device).Run();
 }
 
 }  // namespace hotcell::guest

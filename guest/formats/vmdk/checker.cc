@@ -23,8 +23,8 @@ uint64_t Sectors(uint64_t bytes) { return DivideUp(bytes, kSectorSize); }
 
 class ExtentChecker {
  public:
-  ExtentChecker(const VmdkExtent& info, GrainMap& map, CheckResult& result)
-      : info_(info), map_(map), layout_(map.layout()), result_(result) {}
+  ExtentChecker(const VmdkExtent& info, GrainMap& map, bool on_device, CheckResult& result)
+      : info_(info), map_(map), layout_(map.layout()), on_device_(on_device), result_(result) {}
 
   Status Run(IoChannel& io) {
     uint64_t end = Sectors(layout_.file.size);
@@ -56,6 +56,7 @@ class ExtentChecker {
   }
   void Corruption(const std::string& message) { Report(CheckFinding::Kind::kCorruption, message); }
   bool Claim(uint64_t sector, uint64_t count) {
+    claimed_end_ = std::max(claimed_end_, sector + count);
     if (sector + count > window_end_) {
       next_claim_ = std::min(next_claim_, std::max(sector, window_end_));
     }
@@ -262,6 +263,7 @@ class ExtentChecker {
   // Padding is smaller than a grain.
   void ReportLeak(uint64_t begin, uint64_t end) {
     begin = std::max(begin, Sectors(layout_.overhead));
+    if (on_device_) end = std::min(end, claimed_end_);
     if (begin >= end || end - begin < layout_.grain_size / kSectorSize) return;
     Report(CheckFinding::Kind::kLeak, StrCat("vmdk: nothing uses the ", end - begin, " sectors at ",
                                              Hex(begin * kSectorSize)));
@@ -318,11 +320,13 @@ class ExtentChecker {
   const VmdkExtent& info_;
   GrainMap& map_;
   const SparseLayout& layout_;
+  const bool on_device_;
   CheckResult& result_;
   std::optional<SectorMap> sectors_;  // of the pass
   bool first_pass_ = true;
   uint64_t window_end_ = 0;           // sectors; of this pass
   uint64_t next_claim_ = 0;           // sectors; the first one claimed behind the window
+  uint64_t claimed_end_ = 0;          // sectors; of all that was claimed, from the first pass on
   uint64_t tables_end_ = UINT64_MAX;  // those from here on are left out
 };
 
@@ -359,7 +363,9 @@ Result<CheckResult> CheckVmdk(IoChannel& io, const FileHandle& file, const OpenO
   for (const vmdk::DiskExtent& extent : parts->extents) {
     if (extent.info.format.empty()) vmdk::CheckEmbedded(*parts, result);
     if (extent.grains == nullptr) continue;
-    const Status status = vmdk::ExtentChecker(extent.info, *extent.grains, result).Run(io);
+    const bool on_device = options.on_device && extent.info.format.empty();
+    const Status status =
+        vmdk::ExtentChecker(extent.info, *extent.grains, on_device, result).Run(io);
     if (!status.ok()) return vmdk::InExtent(extent.info, status);
   }
   return result;

@@ -23,7 +23,8 @@ constexpr uint64_t kMaxLeaks = 1 << 20;
 
 class Checker {
  public:
-  Checker(IoChannel& io, const Layout& layout) : io_(io), layout_(layout) {
+  Checker(IoChannel& io, const Layout& layout, bool on_device)
+      : io_(io), layout_(layout), on_device_(on_device) {
     for (const FileRegion& region : layout.regions) {
       end_of_metadata_ = std::max(end_of_metadata_, region.offset + region.size);
     }
@@ -51,6 +52,7 @@ class Checker {
 
   IoChannel& io_;
   const Layout& layout_;
+  const bool on_device_;
   CheckResult result_;
   std::vector<Block> blocks_;
   uint64_t end_of_metadata_ = 0;
@@ -120,7 +122,7 @@ void Checker::CheckSpace(uint64_t begin, uint64_t end) {
 }
 
 void Checker::CheckEnd() {
-  CheckSpace(std::max(end_, end_of_metadata_), layout_.blocks_end);
+  if (!on_device_) CheckSpace(std::max(end_, end_of_metadata_), layout_.blocks_end);
   result_.image_end_offset = layout_.file.size;
   if (!compared_in_parts_) return;
   result_.Add(Kind::kCheckError, StrCat("vpc: the disk has more than ", kMaxCompared,
@@ -130,13 +132,12 @@ void Checker::CheckEnd() {
 }  // namespace
 }  // namespace vpc
 
-Result<CheckResult> CheckVpc(IoChannel& io, const FileHandle& file,
-                             const OpenOptions& /*options*/) {
+Result<CheckResult> CheckVpc(IoChannel& io, const FileHandle& file, const OpenOptions& options) {
   const auto footers = vpc::ReadFooters(io, file);
   if (!footers.ok()) return footers.status();
   const auto layout = vpc::ReadLayout(io, file, *footers);
   if (!layout.ok()) return layout.status();
-  return vpc::Checker(io, *layout).Run();
+  return vpc::Checker(io, *layout, options.on_device).Run();
 }
 
 }  // namespace hotcell::guest
