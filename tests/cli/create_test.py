@@ -29,6 +29,10 @@ def _formats(_):
                       ["-f", "qcow2", "-o", "compat=0.10"],
                       ["-f", "qcow2", "-o", "refcount_bits=64,preallocation=metadata"],
                       ["-f", "qcow2", "-o", "lazy_refcounts=yes,cluster_size=0x8000,nocow=off"],
+                      ["-f", "qcow2", "-o", "cluster_size=+64k,refcount_bits=+0x20"],
+                      ["-f", "qcow2", "-o", "cluster_size= 65536.0,extended_l2=y,compat=1.1"],
+                      ["-f", "qcow2", "-o", "extent_size_hint=1M,nocow=no"],
+                      ["-f", "raw", "-o", "extent_size_hint=+64.k"],
                       ["-f", "vhdx"], ["-f", "vhdx", "-o", "subformat=fixed,block_size=1M"],
                       ["-f", "qed"], ["-f", "qed", "-o", "cluster_size=1M"]):
         for size in ("10M", "0", "3000", "1.5G"):
@@ -88,6 +92,13 @@ def _refused(_):
         harness.check(said in result.stderr, f"{arguments}: {result.stderr!r}")
         harness.check_equal(result.stdout, b"", f"{arguments}: standard output")
     harness.check_equal(os.listdir("."), ["base"], "files")
+            (["-f", "qcow2", "-o", "refcount_bits=16b", "x", "1M"], b"'16b' is not a number"),
+            (["-f", "qcow2", "-o", "cluster_size=64k,", "x", "1M"],
+             b"Invalid option list: cluster_size=64k,\n"),
+            (["-f", "qcow2", "-o", ",cluster_size=64k", "x", "1M"],
+             b"Invalid option list: ,cluster_size=64k\n"),
+            (["-f", "raw", "-o", "", "x", "1M"], b"Invalid option list: \n"),
+            (["-f", "raw", "-o", "extent_size_hint=5G", "x", "1M"], b"extent_size_hint"),
 
 
 def _replaces(_):

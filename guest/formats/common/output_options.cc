@@ -26,6 +26,10 @@ std::optional<uint32_t> SuffixShift(std::string_view suffix) {
       return 30;
     case 't':
       return 40;
+    case 'p':
+      return 50;
+    case 'e':
+      return 60;
     default:
       return std::nullopt;
   }
@@ -42,13 +46,31 @@ uint64_t Fraction(std::string_view digits, uint32_t shift) {
   return (numerator << shift) / denominator;
 }
 
-// As in qemu-img without a suffix, whose letters are digits.
-std::optional<uint64_t> ParseHexadecimal(std::string_view digits) {
+// All of `digits`, below 2^63.
+std::optional<uint64_t> ParseDigits(std::string_view digits, int base) {
   uint64_t value = 0;
   const char* const end = digits.data() + digits.size();
-  const auto parsed = std::from_chars(digits.data(), end, value, 16);
+  const auto parsed = std::from_chars(digits.data(), end, value, base);
   if (parsed.ec != std::errc() || parsed.ptr != end || value >= kMaxSize) return std::nullopt;
   return value;
+}
+
+bool IsHexadecimal(std::string_view text) {
+  return text.starts_with("0x") || text.starts_with("0X");
+}
+
+// What strtoull(3), with which QEMU reads numbers, passes over before one.
+std::string_view SkipBlanksAndPlus(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
+  if (text.starts_with('+')) text.remove_prefix(1);
+  return text;
+}
+
+// As QEMU's parser of what is a number and no size: without a suffix, in the base that C has.
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  text = SkipBlanksAndPlus(text);
+  if (IsHexadecimal(text)) return ParseDigits(text.substr(2), 16);
+  return ParseDigits(text, text.starts_with('0') ? 8 : 10);
 }
 
 // As QEMU's parser; nullopt: neither.
@@ -58,16 +80,20 @@ std::optional<bool> ParseBoolean(std::string_view text) {
   return std::nullopt;
 }
 
-// Options about the file that qemu-img takes for every format, as long as they ask for nothing.
+// Options about the file that qemu-img takes for every format: as long as it asks for nothing, and
+// a hint about which nobody is told whether it was followed.
 bool IsAboutTheFile(const OutputOption& option) {
   if (option.key == "nocow") return ParseBoolean(option.value) == false;
-  return option.key == "extent_size_hint" && ParseSize(option.value) == 0;
+  return option.key == "extent_size_hint" && ParseSize(option.value) <= UINT32_MAX &&
+         ParseSize(option.value);
 }
 
 }  // namespace
 
 std::optional<uint64_t> ParseSize(std::string_view text) {
-  if (text.starts_with("0x") || text.starts_with("0X")) return ParseHexadecimal(text.substr(2));
+  text = SkipBlanksAndPlus(text);
+  // Without a suffix, whose letters are digits.
+  if (IsHexadecimal(text)) return ParseDigits(text.substr(2), 16);
   uint64_t whole = 0;
   const char* const end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, whole);
@@ -80,7 +106,9 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
     rest.remove_prefix(fraction.size());
   }
   const std::optional<uint32_t> shift = SuffixShift(rest);
-  if (!shift || (*shift == 0 && !fraction.empty())) return std::nullopt;
+  if (!shift) return std::nullopt;
+  // There are no parts of bytes.
+  if (*shift == 0 && fraction.find_first_not_of('0') != fraction.npos) return std::nullopt;
   if (whole >= kMaxSize >> *shift) return std::nullopt;
   return (whole << *shift) + Fraction(fraction, *shift);
 }
@@ -106,6 +134,16 @@ void OptionParser::Size(std::string_view key, uint64_t* value) {
   } else {
     Fail(InvalidArgument(
         StrCat(format_, ": option ", key, "=", *text, " is not a size, such as 65536 or 64k")));
+  }
+}
+
+void OptionParser::Number(std::string_view key, uint64_t* value) {
+  const std::optional<std::string_view> text = Find(key);
+  if (!text) return;
+  if (const std::optional<uint64_t> number = ParseNumber(*text)) {
+    *value = *number;
+  } else {
+    Fail(InvalidArgument(StrCat(format_, ": option ", key, "=", *text, " is not a number")));
   }
 }
 

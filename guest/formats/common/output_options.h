@@ -18,8 +18,8 @@
 
 namespace hotcell::guest {
 
-// "64k", "1.5M", "65536", "0x10000": bytes, with the suffixes b, k, M, G, T (powers of 1024) of
-// either case. Nothing when it is no such number or is over 2^63.
+// "64k", "1.5M", "65536", "0x10000": bytes, with the suffixes b, k, M, G, T, P, E (powers of 1024)
+// of either case, after blanks and a plus. Nothing when it is no such number or is over 2^63.
 std::optional<uint64_t> ParseSize(std::string_view text);
 
 // Each of the typed functions declares an option that the format knows and, when it was given,
@@ -31,6 +31,8 @@ class OptionParser {
       : format_(format), options_(options) {}
 
   void Size(std::string_view key, uint64_t* value);
+  // "16", "0x10", "020".
+  void Number(std::string_view key, uint64_t* value);
   void Text(std::string_view key, std::string_view* value);
   // "on", "yes", "true", "y" and their opposites.
   void OnOff(std::string_view key, bool* value);

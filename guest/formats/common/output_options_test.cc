@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "base/text.h"
+
 namespace hotcell::guest {
 namespace {
 
@@ -19,12 +21,19 @@ TEST(ParseSizeTest, TakesSuffixesOfEitherCase) {
   EXPECT_THAT(ParseSize("1.5K"), Optional(1536));
   EXPECT_THAT(ParseSize("4T"), Optional(4ull << 40));
   EXPECT_THAT(ParseSize("0x10000"), Optional(65536));
+  EXPECT_THAT(ParseSize("4P"), Optional(4ull << 50));
+  EXPECT_THAT(ParseSize("1e"), Optional(1ull << 60));
+  EXPECT_THAT(ParseSize("+64k"), Optional(65536));
+  EXPECT_THAT(ParseSize(" 64k"), Optional(65536));
+  EXPECT_THAT(ParseSize("64.k"), Optional(65536));
+  EXPECT_THAT(ParseSize("65536."), Optional(65536));
+  EXPECT_THAT(ParseSize("65536.0"), Optional(65536));
 }
 
 TEST(ParseSizeTest, RefusesWhatIsNoSize) {
-  for (const char* text :
-       {"", "k", "-1", "12x", "1kk", " 1", "0x", "0x20k", "0xg", "0x8000000000000000", "1.5",
-        "9223372036854775808", "8589934592G", "99999999999999999999"}) {
+  for (const char* text : {"", "k", "-1", "12x", "1kk", "1 ", "++1", "+ 1", ".5k", "1e3", "8E",
+                           "0x", "0x20k", "0xg", "0x8000000000000000", "1.5", "9223372036854775808",
+                           "8589934592G", "99999999999999999999"}) {
     EXPECT_EQ(ParseSize(text), std::nullopt) << text;
   }
 }
@@ -42,6 +51,26 @@ TEST(OptionParserTest, StoresWhatWasGivenAndLeavesTheRest) {
   EXPECT_EQ(size, 8192u);
   EXPECT_EQ(other, 2u);
   EXPECT_TRUE(flag);
+}
+
+TEST(OptionParserTest, ReadsNumbersAsQemu) {
+  for (const auto& [text, expected] :
+       {std::pair("16", 16u), std::pair("+16", 16u), std::pair(" 16", 16u), std::pair("0x10", 16u),
+        std::pair("020", 16u), std::pair("0", 0u)}) {
+    const OutputOption options[] = {{"bits", text}};
+    uint64_t bits = 1;
+    OptionParser parser("test", options);
+    parser.Number("bits", &bits);
+    EXPECT_TRUE(parser.Done().ok()) << text;
+    EXPECT_EQ(bits, expected) << text;
+  }
+  for (const char* text : {"", "16b", "16k", "16.", "16.0", "1e1", "08", "-1", "0x"}) {
+    const OutputOption options[] = {{"bits", text}};
+    uint64_t bits = 1;
+    OptionParser parser("test", options);
+    parser.Number("bits", &bits);
+    EXPECT_EQ(parser.Done().message(), StrCat("test: option bits=", text, " is not a number"));
+  }
 }
 
 TEST(OptionParserTest, NamesAnUnknownOptionAndTheKnownOnes) {
@@ -90,13 +119,14 @@ TEST(OptionParserTest, TakesQemusWordsForOnAndOff) {
 TEST(OptionParserTest, TakesWhatAsksForNothing) {
   for (const OutputOption& option :
        {OutputOption{"encryption", "off"}, OutputOption{"nocow", "off"},
-        OutputOption{"extent_size_hint", "0"}}) {
+        OutputOption{"extent_size_hint", "0"}, OutputOption{"extent_size_hint", "1M"}}) {
     OptionParser parser("test", {&option, 1});
     parser.RefuseUnlessOff("encryption", "not done");
     EXPECT_TRUE(parser.Done().ok()) << option.key;
   }
-  for (const OutputOption& option : {OutputOption{"encryption", "on"}, OutputOption{"nocow", "on"},
-                                     OutputOption{"extent_size_hint", "1M"}}) {
+  for (const OutputOption& option :
+       {OutputOption{"encryption", "on"}, OutputOption{"nocow", "on"},
+        OutputOption{"extent_size_hint", "4G"}, OutputOption{"extent_size_hint", "big"}}) {
     OptionParser parser("test", {&option, 1});
     parser.RefuseUnlessOff("encryption", "not done");
     EXPECT_FALSE(parser.Done().ok()) << option.key;

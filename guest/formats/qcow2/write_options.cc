@@ -59,7 +59,7 @@ Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
   parser.OnOff("extended_l2", &chosen.extended_l2);
   parser.OnOff("lazy_refcounts", &chosen.lazy_refcounts);
   parser.Choice("preallocation", kPreallocation, &preallocation);
-  parser.Size("refcount_bits", &refcount_bits);
+  parser.Number("refcount_bits", &refcount_bits);
   for (const std::string_view key : {"backing_file", "backing_fmt"}) {
     if (options.backing) {
       parser.Accept(key);

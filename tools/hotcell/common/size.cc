@@ -49,6 +49,13 @@ absl::StatusOr<uint64_t> ParseNumber(std::string_view text) {
 
 namespace {
 
+// What strtoull(3), with which qemu-img reads numbers, passes over before one.
+std::string_view SkipBlanksAndPlus(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
+  if (text.starts_with('+')) text.remove_prefix(1);
+  return text;
+}
+
 absl::StatusOr<uint64_t> ParsePlainSize(std::string_view text) {
   if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
     const absl::StatusOr<uint64_t> value = ParseNumber(text);
@@ -61,15 +68,12 @@ absl::StatusOr<uint64_t> ParsePlainSize(std::string_view text) {
 
   const char* next = after_whole;
   double fraction = 0;
-  const bool has_fraction = next != end && *next == '.';
-  if (has_fraction) {
+  if (next != end && *next == '.') {
     ++next;
     double scale = 0.1;
-    const char* first_digit = next;
     for (; next != end && *next >= '0' && *next <= '9'; ++next, scale /= 10) {
       fraction += (*next - '0') * scale;
     }
-    if (next == first_digit) return NotASize(text);
   }
 
   int shift = 0;
@@ -78,7 +82,7 @@ absl::StatusOr<uint64_t> ParsePlainSize(std::string_view text) {
     if (!suffix_shift.has_value() || next + 1 != end) return NotASize(text);
     shift = *suffix_shift;
   }
-  if (has_fraction && shift == 0) return NotASize(text);
+  if (fraction != 0 && shift == 0) return NotASize(text);  // there are no parts of bytes
   if (shift != 0 && (whole >> (64 - shift)) != 0) {
     return absl::OutOfRangeError(Cat("'", Escape(text), "' does not fit in 64 bits"));
   }
@@ -94,13 +98,22 @@ absl::StatusOr<uint64_t> ParsePlainSize(std::string_view text) {
 }  // namespace
 
 absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
-  const std::string_view typed = text;
-  // As strtod(3), with which qemu-img reads numbers.
-  text.remove_prefix(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
-  if (text.starts_with('+')) text.remove_prefix(1);
-  absl::StatusOr<uint64_t> size = ParsePlainSize(text);
+  absl::StatusOr<uint64_t> size = ParsePlainSize(SkipBlanksAndPlus(text));
   if (size.ok() || !absl::IsInvalidArgument(size.status())) return size;
-  return NotASize(typed);
+  return NotASize(text);
+}
+
+absl::StatusOr<uint64_t> ParseOptionNumber(std::string_view text) {
+  const std::string_view digits = SkipBlanksAndPlus(text);
+  uint64_t value = 0;
+  const char* const end = digits.data() + digits.size();
+  if (digits.size() > 1 && digits[0] == '0' && digits[1] != 'x' && digits[1] != 'X') {
+    const auto [rest, error] = std::from_chars(digits.data(), end, value, 8);
+    if (error == std::errc() && rest == end) return value;
+  } else if (absl::StatusOr<uint64_t> number = ParseNumber(digits); number.ok()) {
+    return number;
+  }
+  return absl::InvalidArgumentError(Cat("'", Escape(text), "' is not a number"));
 }
 
 absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what, uint64_t most) {

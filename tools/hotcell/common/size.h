@@ -21,6 +21,10 @@ absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what,
 // An unsigned number, decimal or 0x....
 absl::StatusOr<uint64_t> ParseNumber(std::string_view text);
 
+// The same as the value of an option in `-o`, where qemu-img takes blanks and a plus before it, and
+// what begins with 0 for octal.
+absl::StatusOr<uint64_t> ParseOptionNumber(std::string_view text);
+
 // Three significant digits and a unit, as qemu-img prints them: "64 MiB", "1.08 MiB", "0 B".
 std::string FormatSize(uint64_t bytes);
 

@@ -23,12 +23,15 @@ TEST(ParseSizeTest, TakesBytesAndSuffixes) {
 TEST(ParseSizeTest, TakesFractions) {
   EXPECT_EQ(ParseSize("1.5G").value(), (uint64_t{3} << 30) / 2);
   EXPECT_EQ(ParseSize("0.1k").value(), 102u);
+  EXPECT_EQ(ParseSize("64.k").value(), 65536u);
+  EXPECT_EQ(ParseSize("65536.").value(), 65536u);
+  EXPECT_EQ(ParseSize("65536.0").value(), 65536u);
 }
 
 TEST(ParseSizeTest, TakesHexadecimal) { EXPECT_EQ(ParseSize("0x10000").value(), 65536u); }
 
 TEST(ParseSizeTest, RefusesWhatIsNoSize) {
-  for (const char* text : {"", "k", "-1", "+", "++1", "+ 1", "1 ", "1 k", "1kk", "1z", "1.", "1.k",
+  for (const char* text : {"", "k", "-1", "+", "++1", "+ 1", "1 ", "1 k", "1kk", "1z", ".5k", "1.x",
                            "1.5", "1.5b", "0x", "0x10k", "1e3", "12a"}) {
     EXPECT_FALSE(ParseSize(text).ok()) << text;
   }
@@ -38,6 +41,17 @@ TEST(ParseSizeTest, TakesBlanksAndAPlusBeforeIt) {
   EXPECT_EQ(ParseSize("+4M").value(), 4u << 20);
   EXPECT_EQ(ParseSize(" 4M").value(), 4u << 20);
   EXPECT_EQ(ParseSize("\t+0x10").value(), 16u);
+}
+
+TEST(ParseOptionNumberTest, TakesTheBasesOfC) {
+  EXPECT_EQ(ParseOptionNumber("16").value(), 16u);
+  EXPECT_EQ(ParseOptionNumber(" +16").value(), 16u);
+  EXPECT_EQ(ParseOptionNumber("0x10").value(), 16u);
+  EXPECT_EQ(ParseOptionNumber("020").value(), 16u);
+  EXPECT_EQ(ParseOptionNumber("0").value(), 0u);
+  for (const char* text : {"", "16b", "16k", "16.", "1e1", "08", "-1", "0x"}) {
+    EXPECT_FALSE(ParseOptionNumber(text).ok()) << text;
+  }
 }
 
 class ParseSizeOfTest : public testing::Test {

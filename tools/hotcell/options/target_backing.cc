@@ -2,6 +2,7 @@
 
 #include "hotcell/failure.h"
 #include "tools/hotcell/common/error.h"
+#include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
@@ -11,8 +12,21 @@
 #include "tools/hotcell/report/info_report.h"
 
 namespace hotcell::cli {
+namespace {
+
+// Neither of an option less than its commas say; two commas are one of a value.
+bool IsOptionList(std::string_view text) {
+  if (text.empty() || text.front() == ',') return false;
+  const size_t last = text.find_last_not_of(',');
+  return (text.size() - 1 - last) % 2 == 0;
+}
+
+}  // namespace
 
 absl::Status AddTargetOptions(std::string_view text, TargetOptions& options, bool& help) {
+  if (!IsOptionList(text)) {
+    return absl::InvalidArgumentError(Cat("Invalid option list: ", Escape(text)));
+  }
   if (text == "help" || text == "?") {
     help = true;
     return absl::OkStatus();

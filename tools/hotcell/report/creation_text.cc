@@ -15,8 +15,10 @@ namespace hotcell::cli {
 namespace {
 
 struct CreationOption {
+  enum class Kind : uint8_t { kText, kNumber, kSize };
+
   std::string_view name;
-  bool is_size = false;
+  Kind kind = Kind::kText;
   std::optional<std::string_view> value;  // when it is not given
 };
 
@@ -34,11 +36,17 @@ std::vector<CreationOption> OptionsOf(std::string_view format) {
     std::string_view line = TakeUntil(rest, '\n');
     CreationOption option;
     option.name = TakeUntil(line, ' ');
-    option.is_size = TakeUntil(line, ' ') == "size";
+    const std::string_view kind = TakeUntil(line, ' ');
+    if (kind == "size") option.kind = CreationOption::Kind::kSize;
+    if (kind == "number") option.kind = CreationOption::Kind::kNumber;
     if (!line.empty()) option.value = line;
     options.push_back(option);
   }
-  if (options.empty()) options.push_back({.name = "size", .is_size = true, .value = {}});
+  using Kind = CreationOption::Kind;
+  if (options.empty()) options.push_back({.name = "size", .kind = Kind::kSize, .value = {}});
+  // Of the file, whatever its format.
+  options.push_back({.name = "nocow", .value = {}});
+  options.push_back({.name = "extent_size_hint", .kind = Kind::kSize, .value = {}});
   return options;
 }
 
@@ -54,10 +62,12 @@ absl::StatusOr<std::string> FormattingText(std::string_view path, std::string_vi
   std::string text = Cat("Formatting '", Escape(path), "', fmt=", format);
   for (const CreationOption& option : OptionsOf(format)) {
     const std::optional<std::string> given = TakeOption(options, option.name);
-    if (given && option.is_size) {
-      const absl::StatusOr<uint64_t> size = ParseSize(*given);
-      if (!size.ok()) return size.status();
-      Append(text, " ", option.name, "=", *size);
+    if (given && option.kind != CreationOption::Kind::kText) {
+      const absl::StatusOr<uint64_t> value = option.kind == CreationOption::Kind::kSize
+                                                 ? ParseSize(*given)
+                                                 : ParseOptionNumber(*given);
+      if (!value.ok()) return value.status();
+      Append(text, " ", option.name, "=", *value);
     } else if (given) {
       Append(text, " ", option.name, "=", Quoted(*given));
     } else if (option.value) {

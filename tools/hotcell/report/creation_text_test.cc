@@ -44,6 +44,21 @@ TEST(CreationTextTest, PrintsSizesAsNumbersAndDoublesCommas) {
             "size=1 backing_file=a,,b backing_fmt=raw lazy_refcounts=off refcount_bits=16");
 }
 
+TEST(CreationTextTest, PrintsNumbersAsNumbersAndWordsAsGiven) {
+  EXPECT_EQ(*FormattingText("x", "qcow2",
+                            {{"extent_size_hint", "+1M"},
+                             {"refcount_bits", "0x10"},
+                             {"lazy_refcounts", "yes"},
+                             {"nocow", "off"},
+                             {"size", "1"}}),
+            "Formatting 'x', fmt=qcow2 cluster_size=65536 extended_l2=off compression_type=zlib "
+            "size=1 lazy_refcounts=yes refcount_bits=16 nocow=off extent_size_hint=1048576");
+  EXPECT_EQ(
+      *FormattingText("x", "raw", {{"nocow", "off"}, {"preallocation", "off"}, {"size", "1"}}),
+      "Formatting 'x', fmt=raw size=1 nocow=off preallocation=off");
+  EXPECT_FALSE(FormattingText("x", "qcow2", {{"refcount_bits", "16b"}, {"size", "1"}}).ok());
+}
+
 TEST(CreationTextTest, RefusesASizeThatIsNone) {
   EXPECT_FALSE(FormattingText("x", "qcow2", {{"cluster_size", "big"}, {"size", "1"}}).ok());
 }
