@@ -26,6 +26,9 @@ struct Plan {
   uint64_t table_bytes() const { return table_size * cluster_size; }
 };
 
+// Larger clusters come in parts, of which one could be the backing file's and another not.
+constexpr uint64_t kMaxChunk = 2 << 20;
+
 class Writer : public ImageWriter {
  public:
   explicit Writer(Plan plan)
@@ -39,7 +42,6 @@ class Writer : public ImageWriter {
                   .l1_bytes = plan_.table_bytes()}) {}
 
   WriterTraits traits() const override {
-    constexpr uint64_t kMaxChunk = 2 << 20;
     return {.cluster_size = std::min(plan_.cluster_size, kMaxChunk), .ordered = true};
   }
 
@@ -129,6 +131,11 @@ Result<Plan> MakePlan(const CreateOptions& options) {
   if (options.backing) {
     plan.backing_name = options.backing->name;
     plan.raw_backing = options.backing->format == "raw";
+    if (plan.cluster_size > kMaxChunk) {
+      return Unsupported(
+          "qed: with a backing file, cluster_size can be no more than 2M in images that are "
+          "written");
+    }
   }
   if (plan.backing_name.size() > kMaxBackingFileName) {
     return InvalidArgument(StrCat("qed: the backing file name has ", plan.backing_name.size(),
