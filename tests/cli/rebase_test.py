@@ -75,7 +75,27 @@ def _refused(_):
         harness.check(file.read() == before, "the image was changed")
 
 
+def _long_names(_):
+    """Those of QEMU 11. --backing is hotcell's own where it has an equals sign."""
+    programs.require_kvm()
+    _prepare("images")
+    os.symlink(programs.HOTCELL, "qemu-img")
+    for arguments, wanted in (
+            (["--backing=new", "--backing-format=qcow2"], ("new", "qcow2")),
+            (["--backing", "other", "-B", "raw", "--cache=none"], ("other", "raw")),
+            (["-b", "third", "--backing-format", "raw", "--backing-cache=none",
+              "--backing=third=images/raw"], ("third", "raw")),
+            (["--backing="], (None, None))):
+        for program in (programs.HOTCELL, "./qemu-img"):
+            programs.must([program, "rebase", "--backing-unsafe", "--quiet", *arguments,
+                           "images/image"])
+            info = programs.qemu_info("images/image", "-f", "qcow2", "-U")
+            harness.check_equal((info.get("backing-filename"),
+                                 info.get("backing-filename-format")), wanted, f"{arguments}")
+
+
 harness.main({
     "header-only": _header_only,
+    "long-names": _long_names,
     "refused": _refused,
 })

@@ -60,8 +60,8 @@ _hotcell_options() {
         --output $_hotcell_common"
       ;;
     rebase)
-      echo "-b -F -f -p -q -T -t -U -u --backing-format --backing-unsafe --format --progress --quiet
-        --force-share --image-opts $_hotcell_common"
+      echo "-b -B -F -f -p -q -T -t -U -u --backing-format --backing-cache --backing-unsafe --cache
+        --format --progress --quiet --force-share --image-opts $_hotcell_common"
       ;;
     resize)
       echo "-f -q --format --quiet --shrink --preallocation --image-opts --backing

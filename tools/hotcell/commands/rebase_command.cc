@@ -26,14 +26,22 @@ namespace {
 constexpr std::string_view kName = "rebase";
 constexpr size_t kMaxBackingName = 1023;  // bytes, as in QEMU
 
-enum RebaseOption : int { kImageOpts = kFirstLongOption };
+enum RebaseOption : int { kImageOpts = kFirstLongOption, kBackingOrMapping };
 
+// The long names are those of QEMU 11.
 constexpr OptionSpec kOptions[] = {
-    {'b', nullptr, true},           {'F', "backing-format", true},
-    {'f', "format", true},          {'p', "progress", false},
-    {'q', "quiet", false},          {'T', nullptr, true},
-    {'t', nullptr, true},           {'U', "force-share", false},
-    {'u', "backing-unsafe", false}, {kImageOpts, "image-opts", false},
+    {'b', nullptr, true},
+    {kBackingOrMapping, "backing", true},  // before the one that all commands have
+    {'F', "backing-format", true},
+    {'B', nullptr, true},
+    {'f', "format", true},
+    {'p', "progress", false},
+    {'q', "quiet", false},
+    {'T', "backing-cache", true},
+    {'t', "cache", true},
+    {'U', "force-share", false},
+    {'u', "backing-unsafe", false},
+    {kImageOpts, "image-opts", false},
 };
 
 constexpr RefusedOption kRefused[] = {
@@ -63,7 +71,14 @@ absl::Status ApplyOption(int id, std::string_view value, Options& options) {
     case 'b':
       options.request.backing_name = std::string(value);
       return absl::OkStatus();
+    case kBackingOrMapping:  // QEMU's has a name, and ours NAME=FILE
+      if (value.find('=') != std::string_view::npos) {
+        return AddBacking(value, options.common.references);
+      }
+      options.request.backing_name = std::string(value);
+      return absl::OkStatus();
     case 'F':
+    case 'B':
       return SetBackingFormat(value, options.request.backing_format);
     case 'f':
       return SetSourceFormat(value, options.request.image.format);

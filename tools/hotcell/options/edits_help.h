@@ -16,7 +16,7 @@ that holds the same.
 
   -u                change the header only; without it, the command is refused
   -b NAME           the backing file, as it goes into the header; '' or no -b: there is none
-  -F FORMAT         its format
+  -F, -B FORMAT     its format
   -f FORMAT         format of FILE (default: found out in the guest)
   --image-opts      FILE is driver=FORMAT,file.filename=PATH
   -t MODE           cache mode: none, writeback, unsafe, directsync, writethrough
