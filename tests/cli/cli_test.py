@@ -414,7 +414,7 @@ def _info_text(directory):
     programs.require_kvm()
     image = _image(directory)
     ours = programs.must_hotcell("info", image).decode().splitlines()
-    theirs = programs.qemu_img("info", image).decode().splitlines()
+    theirs = programs.qemu_info_text(image).decode().splitlines()
     for line in theirs:
         harness.check(line in ours, f"info lacks qemu-img's line {line!r}: {ours}")
 

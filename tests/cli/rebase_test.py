@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from support import harness, programs
+from support import harness, programs, reference
 
 _LONG = "n" * 1023
 _CASES = (
@@ -52,7 +52,7 @@ def _header_only(_):
         found = programs.run([link, "rebase", *arguments], cwd="ours")
         harness.check_equal(found.returncode, wanted.returncode, f"{arguments}: {found.stderr!r}")
         harness.check_equal(found.stdout, wanted.stdout, f"{arguments}")
-        harness.check_equal(found.stderr, wanted.stderr, f"{arguments}: stderr")
+        reference.check_words(found.stderr, wanted.stderr, f"{arguments}: stderr")
         for name in ("image", "small"):
             infos = [programs.must(["qemu-img", "info", "-f", "qcow2", name], cwd=directory)
                      for directory in ("theirs", "ours")]

@@ -2,7 +2,7 @@
 
 import os
 
-from support import harness, programs
+from support import harness, programs, reference
 
 
 def _as_qemu_img():
@@ -32,14 +32,16 @@ def _list(_):
                       ["some", "-l"], ["some"], ["-l", "raw"], ["-l", "vdi"], [], ["-l"],
                       ["-l", "some", "none"], ["-l", "nosuch"],
                       ["-l", "--image-opts", "driver=qcow2,file.filename=some"]):
+        if arguments == ["some"] and not reference.is_here():
+            continue  # later releases list then as well
         wanted = programs.run(["qemu-img", "snapshot", *arguments])
         found = programs.run([link, "snapshot", *arguments])
         harness.check_equal(found.returncode, wanted.returncode, f"{arguments}: exit status")
         # Names are escaped before they are shown.
         stdout = wanted.stdout.replace(b"tab\there      ", b"tab\\there     ")
-        harness.check_equal(found.stdout, stdout, f"{arguments}")
+        reference.check_words(found.stdout, stdout, f"{arguments}")
         if wanted.stderr and arguments and arguments != ["-l"] and len(arguments) < 3:
-            harness.check_equal(found.stderr, wanted.stderr, f"{arguments}: stderr")
+            reference.check_words(found.stderr, wanted.stderr, f"{arguments}: stderr")
         elif not wanted.stderr:
             harness.check_equal(found.stderr, b"", f"{arguments}: stderr")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -83,5 +84,19 @@ def qemu_io(path, *commands, image_format="qcow2", check_exit=True):
         run(command)
 
 
+# From 8.0 on qemu-img tells of the file below an image as well, by its own name and size.
+
+def qemu_info_text(*arguments):
+    """What qemu-img prints of an image, not of the file below."""
+    return re.sub(rb"(?m)^Child node '.*':\n(?:    .*\n)*", b"", qemu_img("info", *arguments))
+
+
 def qemu_info(path, *arguments):
-    return json.loads(qemu_img("info", "--output=json", *arguments, path))
+    """What qemu-img says of an image, not of the file below."""
+    return _without_children(json.loads(qemu_img("info", "--output=json", *arguments, path)))
+
+
+def _without_children(info):
+    if isinstance(info, list):
+        return [_without_children(image) for image in info]
+    return {key: value for key, value in info.items() if key != "children"}
