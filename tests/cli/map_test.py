@@ -55,7 +55,8 @@ _REFERENCES = ["--backing", "base=base", "--backing", "flat-flat.vmdk=flat-flat.
 def _same(ours, command, *arguments):
     found = programs.run([*ours, command, *_REFERENCES, *arguments])
     wanted = programs.run(["qemu-img", command, *arguments])
-    harness.check_equal(found.stdout, reference.map_as_told(wanted.stdout), f"{command} {arguments}")
+    told = reference.map_as_told(wanted.stdout)
+    harness.check_equal(found.stdout, told, f"{command} {arguments}")
     harness.check_equal(found.returncode, wanted.returncode, f"{command} {arguments}: exit status")
     return wanted
 

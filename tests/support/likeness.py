@@ -6,8 +6,8 @@ import re
 
 from support import harness, programs
 
-# Of files that two programs lay out differently, or in another moment. The file below has a size, too,
-# and is among a newer qemu-img's `children`.
+# Of files that two programs lay out differently, or in another moment. Among `children`, which newer
+# releases tell of, is the file below and its size.
 _LAYOUT = {"actual-size", "children", "image-end-offset", "offset", "cid", "fragmented-clusters"}
 
 _FORMATS = {"qcow2": "qcow2", "raw": "raw", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi",

@@ -1,7 +1,8 @@
 """Comparisons with the words of qemu-img 7.2, which hotcell's are.
 
-Later releases have other words for many things, and tell more. Where the machine's qemu-img is one of
-those, what hotcell does is still compared with what it does, and whether they speak; not the words."""
+Later releases have other words for many things, and tell more. Where the machine's qemu-img is one
+of those, what hotcell does is still compared with what it does, and whether they speak; not the words.
+"""
 
 import functools
 import re

@@ -11,6 +11,7 @@
 
 #include "guest/formats/qcow2/edit_bench.h"
 #include "guest/formats/qcow2/header.h"
+#include "guest/formats/testing/oracle.h"
 
 namespace hotcell::guest::qcow2 {
 namespace {
@@ -64,9 +65,7 @@ class RebaseTest : public testing::TestWithParam<Image> {
   json Info(const Bytes& image) const {
     EXPECT_EQ(bench_.Damage(image, /*strict=*/true), "");
     bench_.Store("info.qcow2", image);
-    json info = json::parse(directory_.Run("qemu-img info -f qcow2 --output=json info.qcow2"));
-    for (const char* key : {"actual-size", "filename", "full-backing-filename"}) info.erase(key);
-    return info;
+    return QemuImgInfo(directory_, "info.qcow2", "qcow2");
   }
 
   const TemporaryDirectory directory_;
