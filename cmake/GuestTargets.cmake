@@ -34,7 +34,7 @@ function(hotcell_guest_program name)
     ${ZSTD_ARCHIVE}
     -lstdc++ -lgcc -Wl,--end-group)
   target_link_options(${name} PRIVATE
-    -nostdlib -static -no-pie -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/guest/payload.ld
+    -nostdlib -static -Wl,-T,${CMAKE_SOURCE_DIR}/guest/runtime/guest/payload.ld
     -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--build-id=none
     -Wl,--no-warn-rwx-segments)
   # The symbol table stays, which the built-in program's names in crash reports are from; line numbers

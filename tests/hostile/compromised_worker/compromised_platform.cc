@@ -24,9 +24,10 @@ void Execute(const Attack& attack, StepResult* results);
 
 int64_t PageOf(int64_t address) { return address & -static_cast<int64_t>(abi::kPageSize); }
 
-int64_t Resolve(const Attack& attack, const StepResult* results, const Step& step, int index) {
+// `on_the_stack` outlives the call that its address is an argument of.
+int64_t Resolve(const Attack& attack, const StepResult* results, const Step& step, int index,
+                char* on_the_stack) {
   const int64_t value = step.arguments[index];
-  char on_the_stack = 1;
   switch (step.kinds[index]) {
     case Operand::kValue:
       return value;
@@ -39,7 +40,7 @@ int64_t Resolve(const Attack& attack, const StepResult* results, const Step& ste
     case Operand::kData:
       return reinterpret_cast<int64_t>(&data_of_the_worker);
     case Operand::kStack:
-      return reinterpret_cast<int64_t>(&on_the_stack);
+      return reinterpret_cast<int64_t>(on_the_stack);
     case Operand::kTextPage:
       return PageOf(reinterpret_cast<int64_t>(&Execute));
     case Operand::kDataPage:
@@ -83,11 +84,12 @@ int64_t Perform(const Step& step, const int64_t* arguments) {
 }
 
 void Execute(const Attack& attack, StepResult* results) {
+  char on_the_stack = 1;
   for (uint32_t i = 0; i < attack.steps && i < kMaxSteps; ++i) {
     const Step& step = attack.step[i];
     int64_t arguments[6];
     for (int index = 0; index < 6; ++index) {
-      arguments[index] = Resolve(attack, results, step, index);
+      arguments[index] = Resolve(attack, results, step, index, &on_the_stack);
     }
     errno = 0;
     results[i].result = Perform(step, arguments);
