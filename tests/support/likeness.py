@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from support import harness, programs
+from support import harness, programs, reference
 
 # Of files that two programs lay out differently, or in another moment. Among `children`, which newer
 # releases tell of, is the file below and its size.
@@ -25,7 +25,7 @@ def without_layout(value):
 def fields(text):
     """What a script takes from standard output."""
     try:
-        return without_layout(json.loads(text))
+        return without_layout(json.loads(reference.map_as_told(text.encode())))
     except ValueError:
         pass
     # Of the progress, only its form and its end.
