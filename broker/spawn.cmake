@@ -3,8 +3,8 @@
 add_library(hotcell_failure STATIC host/control_group.cc host/failure.cc host/host_limits.cc)
 target_include_directories(hotcell_failure PUBLIC include PRIVATE ${SECCOMP_INCLUDE_DIR})
 target_link_libraries(hotcell_failure
-  PUBLIC hotcell_protos absl::status absl::time
-  PRIVATE hotcell_view_broker hotcell_host_options absl::strings absl::str_format absl::cord
+  PUBLIC absl::status absl::time
+  PRIVATE hotcell_protos hotcell_view_broker hotcell_host_options absl::strings absl::str_format absl::cord
           ${SECCOMP_LIBRARY})
 
 add_library(hotcell_spawn STATIC workers/spawn.cc)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "broker/host/violation_mark.h"
+#include "protos/control.pb.h"
 
 namespace hotcell {
 namespace {
@@ -24,7 +26,7 @@ constexpr absl::string_view kKindUrl = "hotcell/failure-kind";
 constexpr absl::string_view kViolationUrl = "hotcell/violation";
 
 constexpr uint32_t kX32Bit = 0x40000000;
-constexpr int kArguments = 6;
+constexpr size_t kArguments = 6;
 
 constexpr std::array<std::pair<FailureKind, std::string_view>, 18> kNames = {{
     {FailureKind::kNone, "none"},
@@ -75,9 +77,9 @@ FailureKind KindOfCode(absl::StatusCode code) {
   }
 }
 
-bool IsX32(const v1::Violation& violation) {
-  return violation.arch() == AUDIT_ARCH_X86_64 && violation.syscall() >= 0 &&
-         (static_cast<uint32_t>(violation.syscall()) & kX32Bit) != 0;
+bool IsX32(const Violation& violation) {
+  return violation.arch == AUDIT_ARCH_X86_64 && violation.syscall.value_or(-1) >= 0 &&
+         (static_cast<uint32_t>(*violation.syscall) & kX32Bit) != 0;
 }
 
 }  // namespace
@@ -92,19 +94,19 @@ FailureKind FailureKindOf(const absl::Status& status) {
   return FailureKind::kOther;
 }
 
-FailureKind FailureKindOf(const v1::Finished& finished) {
-  switch (finished.reason()) {
-    case v1::END_REASON_EXITED:
-    case v1::END_REASON_HALTED:
+FailureKind FailureKindOf(const GuestEnd& end) {
+  switch (end.reason) {
+    case EndReason::kExited:
+    case EndReason::kHalted:
       return FailureKind::kNone;
-    case v1::END_REASON_GUEST_FAULT:
+    case EndReason::kGuestFault:
       return FailureKind::kGuestFault;
-    case v1::END_REASON_UNEXPECTED_EXIT:
-      return finished.kvm_exit_reason() == KVM_EXIT_SHUTDOWN ? FailureKind::kGuestFault
-                                                             : FailureKind::kGuestContract;
-    case v1::END_REASON_KVM_ERROR:
+    case EndReason::kUnexpectedExit:
+      return end.kvm_exit_reason == KVM_EXIT_SHUTDOWN ? FailureKind::kGuestFault
+                                                      : FailureKind::kGuestContract;
+    case EndReason::kKvmError:
       return FailureKind::kKvm;
-    case v1::END_REASON_LOAD_ERROR:
+    case EndReason::kLoadError:
       return FailureKind::kRequest;
     default:
       return FailureKind::kWorkerProtocol;
@@ -117,51 +119,51 @@ std::string_view FailureKindName(FailureKind kind) {
   return found == kNames.end() ? "other" : found->second;
 }
 
-std::optional<v1::Violation> ViolationOf(const absl::Status& status) {
+std::optional<Violation> ViolationOf(const absl::Status& status) {
   const absl::optional<absl::Cord> mark = status.GetPayload(kViolationUrl);
-  v1::Violation violation;
-  if (!mark.has_value() || !violation.ParseFromString(std::string(*mark))) return std::nullopt;
-  return violation;
+  v1::Violation wire;
+  if (!mark.has_value() || !wire.ParseFromString(std::string(*mark))) return std::nullopt;
+  return broker::ToNative(wire);
 }
 
-std::string SyscallName(const v1::Violation& violation) {
-  uint32_t arch = violation.arch();
+std::string SyscallName(const Violation& violation) {
+  uint32_t arch = violation.arch;
   // Sent by a worker that does not say: the one there is a filter for.
   if (arch == 0) arch = AUDIT_ARCH_X86_64;
   if (IsX32(violation)) arch = SCMP_ARCH_X32;
   // Negative numbers are the library's own, for calls that this architecture does not have.
-  if (!violation.has_syscall() || violation.syscall() < 0) return "";
+  if (violation.syscall.value_or(-1) < 0) return "";
   const std::unique_ptr<char, decltype(&std::free)> name(
-      seccomp_syscall_resolve_num_arch(arch, violation.syscall()), &std::free);
+      seccomp_syscall_resolve_num_arch(arch, *violation.syscall), &std::free);
   return name == nullptr ? "" : name.get();
 }
 
-std::string ArchitectureName(const v1::Violation& violation) {
+std::string ArchitectureName(const Violation& violation) {
   if (IsX32(violation)) return "x32";
-  if (violation.arch() == AUDIT_ARCH_X86_64) return "x86_64";
-  if (violation.arch() == AUDIT_ARCH_I386) return "i386";
-  return absl::StrFormat("architecture 0x%x", violation.arch());
+  if (violation.arch == AUDIT_ARCH_X86_64) return "x86_64";
+  if (violation.arch == AUDIT_ARCH_I386) return "i386";
+  return absl::StrFormat("architecture 0x%x", violation.arch);
 }
 
-std::string_view PhaseName(v1::Phase phase) { return phase == v1::PHASE_RUN ? "run" : "set-up"; }
+std::string_view PhaseName(Phase phase) { return phase == Phase::kRun ? "run" : "set-up"; }
 
-std::string DescribeViolation(const v1::Violation& violation) {
+std::string DescribeViolation(const Violation& violation) {
   const std::string name = SyscallName(violation);
-  std::string text = !violation.has_syscall() ? "a call that is not known"
-                     : name.empty()           ? absl::StrCat("number ", violation.syscall())
-                                              : absl::StrCat(name, " (", violation.syscall(), ")");
+  std::string text = !violation.syscall ? "a call that is not known"
+                     : name.empty()     ? absl::StrCat("number ", *violation.syscall)
+                                        : absl::StrCat(name, " (", *violation.syscall, ")");
   if (const std::string arch = ArchitectureName(violation);
-      violation.arch() != 0 && arch != "x86_64") {
+      violation.arch != 0 && arch != "x86_64") {
     absl::StrAppend(&text, " of ", arch);
   }
-  for (int i = 0; i < std::min(kArguments, violation.arguments_size()); ++i) {
-    absl::StrAppendFormat(&text, "%s0x%x", i == 0 ? " with " : ", ", violation.arguments(i));
+  for (size_t i = 0; i < std::min(kArguments, violation.arguments.size()); ++i) {
+    absl::StrAppendFormat(&text, "%s0x%x", i == 0 ? " with " : ", ", violation.arguments[i]);
   }
-  if (violation.instruction_pointer() != 0) {
-    absl::StrAppendFormat(&text, " at 0x%x", violation.instruction_pointer());
+  if (violation.instruction_pointer != 0) {
+    absl::StrAppendFormat(&text, " at 0x%x", violation.instruction_pointer);
   }
-  absl::StrAppend(&text, violation.phase() == v1::PHASE_RUN ? " during the run of the guest"
-                                                            : " during its set-up");
+  absl::StrAppend(&text, violation.phase == Phase::kRun ? " during the run of the guest"
+                                                        : " during its set-up");
   return text;
 }
 
@@ -181,8 +183,24 @@ absl::Status Reworded(const absl::Status& status, std::string_view message) {
 
 namespace broker {
 
-absl::Status WithViolation(absl::Status status, const v1::Violation& violation) {
-  status.SetPayload(kViolationUrl, absl::Cord(violation.SerializeAsString()));
+Violation ToNative(const v1::Violation& violation) {
+  Violation native;
+  if (violation.has_syscall()) native.syscall = violation.syscall();
+  native.arch = violation.arch();
+  native.phase = violation.phase() == v1::PHASE_RUN ? Phase::kRun : Phase::kSetup;
+  native.arguments.assign(violation.arguments().begin(), violation.arguments().end());
+  native.instruction_pointer = violation.instruction_pointer();
+  return native;
+}
+
+absl::Status WithViolation(absl::Status status, const Violation& violation) {
+  v1::Violation wire;
+  if (violation.syscall) wire.set_syscall(*violation.syscall);
+  wire.set_arch(violation.arch);
+  wire.set_phase(violation.phase == Phase::kRun ? v1::PHASE_RUN : v1::PHASE_SETUP);
+  wire.mutable_arguments()->Add(violation.arguments.begin(), violation.arguments.end());
+  wire.set_instruction_pointer(violation.instruction_pointer);
+  status.SetPayload(kViolationUrl, absl::Cord(wire.SerializeAsString()));
   return WithFailureKind(std::move(status), FailureKind::kViolation);
 }
 

@@ -17,13 +17,13 @@ namespace {
 
 using testing::HasSubstr;
 
-v1::Violation Socket() {
-  v1::Violation violation;
-  violation.set_syscall(41);
-  violation.set_arch(AUDIT_ARCH_X86_64);
-  violation.set_phase(v1::PHASE_RUN);
-  for (const uint64_t argument : {2, 1, 0, 0, 0, 255}) violation.add_arguments(argument);
-  violation.set_instruction_pointer(0x401234);
+Violation Socket() {
+  Violation violation;
+  violation.syscall = 41;
+  violation.arch = AUDIT_ARCH_X86_64;
+  violation.phase = Phase::kRun;
+  violation.arguments = {2, 1, 0, 0, 0, 255};
+  violation.instruction_pointer = 0x401234;
   return violation;
 }
 
@@ -42,7 +42,7 @@ TEST(FailureKindTest, OtherWordsKeepTheMarks) {
   EXPECT_EQ(reworded.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(FailureKindOf(reworded), FailureKind::kViolation);
   ASSERT_TRUE(ViolationOf(reworded).has_value());
-  EXPECT_EQ(ViolationOf(reworded)->syscall(), 41);
+  EXPECT_EQ(ViolationOf(reworded)->syscall, 41);
 }
 
 TEST(FailureKindTest, AnUnmarkedErrorIsWhatItsCodeSays) {
@@ -71,62 +71,62 @@ TEST(FailureKindTest, EachHasANameOfItsOwn) {
 }
 
 TEST(FailureKindTest, TellsHowAGuestEnded) {
-  const auto kind = [](v1::EndReason reason, uint32_t exit_reason = 0) {
-    v1::Finished finished;
-    finished.set_reason(reason);
-    finished.set_kvm_exit_reason(exit_reason);
-    return FailureKindOf(finished);
+  const auto kind = [](EndReason reason, uint32_t exit_reason = 0) {
+    GuestEnd end;
+    end.reason = reason;
+    end.kvm_exit_reason = exit_reason;
+    return FailureKindOf(end);
   };
-  EXPECT_EQ(kind(v1::END_REASON_EXITED), FailureKind::kNone);
-  EXPECT_EQ(kind(v1::END_REASON_HALTED), FailureKind::kNone);
-  EXPECT_EQ(kind(v1::END_REASON_GUEST_FAULT), FailureKind::kGuestFault);
-  EXPECT_EQ(kind(v1::END_REASON_UNEXPECTED_EXIT, KVM_EXIT_SHUTDOWN), FailureKind::kGuestFault);
-  EXPECT_EQ(kind(v1::END_REASON_UNEXPECTED_EXIT, KVM_EXIT_IO), FailureKind::kGuestContract);
-  EXPECT_EQ(kind(v1::END_REASON_KVM_ERROR), FailureKind::kKvm);
-  EXPECT_EQ(kind(v1::END_REASON_STOPPED), FailureKind::kWorkerProtocol);
+  EXPECT_EQ(kind(EndReason::kExited), FailureKind::kNone);
+  EXPECT_EQ(kind(EndReason::kHalted), FailureKind::kNone);
+  EXPECT_EQ(kind(EndReason::kGuestFault), FailureKind::kGuestFault);
+  EXPECT_EQ(kind(EndReason::kUnexpectedExit, KVM_EXIT_SHUTDOWN), FailureKind::kGuestFault);
+  EXPECT_EQ(kind(EndReason::kUnexpectedExit, KVM_EXIT_IO), FailureKind::kGuestContract);
+  EXPECT_EQ(kind(EndReason::kKvmError), FailureKind::kKvm);
+  EXPECT_EQ(kind(EndReason::kStopped), FailureKind::kWorkerProtocol);
 }
 
 TEST(DescribeViolationTest, TellsCallArgumentsPlaceAndPhase) {
   EXPECT_EQ(DescribeViolation(Socket()),
             "socket (41) with 0x2, 0x1, 0x0, 0x0, 0x0, 0xff at 0x401234 during the run of the "
             "guest");
-  v1::Violation violation = Socket();
-  violation.set_phase(v1::PHASE_SETUP);
+  Violation violation = Socket();
+  violation.phase = Phase::kSetup;
   EXPECT_THAT(DescribeViolation(violation), HasSubstr("during its set-up"));
 }
 
 TEST(DescribeViolationTest, ShowsSixArgumentsHoweverManyAWorkerSends) {
-  v1::Violation violation = Socket();
-  for (int i = 0; i < 100; ++i) violation.add_arguments(0xbad);
+  Violation violation = Socket();
+  violation.arguments.resize(100, 0xbad);
   EXPECT_EQ(DescribeViolation(violation), DescribeViolation(Socket()));
 }
 
 TEST(DescribeViolationTest, ANumberThatIsNoCallIsShownAsSuch) {
-  v1::Violation violation = Socket();
+  Violation violation = Socket();
   for (const int number : {-5, 100000, INT32_MAX, INT32_MIN}) {
-    violation.set_syscall(number);
+    violation.syscall = number;
     EXPECT_EQ(SyscallName(violation), "") << number;
     EXPECT_THAT(DescribeViolation(violation), HasSubstr("number " + std::to_string(number)));
   }
 }
 
 TEST(DescribeViolationTest, ACallThatTheKernelKilledForIsNotKnown) {
-  v1::Violation violation;
-  violation.set_phase(v1::PHASE_RUN);
+  Violation violation;
+  violation.phase = Phase::kRun;
   EXPECT_EQ(SyscallName(violation), "");
   EXPECT_EQ(DescribeViolation(violation), "a call that is not known during the run of the guest");
-  violation.set_syscall(0);  // read(2)
+  violation.syscall = 0;  // read(2)
   EXPECT_EQ(DescribeViolation(violation), "read (0) during the run of the guest");
 }
 
 TEST(DescribeViolationTest, NamesCallsOfOtherArchitectures) {
-  v1::Violation violation = Socket();
-  violation.set_syscall(0x40000000 | 41);
+  Violation violation = Socket();
+  violation.syscall = 0x40000000 | 41;
   EXPECT_THAT(DescribeViolation(violation), HasSubstr("socket (1073741865) of x32 with"));
-  violation.set_syscall(102);
-  violation.set_arch(AUDIT_ARCH_I386);
+  violation.syscall = 102;
+  violation.arch = AUDIT_ARCH_I386;
   EXPECT_THAT(DescribeViolation(violation), HasSubstr("socketcall (102) of i386 with"));
-  violation.set_arch(0x1234);
+  violation.arch = 0x1234;
   EXPECT_THAT(DescribeViolation(violation), HasSubstr("number 102 of architecture 0x1234 with"));
 }
 

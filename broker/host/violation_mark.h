@@ -2,12 +2,16 @@
 #define HOTCELL_BROKER_HOST_VIOLATION_MARK_H_
 
 #include "absl/status/status.h"
+#include "hotcell/failure.h"
 #include "protos/control.pb.h"
 
 namespace hotcell::broker {
 
+// As a worker sends it. A phase that is none counts as set-up.
+Violation ToNative(const v1::Violation& violation);
+
 // Marks an error as FailureKind::kViolation, and with what ViolationOf() returns.
-absl::Status WithViolation(absl::Status status, const v1::Violation& violation);
+absl::Status WithViolation(absl::Status status, const Violation& violation);
 
 }  // namespace hotcell::broker
 

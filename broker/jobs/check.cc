@@ -1,7 +1,6 @@
 // Check().
-#include <utility>
-
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 
 namespace hotcell::broker {
@@ -15,7 +14,7 @@ absl::StatusOr<CheckReply> CheckOperation::MakeReply(v1::Report& report, const W
                                                      const FileTable& /*files*/) {
   if (!report.has_check()) return NoResult();
   CheckReply reply;
-  reply.report = std::move(*report.mutable_check());
+  reply.report = TakeNative(*report.mutable_check());
   reply.warnings = Warnings(report, worker);
   return reply;
 }

@@ -1,5 +1,6 @@
 // Compare().
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 #include "broker/lanes/report_codec.h"
 
@@ -26,10 +27,10 @@ absl::StatusOr<CompareReply> CompareOperation::MakeReply(v1::Report& report,
                                                          const FileTable& files) {
   if (!report.has_compare()) return NoResult();
   CompareReply reply;
-  reply.result = report.compare();
-  if (reply.result.has_failure()) {
-    reply.failure = ReportedError(reply.result.failure(), files.error());
+  if (report.compare().has_failure()) {
+    reply.failure = ReportedError(report.compare().failure(), files.error());
   }
+  reply.result = TakeNative(*report.mutable_compare());
   reply.warnings = Warnings(report, worker);
   return reply;
 }

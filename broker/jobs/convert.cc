@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 #include "broker/lanes/report_codec.h"
 #include "hotcell/failure.h"
@@ -36,10 +37,11 @@ absl::Status CheckSingleSource(const ConvertRequest& request) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ConvertReply> ReplyOf(const v1::Report& report, const WorkerReport& worker) {
+absl::StatusOr<ConvertReply> ReplyOf(v1::Report& report, const WorkerReport& worker) {
   if (!report.has_convert()) return NoResult();
-  return ConvertReply{
-      .result = report.convert(), .warnings = Warnings(report, worker), .worker = {}};
+  return ConvertReply{.result = TakeNative(*report.mutable_convert()),
+                      .warnings = Warnings(report, worker),
+                      .worker = {}};
 }
 
 }  // namespace

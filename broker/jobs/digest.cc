@@ -1,5 +1,6 @@
 // Digest().
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 
 namespace hotcell::broker {
@@ -19,7 +20,9 @@ absl::StatusOr<DigestReply> DigestOperation::MakeReply(v1::Report& report,
                                                        const FileTable& /*files*/) {
   constexpr size_t kSha256Size = 32;
   if (!report.has_digest() || report.digest().sha256().size() != kSha256Size) return NoResult();
-  return DigestReply{.result = report.digest(), .warnings = Warnings(report, worker), .worker = {}};
+  return DigestReply{.result = TakeNative(*report.mutable_digest()),
+                     .warnings = Warnings(report, worker),
+                     .worker = {}};
 }
 
 }  // namespace hotcell::broker

@@ -66,7 +66,7 @@ class EngineKvmTest : public testing::Test {
     engine_ = std::make_unique<Engine>(*std::move(engine));
   }
 
-  RunRequest Flat(const std::string& demo, v1::GuestMode mode, uint64_t address) {
+  RunRequest Flat(const std::string& demo, GuestMode mode, uint64_t address) {
     RunRequest request;
     request.program = Demo(demo);
     EXPECT_FALSE(request.program.empty()) << demo;
@@ -81,7 +81,7 @@ class EngineKvmTest : public testing::Test {
     RunRequest request;
     request.program = ReadFile(HOSTILE_PAYLOAD_PATH);
     request.program_is_elf = true;
-    request.mode = v1::GUEST_MODE_PAYLOAD;
+    request.mode = GuestMode::kPayload;
     request.input = std::string(1, kind);
     request.output_capacity = 16;
     request.options.limits.wall_time = absl::Seconds(20);
@@ -93,26 +93,26 @@ class EngineKvmTest : public testing::Test {
 };
 
 TEST_F(EngineKvmTest, ALongModeGuestSpeaksAndHalts) {
-  const auto reply = engine_->Run(Flat("long_hello.bin", v1::GUEST_MODE_LONG, 0x10000));
+  const auto reply = engine_->Run(Flat("long_hello.bin", GuestMode::kLong, 0x10000));
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->worker.finished.reason(), v1::END_REASON_HALTED);
+  EXPECT_EQ(reply->worker.end.reason, EndReason::kHalted);
   EXPECT_THAT(serial_, HasSubstr("Hello from KVM guest!"));
 }
 
 TEST_F(EngineKvmTest, ARealModeGuestReportsItsResultAndDirtyPages) {
-  RunRequest request = Flat("real_sum.bin", v1::GUEST_MODE_REAL, 0x1000);
+  RunRequest request = Flat("real_sum.bin", GuestMode::kReal, 0x1000);
   request.log_dirty_pages = true;
   const auto reply = engine_->Run(request);
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->worker.finished.result_port_value(), 210u);
-  EXPECT_GT(reply->worker.finished.dirty_pages_size(), 0);
+  EXPECT_EQ(reply->worker.end.result, 210u);
+  EXPECT_FALSE(reply->worker.end.dirty_pages.empty());
 }
 
 TEST_F(EngineKvmTest, APayloadLeavesItsOutput) {
   RunRequest request;
   request.program = ReadFile(HELLO_PAYLOAD_PATH);
   request.program_is_elf = true;
-  request.mode = v1::GUEST_MODE_PAYLOAD;
+  request.mode = GuestMode::kPayload;
   request.output_capacity = 100;
   const auto reply = engine_->Run(request);
   ASSERT_TRUE(reply.ok()) << reply.status();
@@ -120,21 +120,21 @@ TEST_F(EngineKvmTest, APayloadLeavesItsOutput) {
 }
 
 TEST_F(EngineKvmTest, LayersOfSetUpCanBeRequiredAndAreReported) {
-  RunRequest request = Flat("long_hello.bin", v1::GUEST_MODE_LONG, 0x10000);
-  request.options.required_layers = {v1::LAYER_DONTDUMP, v1::LAYER_RUN_RLIMITS};
+  RunRequest request = Flat("long_hello.bin", GuestMode::kLong, 0x10000);
+  request.options.required_layers = {Layer::kDontdump, Layer::kRunRlimits};
   const auto reply = engine_->Run(request);
   ASSERT_TRUE(reply.ok()) << reply.status();
-  std::set<int> achieved;
-  for (const v1::LayerResult& layer : reply->worker.layers) {
-    EXPECT_NE(layer.state(), v1::LAYER_STATE_PENDING) << v1::Layer_Name(layer.layer());
-    if (layer.state() == v1::LAYER_STATE_ACHIEVED) achieved.insert(layer.layer());
+  std::set<Layer> achieved;
+  for (const LayerResult& layer : reply->worker.layers) {
+    EXPECT_NE(layer.state, LayerState::kPending) << LayerName(layer.layer);
+    if (layer.state == LayerState::kAchieved) achieved.insert(layer.layer);
   }
-  EXPECT_TRUE(achieved.contains(v1::LAYER_DONTDUMP));
-  EXPECT_TRUE(achieved.contains(v1::LAYER_RUN_RLIMITS));
+  EXPECT_TRUE(achieved.contains(Layer::kDontdump));
+  EXPECT_TRUE(achieved.contains(Layer::kRunRlimits));
 }
 
 TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsDeadline) {
-  RunRequest request = Flat("long_endless_loop.bin", v1::GUEST_MODE_LONG, 0x10000);
+  RunRequest request = Flat("long_endless_loop.bin", GuestMode::kLong, 0x10000);
   request.options.limits.wall_time = absl::Milliseconds(500);
   const absl::Time start = absl::Now();
   const absl::Status status = engine_->Run(request).status();
@@ -144,7 +144,7 @@ TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsDeadline) {
 
 // The kernel's limit is for a worker that does not obey; one that does meets the broker's first.
 TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsCpuTime) {
-  RunRequest request = Flat("long_endless_loop.bin", v1::GUEST_MODE_LONG, 0x10000);
+  RunRequest request = Flat("long_endless_loop.bin", GuestMode::kLong, 0x10000);
   request.options.limits.cpu_time = absl::Milliseconds(300);
   const absl::Status status = engine_->Run(request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
@@ -152,7 +152,7 @@ TEST_F(EngineKvmTest, AnEndlessGuestMeetsItsCpuTime) {
 }
 
 TEST_F(EngineKvmTest, AWorkerKilledInMidJobIsAnErrorThatSaysSo) {
-  const RunRequest request = Flat("long_endless_loop.bin", v1::GUEST_MODE_LONG, 0x10000);
+  const RunRequest request = Flat("long_endless_loop.bin", GuestMode::kLong, 0x10000);
   std::thread killer([] {
     const pid_t worker = WaitForChild();
     absl::SleepFor(absl::Milliseconds(500));  // into the guest's loop
@@ -179,13 +179,13 @@ TEST_F(EngineKvmTest, APayloadThatBreaksItsRingsEndsWithTheReason) {
 TEST_F(EngineKvmTest, APayloadThatFaultsTellsTheException) {
   const auto page = Attack('f');
   ASSERT_TRUE(page.ok()) << page.status();
-  EXPECT_EQ(page->worker.finished.reason(), v1::END_REASON_GUEST_FAULT);
-  EXPECT_EQ(page->worker.finished.fault().vector(), 14u);
-  EXPECT_EQ(page->worker.finished.registers().cr2(), 0x10u);
+  EXPECT_EQ(page->worker.end.reason, EndReason::kGuestFault);
+  EXPECT_EQ(page->worker.end.fault.value().vector, 14u);
+  EXPECT_EQ(page->worker.end.registers.cr2, 0x10u);
   const auto port = Attack('p');
   ASSERT_TRUE(port.ok()) << port.status();
-  EXPECT_EQ(port->worker.finished.reason(), v1::END_REASON_GUEST_FAULT);
-  EXPECT_EQ(port->worker.finished.fault().vector(), 13u);
+  EXPECT_EQ(port->worker.end.reason, EndReason::kGuestFault);
+  EXPECT_EQ(port->worker.end.fault.value().vector, 13u);
 }
 
 TEST_F(EngineKvmTest, APayloadThatLiesAboutSizesIsCutShort) {
@@ -207,7 +207,7 @@ TEST_F(EngineKvmTest, AHundredJobsLeaveNothing) {
   for (int i = 0; i < 100; ++i) {
     const auto reply = engine_->Info(request);
     ASSERT_TRUE(reply.ok()) << reply.status();
-    ASSERT_EQ(reply->info.virtual_size(), 100352u);     // whole sectors
+    ASSERT_EQ(reply->info.virtual_size, 100352u);       // whole sectors
     EXPECT_LE(CountEntries("/proc/self/fd"), fds + 8);  // the workers that are still to be reaped
   }
   engine_.reset();
@@ -277,7 +277,7 @@ TEST_F(PooledEngineTest, EachServesOneJob) {
   for (int i = 0; i < 20; ++i) {
     const auto reply = engine_->Info(info_);
     ASSERT_TRUE(reply.ok()) << reply.status();
-    EXPECT_EQ(reply->info.virtual_size(), uint64_t{3} << 20);
+    EXPECT_EQ(reply->info.virtual_size, uint64_t{3} << 20);
     EXPECT_TRUE(pids.insert(reply->worker.pid).second) << "a worker served twice";
   }
 }
@@ -293,7 +293,7 @@ TEST_F(PooledEngineTest, JobsThatWantSomethingElseStartTheirOwn) {
 TEST_F(PooledEngineTest, RequiredLayersAreCheckedForTheJob) {
   ASSERT_TRUE(GetsPooled([&] { return engine_->Info(info_); }));
   absl::SleepFor(absl::Milliseconds(100));
-  info_.options.required_layers = {v1::LAYER_UNSPECIFIED};  // nobody has that
+  info_.options.required_layers = {Layer{}};  // nobody has that
   const absl::Status status = engine_->Info(info_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }

@@ -1,7 +1,6 @@
 // Info().
-#include <utility>
-
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 #include "hotcell/failure.h"
 
@@ -32,12 +31,12 @@ absl::StatusOr<InfoReply> InfoOperation::MakeReply(v1::Report& report, const Wor
     return BrokenContract("the guest describes more images than a chain may have");
   }
   InfoReply reply;
-  reply.info = std::move(*report.mutable_info());
+  reply.info = TakeNative(*report.mutable_info());
   for (v1::ImageInfo& image : *report.mutable_backing_chain()) {
     const JobFile* const file = files.Find(image.slot());
     if (file == nullptr) return BrokenContract("the guest describes a file it does not have");
     reply.backing_chain.push_back(
-        {.info = std::move(image), .allocated_size = AllocatedBytes(file->fd)});
+        {.info = TakeNative(image), .allocated_size = AllocatedBytes(file->fd)});
   }
   reply.warnings = Warnings(report, worker);
   return reply;

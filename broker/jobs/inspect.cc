@@ -1,7 +1,6 @@
 // Inspect(), and what Convert() has judged first.
-#include <utility>
-
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 #include "broker/lanes/report_codec.h"
 
@@ -12,13 +11,12 @@ absl::StatusOr<InspectReply> MakeInspectReply(v1::Report& report, uint64_t file_
   if (!report.has_inspect()) return NoResult();
   InspectReply reply;
   reply.file_size = file_size;
-  reply.inspection = std::move(*report.mutable_inspect());
-  if (reply.inspection.has_failure()) {
-    reply.failure = ReportedError(reply.inspection.failure(), file_error);
+  v1::Inspection& inspection = *report.mutable_inspect();
+  if (inspection.has_failure()) reply.failure = ReportedError(inspection.failure(), file_error);
+  if (inspection.has_check_failure()) {
+    reply.check_failure = ReportedError(inspection.check_failure(), file_error);
   }
-  if (reply.inspection.has_check_failure()) {
-    reply.check_failure = ReportedError(reply.inspection.check_failure(), file_error);
-  }
+  reply.inspection = TakeNative(inspection);
   reply.warnings = ReportedWarnings(report);
   return reply;
 }

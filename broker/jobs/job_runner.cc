@@ -18,6 +18,7 @@
 #include "broker/host/monotonic_clock.h"
 #include "broker/host/posix_error.h"
 #include "broker/workers/control_channel.h"
+#include "broker/workers/native_end.h"
 #include "broker/workers/worker_end.h"
 #include "hotcell/failure.h"
 
@@ -65,9 +66,8 @@ class Supervisor {
       if (!status.ok()) return stop_cause_.ok() ? status : stop_cause_;
     }
     if (stop_cause_.ok()) return absl::OkStatus();
-    return Reworded(stop_cause_,
-                    absl::StrCat(stop_cause_.message(), "; the guest was at ",
-                                 DescribePlace(report_.finished.registers(), spec_.symbols)));
+    return Reworded(stop_cause_, absl::StrCat(stop_cause_.message(), "; the guest was at ",
+                                              DescribePlace(report_.end.registers, spec_.symbols)));
   }
 
   WorkerReport& report() { return report_; }
@@ -235,7 +235,7 @@ absl::Status Supervisor::HandleMessage(const v1::FromWorker& message) {
         return BrokenRules("the worker stopped the guest without being told");
       }
       report_.times.finished = Elapsed();
-      report_.finished = message.finished();
+      report_.end = ToNative(message.finished());
       finished_ = true;
       return absl::OkStatus();
     case v1::FromWorker::kViolation:
@@ -275,14 +275,14 @@ absl::Status Supervisor::GiveUp() {
 absl::Status Supervisor::DeathStatus(const WorkerDeath& death) const {
   const WorkerState state = control().state();
   const bool set_up = state == WorkerState::kReady || state == WorkerState::kRunning;
-  return WorkerDeathStatus(death, DeathContext::Read(set_up ? v1::PHASE_RUN : v1::PHASE_SETUP));
+  return WorkerDeathStatus(death, DeathContext::Read(set_up ? Phase::kRun : Phase::kSetup));
 }
 
 // What is known once the I/O threads are gone.
 void Complete(Worker& worker, const JobSpec& spec, WorkerReport& report) {
   const IoEngine::Counters counters = spec.io->counters();
   report.times.stopped = MonotonicNow() - spec.begin;
-  report.layers.assign(worker.confined()->layers().begin(), worker.confined()->layers().end());
+  report.layers = ToNative(*worker.confined());
   report.requests = counters.requests;
   report.doorbells = counters.doorbells;
   report.bytes_written = counters.bytes_written;

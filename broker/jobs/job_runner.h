@@ -38,7 +38,7 @@ struct JobSpec {
 // threads are gone: nothing is read or written afterwards. The worker of a job that failed is
 // reaped; that of one that went well was killed and is in `dying`.
 //
-// The report's Finished says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
+// The report's end says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
 // limits of time; what the guest broke in its rings, the worker in its protocol, or what killed it
 // (kInternal, kAborted); a confinement that is not as required (kFailedPrecondition).
 absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying);

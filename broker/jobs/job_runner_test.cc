@@ -78,7 +78,7 @@ constexpr auto kInternal = absl::StatusCode::kInternal;
 TEST_F(JobRunnerTest, AGoodWorkerFinishes) {
   const auto report = Run(FakeBehaviour::kFinishes);
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->finished.reason(), v1::END_REASON_EXITED);
+  EXPECT_EQ(report->end.reason, EndReason::kExited);
   EXPECT_EQ(report->layers.size(), 4u);
   EXPECT_GT(report->pid, 0);
 }
@@ -86,7 +86,7 @@ TEST_F(JobRunnerTest, AGoodWorkerFinishes) {
 TEST_F(JobRunnerTest, ARequiredLayerThatIsMissingRefusesTheJob) {
   EXPECT_THAT(Error(FakeBehaviour::kNoSeccomp, absl::StatusCode::kFailedPrecondition),
               HasSubstr("seccomp"));
-  options_.required_layers = {v1::LAYER_NET_NAMESPACE};
+  options_.required_layers = {Layer::kNetNamespace};
   EXPECT_THAT(Error(FakeBehaviour::kFinishes, absl::StatusCode::kFailedPrecondition),
               HasSubstr("net-namespace: Operation not permitted (it takes "));
 }

@@ -1,5 +1,6 @@
 // Measure().
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 
 namespace hotcell::broker {
@@ -23,8 +24,9 @@ absl::StatusOr<MeasureReply> MeasureOperation::MakeReply(v1::Report& report,
                                                          const WorkerReport& worker,
                                                          const FileTable& /*files*/) {
   if (!report.has_measure()) return NoResult();
-  return MeasureReply{
-      .result = report.measure(), .warnings = Warnings(report, worker), .worker = {}};
+  return MeasureReply{.result = TakeNative(*report.mutable_measure()),
+                      .warnings = Warnings(report, worker),
+                      .worker = {}};
 }
 
 }  // namespace hotcell::broker

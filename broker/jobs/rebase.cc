@@ -1,5 +1,6 @@
 // Rebase().
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 #include "protos/job_sizes.h"
 
@@ -22,7 +23,9 @@ absl::StatusOr<RebaseReply> RebaseOperation::MakeReply(v1::Report& report,
                                                        const WorkerReport& worker,
                                                        const FileTable& /*files*/) {
   if (!report.has_rebase()) return NoResult();
-  return RebaseReply{.result = report.rebase(), .warnings = Warnings(report, worker), .worker = {}};
+  return RebaseReply{.result = TakeNative(*report.mutable_rebase()),
+                     .warnings = Warnings(report, worker),
+                     .worker = {}};
 }
 
 }  // namespace hotcell::broker

@@ -1,5 +1,6 @@
 // Resize().
 #include "broker/jobs/job_parts.h"
+#include "broker/jobs/native_replies.h"
 #include "broker/jobs/operations.h"
 
 namespace hotcell::broker {
@@ -26,7 +27,9 @@ absl::StatusOr<ResizeReply> ResizeOperation::MakeReply(v1::Report& report,
                                                        const WorkerReport& worker,
                                                        const FileTable& /*files*/) {
   if (!report.has_resize()) return NoResult();
-  return ResizeReply{.result = report.resize(), .warnings = Warnings(report, worker), .worker = {}};
+  return ResizeReply{.result = TakeNative(*report.mutable_resize()),
+                     .warnings = Warnings(report, worker),
+                     .worker = {}};
 }
 
 }  // namespace hotcell::broker

@@ -9,6 +9,7 @@
 #include "broker/jobs/engine_impl.h"
 #include "broker/lanes/io_engine.h"
 #include "broker/workers/arena.h"
+#include "broker/workers/native_end.h"
 #include "broker/workers/worker_shape.h"
 #include "guest/abi/abi.h"
 #include "hotcell/text.h"
@@ -45,7 +46,7 @@ absl::Status CheckRunRequest(const RunRequest& request) {
 
 v1::Setup SetupOf(const RunRequest& request) {
   v1::Setup setup;
-  setup.set_mode(request.mode);
+  setup.set_mode(broker::ToWire(request.mode));
   setup.set_memory_size(MemoryOf(request));
   setup.set_vcpus(request.vcpus);
   setup.set_log_dirty_pages(request.log_dirty_pages);
@@ -67,7 +68,7 @@ void FillStart(const RunRequest& request, v1::Start& start) {
 absl::StatusOr<RunReply> Engine::Impl::Run(const RunRequest& request) {
   const Call call(*this);
   if (absl::Status status = CheckRunRequest(request); !status.ok()) return status;
-  const bool payload = request.mode == v1::GUEST_MODE_PAYLOAD;
+  const bool payload = request.mode == GuestMode::kPayload;
   const Limits& limits = request.options.limits;
   FileTable files(broker::FileLimitsOf(limits));  // empty: a payload that asks for a file ends
   const absl::StatusOr<ReferenceResolver> resolver = ReferenceResolver::Create(ReferencePolicy());

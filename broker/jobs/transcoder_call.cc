@@ -114,8 +114,7 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
   worker_report.bytes_read = files.bytes_read();
 
   Arena& arena = transcoder->arena();
-  absl::Status end =
-      broker::GuestEndStatus(worker_report.finished, arena.CopyPanicText(), spec.symbols);
+  absl::Status end = broker::GuestEndStatus(worker_report.end, arena.CopyPanicText(), spec.symbols);
   if (!end.ok()) return end;
   absl::StatusOr<v1::Report> decoded =
       broker::DecodeReport(arena.CopyReport(), options.limits.report_bytes);

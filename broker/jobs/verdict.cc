@@ -23,26 +23,26 @@ std::string Shown(std::string_view bytes) { return Escape(bytes, kMaxShown); }
 constexpr std::array<std::string_view, 2> kSafeVmdkTypes = {"monolithicSparse", "streamOptimized"};
 
 // Whether the image's file begins with bytes of the disk, which may look like anything.
-bool BeginsWithDisk(const v1::Inspection& inspection) {
-  return inspection.format() == "raw" || inspection.format() == "dmg" ||
-         (inspection.format() == "vpc" && inspection.info().variant() == "fixed");
+bool BeginsWithDisk(const Inspection& inspection) {
+  return inspection.format == "raw" || inspection.format == "dmg" ||
+         (inspection.format == "vpc" && inspection.info && inspection.info->variant == "fixed");
 }
 
 // Signatures that a file of its format has anyway.
-bool IsOwnSignature(const v1::Inspection& inspection, std::string_view name) {
-  const std::string& format = inspection.format();
+bool IsOwnSignature(const Inspection& inspection, std::string_view name) {
+  const std::string& format = inspection.format;
   return (format == "vpc" && name == "VHD footer") || (format == "dmg" && name == "DMG trailer") ||
          (format == "vmdk" && name.starts_with("VMDK")) || (format == "cloop" && name == "script");
 }
 
 // What a DMG begins with when its first chunk is compressed so.
-bool IsFirstChunk(const v1::Inspection& inspection, std::string_view name) {
-  return inspection.format() == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
+bool IsFirstChunk(const Inspection& inspection, std::string_view name) {
+  return inspection.format == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
 }
 
 // A disk with an ISO 9660 file system, be it alone or beside partitions that start computers from a
 // stick: whoever takes the file for a disc sees the bytes of the disk.
-bool IsDisc(const v1::Inspection& inspection, std::string_view other) {
+bool IsDisc(const Inspection& inspection, std::string_view other) {
   return other == "iso9660" && BeginsWithDisk(inspection);
 }
 
@@ -64,8 +64,8 @@ class Judgement {
       Against("cannot-open",
               absl::StrCat("the image cannot be opened: ", reply_.failure.message()));
     }
-    if (inspection_.has_info()) {
-      JudgeImage(inspection_.info());
+    if (inspection_.info) {
+      JudgeImage(*inspection_.info);
     } else if (reply_.failure.ok()) {
       Against("cannot-open", "the guest says nothing of the image");
     }
@@ -87,7 +87,7 @@ class Judgement {
   }
 
   void JudgeFormat() {
-    const std::string& format = inspection_.format();
+    const std::string& format = inspection_.format;
     const std::vector<std::string>& allowed = policy_.allowed_formats;
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), format) == allowed.end()) {
       Against("format-not-allowed", absl::StrCat("format ", format, " is not among those allowed"));
@@ -95,7 +95,7 @@ class Judgement {
     if (allowed.empty() && format == "qed") {
       Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
     }
-    for (const std::string& other : inspection_.other_formats()) {
+    for (const std::string& other : inspection_.other_formats) {
       if (IsFirstChunk(inspection_, other) || IsDisc(inspection_, other)) continue;
       Against("ambiguous-format", absl::StrCat("the file could also be taken for ", other));
     }
@@ -105,13 +105,13 @@ class Judgement {
     const bool begins_with_disk = BeginsWithDisk(inspection_);
     bool gpt = false;
     bool mbr = false;
-    for (const v1::Signature& signature : inspection_.signatures()) {
-      const std::string& name = signature.name();
+    for (const Signature& signature : inspection_.signatures) {
+      const std::string& name = signature.name;
       gpt |= name == "GPT partition table";
       mbr |= name == "MBR partition table";
       if (IsOwnSignature(inspection_, name) || IsFirstChunk(inspection_, name)) continue;
       const std::string what =
-          absl::StrCat("there is the mark of a ", name, " at offset ", signature.offset());
+          absl::StrCat("there is the mark of a ", name, " at offset ", signature.offset);
       if (begins_with_disk && IsOnDisks(name)) continue;
       // It is the disk's last sector where that is the file's: nobody looks for it in an image.
       if (name == "GPT backup table") continue;
@@ -127,32 +127,31 @@ class Judgement {
     }
   }
 
-  void JudgeImage(const v1::ImageInfo& info) {
-    for (const v1::ReferenceInfo& reference : info.references()) {
-      Against("reference", absl::StrCat("it names another file, '", Shown(reference.name()), "'"));
+  void JudgeImage(const ImageInfo& info) {
+    for (const ReferenceInfo& reference : info.references) {
+      Against("reference", absl::StrCat("it names another file, '", Shown(reference.name), "'"));
     }
-    if (info.references().empty() && !info.backing_file().empty()) {
-      Against("reference",
-              absl::StrCat("it names another file, '", Shown(info.backing_file()), "'"));
+    if (info.references.empty() && !info.backing_file.empty()) {
+      Against("reference", absl::StrCat("it names another file, '", Shown(info.backing_file), "'"));
     }
-    if (info.encrypted()) {
-      Against("encrypted", info.encryption().empty()
+    if (info.encrypted) {
+      Against("encrypted", info.encryption.empty()
                                ? std::string("it is encrypted")
-                               : absl::StrCat("it is encrypted (", info.encryption(), ")"));
+                               : absl::StrCat("it is encrypted (", info.encryption, ")"));
     }
-    if (info.has_vmdk() && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
-                                     info.vmdk().create_type()) == kSafeVmdkTypes.end()) {
+    if (info.vmdk && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
+                               info.vmdk->create_type) == kSafeVmdkTypes.end()) {
       Against("vmdk-type",
-              absl::StrCat("VMDK of type '", info.vmdk().create_type(),
+              absl::StrCat("VMDK of type '", info.vmdk->create_type,
                            "': only monolithicSparse and streamOptimized are one file"));
     }
-    if (info.has_qcow2() && info.qcow2().corrupt()) {
+    if (info.qcow2 && info.qcow2->corrupt) {
       Against("corrupt", "it is marked as corrupt");
     }
-    JudgeSize(info.virtual_size());
-    if (info.dirty()) Note("dirty", "it was not closed");
-    if (!info.snapshots().empty()) {
-      Note("snapshots", absl::StrCat(info.snapshots_size(), " internal snapshots are in it"));
+    JudgeSize(info.virtual_size);
+    if (info.dirty) Note("dirty", "it was not closed");
+    if (!info.snapshots.empty()) {
+      Note("snapshots", absl::StrCat(info.snapshots.size(), " internal snapshots are in it"));
     }
   }
 
@@ -173,19 +172,19 @@ class Judgement {
   }
 
   void JudgeConcerns() {
-    for (const v1::Concern& concern : inspection_.concerns()) {
-      std::string text = Shown(concern.text());
-      switch (concern.kind()) {
-        case v1::CONCERN_KIND_READERS_DIFFER:
+    for (const Concern& concern : inspection_.concerns) {
+      std::string text = Shown(concern.text);
+      switch (concern.kind) {
+        case ConcernKind::kReadersDiffer:
           Against("readers-differ", std::move(text));
           break;
-        case v1::CONCERN_KIND_HIDDEN_REFERENCE:
+        case ConcernKind::kHiddenReference:
           Against("reference", std::move(text));
           break;
-        case v1::CONCERN_KIND_NESTED_IMAGE:
+        case ConcernKind::kNestedImage:
           Against("nested-image", std::move(text));
           break;
-        case v1::CONCERN_KIND_ODDITY:
+        case ConcernKind::kOddity:
           Note("oddity", std::move(text));
           break;
         default:
@@ -193,8 +192,8 @@ class Judgement {
           break;
       }
     }
-    if (inspection_.reader_memory() > policy_.max_reader_memory) {
-      Against("reader-memory", absl::StrCat("programs take ", inspection_.reader_memory(),
+    if (inspection_.reader_memory > policy_.max_reader_memory) {
+      Against("reader-memory", absl::StrCat("programs take ", inspection_.reader_memory,
                                             " bytes of memory to open it, more than the ",
                                             policy_.max_reader_memory, " allowed"));
     }
@@ -205,29 +204,30 @@ class Judgement {
       Against("check-failed",
               absl::StrCat("its tables cannot be read: ", reply_.check_failure.message()));
     }
-    if (!inspection_.has_check()) return;
-    const v1::CheckReport& check = inspection_.check();
-    uint64_t errors = check.corruptions() + check.check_errors();
-    if (errors < check.corruptions()) errors = UINT64_MAX;  // a guest may say any numbers
+    if (!inspection_.check) return;
+    const CheckReport& check = *inspection_.check;
+    uint64_t errors = check.corruptions + check.check_errors;
+    if (errors < check.corruptions) errors = UINT64_MAX;  // a guest may say any numbers
     if (errors != 0) {
       std::string text = absl::StrCat("its tables have ", errors, " errors");
-      for (const v1::CheckFinding& finding : check.findings()) {
-        if (finding.kind() == v1::FINDING_KIND_LEAK) continue;
-        absl::StrAppend(&text, ", the first: ", Shown(finding.text()));
+      for (const CheckFinding& finding : check.findings) {
+        if (finding.kind == FindingKind::kLeak) continue;
+        absl::StrAppend(&text, ", the first: ", Shown(finding.text));
         break;
       }
       Against("corrupt", text);
     }
-    if (check.leaks() != 0)
-      Note("leaks", absl::StrCat(check.leaks(), " clusters of the file have no use"));
-    if (check.image_end_offset() != 0 && check.image_end_offset() < reply_.file_size) {
-      Note("trailing-data", absl::StrCat(reply_.file_size - check.image_end_offset(),
-                                         " bytes follow the end of the image"));
+    if (check.leaks != 0)
+      Note("leaks", absl::StrCat(check.leaks, " clusters of the file have no use"));
+    const uint64_t end = check.image_end_offset.value_or(0);
+    if (end != 0 && end < reply_.file_size) {
+      Note("trailing-data",
+           absl::StrCat(reply_.file_size - end, " bytes follow the end of the image"));
     }
   }
 
   const InspectReply& reply_;
-  const v1::Inspection& inspection_;
+  const Inspection& inspection_;
   const VerdictPolicy& policy_;
   const Limits& limits_;
   Verdict verdict_;
@@ -253,8 +253,8 @@ absl::Status VerdictStatus(const Verdict& verdict) {
 }
 
 double Expansion(const InspectReply& reply) {
-  if (!reply.inspection.has_info() || reply.file_size == 0) return 0;
-  return static_cast<double>(reply.inspection.info().virtual_size()) /
+  if (!reply.inspection.info || reply.file_size == 0) return 0;
+  return static_cast<double>(reply.inspection.info->virtual_size) /
          static_cast<double>(reply.file_size);
 }
 

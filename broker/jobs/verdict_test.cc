@@ -19,16 +19,18 @@ std::vector<std::string_view> Codes(const std::vector<Finding>& findings) {
 class VerdictTest : public testing::Test {
  protected:
   VerdictTest() {
-    inspection().set_format("qcow2");
-    info().set_virtual_size(10 << 20);
+    inspection().format = "qcow2";
+    inspection().info.emplace();
+    info().virtual_size = 10 << 20;
     reply_.file_size = 1 << 20;
   }
-  v1::Inspection& inspection() { return reply_.inspection; }
-  v1::ImageInfo& info() { return *inspection().mutable_info(); }
+  Inspection& inspection() { return reply_.inspection; }
+  ImageInfo& info() { return *inspection().info; }
+  CheckReport& check() {
+    return inspection().check ? *inspection().check : inspection().check.emplace();
+  }
   void AddSignature(const char* name, uint64_t offset) {
-    v1::Signature& signature = *inspection().add_signatures();
-    signature.set_name(name);
-    signature.set_offset(offset);
+    inspection().signatures.push_back({.offset = offset, .name = name});
   }
   Verdict Judged() const { return Judge(reply_, policy_, limits_); }
   std::vector<std::string_view> Reasons() { return Codes((verdict_ = Judged()).reasons); }
@@ -46,77 +48,77 @@ TEST_F(VerdictTest, FindsAPlainImageSafe) {
 }
 
 TEST_F(VerdictTest, RefusesReferences) {
-  info().add_references()->set_name("/etc/\x1bpasswd");
+  info().references.push_back(
+      {.role = ReferenceRole::kBackingFile, .name = "/etc/\x1bpasswd", .format = {}});
   EXPECT_THAT(Reasons(), ElementsAre("reference"));
   EXPECT_THAT(verdict_.reasons[0].text, HasSubstr("/etc/\\x1bpasswd"));
 }
 
 TEST_F(VerdictTest, RefusesABackingFileThatIsNotListed) {
-  info().set_backing_file("base");
+  info().backing_file = "base";
   EXPECT_THAT(Reasons(), ElementsAre("reference"));
 }
 
 TEST_F(VerdictTest, RefusesWhatCouldBeAnotherFormat) {
-  inspection().add_other_formats("vmdk");
+  inspection().other_formats.emplace_back("vmdk");
   EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
 }
 
 // The first chunk of a disk image of macOS lies at the start of the file.
 TEST_F(VerdictTest, DmgMayBeginWithACompressedChunk) {
-  inspection().set_format("dmg");
-  inspection().add_other_formats("bzip2");
+  inspection().format = "dmg";
+  inspection().other_formats.emplace_back("bzip2");
   AddSignature("bzip2 stream", 0);
   AddSignature("DMG trailer", 4096);
   EXPECT_TRUE(Judged().safe());
-  inspection().add_other_formats("xz");
+  inspection().other_formats.emplace_back("xz");
   AddSignature("xz stream", 0);
   EXPECT_TRUE(Judged().safe());
-  inspection().set_format("vmdk");
+  inspection().format = "vmdk";
   EXPECT_FALSE(Judged().safe());
 }
 
 TEST_F(VerdictTest, DmgMayNotBeginWithAnArchive) {
-  inspection().set_format("dmg");
-  inspection().add_other_formats("zip");
+  inspection().format = "dmg";
+  inspection().other_formats.emplace_back("zip");
   EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
 }
 
 TEST_F(VerdictTest, TrailerOfAnotherFormatIsAReason) {
   for (const char* const format : {"raw", "qcow2", "dmg"}) {
-    inspection().set_format(format);
-    inspection().clear_signatures();
+    inspection().format = format;
+    inspection().signatures.clear();
     AddSignature("VHD footer", 4096);
     EXPECT_THAT(Reasons(), ElementsAre("foreign-signature")) << format;
   }
-  inspection().set_format("raw");
-  inspection().clear_signatures();
+  inspection().format = "raw";
+  inspection().signatures.clear();
   AddSignature("DMG trailer", 4096);
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
 }
 
 TEST_F(VerdictTest, RefusesWhatCannotBeOpened) {
-  inspection().clear_info();
+  inspection().info.reset();
   reply_.failure = absl::DataLossError("qcow2: bad");
   EXPECT_THAT(Reasons(), ElementsAre("cannot-open"));
 }
 
 TEST_F(VerdictTest, RefusesWhatNothingIsSaidOf) {
-  inspection().clear_info();
+  inspection().info.reset();
   EXPECT_THAT(Reasons(), ElementsAre("cannot-open"));
 }
 
 TEST_F(VerdictTest, RefusesDamageWhoseNumbersAddUpToNothing) {
-  inspection().mutable_check()->set_corruptions(UINT64_MAX);
-  inspection().mutable_check()->set_check_errors(1);
+  check().corruptions = UINT64_MAX;
+  check().check_errors = 1;
   EXPECT_THAT(Reasons(), ElementsAre("corrupt"));
 }
 
 TEST_F(VerdictTest, RefusesDamageAndNotesLostSpace) {
-  v1::CheckReport& check = *inspection().mutable_check();
-  check.set_leaks(2);
+  check().leaks = 2;
   EXPECT_THAT(Reasons(), IsEmpty());
   EXPECT_THAT(Anomalies(), ElementsAre("leaks"));
-  check.set_corruptions(1);
+  check().corruptions = 1;
   EXPECT_THAT(Reasons(), ElementsAre("corrupt"));
 }
 
@@ -126,7 +128,7 @@ TEST_F(VerdictTest, RefusesTablesThatCannotBeRead) {
 }
 
 TEST_F(VerdictTest, NotesTrailingData) {
-  inspection().mutable_check()->set_image_end_offset(reply_.file_size - 7);
+  check().image_end_offset = reply_.file_size - 7;
   EXPECT_THAT(Anomalies(), ElementsAre("trailing-data"));
   EXPECT_THAT(verdict_.anomalies[0].text, HasSubstr("7 bytes"));
 }
@@ -137,7 +139,7 @@ TEST_F(VerdictTest, HoldsTheDiskToItsQuota) {
   policy_.max_virtual_size -= 1;
   EXPECT_THAT(Reasons(), ElementsAre("too-big"));
   policy_.max_virtual_size = 0;
-  info().set_virtual_size(limits_.virtual_size + 1);
+  info().virtual_size = limits_.virtual_size + 1;
   EXPECT_THAT(Reasons(), ElementsAre("too-big"));
 }
 
@@ -156,24 +158,24 @@ TEST_F(VerdictTest, TakesTheFormatsThatAreAllowed) {
 }
 
 TEST_F(VerdictTest, TakesQedOnlyByName) {
-  inspection().set_format("qed");
+  inspection().format = "qed";
   EXPECT_THAT(Reasons(), ElementsAre("format-not-allowed"));
   policy_.allowed_formats = {"qed"};
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
 TEST_F(VerdictTest, TakesVmdksOfOneFile) {
-  inspection().set_format("vmdk");
-  info().mutable_vmdk()->set_create_type("streamOptimized");
+  inspection().format = "vmdk";
+  info().vmdk.emplace().create_type = "streamOptimized";
   EXPECT_THAT(Reasons(), IsEmpty());
-  info().mutable_vmdk()->set_create_type("monolithicFlat");
+  info().vmdk->create_type = "monolithicFlat";
   EXPECT_THAT(Reasons(), ElementsAre("vmdk-type"));
 }
 
 TEST_F(VerdictTest, MindsSignaturesInImagesAndNotOnDisks) {
   AddSignature("MBR partition table", 510);
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
-  inspection().set_format("raw");
+  inspection().format = "raw";
   EXPECT_THAT(Reasons(), IsEmpty());
   AddSignature("zip archive", 0);
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
@@ -185,52 +187,50 @@ TEST_F(VerdictTest, DoesNotMindTheBackupTableInTheLastSector) {
 }
 
 TEST_F(VerdictTest, TakesADiscThatTheFileBeginsWithForADisk) {
-  inspection().add_other_formats("iso9660");
+  inspection().other_formats.emplace_back("iso9660");
   AddSignature("ISO 9660 file system", 32769);
   AddSignature("MBR partition table", 510);
   for (const char* format : {"raw", "dmg"}) {
-    inspection().set_format(format);
+    inspection().format = format;
     EXPECT_THAT(Reasons(), IsEmpty()) << format;
   }
-  inspection().set_format("qcow2");
+  inspection().format = "qcow2";
   EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format", "foreign-signature", "foreign-signature"));
 }
 
 TEST_F(VerdictTest, KnowsAFormatsOwnSignature) {
-  inspection().set_format("vpc");
+  inspection().format = "vpc";
   AddSignature("VHD footer", 4096);
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
 TEST_F(VerdictTest, TellsConcernsApart) {
-  const auto add = [&](v1::ConcernKind kind) {
-    v1::Concern& concern = *inspection().add_concerns();
-    concern.set_kind(kind);
-    concern.set_text("text \x1b");
+  const auto add = [&](ConcernKind kind) {
+    inspection().concerns.push_back({.kind = kind, .text = "text \x1b"});
   };
-  add(v1::CONCERN_KIND_ODDITY);
+  add(ConcernKind::kOddity);
   EXPECT_THAT(Reasons(), IsEmpty());
   EXPECT_THAT(Anomalies(), ElementsAre("oddity"));
-  add(v1::CONCERN_KIND_READERS_DIFFER);
-  add(v1::CONCERN_KIND_HIDDEN_REFERENCE);
-  add(v1::CONCERN_KIND_NOT_UNDERSTOOD);
-  add(v1::CONCERN_KIND_NESTED_IMAGE);
-  add(static_cast<v1::ConcernKind>(99));
+  add(ConcernKind::kReadersDiffer);
+  add(ConcernKind::kHiddenReference);
+  add(ConcernKind::kNotUnderstood);
+  add(ConcernKind::kNestedImage);
+  add(ConcernKind::kUnknown);
   EXPECT_THAT(Reasons(), ElementsAre("readers-differ", "reference", "not-understood",
                                      "nested-image", "not-understood"));
   EXPECT_EQ(verdict_.reasons[0].text, "text \\x1b");
 }
 
 TEST_F(VerdictTest, HoldsReadersToTheirMemory) {
-  inspection().set_reader_memory(policy_.max_reader_memory);
+  inspection().reader_memory = policy_.max_reader_memory;
   EXPECT_THAT(Reasons(), IsEmpty());
-  inspection().set_reader_memory(policy_.max_reader_memory + 1);
+  inspection().reader_memory = policy_.max_reader_memory + 1;
   EXPECT_THAT(Reasons(), ElementsAre("reader-memory"));
 }
 
 TEST_F(VerdictTest, RefusesEncryption) {
-  info().set_encrypted(true);
-  info().set_encryption("luks");
+  info().encrypted = true;
+  info().encryption = "luks";
   EXPECT_THAT(Reasons(), ElementsAre("encrypted"));
 }
 

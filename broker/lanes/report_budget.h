@@ -1,6 +1,7 @@
 #ifndef HOTCELL_BROKER_LANES_REPORT_BUDGET_H_
 #define HOTCELL_BROKER_LANES_REPORT_BUDGET_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -9,7 +10,8 @@
 namespace hotcell::broker {
 
 // How many parts a report may consist of. A part is a message within it or one of its repeated
-// texts: two bytes of the report, and some hundred of memory once it is decoded.
+// texts: two bytes of the report, and some hundred of memory once it is decoded, or is part of a
+// reply.
 struct ReportBudget {
   uint64_t snapshots = 0;
   uint64_t bitmaps = 0;       // of qcow2
@@ -20,6 +22,9 @@ struct ReportBudget {
 // What a report of at most `report_bytes` needs to tell all there can be in an image: qcow2 has up
 // to 65,536 snapshots and as many bitmaps, of all else there are some hundreds.
 ReportBudget BudgetFor(uint64_t report_bytes);
+
+// What a part takes in a reply at most, without its texts: bytes of memory.
+inline constexpr size_t kMostOfPart = 128;
 
 // Counts the parts without decoding them. kResourceExhausted: more than there may be. Bytes that
 // are no report are OK here, or kInternal.

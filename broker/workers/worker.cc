@@ -79,7 +79,7 @@ absl::Status Worker::ReadSetup() {
                          FailureKind::kWorkerDied);
 }
 
-absl::Status Worker::SetReady(const v1::Ready& ready, std::span<const v1::Layer> also_required) {
+absl::Status Worker::SetReady(const v1::Ready& ready, std::span<const Layer> also_required) {
   if (absl::Status status = AddSetupLayers(ready, *confined_); !status.ok()) return status;
   return CheckLayers(*confined_, also_required);
 }

@@ -14,6 +14,7 @@
 #include "broker/workers/control_channel.h"
 #include "broker/workers/spawn.h"
 #include "broker/workers/worker_process.h"
+#include "hotcell/layers.h"
 #include "protos/control.pb.h"
 
 namespace hotcell::broker {
@@ -54,7 +55,7 @@ class Worker {
   const std::optional<v1::Confined>& confined() const { return confined_; }
   void set_confined(const v1::Confined& confined) { confined_ = confined; }
   // Completes confined() and checks it again. To be called in state ready or running.
-  absl::Status SetReady(const v1::Ready& ready, std::span<const v1::Layer> also_required);
+  absl::Status SetReady(const v1::Ready& ready, std::span<const Layer> also_required);
 
   // While there is no job: takes in what has come from the worker. An error: it failed, or is not
   // confined as every job requires.

@@ -52,7 +52,7 @@ absl::string_view VectorName(uint32_t vector) {
 }
 
 // "landlock: Function not implemented (it takes ...)".
-std::string DescribeMissing(v1::Layer layer, const v1::LayerResult* result) {
+std::string DescribeMissing(Layer layer, const v1::LayerResult* result) {
   absl::string_view reason = "the worker does not tell of it";
   if (result != nullptr) {
     const char* const description = strerrordesc_np(result->error());
@@ -66,60 +66,58 @@ std::string DescribeMissing(v1::Layer layer, const v1::LayerResult* result) {
                       result == nullptr ? "" : ExplainRefusal(result->error()));
 }
 
-constexpr std::array kAlwaysRequired = {v1::LAYER_NO_NEW_PRIVS, v1::LAYER_CLOSED_FDS,
-                                        v1::LAYER_SECCOMP};
+constexpr std::array kAlwaysRequired = {Layer::kNoNewPrivs, Layer::kClosedFds, Layer::kSeccomp};
 
 std::string EscapeDetail(const std::string& detail) {
   return detail.empty() ? "" : absl::StrCat(" (", Escape(detail), ")");
 }
 
-absl::Status FaultStatus(const v1::Finished& finished, std::span<const Symbol> symbols) {
-  const v1::Fault& fault = finished.fault();
-  std::string message = absl::StrFormat(
-      "guest fault: %s (vector %u, error 0x%x) at %s", VectorName(fault.vector()), fault.vector(),
-      fault.error_code(), Symbolize(finished.registers().rip(), symbols));
+absl::Status FaultStatus(const GuestEnd& end, std::span<const Symbol> symbols) {
+  const Fault fault = end.fault.value_or(Fault{});
+  std::string message =
+      absl::StrFormat("guest fault: %s (vector %u, error 0x%x) at %s", VectorName(fault.vector),
+                      fault.vector, fault.error_code, Symbolize(end.registers.rip, symbols));
   constexpr uint32_t kPageFault = 14;
-  if (fault.vector() == kPageFault) {
-    absl::StrAppendFormat(&message, ", address 0x%x", finished.registers().cr2());
+  if (fault.vector == kPageFault) {
+    absl::StrAppendFormat(&message, ", address 0x%x", end.registers.cr2);
   }
-  absl::StrAppend(&message, " on vCPU ", finished.vcpu(), EscapeDetail(finished.detail()));
+  absl::StrAppend(&message, " on vCPU ", end.vcpu, EscapeDetail(end.detail));
   return absl::InternalError(message);
 }
 
-absl::Status EndStatus(const v1::Finished& finished, absl::string_view panic_text,
+absl::Status EndStatus(const GuestEnd& end, absl::string_view panic_text,
                        std::span<const Symbol> symbols) {
-  const std::string detail = EscapeDetail(finished.detail());
-  switch (finished.reason()) {
-    case v1::END_REASON_EXITED:
-      if (finished.exit_code() == abi::kExitOk) return absl::OkStatus();
-      if (finished.exit_code() == abi::kExitPanic) {
+  const std::string detail = EscapeDetail(end.detail);
+  switch (end.reason) {
+    case EndReason::kExited:
+      if (end.exit_code == abi::kExitOk) return absl::OkStatus();
+      if (end.exit_code == abi::kExitPanic) {
         const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
         return WithFailureKind(absl::InternalError(absl::StrCat("the guest gave up: ", text)),
                                FailureKind::kGuestPanic);
       }
-      if (finished.exit_code() == abi::kExitOutOfMemory) {
+      if (end.exit_code == abi::kExitOutOfMemory) {
         const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
         return WithFailureKind(absl::ResourceExhaustedError(absl::StrCat(text, "; raise --memory")),
                                FailureKind::kLimit);
       }
       return absl::InternalError(
-          absl::StrCat("the guest exited with code ", finished.exit_code(), detail));
-    case v1::END_REASON_HALTED:
+          absl::StrCat("the guest exited with code ", end.exit_code, detail));
+    case EndReason::kHalted:
       return absl::InternalError(absl::StrCat("the guest halted", detail));
-    case v1::END_REASON_GUEST_FAULT:
-      return FaultStatus(finished, symbols);
-    case v1::END_REASON_UNEXPECTED_EXIT:
+    case EndReason::kGuestFault:
+      return FaultStatus(end, symbols);
+    case EndReason::kUnexpectedExit:
       return absl::InternalError(absl::StrFormat(
           "unexpected exit of the guest: KVM exit reason %u, %s of %u bytes at 0x%x, at %s%s",
-          finished.kvm_exit_reason(), finished.is_write() ? "write" : "read",
-          finished.access_size(), finished.address(),
-          Symbolize(finished.registers().rip(), symbols), detail));
-    case v1::END_REASON_KVM_ERROR:
+          end.kvm_exit_reason, end.is_write ? "write" : "read", end.access_size, end.address,
+          Symbolize(end.registers.rip, symbols), detail));
+    case EndReason::kKvmError:
       return absl::InternalError(absl::StrFormat("KVM could not run the guest: exit reason %u%s",
-                                                 finished.kvm_exit_reason(), detail));
-    case v1::END_REASON_LOAD_ERROR:
+                                                 end.kvm_exit_reason, detail));
+    case EndReason::kLoadError:
       return absl::InvalidArgumentError(absl::StrCat("the program cannot be loaded", detail));
-    case v1::END_REASON_STOPPED:
+    case EndReason::kStopped:
       return absl::InternalError("the worker stopped the guest without being told");
     default:
       return absl::InternalError("the worker does not say how the guest ended");
@@ -159,35 +157,34 @@ std::string PossibleCause(int signal, const DeathContext& context) {
 
 // The kernel did so at once: for any call while the guest ran; before, for one of another
 // architecture, or with SIGSYS blocked so that the worker could not report it.
-absl::Status KilledByFilter(v1::Phase phase) {
-  v1::Violation violation;
-  violation.set_phase(phase);
+absl::Status KilledByFilter(Phase phase) {
   return WithViolation(
       absl::InternalError(absl::StrCat(
           "the worker made a forbidden system call during ",
-          phase == v1::PHASE_RUN ? "the run of the guest" : "its set-up",
+          phase == Phase::kRun ? "the run of the guest" : "its set-up",
           " and was killed by SIGSYS; which call it was, the kernel's log says where there is one, "
           "in a line with type=1326 (dmesg, ausearch -m SECCOMP)")),
-      violation);
+      {.syscall = {}, .arch = 0, .phase = phase, .arguments = {}, .instruction_pointer = 0});
 }
 
 }  // namespace
 
-std::string DescribePlace(const v1::Registers& registers, std::span<const Symbol> symbols) {
-  std::string place = absl::StrFormat("0x%x:0x%x", registers.cs(), registers.rip());
-  if (!symbols.empty()) absl::StrAppend(&place, ", ", Symbolize(registers.rip(), symbols));
+std::string DescribePlace(const Registers& registers, std::span<const Symbol> symbols) {
+  std::string place = absl::StrFormat("0x%x:0x%x", registers.cs, registers.rip);
+  if (!symbols.empty()) absl::StrAppend(&place, ", ", Symbolize(registers.rip, symbols));
   return place;
 }
 
-absl::Status GuestEndStatus(const v1::Finished& finished, absl::string_view panic_text,
+absl::Status GuestEndStatus(const GuestEnd& end, absl::string_view panic_text,
                             std::span<const Symbol> symbols) {
   // A payload that ends otherwise than it has to has broken its contract.
-  const FailureKind kind = FailureKindOf(finished);
-  return WithFailureKind(EndStatus(finished, panic_text, symbols),
+  const FailureKind kind = FailureKindOf(end);
+  return WithFailureKind(EndStatus(end, panic_text, symbols),
                          kind == FailureKind::kNone ? FailureKind::kGuestContract : kind);
 }
 
-absl::Status ViolationStatus(const v1::Violation& violation) {
+absl::Status ViolationStatus(const v1::Violation& wire) {
+  const Violation violation = ToNative(wire);
   return WithViolation(
       absl::InternalError(absl::StrCat("the worker made the forbidden system call ",
                                        DescribeViolation(violation), " and was killed")),
@@ -209,7 +206,7 @@ absl::Status FailureStatus(const v1::Failure& failure) {
   return WithFailureKind(std::move(status), is_kvm ? FailureKind::kKvm : FailureKind::kHost);
 }
 
-DeathContext DeathContext::Read(v1::Phase phase) {
+DeathContext DeathContext::Read(Phase phase) {
   return {.phase = phase,
           .inherited_cpu = InheritedCpu(),
           .groups = ReadControlGroups(),
@@ -243,24 +240,24 @@ absl::Status WorkerDeathStatus(const WorkerDeath& death, const DeathContext& con
       FailureKind::kWorkerDied);
 }
 
-absl::Status CheckLayers(const v1::Confined& confined, std::span<const v1::Layer> also_required) {
-  std::map<v1::Layer, v1::LayerResult> results;
+absl::Status CheckLayers(const v1::Confined& confined, std::span<const Layer> also_required) {
+  std::map<Layer, v1::LayerResult> results;
   for (const v1::LayerResult& result : confined.layers()) {
     if (!v1::Layer_IsValid(result.layer()) || !v1::LayerState_IsValid(result.state()) ||
         result.layer() == v1::LAYER_UNSPECIFIED || result.state() == v1::LAYER_STATE_UNSPECIFIED ||
-        !results.emplace(result.layer(), result).second) {
+        !results.emplace(static_cast<Layer>(result.layer()), result).second) {
       return WithFailureKind(
           absl::InternalError("the worker's report of its confinement makes no sense"),
           FailureKind::kWorkerProtocol);
     }
   }
-  std::vector<v1::Layer> required(kAlwaysRequired.begin(), kAlwaysRequired.end());
+  std::vector<Layer> required(kAlwaysRequired.begin(), kAlwaysRequired.end());
   required.insert(required.end(), also_required.begin(), also_required.end());
   for (const auto& [layer, result] : results) {
     if (result.state() == v1::LAYER_STATE_FAILED) required.push_back(layer);
   }
   std::vector<std::string> missing;
-  for (const v1::Layer layer : required) {
+  for (const Layer layer : required) {
     const auto found = results.find(layer);
     if (found != results.end()) {
       if (found->second.state() == v1::LAYER_STATE_ACHIEVED) continue;

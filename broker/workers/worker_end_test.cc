@@ -20,49 +20,48 @@ using testing::Not;
 
 constexpr Symbol kSymbols[] = {{0x200000, "_start"}, {0x201000, "hotcell::guest::Inflate()"}};
 
-v1::Finished Finished(v1::EndReason reason) {
-  v1::Finished finished;
-  finished.set_reason(reason);
-  finished.mutable_registers()->set_rip(0x201012);
-  return finished;
+GuestEnd Ended(EndReason reason) {
+  GuestEnd end;
+  end.reason = reason;
+  end.registers.rip = 0x201012;
+  return end;
 }
 
 std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
 
 TEST(GuestEndStatusTest, ExitCodeZeroIsSuccess) {
-  EXPECT_TRUE(GuestEndStatus(Finished(v1::END_REASON_EXITED), "", kSymbols).ok());
+  EXPECT_TRUE(GuestEndStatus(Ended(EndReason::kExited), "", kSymbols).ok());
 }
 
 TEST(GuestEndStatusTest, APanicTellsItsText) {
-  v1::Finished finished = Finished(v1::END_REASON_EXITED);
-  finished.set_exit_code(abi::kExitPanic);
-  const absl::Status status = GuestEndStatus(finished, "heap.cc:12: bad\x1b", kSymbols);
+  GuestEnd end = Ended(EndReason::kExited);
+  end.exit_code = abi::kExitPanic;
+  const absl::Status status = GuestEndStatus(end, "heap.cc:12: bad\x1b", kSymbols);
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(MessageOf(status), "the guest gave up: heap.cc:12: bad\\x1b");
 }
 
 TEST(GuestEndStatusTest, APageFaultIsSymbolised) {
-  v1::Finished finished = Finished(v1::END_REASON_GUEST_FAULT);
-  finished.mutable_fault()->set_vector(14);
-  finished.mutable_fault()->set_error_code(6);
-  EXPECT_EQ(MessageOf(GuestEndStatus(finished, "", kSymbols)),
+  GuestEnd end = Ended(EndReason::kGuestFault);
+  end.fault = {.vector = 14, .error_code = 6};
+  EXPECT_EQ(MessageOf(GuestEndStatus(end, "", kSymbols)),
             "guest fault: page fault (vector 14, error 0x6) at hotcell::guest::Inflate()+0x12, "
             "address 0x0 on vCPU 0");
 }
 
 TEST(GuestEndStatusTest, EveryOtherEndIsAnErrorThatSaysWhich) {
-  v1::Finished exit = Finished(v1::END_REASON_UNEXPECTED_EXIT);
-  exit.set_kvm_exit_reason(6);
-  exit.set_address(0xdead);
-  exit.set_access_size(4);
-  exit.set_is_write(true);
+  GuestEnd exit = Ended(EndReason::kUnexpectedExit);
+  exit.kvm_exit_reason = 6;
+  exit.address = 0xdead;
+  exit.access_size = 4;
+  exit.is_write = true;
   EXPECT_THAT(MessageOf(GuestEndStatus(exit, "", kSymbols)),
               HasSubstr("KVM exit reason 6, write of 4 bytes at 0xdead"));
-  v1::Finished load = Finished(v1::END_REASON_LOAD_ERROR);
-  load.set_detail("no\nELF");
+  GuestEnd load = Ended(EndReason::kLoadError);
+  load.detail = "no\nELF";
   EXPECT_THAT(MessageOf(GuestEndStatus(load, "", kSymbols)), HasSubstr("(no\\nELF)"));
   for (const int reason : {0, 2, 3, 4, 5, 6, 7, 99}) {
-    EXPECT_FALSE(GuestEndStatus(Finished(static_cast<v1::EndReason>(reason)), "", kSymbols).ok())
+    EXPECT_FALSE(GuestEndStatus(Ended(static_cast<EndReason>(reason)), "", kSymbols).ok())
         << reason;
   }
 }
@@ -110,15 +109,14 @@ TEST(WorkerDeathStatusTest, TellsSignalsFromExits) {
 
 TEST(WorkerDeathStatusTest, KilledByItsFilterItHasViolatedIt) {
   const WorkerDeath death = {.known = true, .code = CLD_DUMPED, .status = SIGSYS};
-  for (const auto& [phase, words] :
-       {std::pair(v1::PHASE_RUN, "during the run of the guest and was"),
-        std::pair(v1::PHASE_SETUP, "during its set-up and was")}) {
+  for (const auto& [phase, words] : {std::pair(Phase::kRun, "during the run of the guest and was"),
+                                     std::pair(Phase::kSetup, "during its set-up and was")}) {
     const absl::Status status = WorkerDeathStatus(death, {.phase = phase});
     EXPECT_EQ(FailureKindOf(status), FailureKind::kViolation);
     EXPECT_THAT(MessageOf(status), AllOf(HasSubstr(words), HasSubstr("killed by SIGSYS")));
-    const v1::Violation violation = ViolationOf(status).value();
-    EXPECT_EQ(violation.phase(), phase);
-    EXPECT_FALSE(violation.has_syscall());
+    const Violation violation = ViolationOf(status).value();
+    EXPECT_EQ(violation.phase, phase);
+    EXPECT_FALSE(violation.syscall.has_value());
   }
 }
 
@@ -181,7 +179,7 @@ TEST_F(CheckLayersTest, AcceptsTheThreeThatMustBe) { EXPECT_TRUE(CheckLayers(con
 TEST_F(CheckLayersTest, AnUnavailableLayerMattersOnlyWhenRequired) {
   Add(v1::LAYER_LANDLOCK, v1::LAYER_STATE_UNAVAILABLE, ENOSYS);
   EXPECT_TRUE(CheckLayers(confined_, {}).ok());
-  const std::vector<v1::Layer> required = {v1::LAYER_LANDLOCK};
+  const std::vector<Layer> required = {Layer::kLandlock};
   EXPECT_THAT(MessageOf(CheckLayers(confined_, required)),
               HasSubstr("landlock: Function not implemented (it takes a kernel of 5.13"));
   EXPECT_EQ(FailureKindOf(CheckLayers(confined_, required)), FailureKind::kConfinement);
@@ -208,7 +206,7 @@ TEST_F(CheckLayersTest, RefusesNonsense) {
 
 TEST_F(CheckLayersTest, ALayerOfSetUpMayFollowUnlessNoJobRunsWithoutIt) {
   Add(v1::LAYER_DONTDUMP, v1::LAYER_STATE_PENDING);
-  const std::vector<v1::Layer> required = {v1::LAYER_DONTDUMP};
+  const std::vector<Layer> required = {Layer::kDontdump};
   EXPECT_TRUE(CheckLayers(confined_, required).ok());
   confined_.mutable_layers(0)->set_state(v1::LAYER_STATE_PENDING);
   EXPECT_EQ(CheckLayers(confined_, {}).code(), absl::StatusCode::kFailedPrecondition);

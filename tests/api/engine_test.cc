@@ -77,8 +77,8 @@ TEST_F(EngineTest, RoundTripThroughQcow2GivesTheSameBytes) {
   const auto back = engine_->Convert(Request(qcow2, "", target, "raw"));
   ASSERT_TRUE(back.ok()) << back.status();
 
-  EXPECT_EQ(back->result.source_format(), "qcow2");
-  EXPECT_EQ(back->result.virtual_size(), 5 * kMebibyte + 1536);
+  EXPECT_EQ(back->result.source_format, "qcow2");
+  EXPECT_EQ(back->result.virtual_size, 5 * kMebibyte + 1536);
   EXPECT_TRUE(target.Content() == source.Content());
 }
 
@@ -248,10 +248,10 @@ TEST_F(EngineTest, ResizedImageKeepsItsDisk) {
   ASSERT_TRUE(resized.ok()) << resized.status();
   ASSERT_TRUE(engine_->Convert(Request(qcow2, "qcow2", target, "raw")).ok());
 
-  EXPECT_EQ(resized->result.outcome(), v1::ResizeResult::OUTCOME_RESIZED);
-  EXPECT_EQ(resized->result.format(), "qcow2");
-  EXPECT_EQ(resized->result.old_size(), kMebibyte);
-  EXPECT_EQ(resized->result.new_size(), 3 * kMebibyte);
+  EXPECT_EQ(resized->result.outcome, ResizeResult::Outcome::kResized);
+  EXPECT_EQ(resized->result.format, "qcow2");
+  EXPECT_EQ(resized->result.old_size, kMebibyte);
+  EXPECT_EQ(resized->result.new_size, 3 * kMebibyte);
   EXPECT_TRUE(target.Content() == source.Content() + std::string(2 * kMebibyte, '\0'));
 }
 
@@ -263,7 +263,7 @@ TEST_F(EngineTest, ShrinkingHasToBeAllowed) {
 
   const auto kept = engine_->Resize(request);
   ASSERT_TRUE(kept.ok()) << kept.status();
-  EXPECT_EQ(kept->result.outcome(), v1::ResizeResult::OUTCOME_SHRINKING);
+  EXPECT_EQ(kept->result.outcome, ResizeResult::Outcome::kShrinking);
   EXPECT_EQ(image.Content().size(), kMebibyte);
 
   request.shrink = true;
@@ -301,9 +301,9 @@ TEST_F(EngineTest, RebasedImageNamesAnotherFile) {
   const auto described = engine_->Info(info);
   ASSERT_TRUE(described.ok()) << described.status();
 
-  EXPECT_EQ(rebased->result.outcome(), v1::RebaseResult::OUTCOME_REBASED);
-  EXPECT_EQ(described->info.backing_file(), "other \xff");
-  EXPECT_EQ(described->info.backing_format(), "raw");
+  EXPECT_EQ(rebased->result.outcome, RebaseResult::Outcome::kRebased);
+  EXPECT_EQ(described->info.backing_file, "other \xff");
+  EXPECT_EQ(described->info.backing_format, "raw");
 }
 
 TEST_F(EngineTest, UnknownFormatIsRefused) {
@@ -358,9 +358,9 @@ TEST_F(InspectFirstTest, SafeImageIsConverted) {
   const auto reply = Convert({});
 
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(found_.inspection.format(), "qcow2");
-  EXPECT_EQ(found_.inspection.info().virtual_size(), kMebibyte);
-  EXPECT_TRUE(found_.inspection.has_check());
+  EXPECT_EQ(found_.inspection.format, "qcow2");
+  EXPECT_EQ(found_.inspection.info.value().virtual_size, kMebibyte);
+  EXPECT_TRUE(found_.inspection.check.has_value());
   EXPECT_EQ(found_.file_size, source_.Content().size());
   EXPECT_TRUE(target_.Content() == DiskContent(kMebibyte));
 }
@@ -444,7 +444,7 @@ TEST_F(ReferenceTest, InfoTellsTheNameAndOpensNothing) {
   const auto reply = engine_->Info(request);
 
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->info.backing_file(), "base.raw");
+  EXPECT_EQ(reply->info.backing_file, "base.raw");
 }
 
 TEST_F(ReferenceTest, ConvertRefusesUnlessAllowed) {

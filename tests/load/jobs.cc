@@ -82,7 +82,7 @@ std::string Digest(const Engine& engine, const std::string& path, const std::str
   DigestRequest request;
   request.source = {.fd = image.fd(), .name = path, .format = format};
   const absl::StatusOr<DigestReply> reply = engine.Digest(request);
-  return reply.ok() ? Hex(reply->result.sha256()) : Outcome(reply.status());
+  return reply.ok() ? Hex(reply->result.sha256) : Outcome(reply.status());
 }
 
 struct Conversion {
@@ -160,7 +160,7 @@ LoadJob Describing(const std::string& source, const std::string& format) {
                 request.source = {.fd = image.fd(), .name = source};
                 const absl::StatusOr<InfoReply> reply = engine.Info(request);
                 if (!reply.ok()) return Outcome(reply.status());
-                return absl::StrCat(reply->info.format(), " of ", reply->info.virtual_size());
+                return absl::StrCat(reply->info.format, " of ", reply->info.virtual_size);
               },
           .expected = absl::StrCat(format, " of ", kDiskSize)};
 }
@@ -174,7 +174,7 @@ LoadJob Checking(const std::string& name, const std::string& source, const std::
                 request.source = {.fd = image.fd(), .name = source, .format = "qcow2"};
                 const absl::StatusOr<CheckReply> reply = engine.Check(request);
                 if (!reply.ok()) return Outcome(reply.status());
-                return std::string(reply->report.corruptions() == 0 ? "sound" : "corruptions");
+                return std::string(reply->report.corruptions == 0 ? "sound" : "corruptions");
               },
           .expected = expected};
 }
@@ -195,11 +195,11 @@ LoadJob Attacking(const std::string& name, char kind, const std::string& expecte
                 RunRequest request;
                 request.program = program;
                 request.program_is_elf = true;
-                request.mode = v1::GUEST_MODE_PAYLOAD;
+                request.mode = GuestMode::kPayload;
                 request.input = std::string(1, kind);
                 const absl::StatusOr<RunReply> reply = engine.Run(request);
                 if (!reply.ok()) return Outcome(reply.status());
-                return absl::StrCat("vector ", reply->worker.finished.fault().vector());
+                return absl::StrCat("vector ", reply->worker.end.fault.value_or(Fault{}).vector);
               },
           .expected = expected};
 }
@@ -210,7 +210,7 @@ LoadJob Looping() {
               [](const Engine& engine, const std::string&) {
                 RunRequest request;
                 request.program = "\xeb\xfe";  // jmp itself
-                request.mode = v1::GUEST_MODE_REAL;
+                request.mode = GuestMode::kReal;
                 request.load_address = request.entry = 0x1000;
                 request.options.limits.wall_time = absl::Milliseconds(60);
                 return Outcome(engine.Run(request).status());

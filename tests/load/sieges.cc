@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "guest/abi/abi.h"
+#include "protos/control.pb.h"
 #include "tests/hostile/scripted_worker/script.h"
 
 namespace hotcell::load {
@@ -31,7 +32,7 @@ Siege Payload(const Engine& engine, const std::string& name, char kind) {
   RunRequest request;
   request.program = {std::istreambuf_iterator<char>(in), {}};
   request.program_is_elf = true;
-  request.mode = v1::GUEST_MODE_PAYLOAD;
+  request.mode = GuestMode::kPayload;
   request.input = std::string(1, kind);
   return {.name = "payload: " + name,
           .burns_cpu = kind != 'w',
@@ -44,7 +45,7 @@ Siege Payload(const Engine& engine, const std::string& name, char kind) {
 Siege RealMode(const Engine& engine, const std::string& name, std::string_view code) {
   RunRequest request;
   request.program = code;
-  request.mode = v1::GUEST_MODE_REAL;
+  request.mode = GuestMode::kReal;
   request.load_address = request.entry = kRealLoad;
   return {.name = "real mode: " + name,
           .burns_cpu = true,
@@ -67,7 +68,7 @@ Siege Worker(const Engine& engine, const std::string& name, const Script& script
   RunRequest request;
   request.program =
       Script().Write(Frame(confined)).Write(Frame(ready)).Receive().bytes() + script.bytes();
-  request.mode = v1::GUEST_MODE_PAYLOAD;
+  request.mode = GuestMode::kPayload;
   request.input = "!";
   return {.name = "worker: " + name, .run = [&engine, request](const JobOptions& options) mutable {
             request.options = options;

@@ -33,7 +33,7 @@ class RuntimeCheckTest : public testing::Test {
     RunRequest request;
     request.program.assign(std::istreambuf_iterator<char>(file), {});
     request.program_is_elf = true;
-    request.mode = v1::GUEST_MODE_PAYLOAD;
+    request.mode = GuestMode::kPayload;
     request.vcpus = vcpus;
     request.memory_size = 16 << 20;
     request.input = std::string(1, check);
@@ -45,20 +45,20 @@ class RuntimeCheckTest : public testing::Test {
     absl::StatusOr<RunReply> reply = engine->Run(request);
     EXPECT_TRUE(reply.ok()) << reply.status();
     if (!reply.ok()) return {};
-    EXPECT_EQ(reply->worker.finished.reason(), v1::END_REASON_EXITED);
+    EXPECT_EQ(reply->worker.end.reason, EndReason::kExited);
     return *std::move(reply);
   }
 };
 
 TEST_F(RuntimeCheckTest, StaticInitialisersRunOnceBeforeTheProgram) {
   const RunReply reply = Check('i', 4);
-  EXPECT_EQ(reply.worker.finished.exit_code(), 0u);
+  EXPECT_EQ(reply.worker.end.exit_code, 0u);
   EXPECT_EQ(reply.output, "made before PayloadMain, 1 time");
 }
 
 TEST_F(RuntimeCheckTest, AllLanesWorkAndAllocateAtOnce) {
   const RunReply reply = Check('l', 4);
-  EXPECT_EQ(reply.worker.finished.exit_code(), 0u) << reply.panic;
+  EXPECT_EQ(reply.worker.end.exit_code, 0u) << reply.panic;
   EXPECT_EQ(reply.output, "4 lanes");
 }
 
@@ -68,25 +68,25 @@ TEST_F(RuntimeCheckTest, CpuFeaturesAreFoundAndWork) {
 
 TEST_F(RuntimeCheckTest, APanicSaysWhereAndWhy) {
   const RunReply reply = Check('p');
-  EXPECT_EQ(reply.worker.finished.exit_code(), kExitPanic);
+  EXPECT_EQ(reply.worker.end.exit_code, kExitPanic);
   EXPECT_THAT(reply.panic, MatchesRegex("runtime_check.cc:[0-9]+: the text of a panic"));
 }
 
 TEST_F(RuntimeCheckTest, ASmashedStackIsNoticed) {
   const RunReply reply = Check('s');
-  EXPECT_EQ(reply.worker.finished.exit_code(), kExitPanic);
+  EXPECT_EQ(reply.worker.end.exit_code, kExitPanic);
   EXPECT_THAT(reply.panic, HasSubstr("stack smashed"));
 }
 
 TEST_F(RuntimeCheckTest, RunningOutOfMemoryHasACodeOfItsOwn) {
   const RunReply reply = Check('m');
-  EXPECT_EQ(reply.worker.finished.exit_code(), kExitOutOfMemory);
+  EXPECT_EQ(reply.worker.end.exit_code, kExitOutOfMemory);
   EXPECT_THAT(reply.panic, MatchesRegex("out of guest memory: no [0-9]+ bytes left of 16 MiB"));
 }
 
 TEST_F(RuntimeCheckTest, AbortIsAPanic) {
   const RunReply reply = Check('a');
-  EXPECT_EQ(reply.worker.finished.exit_code(), kExitPanic);
+  EXPECT_EQ(reply.worker.end.exit_code, kExitPanic);
   EXPECT_THAT(reply.panic, StartsWith("libc.cc:"));
 }
 

@@ -73,7 +73,7 @@ class Engine {
   absl::StatusOr<ResizeReply> Resize(const ResizeRequest& request) const;
   absl::StatusOr<RebaseReply> Rebase(const RebaseRequest& request) const;
   // The status is an error when the guest could not be run; how a guest ended is in
-  // RunReply::worker.finished.
+  // RunReply::worker.end.
   absl::StatusOr<RunReply> Run(const RunRequest& request) const;
 
   // Waits until no worker of an ended job is left, but no longer than `at_most`: for what they used

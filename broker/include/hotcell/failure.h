@@ -10,12 +10,14 @@
 #ifndef HOTCELL_FAILURE_H_
 #define HOTCELL_FAILURE_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
-#include "protos/control.pb.h"
+#include "hotcell/guest_end.h"
 
 namespace hotcell {
 
@@ -53,26 +55,38 @@ enum class FailureKind {
 // The kind of an error that a function of Engine returned.
 FailureKind FailureKindOf(const absl::Status& status);
 // How the guest of Engine::Run() ended. An exit code, whichever, is no failure.
-FailureKind FailureKindOf(const v1::Finished& finished);
+FailureKind FailureKindOf(const GuestEnd& end);
 
 // "violation", "worker-died", ...: part of the interface, in JSON too.
 std::string_view FailureKindName(FailureKind kind);
 
+// What the worker was at: its own set-up, or the run of its guest.
+enum class Phase { kSetup, kRun };
+
+// A system call that the worker's filter refused.
+struct Violation {
+  std::optional<int32_t> syscall;  // its number
+  uint32_t arch = 0;               // AUDIT_ARCH_*; 0: not known
+  Phase phase = Phase::kSetup;
+  std::vector<uint64_t> arguments;   // as the kernel got them; of an honest worker, six
+  uint64_t instruction_pointer = 0;  // of the instruction after the call; 0: not known
+};
+
 // What is known of the system call for which the status is of kViolation; nothing for any other
-// status. The phase always is; the call itself (has_syscall()) only until the guest runs. From then
-// on the kernel kills the worker at once, so that nobody in it can keep the call secret, and has
-// the call's number in its log only.
-std::optional<v1::Violation> ViolationOf(const absl::Status& status);
+// status. The phase always is; the call itself, its number and the rest, only until the guest runs.
+// From then on the kernel kills the worker at once, so that nobody in it can keep the call secret,
+// and has the call's number in its log only.
+std::optional<Violation> ViolationOf(const absl::Status& status);
 
 // "socket", or "" when the call is not known or no call of that architecture has the number.
-std::string SyscallName(const v1::Violation& violation);
+std::string SyscallName(const Violation& violation);
 // "x86_64", "i386", "x32" (by the number's bit) or "architecture 0x40000028".
-std::string ArchitectureName(const v1::Violation& violation);
+std::string ArchitectureName(const Violation& violation);
 // "set-up" or "run".
-std::string_view PhaseName(v1::Phase phase);
+std::string_view PhaseName(Phase phase);
 // "socket (41) with 0x2, 0x1, 0x0, 0x0, 0x0, 0x0 at 0x401234 during its set-up", "a call that is
 // not known during the run of the guest"
-std::string DescribeViolation(const v1::Violation& violation);
+std::string DescribeViolation(const Violation& violation);
 
 // Marks an error that has no mark yet. OK stays OK.
 absl::Status WithFailureKind(absl::Status status, FailureKind kind);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "hotcell/layers.h"
 #include "hotcell/limits.h"
-#include "protos/control.pb.h"
 
 namespace hotcell {
 
@@ -38,7 +38,7 @@ struct JobOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Layers without which the job is refused, besides seccomp, no_new_privs and closed descriptors,
   // which are always required.
-  std::vector<v1::Layer> required_layers;
+  std::vector<Layer> required_layers;
   // A file that changed while it was read (WorkerReport::changed_files) is an error,
   // kFailedPrecondition, and not only a warning.
   bool fail_if_changed = false;

@@ -10,8 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "protos/control.pb.h"
-#include "protos/report.pb.h"
+#include "hotcell/guest_end.h"
+#include "hotcell/image_info.h"
+#include "hotcell/layers.h"
 
 namespace hotcell {
 
@@ -35,9 +36,9 @@ struct ChangedFile {
 
 // Confinement layers a worker has, as it reports them, and how it ended.
 struct WorkerReport {
-  std::vector<v1::LayerResult> layers;
+  std::vector<LayerResult> layers;
   int32_t pid = 0;  // as the broker sees it
-  v1::Finished finished;
+  GuestEnd end;
   JobTimes times;
   uint64_t doorbells = 0;   // wake-ups of the broker by the guest
   uint64_t bytes_read = 0;  // from files, served to the guest
@@ -48,47 +49,83 @@ struct WorkerReport {
   std::vector<ChangedFile> changed_files;
 };
 
+struct ConvertResult {
+  uint64_t virtual_size = 0;  // bytes
+  std::string source_format;
+  // As the guest counts them, bytes; WorkerReport has what it was served.
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t zero_bytes = 0;  // of the virtual disk, known or found to be zero
+};
+
 struct ConvertReply {
-  v1::ConvertResult result;
+  ConvertResult result;
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
 
 // An image below the one that was asked for.
 struct BackingImage {
-  v1::ImageInfo info;
+  ImageInfo info;
   uint64_t allocated_size = 0;  // bytes that the file occupies on its file system
 };
 
 struct InfoReply {
-  v1::ImageInfo info;
+  ImageInfo info;
   std::vector<BackingImage> backing_chain;  // next first
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
 
+struct CompareResult {
+  enum class Outcome : int32_t {
+    kUnknown = 0,  // the guest says nothing sensible
+    kIdentical = 1,
+    kContentMismatch = 2,
+    kStatusMismatch = 3,  // strict: one is allocated, or zero, where the other is not
+    kSizeMismatch = 4,    // strict
+    kMapFailed = 5,       // both are open, but where data is could not be found out
+    kReadFailed = 6,      // ... the data could not be read
+  };
+  Outcome outcome = Outcome::kUnknown;
+  uint64_t offset = 0;      // in the virtual disk: the first sector that differs, or that failed
+  uint64_t first_size = 0;  // bytes of virtual disk
+  uint64_t second_size = 0;
+  std::string first_format;
+  std::string second_format;
+  uint32_t failed_image = 0;  // 1 or 2, when one failed
+  uint64_t bytes_read = 0;
+};
+
 struct CompareReply {
-  v1::CompareResult result;
-  // Why the comparison ended at result.offset() (OUTCOME_MAP_FAILED, OUTCOME_READ_FAILED).
+  CompareResult result;
+  // Why the comparison ended at result.offset (kMapFailed, kReadFailed).
   absl::Status failure;
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
 
+struct DigestResult {
+  std::string sha256;         // 32 bytes
+  uint64_t virtual_size = 0;  // bytes
+  std::string source_format;
+  uint64_t bytes_read = 0;
+};
+
 struct DigestReply {
-  v1::DigestResult result;  // sha256 has 32 bytes
+  DigestResult result;
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
 
 struct CheckReply {
-  v1::CheckReport report;
+  CheckReport report;
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
 
 struct InspectReply {
-  v1::Inspection inspection;
+  Inspection inspection;
   // Why the image could not be opened, why its tables could not be read; OK: they could, or nobody
   // looked.
   absl::Status failure;
@@ -118,20 +155,55 @@ struct MapReply {
   WorkerReport worker;
 };
 
+// Bytes of a file.
+struct MeasureResult {
+  uint64_t required = 0;
+  uint64_t fully_allocated = 0;
+  std::optional<uint64_t> bitmaps;  // nullopt: the target has none
+};
+
 struct MeasureReply {
-  v1::MeasureResult result;
+  MeasureResult result;
   std::vector<std::string> warnings;
   WorkerReport worker;
+};
+
+struct ResizeResult {
+  enum class Outcome : int32_t {
+    kUnknown = 0,  // the guest says nothing sensible
+    kResized = 1,
+    // The disk has the size that it had, because the size that is asked for ...
+    kNotPositive = 2,  // is 0, negative or more than 2^63 - 1
+    kNotGrowing = 3,   // is no larger, so that nothing can be preallocated
+    kShrinking = 4,    // is smaller, which the request does not allow
+    kUnsupported = 5,  // cannot be given to images of this format
+  };
+  Outcome outcome = Outcome::kUnknown;
+  std::string format;
+  uint64_t old_size = 0;  // bytes of virtual disk
+  uint64_t new_size = 0;  // when resized
 };
 
 struct ResizeReply {
-  v1::ResizeResult result;  // any outcome but OUTCOME_RESIZED: nothing was written
+  ResizeResult result;  // any outcome but kResized: nothing was written
   std::vector<std::string> warnings;
   WorkerReport worker;
 };
 
+struct RebaseResult {
+  enum class Outcome : int32_t {
+    kUnknown = 0,  // the guest says nothing sensible
+    kRebased = 1,
+    // Nothing was written, because ...
+    kUnsupported = 2,  // it is not done for images of this format
+    kNoRoom = 3,       // the header has no room for the name
+  };
+  Outcome outcome = Outcome::kUnknown;
+  std::string format;
+};
+
 struct RebaseReply {
-  v1::RebaseResult result;  // any outcome but OUTCOME_REBASED: nothing was written
+  RebaseResult result;  // any outcome but kRebased: nothing was written
   std::vector<std::string> warnings;
   WorkerReport worker;
 };

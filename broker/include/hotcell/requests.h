@@ -1,5 +1,5 @@
-// What an engine is asked for: a request for each of its calls. Descriptors in them are not owned;
-// names are for messages, unless it says otherwise, and never opened.
+// What an engine is asked for: a request for each of its calls. Descriptors in them are not owned
+// and stay open until the call has returned; names are for messages, and nothing is opened by them.
 #ifndef HOTCELL_REQUESTS_H_
 #define HOTCELL_REQUESTS_H_
 
@@ -14,10 +14,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hotcell/file_identity.h"
+#include "hotcell/guest_end.h"
 #include "hotcell/limits.h"
 #include "hotcell/options.h"
 #include "hotcell/references.h"
-#include "protos/control.pb.h"
 
 namespace hotcell {
 
@@ -232,7 +232,7 @@ struct RebaseRequest {
 struct RunRequest {
   std::string program;          // the file's bytes
   bool program_is_elf = false;  // as the caller says; the worker finds out
-  v1::GuestMode mode = v1::GUEST_MODE_LONG;
+  GuestMode mode = GuestMode::kLong;
   uint64_t load_address = 0;  // flat binaries
   uint64_t entry = 0;         // flat binaries; long-mode ELFs when not 0
   uint64_t memory_size = 0;   // bytes; 0: limits.guest_memory

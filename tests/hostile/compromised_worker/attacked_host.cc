@@ -144,7 +144,7 @@ RunRequest AttackedHost::Request(const Chain& chain) {
   RunRequest request;
   request.program = Guest();
   request.program_is_elf = true;
-  request.mode = v1::GUEST_MODE_PAYLOAD;
+  request.mode = GuestMode::kPayload;
   request.memory_size = 16 << 20;
   request.vcpus = chain.needs_accomplice() ? 2 : 1;
   request.input.assign(reinterpret_cast<const char*>(&chain.attack()), sizeof(Attack));
@@ -161,7 +161,7 @@ AttackedHost::Outcome AttackedHost::Run(const Chain& chain, Confinement confinem
   Outcome outcome{.status = reply.status(), .elapsed = absl::Now() - start};
   if (!reply.ok()) return outcome;
   outcome.worker = std::move(reply->worker);
-  EXPECT_EQ(outcome.worker.finished.exit_code(), kAttackDone);
+  EXPECT_EQ(outcome.worker.end.exit_code, kAttackDone);
   outcome.results.resize(reply->output.size() / sizeof(StepResult));
   std::memcpy(outcome.results.data(), reply->output.data(),
               outcome.results.size() * sizeof(StepResult));
@@ -171,9 +171,9 @@ AttackedHost::Outcome AttackedHost::Run(const Chain& chain, Confinement confinem
 
 void AttackedHost::ExpectViolation(const Outcome& outcome) {
   EXPECT_EQ(FailureKindOf(outcome.status), FailureKind::kViolation) << outcome.status;
-  const v1::Violation violation = ViolationOf(outcome.status).value_or(v1::Violation());
-  EXPECT_FALSE(violation.has_syscall()) << outcome.status;
-  EXPECT_EQ(violation.phase(), v1::PHASE_RUN);
+  const Violation violation = ViolationOf(outcome.status).value_or(Violation());
+  EXPECT_FALSE(violation.syscall.has_value()) << outcome.status;
+  EXPECT_EQ(violation.phase, Phase::kRun);
   EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("killed by SIGSYS"));
   EXPECT_LT(outcome.elapsed, absl::Seconds(5));
 }
@@ -184,10 +184,10 @@ void AttackedHost::ExpectCrash(const Outcome& outcome) {
   EXPECT_LT(outcome.elapsed, absl::Seconds(5));
 }
 
-bool AttackedHost::HasLayer(v1::Layer layer) {
+bool AttackedHost::HasLayer(Layer layer) {
   static const Outcome outcome = Run(Chain(), Confinement::kLayersAlone);
-  return std::ranges::any_of(outcome.worker.layers, [layer](const v1::LayerResult& result) {
-    return result.layer() == layer && result.state() == v1::LAYER_STATE_ACHIEVED;
+  return std::ranges::any_of(outcome.worker.layers, [layer](const LayerResult& result) {
+    return result.layer == layer && result.state == LayerState::kAchieved;
   });
 }
 

@@ -56,7 +56,7 @@ class AttackedHost : public ::testing::Test {
   // It was killed by SIGSEGV.
   static void ExpectCrash(const Outcome& outcome);
   // Whether the workers of this process have that layer; a test without it is skipped.
-  static bool HasLayer(v1::Layer layer);
+  static bool HasLayer(Layer layer);
 };
 
 }  // namespace hotcell::tests

@@ -8,22 +8,21 @@
 #include <string>
 #include <vector>
 
-#include "protos/control.pb.h"
+#include "hotcell/layers.h"
 #include "tests/hostile/compromised_worker/chain.h"
 
 namespace hotcell::tests {
 
-// The layer that stops an attempt which reaches the kernel, where it is not one of v1::Layer.
-inline constexpr v1::Layer kTheKernel =
-    v1::LAYER_UNSPECIFIED;  // it has no such thing, or no object
+// The layer that stops an attempt which reaches the kernel, where it is not one of Layer.
+inline constexpr Layer kTheKernel{};  // it has no such thing, or no object
 // No layer stops it: that is what the filter is for. The attempt succeeds without.
-inline constexpr v1::Layer kOnlyTheFilter = v1::LAYER_SECCOMP;
+inline constexpr Layer kOnlyTheFilter = Layer::kSeccomp;
 
 struct Attempt {
   std::string name;
   Chain chain;
   // What stops it without seccomp and limits, and what the last step comes back with; 0: success.
-  v1::Layer stopped_by;
+  Layer stopped_by;
   std::vector<int> errors;
   // The same with the limits, where they come first. Empty: they do not.
   std::vector<int> errors_by_limits = {};

@@ -20,9 +20,9 @@ using ::testing::ValuesIn;
 
 class IntruderTest : public AttackedHost, public ::testing::WithParamInterface<Attempt> {
  protected:
-  static bool HasLayers(std::initializer_list<v1::Layer> layers) {
-    return std::ranges::all_of(
-        layers, [](v1::Layer layer) { return layer == kTheKernel || HasLayer(layer); });
+  static bool HasLayers(std::initializer_list<Layer> layers) {
+    return std::ranges::all_of(layers,
+                               [](Layer layer) { return layer == kTheKernel || HasLayer(layer); });
   }
   // Expects that the last step ended with one of `errors`.
   static void ExpectErrors(const Outcome& outcome, const std::vector<int>& errors) {
@@ -36,7 +36,7 @@ class IntruderTest : public AttackedHost, public ::testing::WithParamInterface<A
 
 // Without a pid namespace none of this is tried: it would meet the host's processes.
 #define SKIP_WITHOUT_LAYERS(...)                                    \
-  if (!HasLayers({v1::LAYER_PID_NAMESPACE, __VA_ARGS__})) {         \
+  if (!HasLayers({Layer::kPidNamespace, __VA_ARGS__})) {            \
     GTEST_SKIP() << "this host has not got the layers to be tried"; \
   }
 
@@ -45,7 +45,7 @@ TEST_P(IntruderTest, DiesOfTheFirstCall) { ExpectDeathOfTheFirstCall(GetParam().
 
 // Without seccomp: nothing is gained by it all the same, or the table says what is.
 TEST_P(IntruderTest, GainsNothingWithoutTheFilterEither) {
-  SKIP_WITHOUT_LAYERS(GetParam().stopped_by, v1::LAYER_RUN_RLIMITS);
+  SKIP_WITHOUT_LAYERS(GetParam().stopped_by, Layer::kRunRlimits);
   const std::vector<int>& limited = GetParam().errors_by_limits;
   ExpectErrors(Run(GetParam().chain, Confinement::kLayersAlone),
                limited.empty() ? GetParam().errors : limited);

@@ -11,7 +11,7 @@
 namespace hotcell::tests {
 namespace {
 
-constexpr v1::Layer kMounts = v1::LAYER_MOUNT_NAMESPACE;
+constexpr Layer kMounts = Layer::kMountNamespace;
 
 Argument BeneathRoot() {
   constexpr open_how kHow = {.flags = O_RDONLY, .mode = 0, .resolve = RESOLVE_IN_ROOT};
@@ -51,7 +51,7 @@ std::vector<Attempt> FileAttempts() {
        {EMFILE}},
       {"list_the_root",
        Chain().Call(SYS_openat, {AT_FDCWD, Bytes("/"), O_RDONLY | O_DIRECTORY}),
-       v1::LAYER_LANDLOCK,
+       Layer::kLandlock,
        {EACCES},
        {EMFILE}},
       {"create_a_file",
@@ -91,29 +91,26 @@ std::vector<Attempt> FileAttempts() {
        Chain().Call(
            SYS_open_by_handle_at,
            {AT_FDCWD, Bytes(std::string("\x08\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0", 16)), O_RDONLY}),
-       v1::LAYER_CAPABILITIES,
+       Layer::kCapabilities,
        {EPERM}},
       {"io_uring",
        Chain().Call(SYS_io_uring_setup, {1, Space(120)}),
-       v1::LAYER_RLIMITS,  // of locked memory
+       Layer::kRlimits,  // of locked memory
        {ENOMEM, ENOSYS, EPERM}},
       {"inotify",
        Chain().Call(SYS_inotify_add_watch, {0, passwd(), IN_OPEN}),
        kTheKernel,
        {EINVAL, ENOENT}},
-      {"fanotify",
-       Chain().Call(SYS_fanotify_init, {0, 0}),
-       v1::LAYER_CAPABILITIES,
-       {EPERM, ENOSYS}},
+      {"fanotify", Chain().Call(SYS_fanotify_init, {0, 0}), Layer::kCapabilities, {EPERM, ENOSYS}},
       {"chdir", Chain().Call(SYS_chdir, {Bytes("/etc")}), kMounts, {ENOENT}},
-      {"chroot", Chain().Call(SYS_chroot, {Bytes("/")}), v1::LAYER_CAPABILITIES, {EPERM}},
+      {"chroot", Chain().Call(SYS_chroot, {Bytes("/")}), Layer::kCapabilities, {EPERM}},
       {"write_into_standard_output",
        Chain().Call(SYS_write, {1, Bytes("words"), 5}),
        kOnlyTheFilter,
        {0}},
       {"pwrite_into_the_arena_descriptor",
        Chain().Call(SYS_pwrite64, {abi::kFdArena, Bytes("words"), 5, 0}),
-       v1::LAYER_CLOSED_FDS,
+       Layer::kClosedFds,
        {EBADF}},
       {"sendfile", Chain().Call(SYS_sendfile, {1, 0, 0, 1}), kOnlyTheFilter, {0, EINVAL}},
       {"splice_between_the_pipes",

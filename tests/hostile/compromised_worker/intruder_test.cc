@@ -347,7 +347,7 @@ TEST_F(IntruderThatStays, IsEndedWhenItClosesTheControlPipe) {
 
 // A child that it forks has the pid namespace's end as its own.
 TEST_F(IntruderThatStays, LeavesNoChildBehind) {
-  if (!HasLayer(v1::LAYER_PID_NAMESPACE)) GTEST_SKIP() << "no pid namespace";
+  if (!HasLayer(Layer::kPidNamespace)) GTEST_SKIP() << "no pid namespace";
   ReapWorkers();
   OtherJob job(engine(Confinement::kLayersAlone),
                Request(Chain().Call(SYS_setsid).Call(SYS_fork).Call(SYS_fork).Spin()));
@@ -358,7 +358,7 @@ TEST_F(IntruderThatStays, LeavesNoChildBehind) {
   EXPECT_TRUE(absl::IsCancelled(job.Cancel()));
   for (const pid_t child : children) EXPECT_TRUE(IsGoneSoon(child)) << child;
   // RLIMIT_NPROC does not hold for root.
-  EXPECT_TRUE(!children.empty() || geteuid() != 0 || HasLayer(v1::LAYER_USER_IDS));
+  EXPECT_TRUE(!children.empty() || geteuid() != 0 || HasLayer(Layer::kUserIds));
 }
 
 TEST_F(IntruderThatStays, DiesWithItsBroker) {

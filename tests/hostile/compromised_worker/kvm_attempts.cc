@@ -20,7 +20,7 @@ Chain Ask(int fd, uint64_t request, const Argument& argument) {
 }  // namespace
 
 std::vector<Attempt> KvmAttempts() {
-  const v1::Layer closed = v1::LAYER_CLOSED_FDS;
+  const Layer closed = Layer::kClosedFds;
   const Argument out = Space(512);
   return {
       // /dev/kvm and the VM are closed before the guest's first instruction.

@@ -14,7 +14,7 @@
 namespace hotcell::tests {
 namespace {
 
-constexpr v1::Layer kNetwork = v1::LAYER_NET_NAMESPACE;
+constexpr Layer kNetwork = Layer::kNetNamespace;
 
 Argument Inet(uint32_t address) {
   const sockaddr_in to = {
@@ -73,10 +73,10 @@ std::vector<Attempt> NetworkAttempts() {
        Connect(AF_INET6, SOCK_STREAM, Inet6(), sizeof(sockaddr_in6)),
        kNetwork,
        {ENETUNREACH, EACCES, EADDRNOTAVAIL, EBADF}},
-      {"raw_socket", Socket(AF_INET, SOCK_RAW, IPPROTO_ICMP), v1::LAYER_CAPABILITIES, {EPERM}},
+      {"raw_socket", Socket(AF_INET, SOCK_RAW, IPPROTO_ICMP), Layer::kCapabilities, {EPERM}},
       {"packet_socket",
        Socket(AF_PACKET, SOCK_RAW, 0x300),
-       v1::LAYER_CAPABILITIES,
+       Layer::kCapabilities,
        {EPERM, EAFNOSUPPORT}},
       {"ping", Socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP), kNetwork, {EACCES}},
       {"netlink",
@@ -94,7 +94,7 @@ std::vector<Attempt> NetworkAttempts() {
        {EAFNOSUPPORT, EBADF, ENODEV, ECONNRESET, ECONNREFUSED}},
       {"unix_socket_in_the_file_system",
        Connect(AF_UNIX, SOCK_STREAM, Object(Path()), sizeof(sockaddr_un)),
-       v1::LAYER_MOUNT_NAMESPACE,
+       Layer::kMountNamespace,
        {ENOENT},
        {EBADF}},
       {"unix_socket_without_a_file",

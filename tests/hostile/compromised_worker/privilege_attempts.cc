@@ -22,7 +22,7 @@
 namespace hotcell::tests {
 namespace {
 
-constexpr v1::Layer kCapabilities = v1::LAYER_CAPABILITIES;
+constexpr Layer kCapabilities = Layer::kCapabilities;
 
 Argument CounterOfInstructions() {
   const perf_event_attr attributes = {
@@ -34,9 +34,9 @@ Argument CounterOfInstructions() {
 
 std::vector<Attempt> PrivilegeAttempts() {
   return {
-      {"setuid", Chain().Call(SYS_setuid, {0}), v1::LAYER_USER_NAMESPACE, {EINVAL}},
-      {"setresgid", Chain().Call(SYS_setresgid, {0, 0, 0}), v1::LAYER_USER_NAMESPACE, {EINVAL}},
-      {"setgroups", Chain().Call(SYS_setgroups, {0, 0}), v1::LAYER_USER_NAMESPACE, {EPERM, EINVAL}},
+      {"setuid", Chain().Call(SYS_setuid, {0}), Layer::kUserNamespace, {EINVAL}},
+      {"setresgid", Chain().Call(SYS_setresgid, {0, 0, 0}), Layer::kUserNamespace, {EINVAL}},
+      {"setgroups", Chain().Call(SYS_setgroups, {0, 0}), Layer::kUserNamespace, {EPERM, EINVAL}},
       {"capset",
        Chain().Call(SYS_capset, {Bytes(std::string("\x22\x05\x08\x20\0\0\0\0", 8)),
                                  Bytes(std::string(24, '\xff'))}),
@@ -48,7 +48,7 @@ std::vector<Attempt> PrivilegeAttempts() {
        {EPERM}},
       {"clear_no_new_privs",
        Chain().Call(SYS_prctl, {PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0}),
-       v1::LAYER_NO_NEW_PRIVS,
+       Layer::kNoNewPrivs,
        {EINVAL}},
       {"become_dumpable",
        Chain().Call(SYS_prctl, {PR_SET_DUMPABLE, 1, 0, 0, 0}),
@@ -76,7 +76,7 @@ std::vector<Attempt> PrivilegeAttempts() {
        {EFAULT}},
       {"unshare_a_user_namespace",
        Chain().Call(SYS_unshare, {CLONE_NEWUSER}),
-       v1::LAYER_USER_NAMESPACE,
+       Layer::kUserNamespace,
        {EINVAL, EPERM}},
       {"unshare_a_mount_namespace",
        Chain().Call(SYS_unshare, {CLONE_NEWNS}),

@@ -16,7 +16,7 @@
 namespace hotcell::tests {
 namespace {
 
-constexpr v1::Layer kPids = v1::LAYER_PID_NAMESPACE;
+constexpr Layer kPids = Layer::kPidNamespace;
 
 // As the host counts them. No signal is sent where there may be a process of another's.
 constexpr int kNoSignal = 0;
@@ -125,15 +125,15 @@ std::vector<Attempt> ProcessAttempts() {
        {0, EAGAIN}},
       {"clone_into_new_namespaces",
        Chain().Call(SYS_clone, {SIGCHLD | CLONE_NEWUSER | CLONE_NEWPID, 0, 0, 0, 0}),
-       v1::LAYER_USER_NAMESPACE,
+       Layer::kUserNamespace,
        {EPERM}},
       {"execve",
        Chain().Call(SYS_execve, {Bytes("/bin/sh"), 0, 0}),
-       v1::LAYER_MOUNT_NAMESPACE,
+       Layer::kMountNamespace,
        {ENOENT}},
       {"execve_of_itself",
        Chain().Call(SYS_execve, {Bytes("/proc/self/exe"), 0, 0}),
-       v1::LAYER_MOUNT_NAMESPACE,
+       Layer::kMountNamespace,
        {ENOENT}},
       {"execveat_of_a_descriptor",
        Chain().Call(SYS_execveat, {0, Bytes(""), 0, 0, 0x1000}),
@@ -141,12 +141,12 @@ std::vector<Attempt> ProcessAttempts() {
        {EACCES}},
       {"setsid", Chain().Call(SYS_setsid), kTheKernel, {EPERM}},
       {"setpgid", Chain().Call(SYS_setpgid, {0, Broker()}), kTheKernel, {EPERM}},
-      {"shmget", Chain().Call(SYS_shmget, {0x1234, 4096, 0600}), v1::LAYER_IPC_NAMESPACE, {ENOENT}},
-      {"msgget", Chain().Call(SYS_msgget, {0x1234, 0600}), v1::LAYER_IPC_NAMESPACE, {ENOENT}},
-      {"semget", Chain().Call(SYS_semget, {0x1234, 1, 0600}), v1::LAYER_IPC_NAMESPACE, {ENOENT}},
+      {"shmget", Chain().Call(SYS_shmget, {0x1234, 4096, 0600}), Layer::kIpcNamespace, {ENOENT}},
+      {"msgget", Chain().Call(SYS_msgget, {0x1234, 0600}), Layer::kIpcNamespace, {ENOENT}},
+      {"semget", Chain().Call(SYS_semget, {0x1234, 1, 0600}), Layer::kIpcNamespace, {ENOENT}},
       {"mq_open",
        Chain().Call(SYS_mq_open, {Bytes("queue"), O_CREAT | O_RDWR, 0600, 0}),
-       v1::LAYER_USER_NAMESPACE,  // nobody who could own it
+       Layer::kUserNamespace,  // nobody who could own it
        {EOVERFLOW, ENOSYS},
        {EMFILE}},
   };

@@ -193,7 +193,7 @@ void HostileGuestTest::ExpectOrdinaryJobsSucceedWith(const Engine& engine) const
   info.source = {.fd = input_.get(), .name = "input.raw", .format = "raw"};
   const auto described = engine.Info(info);
   ASSERT_TRUE(described.ok()) << described.status();
-  EXPECT_EQ(described->info.virtual_size(), kScriptSize + kDataSize);
+  EXPECT_EQ(described->info.virtual_size, kScriptSize + kDataSize);
 
   const UniqueFd target(memfd_create("ordinary", MFD_CLOEXEC));
   ConvertRequest convert;

@@ -32,45 +32,41 @@ constexpr uint32_t kExitShutdown = 8;
 
 class HostileFlatGuest : public HostileGuestTest {
  protected:
-  absl::StatusOr<RunReply> Run(const std::string& program, v1::GuestMode mode) {
+  absl::StatusOr<RunReply> Run(const std::string& program, GuestMode mode) {
     TakeNote();
     RunRequest request;
     request.program = program;
     request.mode = mode;
-    request.load_address = mode == v1::GUEST_MODE_REAL ? 0x1000 : 0x10000;
+    request.load_address = mode == GuestMode::kReal ? 0x1000 : 0x10000;
     request.entry = request.load_address;
     request.memory_size = 4 << 20;
     request.serial_output = [this](std::string_view text) { serial_size_ += text.size(); };
     request.options = options_;
     return engine().Run(request);
   }
-  v1::Finished RunReal(const std::string& program) {
-    return Finished(Run(program, v1::GUEST_MODE_REAL));
-  }
-  v1::Finished RunLong(const std::string& program) {
-    return Finished(Run(program, v1::GUEST_MODE_LONG));
-  }
+  GuestEnd RunReal(const std::string& program) { return End(Run(program, GuestMode::kReal)); }
+  GuestEnd RunLong(const std::string& program) { return End(Run(program, GuestMode::kLong)); }
   void ExpectDeadline(const std::string& program) {
     options_.limits.wall_time = absl::Milliseconds(300);
-    ExpectEnd(Run(program, v1::GUEST_MODE_REAL).status(),
+    ExpectEnd(Run(program, GuestMode::kReal).status(),
               {absl::StatusCode::kDeadlineExceeded, "its limit `wall-time` of 300ms"});
   }
-  static void ExpectUnexpectedExit(const v1::Finished& finished, uint32_t exit_reason) {
-    EXPECT_EQ(finished.reason(), v1::END_REASON_UNEXPECTED_EXIT) << finished.detail();
-    EXPECT_EQ(finished.kvm_exit_reason(), exit_reason) << finished.detail();
+  static void ExpectUnexpectedExit(const GuestEnd& end, uint32_t exit_reason) {
+    EXPECT_EQ(end.reason, EndReason::kUnexpectedExit) << end.detail;
+    EXPECT_EQ(end.kvm_exit_reason, exit_reason) << end.detail;
   }
 
   size_t serial_size_ = 0;
 
  private:
-  static v1::Finished Finished(const absl::StatusOr<RunReply>& reply) {
+  static GuestEnd End(const absl::StatusOr<RunReply>& reply) {
     EXPECT_TRUE(reply.ok()) << reply.status();
-    return reply.ok() ? reply->worker.finished : v1::Finished();
+    return reply.ok() ? reply->worker.end : GuestEnd();
   }
 };
 
 TEST_F(HostileFlatGuest, SleepingWithoutInterruptsIsAHalt) {
-  EXPECT_EQ(RunReal(FLAT_PROGRAM(real_cli_hlt)).reason(), v1::END_REASON_HALTED);
+  EXPECT_EQ(RunReal(FLAT_PROGRAM(real_cli_hlt)).reason, EndReason::kHalted);
 }
 
 TEST_F(HostileFlatGuest, StormsOnVgaMeetTheirDeadline) {
@@ -89,16 +85,16 @@ TEST_F(HostileFlatGuest, ReadingASilentSerialPortMeetsItsDeadline) {
 }
 
 TEST_F(HostileFlatGuest, PortScansEndAtTheFirstPort) {
-  const v1::Finished finished = RunReal(FLAT_PROGRAM(real_port_scan));
-  ExpectUnexpectedExit(finished, kExitIo);
-  EXPECT_EQ(finished.address(), 0u);
-  EXPECT_FALSE(finished.is_write());
+  const GuestEnd end = RunReal(FLAT_PROGRAM(real_port_scan));
+  ExpectUnexpectedExit(end, kExitIo);
+  EXPECT_EQ(end.address, 0u);
+  EXPECT_FALSE(end.is_write);
 }
 
 TEST_F(HostileFlatGuest, RealModeHasNoDoorbell) {
-  const v1::Finished finished = RunReal(FLAT_PROGRAM(real_doorbell));
-  ExpectUnexpectedExit(finished, kExitIo);
-  EXPECT_EQ(finished.address(), abi::kPortDoorbell);
+  const GuestEnd end = RunReal(FLAT_PROGRAM(real_doorbell));
+  ExpectUnexpectedExit(end, kExitIo);
+  EXPECT_EQ(end.address, abi::kPortDoorbell);
 }
 
 TEST_F(HostileFlatGuest, ProtectedModeWithoutSegmentsIsATripleFault) {
@@ -110,9 +106,9 @@ TEST_F(HostileFlatGuest, ExceptionsInLongModeAreTripleFaults) {
 }
 
 TEST_F(HostileFlatGuest, LongModeWithoutPageTablesEnds) {
-  const v1::EndReason reason = RunLong(FLAT_PROGRAM(long_no_page_tables)).reason();
-  EXPECT_TRUE(reason == v1::END_REASON_UNEXPECTED_EXIT || reason == v1::END_REASON_KVM_ERROR)
-      << reason;
+  const EndReason reason = RunLong(FLAT_PROGRAM(long_no_page_tables)).reason;
+  EXPECT_TRUE(reason == EndReason::kUnexpectedExit || reason == EndReason::kKvmError)
+      << static_cast<int>(reason);
 }
 
 TEST_F(HostileFlatGuest, LongModeHasNoLocalApic) {
@@ -120,16 +116,16 @@ TEST_F(HostileFlatGuest, LongModeHasNoLocalApic) {
 }
 
 TEST_F(HostileFlatGuest, LongModeCannotMoveTheLocalApic) {
-  const v1::Finished finished = RunLong(FLAT_PROGRAM(long_write_apic_base));
-  EXPECT_EQ(finished.reason(), v1::END_REASON_UNEXPECTED_EXIT) << finished.detail();
-  EXPECT_EQ(finished.address(), 0x1bu);
-  EXPECT_TRUE(finished.is_write());
+  const GuestEnd end = RunLong(FLAT_PROGRAM(long_write_apic_base));
+  EXPECT_EQ(end.reason, EndReason::kUnexpectedExit) << end.detail;
+  EXPECT_EQ(end.address, 0x1bu);
+  EXPECT_TRUE(end.is_write);
 }
 
 TEST_F(HostileFlatGuest, LongModeHasNoPortsOfPayloads) {
-  const v1::Finished finished = RunLong(FLAT_PROGRAM(long_exit_port_of_payloads));
-  ExpectUnexpectedExit(finished, kExitIo);
-  EXPECT_EQ(finished.address(), abi::kPortExit);
+  const GuestEnd end = RunLong(FLAT_PROGRAM(long_exit_port_of_payloads));
+  ExpectUnexpectedExit(end, kExitIo);
+  EXPECT_EQ(end.address, abi::kPortExit);
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST_F(HostileReports, OfChangingSizeAreReadOnce) {
   SetScript(bytes);
   for (int i = 0; i < 5; ++i) {
     const auto reply = Convert({"report_of_changing_size", bytes.size(), 0, 2});
-    const bool read = reply.ok() && reply->result.virtual_size() == 4096;
+    const bool read = reply.ok() && reply->result.virtual_size == 4096;
     EXPECT_TRUE(read || reply.status().message() == "the guest left no well-formed report")
         << reply.status();
   }
@@ -118,7 +118,7 @@ TEST_F(HostileReports, WithAbsurdNumbersAreToldAsTheyAre) {
   report.mutable_convert()->set_bytes_written(UINT64_MAX);
   const auto reply = Convert(Leaves(report));
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->result.virtual_size(), UINT64_MAX);
+  EXPECT_EQ(reply->result.virtual_size, UINT64_MAX);
   EXPECT_EQ(reply->worker.bytes_written, 0u) << "the broker counts itself";
 }
 
@@ -142,7 +142,7 @@ TEST_F(HostileReports, AreShownEscaped) {
   report.add_warnings(kTerminal);
   const auto reply = Convert(Leaves(report));
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->result.source_format(), kEscaped);
+  EXPECT_EQ(reply->result.source_format, kEscaped);
   ASSERT_THAT(reply->warnings, SizeIs(1));
   EXPECT_EQ(reply->warnings.front(), kEscaped);
 }

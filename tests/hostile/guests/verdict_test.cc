@@ -29,7 +29,7 @@ class HostileVerdicts : public HostileGuestTest {
     HostileGuestTest::SetUp();
     dir().Write("output.raw", kOldBytes);
     inspect_ = InspectFirst{.judge = [this](const InspectReply& reply) {
-      judged_.push_back(reply.inspection.format());
+      judged_.push_back(reply.inspection.format);
       return verdict_;
     }};
   }

@@ -178,7 +178,7 @@ absl::StatusOr<RunReply> HostileWorkerTest::Run(const Script& script) {
   RunRequest request;
   request.program = script.bytes();
   // With a console there are no lanes.
-  request.mode = has_console_ ? v1::GUEST_MODE_LONG : v1::GUEST_MODE_PAYLOAD;
+  request.mode = has_console_ ? GuestMode::kLong : GuestMode::kPayload;
   request.input = "!";  // stored after the program
   request.output_capacity = 4096;
   request.serial_input = serial_input_;

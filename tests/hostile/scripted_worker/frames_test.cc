@@ -101,7 +101,7 @@ TEST_F(FramesTest, UnknownFieldsBesideAMessageChangeNothing) {
       Repeat(Tag(100, 0) + "\x01", 500) + Finished(v1::END_REASON_HALTED).SerializeAsString();
   const auto reply = Run(Running().Write(Frame(body)));
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->worker.finished.reason(), v1::END_REASON_HALTED);
+  EXPECT_EQ(reply->worker.end.reason, EndReason::kHalted);
 }
 
 TEST_F(FramesTest, OfTwoMessagesInAFrameTheLastCounts) {

@@ -213,7 +213,7 @@ using ReportsTest = HostileWorkerTest;
 TEST_F(ReportsTest, ASuccessIsOneThoughTheWorkerThenDiesByASignal) {
   const auto reply = Info(Report(InfoReport()).Write(Frame(Exited(abi::kExitOk))).Trap());
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->info.virtual_size(), 512u);
+  EXPECT_EQ(reply->info.virtual_size, 512u);
 }
 
 TEST_F(ReportsTest, TheReportIsReadWhenTheGuestHasFinished) {
@@ -236,8 +236,8 @@ TEST_F(ReportsTest, AbsurdRegistersAndCountersAreOnlyPassedOn) {
   }
   const auto reply = Run(Running().Write(Frame(message)));
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(reply->worker.finished.exits().total(), UINT64_MAX);
-  EXPECT_EQ(reply->worker.finished.dirty_pages_size(), 100);
+  EXPECT_EQ(reply->worker.end.exits.total, UINT64_MAX);
+  EXPECT_EQ(reply->worker.end.dirty_pages.size(), 100u);
 }
 
 // Parts of two bytes each.

@@ -114,7 +114,7 @@ TEST_F(StatesTest, NothingCountsAfterTheFirstFinished) {
         Frame("", UINT32_MAX), Frame(Finished(v1::END_REASON_KVM_ERROR))}) {
     const auto reply = Run(Running().Write(MessageFrame("Finished") + more));
     ASSERT_TRUE(reply.ok()) << reply.status();
-    EXPECT_EQ(reply->worker.finished.reason(), v1::END_REASON_HALTED);
+    EXPECT_EQ(reply->worker.end.reason, EndReason::kHalted);
   }
 }
 

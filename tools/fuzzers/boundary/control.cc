@@ -16,6 +16,7 @@
 
 #include "base/unique_fd.h"
 #include "broker/workers/control_channel.h"
+#include "broker/workers/native_end.h"
 #include "broker/workers/worker_end.h"
 #include "guest/abi/abi.h"
 #include "protos/control.pb.h"
@@ -249,8 +250,7 @@ class Talk {
   static void CheckTexts(const v1::FromWorker& message) {
     if (message.has_confined()) {
       CheckError(broker::CheckLayers(message.confined(), {}));
-      CheckError(
-          broker::CheckLayers(message.confined(), std::vector<v1::Layer>{v1::LAYER_LANDLOCK}));
+      CheckError(broker::CheckLayers(message.confined(), std::vector<Layer>{Layer::kLandlock}));
     }
     if (message.has_violation()) {
       const absl::Status status = broker::ViolationStatus(message.violation());
@@ -263,10 +263,9 @@ class Talk {
       CheckError(status);
     }
     if (message.has_finished()) {
-      const v1::Finished& finished = message.finished();
-      const absl::Status status =
-          broker::GuestEndStatus(finished, finished.detail(), broker::BuiltinSymbols());
-      const bool good = finished.reason() == v1::END_REASON_EXITED && finished.exit_code() == 0;
+      const GuestEnd end = broker::ToNative(message.finished());
+      const absl::Status status = broker::GuestEndStatus(end, end.detail, broker::BuiltinSymbols());
+      const bool good = end.reason == EndReason::kExited && end.exit_code == 0;
       Check(status.ok() == good, "a guest has done well only if it exited with 0");
       CheckError(status);
     }

@@ -84,22 +84,22 @@ void CheckFailure(const absl::Status& status) {
         "a job ends in a way that its guest can bring about", std::string(status.message()));
 }
 
-void CheckEnd(const v1::Finished& finished, bool payload) {
-  CheckText(broker::GuestEndStatus(finished, "", {}));
-  switch (finished.reason()) {
-    case v1::END_REASON_EXITED:
-    case v1::END_REASON_GUEST_FAULT:
-    case v1::END_REASON_UNEXPECTED_EXIT:
+void CheckEnd(const GuestEnd& end, bool payload) {
+  CheckText(broker::GuestEndStatus(end, "", {}));
+  switch (end.reason) {
+    case EndReason::kExited:
+    case EndReason::kGuestFault:
+    case EndReason::kUnexpectedExit:
       return;
-    case v1::END_REASON_HALTED:
-    case v1::END_REASON_LOAD_ERROR:
-      Check(!payload, "a payload cannot halt, and this one can be loaded", finished.detail());
+    case EndReason::kHalted:
+    case EndReason::kLoadError:
+      Check(!payload, "a payload cannot halt, and this one can be loaded", end.detail);
       return;
-    case v1::END_REASON_KVM_ERROR:
+    case EndReason::kKvmError:
       // Instructions that KVM would have to emulate and cannot.
       return;
     default:
-      Check(false, "a guest's end has a reason", absl::StrCat(finished.reason()));
+      Check(false, "a guest's end has a reason", absl::StrCat(static_cast<int>(end.reason)));
   }
 }
 
@@ -121,10 +121,10 @@ class Session {
     const absl::Duration begin = broker::MonotonicNow();
     switch (input.Choose(8)) {
       case 6:
-        RunFlat(v1::GUEST_MODE_LONG, input);
+        RunFlat(GuestMode::kLong, input);
         break;
       case 7:
-        RunFlat(v1::GUEST_MODE_REAL, input);
+        RunFlat(GuestMode::kReal, input);
         break;
       default:
         RunPayload(input);
@@ -180,20 +180,20 @@ class Session {
     spec.io = io->get();
     const absl::StatusOr<WorkerReport> report = broker::RunJob(**worker, spec, dying_);
     if (!report.ok()) return CheckFailure(report.status());
-    CheckEnd(report->finished, /*payload=*/true);
+    CheckEnd(report->end, /*payload=*/true);
     Check(files.bytes_read() <= 1 << 20, "reads stay within their quota");
     CheckText(files.error());
     const absl::StatusOr<v1::Report> decoded =
         broker::DecodeReport(arena.CopyReport(), arena.header().report_capacity);
     if (!decoded.ok()) CheckText(decoded.status());
-    CheckText(broker::GuestEndStatus(report->finished, arena.CopyPanicText(), {}));
+    CheckText(broker::GuestEndStatus(report->end, arena.CopyPanicText(), {}));
   }
 
-  void RunFlat(v1::GuestMode mode, ByteSource& input) {
+  void RunFlat(GuestMode mode, ByteSource& input) {
     RunRequest request;
     request.mode = mode;
     request.memory_size = abi::kMinGuestMemory;
-    if (mode == v1::GUEST_MODE_LONG) {
+    if (mode == GuestMode::kLong) {
       const uint8_t flags = input.Take<uint8_t>();
       request.vcpus = (flags & 1) != 0 ? 2 : 1;
       if ((flags & 2) != 0) request.input = "typed";
@@ -207,7 +207,7 @@ class Session {
     const absl::StatusOr<RunReply> reply = engine_.Run(request);
     if (!reply.ok()) return CheckFailure(reply.status());
     Check(reply->output.size() <= request.output_capacity, "an output is no larger than its area");
-    CheckEnd(reply->worker.finished, /*payload=*/false);
+    CheckEnd(reply->worker.end, /*payload=*/false);
   }
 
   void RunOrdinaryJob() {
@@ -215,7 +215,7 @@ class Session {
     request.source = {.fd = input_.get(), .name = "input", .format = "raw"};
     const absl::StatusOr<InfoReply> reply = engine_.Info(request);
     Check(reply.ok(), "an ordinary job does well", std::string(reply.status().message()));
-    Check(reply->info.format() == "raw" && reply->info.virtual_size() >= kInputSize,
+    Check(reply->info.format == "raw" && reply->info.virtual_size >= kInputSize,
           "an ordinary job's result is right");
   }
 

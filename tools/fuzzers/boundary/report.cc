@@ -18,7 +18,10 @@
 #include "base/unique_fd.h"
 #include "broker/files/file_table.h"
 #include "broker/files/map_records.h"
+#include "broker/jobs/native_replies.h"
+#include "broker/jobs/operations.h"
 #include "broker/lanes/report_codec.h"
+#include "broker/workers/native_end.h"
 #include "broker/workers/symbolizer.h"
 #include "broker/workers/worker_end.h"
 #include "guest/abi/abi.h"
@@ -63,73 +66,76 @@ void CheckStatus(const absl::Status& status) {
   CheckClean(std::string(status.message()), "an error's text");
 }
 
-void PrintInfo(const v1::Report& report, std::vector<std::string> warnings) {
+void PrintInfo(v1::Report& report, std::vector<std::string> warnings) {
   std::vector<cli::InfoReport> chain;
-  chain.push_back(
-      {.filename = std::string(kFile), .image = report.info(), .warnings = std::move(warnings)});
-  for (const v1::ImageInfo& image : report.backing_chain()) {
-    chain.push_back(
-        {.filename = cli::FullBackingName(kFile, image.backing_file()), .image = image});
+  chain.push_back({.filename = std::string(kFile),
+                   .image = broker::TakeNative(*report.mutable_info()),
+                   .warnings = std::move(warnings)});
+  for (v1::ImageInfo& below : *report.mutable_backing_chain()) {
+    ImageInfo image = broker::TakeNative(below);
+    std::string name = cli::FullBackingName(kFile, image.backing_file);
+    chain.push_back({.filename = std::move(name), .image = std::move(image)});
   }
   for (const cli::InfoReport& image : chain) CheckLines(cli::InfoText(image), "`info`");
   CheckJson(cli::InfoJson(chain.front()).Dump());
   CheckJson(cli::InfoChainJson(chain).Dump());
 }
 
-void PrintCheck(const v1::CheckReport& check) {
+void PrintCheck(const CheckReport& check) {
   CheckLines(cli::CheckText(check), "`check`");
   CheckLines(cli::CheckFindings(check), "`check`'s findings");
   CheckJson(cli::CheckJson(check, kFile));
+  CheckClean(check.format, "a format's name");
   const int status = cli::CheckExitStatus(check);
-  const bool bad = check.unsupported() || check.check_errors() != 0 || check.corruptions() != 0 ||
-                   check.leaks() != 0;
+  const bool bad =
+      check.unsupported || check.check_errors != 0 || check.corruptions != 0 || check.leaks != 0;
   Check((status == 0) == !bad, "`check` succeeds only where nothing was found");
 }
 
-void PrintCompare(const v1::CompareResult& result, std::vector<std::string> warnings) {
+void PrintCompare(v1::CompareResult& result, std::vector<std::string> warnings) {
   CompareRequest request;
   request.first.name = kFile;
   request.second.name = "other.raw";
-  CompareReply reply{.result = result, .warnings = std::move(warnings)};
+  CompareReply reply{.result = broker::TakeNative(result), .warnings = std::move(warnings)};
   if (result.has_failure()) {
     reply.failure = broker::ReportedError(result.failure(), absl::OkStatus());
     CheckStatus(cli::CompareFailure(request, reply));
   }
-  CheckLines(cli::CompareText(result), "`compare`");
+  CheckLines(cli::CompareText(reply.result), "`compare`");
   CheckJson(cli::CompareJson(request, reply));
-  const bool same = result.outcome() == v1::CompareResult::OUTCOME_IDENTICAL;
-  Check((cli::CompareExitStatus(result) == 0) == same,
+  const bool same = reply.result.outcome == CompareResult::Outcome::kIdentical;
+  Check((cli::CompareExitStatus(reply.result) == 0) == same,
         "`compare` succeeds only for disks that are the same");
 }
 
-void PrintInspect(const v1::Inspection& inspection, std::vector<std::string> warnings) {
-  InspectReply reply{.inspection = inspection, .file_size = 12345, .warnings = std::move(warnings)};
-  if (inspection.has_failure()) {
-    reply.failure = broker::ReportedError(inspection.failure(), absl::OkStatus());
-    CheckStatus(reply.failure);
-  }
-  if (inspection.has_check_failure()) {
-    reply.check_failure = broker::ReportedError(inspection.check_failure(), absl::OkStatus());
-    CheckStatus(reply.check_failure);
-  }
+void PrintInspect(v1::Report& report) {
+  const bool has_failure = report.inspect().has_failure();
+  const absl::StatusOr<InspectReply> made =
+      broker::MakeInspectReply(report, /*file_size=*/12345, absl::OkStatus());
+  Check(made.ok(), "an inspection is a reply");
+  const InspectReply& reply = *made;
+  const Inspection& inspection = reply.inspection;
+  CheckStatus(reply.failure);
+  CheckStatus(reply.check_failure);
   const Verdict verdict = Judge(reply, {.max_virtual_size = 1 << 30}, Limits());
-  if (inspection.has_failure() || !inspection.has_info()) {
+  if (has_failure || !inspection.info) {
     Check(!verdict.safe(), "what cannot be opened is not safe");
   }
-  if (inspection.has_info() && inspection.info().references_size() > 0) {
+  if (inspection.info && !inspection.info->references.empty()) {
     Check(!verdict.safe(), "what refers to other files is not safe");
   }
-  if (inspection.check().corruptions() != 0 || inspection.check().check_errors() != 0) {
+  if (inspection.check &&
+      (inspection.check->corruptions != 0 || inspection.check->check_errors != 0)) {
     Check(!verdict.safe(), "what is damaged is not safe");
   }
-  const cli::InspectReport report{
+  const cli::InspectReport printed{
       .filename = std::string(kFile), .reply = reply, .verdict = verdict};
-  CheckLines(cli::InspectText(report), "`inspect`");
-  CheckJson(cli::InspectJson(report).Dump());
+  CheckLines(cli::InspectText(printed), "`inspect`");
+  CheckJson(cli::InspectJson(printed).Dump());
 }
 
 void ReadReport(std::string_view bytes) {
-  const absl::StatusOr<v1::Report> report =
+  absl::StatusOr<v1::Report> report =
       broker::DecodeReport({bytes.data(), std::min(bytes.size(), kMaxReport)}, kMaxReport);
   if (!report.ok()) return CheckStatus(report.status());
   if (report->has_error()) {
@@ -143,14 +149,14 @@ void ReadReport(std::string_view bytes) {
   const std::vector<std::string> warnings = broker::ReportedWarnings(*report);
   Check(warnings.size() <= 101, "there are not too many warnings");
   for (const std::string& warning : warnings) CheckClean(warning, "a warning");
-  if (report->has_info()) PrintInfo(*report, warnings);
-  if (report->has_check()) PrintCheck(report->check());
-  if (report->has_compare()) PrintCompare(report->compare(), warnings);
-  if (report->has_inspect()) PrintInspect(report->inspect(), warnings);
-  for (const std::string* text : {&report->convert().source_format(),
-                                  &report->digest().source_format(), &report->check().format()}) {
+  for (const std::string* text :
+       {&report->convert().source_format(), &report->digest().source_format()}) {
     CheckClean(*text, "a format's name");
   }
+  if (report->has_info()) PrintInfo(*report, warnings);
+  if (report->has_check()) PrintCheck(broker::TakeNative(*report->mutable_check()));
+  if (report->has_compare()) PrintCompare(*report->mutable_compare(), warnings);
+  if (report->has_inspect()) PrintInspect(*report);
 }
 
 // begin, length and count, 8 bytes each, then records.
@@ -190,16 +196,16 @@ void CheckMap(ByteSource input) {
   Check(seen <= records.size() / sizeof(abi::MapRecord), "records are there before they are read");
 }
 
-void CheckEnd(const v1::Finished& finished, std::string_view words) {
+void CheckEnd(const GuestEnd& end, std::string_view words) {
   const absl::Status status =
-      broker::GuestEndStatus(finished, {words.data(), words.size()}, broker::BuiltinSymbols());
+      broker::GuestEndStatus(end, {words.data(), words.size()}, broker::BuiltinSymbols());
   CheckStatus(status);
-  CheckClean(cli::DescribeEnd(finished), "the end of a guest");
-  CheckClean(broker::DescribePlace(finished.registers(), broker::BuiltinSymbols()), "a place");
-  CheckLines(cli::RegistersText(finished.registers()), "registers");
-  CheckLines(cli::DirtyPagesText(finished), "dirty pages");
-  CheckLines(cli::VgaText(finished.vga_text()), "a screen");
-  const int exit = cli::RunExitStatus(finished);
+  CheckClean(cli::DescribeEnd(end), "the end of a guest");
+  CheckClean(broker::DescribePlace(end.registers, broker::BuiltinSymbols()), "a place");
+  CheckLines(cli::RegistersText(end.registers), "registers");
+  CheckLines(cli::DirtyPagesText(end), "dirty pages");
+  CheckLines(cli::VgaText(end.vga_text), "a screen");
+  const int exit = cli::RunExitStatus(end);
   Check(exit >= 0 && exit <= 255, "an exit status is one byte");
 }
 
@@ -215,11 +221,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       fuzz::CheckMap(fuzz::ByteSource(data + 1, size - 1));
       break;
     case fuzz::kWords: {
-      v1::Finished finished;
-      finished.set_reason(v1::END_REASON_EXITED);
+      hotcell::GuestEnd end;
+      end.reason = hotcell::EndReason::kExited;
       for (const uint32_t code : {hotcell::abi::kExitPanic, hotcell::abi::kExitOutOfMemory}) {
-        finished.set_exit_code(code);
-        fuzz::CheckEnd(finished, bytes.substr(0, hotcell::abi::kPanicTextSize));
+        end.exit_code = code;
+        fuzz::CheckEnd(end, bytes.substr(0, hotcell::abi::kPanicTextSize));
       }
       break;
     }
@@ -227,7 +233,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const google::protobuf::LogSilencer silencer;
       v1::Finished finished;
       if (finished.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        fuzz::CheckEnd(finished, finished.detail());
+        fuzz::CheckEnd(broker::ToNative(finished), finished.detail());
       }
       break;
     }

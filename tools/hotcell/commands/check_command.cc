@@ -110,8 +110,8 @@ int Check(const CheckOptions& options) {
   const absl::StatusOr<CheckReply> reply = (*engine)->Check(request);
   time.reset();
   if (!reply.ok()) return signals.Fail(reply.status());
-  const v1::CheckReport& report = reply->report;
-  if (report.unsupported()) {
+  const CheckReport& report = reply->report;
+  if (report.unsupported) {
     (void)fail(absl::UnimplementedError("This image format does not support checks"));
     return kExitCheckUnsupported;
   }
@@ -122,7 +122,7 @@ int Check(const CheckOptions& options) {
   } else if (!options.quiet) {
     Print(CheckText(report));
   }
-  if (report.check_errors() != 0) {
+  if (report.check_errors != 0) {
     (void)ReportError(kName, absl::DataLossError("Check failed"), OutputFormat::kHuman);
   }
   return CheckExitStatus(report);

@@ -164,7 +164,7 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   if (!reply.ok()) return target->Explain(reply.status());
   status = target->Commit(/*sync=*/false);
   if (!status.ok()) return status;
-  if (reply->result.virtual_size() == 0 && request.window->begin != 0) {
+  if (reply->result.virtual_size == 0 && request.window->begin != 0) {
     PrintWarning(kName, Cat(options.source_path, ": cannot skip to specified offset"));
   }
   PrintWarnings(kName, reply->warnings);

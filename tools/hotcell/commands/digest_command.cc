@@ -1,7 +1,9 @@
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "hotcell/engine.h"
 #include "hotcell/failure.h"
+#include "nlohmann/json.hpp"
 #include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
@@ -138,23 +141,46 @@ std::string Line(const std::string& digest, const std::string& path) {
   return Cat(name == path ? "" : "\\", digest, "  ", name, "\n");
 }
 
-std::string HexDigest(const v1::Report& report) {
-  return absl::BytesToHexString(report.digest().sha256());
+// What a process that hashed one image tells the command.
+struct ImageDigest {
+  std::string sha256;  // hexadecimal
+  std::string format;
+  uint64_t virtual_size = 0;  // bytes
+  std::vector<std::string> warnings;
+};
+
+std::string Packed(const DigestReply& reply) {
+  std::string packed;
+  nlohmann::json::to_cbor({absl::BytesToHexString(reply.result.sha256), reply.result.source_format,
+                           reply.result.virtual_size, reply.warnings},
+                          packed);
+  return packed;
 }
 
-Json DigestJson(const v1::Report& report, const std::string& path) {
+// Nothing: the process did not get to the end of it.
+std::optional<ImageDigest> Unpacked(const std::string& packed) {
+  const nlohmann::json fields =
+      nlohmann::json::from_cbor(packed, /*strict=*/true, /*allow_exceptions=*/false);
+  if (!fields.is_array() || fields.size() != 4) return std::nullopt;
+  return ImageDigest{.sha256 = fields[0].get<std::string>(),
+                     .format = fields[1].get<std::string>(),
+                     .virtual_size = fields[2].get<uint64_t>(),
+                     .warnings = fields[3].get<std::vector<std::string>>()};
+}
+
+Json DigestJson(const ImageDigest& digest, const std::string& path) {
   Json warnings = Json::Array();
-  for (const std::string& warning : report.warnings()) warnings.AppendString(warning);
+  for (const std::string& warning : digest.warnings) warnings.AppendString(warning);
   Json json = Json::Object();
   json.SetString("filename", path)
-      .SetString("format", report.digest().source_format())
-      .SetNumber("virtual-size", report.digest().virtual_size())
-      .SetString("sha256", HexDigest(report))
+      .SetString("format", digest.format)
+      .SetNumber("virtual-size", digest.virtual_size)
+      .SetString("sha256", digest.sha256)
       .Set("warnings", std::move(warnings));
   return json;
 }
 
-// Returns the exit status. `result` is a serialized v1::Report then, if it is kExitOk.
+// Returns the exit status. `result` is Packed() then, if it is kExitOk.
 int DigestImage(const DigestOptions& options, const std::string& path, std::string& result) {
   Cancellation cancellation;
   JobSignals signals(cancellation, {kName, OutputFormat::kHuman});
@@ -166,10 +192,7 @@ int DigestImage(const DigestOptions& options, const std::string& path, std::stri
                               : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))));
   }
   PrintWarnings(kName, reply->warnings);
-  v1::Report report;
-  *report.mutable_digest() = std::move(reply->result);
-  for (std::string& warning : reply->warnings) report.add_warnings(std::move(warning));
-  result = report.SerializeAsString();
+  result = Packed(*reply);
   return kExitOk;
 }
 
@@ -194,15 +217,17 @@ int Digests(const DigestOptions& options) {
   for (const std::string& path : options.paths) {
     absl::StatusOr<ChildEnd> end = DigestInChild(options, path);
     if (!end.ok()) end = ChildEnd{.status = ReportError(kName, end.status(), OutputFormat::kHuman)};
-    v1::Report report;
     if (end->status >= kExitSignalBase) return end->status;
-    if (end->status != kExitOk || !report.ParseFromString(end->result)) {
+    const std::optional<ImageDigest> digest = Unpacked(end->result);
+    if (end->status != kExitOk || !digest) {
       // What says most of them all: that of a worker or guest that misbehaved.
-      if (exit_status == kExitOk || exit_status == kExitFailure) exit_status = end->status;
+      if (exit_status == kExitOk || exit_status == kExitFailure) {
+        exit_status = end->status == kExitOk ? kExitFailure : end->status;
+      }
     } else if (as_json) {
-      digests.Append(DigestJson(report, path));
+      digests.Append(DigestJson(*digest, path));
     } else {
-      Print(Line(HexDigest(report), path));
+      Print(Line(digest->sha256, path));
       Flush();
     }
     if (end->signal != 0) return kExitSignalBase + end->signal;

@@ -281,16 +281,16 @@ Check CheckInheritedLimits() {
   return check;
 }
 
-std::vector<Check> CheckLayers(const std::vector<v1::LayerResult>& layers) {
+std::vector<Check> CheckLayers(const std::vector<LayerResult>& layers) {
   std::vector<Check> checks;
-  for (const v1::LayerResult& layer : layers) {
-    Check check{LayerName(layer.layer()), CheckState::kOk, "confines the worker", ""};
-    if (layer.state() != v1::LAYER_STATE_ACHIEVED) {
-      const bool failed = layer.state() == v1::LAYER_STATE_FAILED;
+  for (const LayerResult& layer : layers) {
+    Check check{LayerName(layer.layer), CheckState::kOk, "confines the worker", ""};
+    if (layer.state != LayerState::kAchieved) {
+      const bool failed = layer.state == LayerState::kFailed;
       check.state = failed ? CheckState::kProblem : CheckState::kWarning;
       check.finding = failed ? "failed" : "unavailable";
-      if (layer.error() != 0) Append(check.finding, ": ", std::strerror(layer.error()));
-      check.remedy = LayerRemedy(layer.layer());
+      if (layer.error != 0) Append(check.finding, ": ", std::strerror(layer.error));
+      check.remedy = LayerRemedy(layer.layer);
     }
     checks.push_back(std::move(check));
   }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protos/control.pb.h"
+#include "hotcell/layers.h"
 
 namespace hotcell::cli {
 
@@ -45,7 +45,7 @@ Check CheckMemfdSealing();
 Check CheckInheritedLimits();
 
 // One check for each layer that a worker reported.
-std::vector<Check> CheckLayers(const std::vector<v1::LayerResult>& layers);
+std::vector<Check> CheckLayers(const std::vector<LayerResult>& layers);
 
 }  // namespace hotcell::cli
 

@@ -114,14 +114,14 @@ TEST_F(DoctorChecksTest, WarnsOfLittleMemory) {
 }
 
 TEST(CheckLayersTest, TellsUnavailableFromFailed) {
-  std::vector<v1::LayerResult> layers(3);
-  layers[0].set_layer(v1::LAYER_SECCOMP);
-  layers[0].set_state(v1::LAYER_STATE_ACHIEVED);
-  layers[1].set_layer(v1::LAYER_LANDLOCK);
-  layers[1].set_state(v1::LAYER_STATE_UNAVAILABLE);
-  layers[1].set_error(ENOSYS);
-  layers[2].set_layer(v1::LAYER_RLIMITS);
-  layers[2].set_state(v1::LAYER_STATE_FAILED);
+  std::vector<LayerResult> layers(3);
+  layers[0].layer = Layer::kSeccomp;
+  layers[0].state = LayerState::kAchieved;
+  layers[1].layer = Layer::kLandlock;
+  layers[1].state = LayerState::kUnavailable;
+  layers[1].error = ENOSYS;
+  layers[2].layer = Layer::kRlimits;
+  layers[2].state = LayerState::kFailed;
   const std::vector<Check> checks = CheckLayers(layers);
   ASSERT_EQ(checks.size(), 3u);
   EXPECT_EQ(checks[0].state, CheckState::kOk);

@@ -82,7 +82,7 @@ Check CheckConfiguration(CommonOptions& options) {
 
 struct Findings {
   std::vector<Check> checks;
-  std::vector<v1::LayerResult> layers;
+  std::vector<LayerResult> layers;
   bool works = true;
 
   void Add(Check check) {

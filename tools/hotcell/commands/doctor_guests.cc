@@ -39,11 +39,11 @@ std::string Milliseconds(absl::Time start) {
   return absl::StrFormat("%.1f ms", absl::ToDoubleMilliseconds(absl::Now() - start));
 }
 
-Check RunToHalt(const Engine& engine, const JobOptions& job, std::vector<v1::LayerResult>& layers) {
+Check RunToHalt(const Engine& engine, const JobOptions& job, std::vector<LayerResult>& layers) {
   constexpr std::string_view kName = "guest";
   RunRequest request;
   request.program.assign(std::begin(kSayOk), std::end(kSayOk));
-  request.mode = v1::GUEST_MODE_REAL;
+  request.mode = GuestMode::kReal;
   request.load_address = kSayOkAddress;
   request.entry = kSayOkAddress;
   request.memory_size = kSmallMemory;
@@ -54,10 +54,10 @@ Check RunToHalt(const Engine& engine, const JobOptions& job, std::vector<v1::Lay
   const absl::StatusOr<RunReply> reply = engine.Run(request);
   if (!reply.ok()) return Problem(std::string(kName), reply.status());
   layers = reply->worker.layers;
-  const v1::Finished& finished = reply->worker.finished;
-  if (finished.reason() != v1::END_REASON_HALTED || said != "OK") {
+  const GuestEnd& end = reply->worker.end;
+  if (end.reason != EndReason::kHalted || said != "OK") {
     return {std::string(kName), CheckState::kProblem,
-            Cat(DescribeEnd(finished), "; it said '", Escape(said), "', not 'OK'"),
+            Cat(DescribeEnd(end), "; it said '", Escape(said), "', not 'OK'"),
             "KVM runs code wrongly here: try another kernel"};
   }
   return {std::string(kName), CheckState::kOk, Cat("ran to HLT in ", Milliseconds(start)), ""};
@@ -78,7 +78,7 @@ absl::StatusOr<std::string> ReadAll(const File& file) {
 }
 
 absl::Status ConvertAndCompare(const Engine& engine, const JobOptions& job,
-                               std::vector<v1::LayerResult>& layers) {
+                               std::vector<LayerResult>& layers) {
   const File source(memfd_create("hotcell-doctor-in", MFD_CLOEXEC), {});
   const File target(memfd_create("hotcell-doctor-out", MFD_CLOEXEC), {});
   if (source.fd() < 0 || target.fd() < 0 || ftruncate(source.fd(), kImageSize) != 0) {
@@ -110,7 +110,7 @@ absl::Status ConvertAndCompare(const Engine& engine, const JobOptions& job,
 }  // namespace
 
 std::vector<Check> CheckGuests(const EngineOptions& engine_options, const JobOptions& job,
-                               std::vector<v1::LayerResult>& layers) {
+                               std::vector<LayerResult>& layers) {
   std::vector<Check> checks;
   const absl::StatusOr<Engine> engine = Engine::Create(engine_options);
   if (!engine.ok()) {

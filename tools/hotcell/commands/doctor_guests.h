@@ -13,7 +13,7 @@ namespace hotcell::cli {
 // in a guest. `layers` gets what confined the workers; it stays empty when none could be asked.
 // Stops at the first problem: what follows would fail for the same reason.
 std::vector<Check> CheckGuests(const EngineOptions& engine, const JobOptions& job,
-                               std::vector<v1::LayerResult>& layers);
+                               std::vector<LayerResult>& layers);
 
 }  // namespace hotcell::cli
 

@@ -115,7 +115,7 @@ absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
                      .layers = std::move(reply->worker.layers)});
   for (BackingImage& below : reply->backing_chain) {
     const InfoReport& above = reports.back();
-    reports.push_back({.filename = FullBackingName(above.filename, above.image.backing_file()),
+    reports.push_back({.filename = FullBackingName(above.filename, above.image.backing_file),
                        .actual_size = below.allocated_size,
                        .image = std::move(below.info),
                        .warnings = {},

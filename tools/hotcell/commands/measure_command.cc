@@ -120,18 +120,17 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   return status;
 }
 
-std::string MeasureText(const v1::MeasureResult& result) {
-  std::string text = Cat("required size: ", result.required(),
-                         "\nfully allocated size: ", result.fully_allocated(), "\n");
-  if (result.has_bitmaps()) Append(text, "bitmaps size: ", result.bitmaps(), "\n");
+std::string MeasureText(const MeasureResult& result) {
+  std::string text = Cat("required size: ", result.required,
+                         "\nfully allocated size: ", result.fully_allocated, "\n");
+  if (result.bitmaps) Append(text, "bitmaps size: ", *result.bitmaps, "\n");
   return text;
 }
 
-std::string MeasureJson(const v1::MeasureResult& result) {
+std::string MeasureJson(const MeasureResult& result) {
   Json json = Json::Object();
-  if (result.has_bitmaps()) json.SetNumber("bitmaps", result.bitmaps());
-  json.SetNumber("required", result.required())
-      .SetNumber("fully-allocated", result.fully_allocated());
+  if (result.bitmaps) json.SetNumber("bitmaps", *result.bitmaps);
+  json.SetNumber("required", result.required).SetNumber("fully-allocated", result.fully_allocated);
   return json.Dump() + "\n";
 }
 

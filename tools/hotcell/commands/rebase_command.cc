@@ -169,14 +169,14 @@ absl::StatusOr<RebaseReply> Rebase(const Options& options, const Cancellation& c
   return (*engine)->Rebase(request);
 }
 
-absl::Status Refusal(const Options& options, const v1::RebaseResult& result) {
-  switch (result.outcome()) {
-    case v1::RebaseResult::OUTCOME_REBASED:
+absl::Status Refusal(const Options& options, const RebaseResult& result) {
+  switch (result.outcome) {
+    case RebaseResult::Outcome::kRebased:
       return absl::OkStatus();
-    case v1::RebaseResult::OUTCOME_UNSUPPORTED:
+    case RebaseResult::Outcome::kUnsupported:
       return NotChanged(options.request, absl::StatusCode::kUnimplemented,
                         "Operation not supported");
-    case v1::RebaseResult::OUTCOME_NO_ROOM:
+    case RebaseResult::Outcome::kNoRoom:
       return NotChanged(options.request, absl::StatusCode::kInvalidArgument,
                         "No space left in the file header");
     default:
@@ -186,7 +186,7 @@ absl::Status Refusal(const Options& options, const v1::RebaseResult& result) {
 
 // Returns the exit status.
 int Finish(const Options& options, const RebaseReply& reply) {
-  if (options.request.image.format.empty() && reply.result.format() == "raw") {
+  if (options.request.image.format.empty() && reply.result.format == "raw") {
     WarnOfProbedRaw(kName, options.path);
   }
   PrintWarnings(kName, reply.warnings);

@@ -143,17 +143,17 @@ absl::StatusOr<ResizeReply> Resize(const Options& options, const Cancellation& c
 }
 
 // Why the size is what it was.
-absl::Status Refusal(const v1::ResizeResult& result) {
-  switch (result.outcome()) {
-    case v1::ResizeResult::OUTCOME_RESIZED:
+absl::Status Refusal(const ResizeResult& result) {
+  switch (result.outcome) {
+    case ResizeResult::Outcome::kResized:
       return absl::OkStatus();
-    case v1::ResizeResult::OUTCOME_NOT_POSITIVE:
+    case ResizeResult::Outcome::kNotPositive:
       return absl::InvalidArgumentError("New image size must be positive");
-    case v1::ResizeResult::OUTCOME_NOT_GROWING:
+    case ResizeResult::Outcome::kNotGrowing:
       return absl::InvalidArgumentError("Preallocation can only be used for growing images");
-    case v1::ResizeResult::OUTCOME_SHRINKING:
+    case ResizeResult::Outcome::kShrinking:
       return absl::InvalidArgumentError("Use the --shrink option to perform a shrink operation.");
-    case v1::ResizeResult::OUTCOME_UNSUPPORTED:
+    case ResizeResult::Outcome::kUnsupported:
       return absl::UnimplementedError("Image format driver does not support resize");
     default:
       return absl::InternalError("the guest does not say what became of the image");
@@ -162,14 +162,14 @@ absl::Status Refusal(const v1::ResizeResult& result) {
 
 // Returns the exit status.
 int Finish(const Options& options, const ResizeReply& reply) {
-  const v1::ResizeResult& result = reply.result;
-  if (options.request.image.format.empty() && result.format() == "raw") {
+  const ResizeResult& result = reply.result;
+  if (options.request.image.format.empty() && result.format == "raw") {
     WarnOfProbedRaw(kName, options.path);
   }
   PrintWarnings(kName, reply.warnings);
   if (const absl::Status refusal = Refusal(result); !refusal.ok()) {
     const int status = ReportError(kName, refusal, options.common.format);
-    if (result.outcome() == v1::ResizeResult::OUTCOME_SHRINKING) {
+    if (result.outcome == ResizeResult::Outcome::kShrinking) {
       PrintWarning(kName, Cat(ActsAsQemuImg() ? "warning: " : "",
                               "Shrinking an image will delete all data beyond the shrunken "
                               "image's end. Before performing such an operation, make sure "

@@ -60,7 +60,7 @@ absl::Status ReadInputs(const RunOptions& options, RunRequest& request) {
   }
   request.program_is_elf =
       std::string_view(request.program).substr(0, kElfMagic.size()) == kElfMagic;
-  if (request.mode == v1::GUEST_MODE_PAYLOAD && !request.program_is_elf) {
+  if (request.mode == GuestMode::kPayload && !request.program_is_elf) {
     return absl::InvalidArgumentError(
         Cat("'", options.program_path, "' is not an ELF64 file, which a payload has to be"));
   }
@@ -93,48 +93,46 @@ absl::Status WriteOutput(OutputFile& file, const std::string& path, std::string_
   return file.Commit(/*sync=*/true);
 }
 
-void TellDetails(const RunOptions& options, const v1::Finished& finished,
-                 std::string_view serial_output) {
+void TellDetails(const RunOptions& options, const GuestEnd& end, std::string_view serial_output) {
   const bool verbose = options.request.verbose;
   if (verbose) {
     Tell(absl::StrFormat("serial output: %d bytes: %s\n", serial_output.size(),
                          Escape(serial_output)));
   }
-  if (finished.has_result() && verbose) {
-    Tell(absl::StrFormat("result: %d (0x%x)\n", finished.result_port_value(),
-                         finished.result_port_value()));
-  } else if (finished.has_result() && options.common.format != OutputFormat::kJson) {
-    Tell(absl::StrFormat("port 0x%x: %d\n", kResultPort, finished.result_port_value()));
+  if (end.result && verbose) {
+    Tell(absl::StrFormat("result: %d (0x%x)\n", *end.result, *end.result));
+  } else if (end.result && options.common.format != OutputFormat::kJson) {
+    Tell(absl::StrFormat("port 0x%x: %d\n", kResultPort, *end.result));
   }
   if (verbose || options.show_registers) {
-    Tell(Cat("registers before:\n", RegistersText(finished.initial_registers())));
-    Tell(Cat("registers after:\n", RegistersText(finished.registers())));
+    Tell(Cat("registers before:\n", RegistersText(end.initial_registers)));
+    Tell(Cat("registers after:\n", RegistersText(end.registers)));
   }
-  if (options.request.log_dirty_pages) Tell(Cat("dirty pages:\n", DirtyPagesText(finished)));
-  if (verbose && !finished.vga_text().empty()) {
-    Tell(Cat("VGA text:\n", VgaText(finished.vga_text())));
+  if (options.request.log_dirty_pages) Tell(Cat("dirty pages:\n", DirtyPagesText(end)));
+  if (verbose && !end.vga_text.empty()) {
+    Tell(Cat("VGA text:\n", VgaText(end.vga_text)));
   }
 }
 
 // Prints what the guest left. `exit_status` is for the document.
 void ReportRemains(const RunOptions& options, const RunReply& reply, std::string_view serial_output,
                    int exit_status) {
-  const v1::Finished& finished = reply.worker.finished;
+  const GuestEnd& end = reply.worker.end;
   const bool as_json = options.common.format == OutputFormat::kJson;
-  if (options.show_vga && !as_json) Print(VgaText(finished.vga_text()));
+  if (options.show_vga && !as_json) Print(VgaText(end.vga_text));
   Flush();
-  TellDetails(options, finished, serial_output);
+  TellDetails(options, end, serial_output);
   if (as_json) Print(RunJson(options, reply, serial_output, exit_status) + "\n");
   if (!reply.panic.empty()) {
     Tell(Cat("hotcell: run: the guest panicked: ", Escape(reply.panic), "\n"));
   }
 }
 
-void TellEnd(const RunOptions& options, const v1::Finished& finished) {
-  if (!EndedByItself(finished)) {
-    Tell(Cat("hotcell: run: ", DescribeEnd(finished), "\n"));
+void TellEnd(const RunOptions& options, const GuestEnd& end) {
+  if (!EndedByItself(end)) {
+    Tell(Cat("hotcell: run: ", DescribeEnd(end), "\n"));
   } else if (options.request.verbose) {
-    Tell(Cat(DescribeEnd(finished), "\n"));
+    Tell(Cat(DescribeEnd(end), "\n"));
   }
 }
 
@@ -210,9 +208,9 @@ int Run(const RunOptions& options) {
     (void)ReportError(kName, end, OutputFormat::kHuman);
     return exit_status;
   }
-  const int exit_status = RunExitStatus(ended.reply->worker.finished);
+  const int exit_status = RunExitStatus(ended.reply->worker.end);
   ReportRemains(options, *ended.reply, ended.serial_output, exit_status);
-  TellEnd(options, ended.reply->worker.finished);
+  TellEnd(options, ended.reply->worker.end);
   TellStats(**engine, options, ended.reply->worker, ended.seconds);
   if (output.has_value() && exit_status == kExitOk) {
     absl::Status status = WriteOutput(*output, options.output_path, ended.reply->output);

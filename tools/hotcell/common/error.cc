@@ -28,25 +28,25 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kRemedyUrl = "hotcell/remedy";
-constexpr int kArguments = 6;
+constexpr size_t kArguments = 6;
 
 // Addresses and arguments are strings, in hex: JSON's numbers have 53 bits.
-Json ViolationJson(const v1::Violation& violation) {
+Json ViolationJson(const Violation& violation) {
   Json json = Json::Object();
-  if (!violation.has_syscall()) {  // the kernel has killed the worker before it could say more
-    json.SetString("phase", PhaseName(violation.phase()));
+  if (!violation.syscall) {  // the kernel has killed the worker before it could say more
+    json.SetString("phase", PhaseName(violation.phase));
     return json;
   }
   Json arguments = Json::Array();
-  for (int i = 0; i < std::min(kArguments, violation.arguments_size()); ++i) {
-    arguments.AppendString(absl::StrFormat("0x%x", violation.arguments(i)));
+  for (size_t i = 0; i < std::min(kArguments, violation.arguments.size()); ++i) {
+    arguments.AppendString(absl::StrFormat("0x%x", violation.arguments[i]));
   }
   json.SetString("syscall", SyscallName(violation))
-      .SetInteger("number", violation.syscall())
+      .SetInteger("number", *violation.syscall)
       .SetString("architecture", ArchitectureName(violation))
-      .SetString("phase", PhaseName(violation.phase()))
+      .SetString("phase", PhaseName(violation.phase))
       .Set("arguments", std::move(arguments))
-      .SetString("instruction_pointer", absl::StrFormat("0x%x", violation.instruction_pointer()));
+      .SetString("instruction_pointer", absl::StrFormat("0x%x", violation.instruction_pointer));
   return json;
 }
 
@@ -127,7 +127,7 @@ std::string ErrorJson(const absl::Status& status) {
       .SetString("message", View(status.message()));
   const std::string remedy = Remedy(status);
   if (!remedy.empty()) error.SetString("remedy", remedy);
-  if (const std::optional<v1::Violation> violation = ViolationOf(status)) {
+  if (const std::optional<Violation> violation = ViolationOf(status)) {
     error.Set("violation", ViolationJson(*violation));
   }
   Json document = Json::Object();

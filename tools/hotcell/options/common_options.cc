@@ -129,7 +129,7 @@ absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& op
     case kMemory:
       return SetLimit("memory", value, options.limits);
     case kRequire: {
-      const absl::StatusOr<std::vector<v1::Layer>> layers = ParseLayers(value);
+      const absl::StatusOr<std::vector<Layer>> layers = ParseLayers(value);
       if (!layers.ok()) return layers.status();
       options.required_layers.insert(options.required_layers.end(), layers->begin(), layers->end());
       return absl::OkStatus();

@@ -21,7 +21,7 @@ inline constexpr int kFirstCommonOption = 1000;
 
 struct CommonOptions {
   Limits limits;
-  std::vector<v1::Layer> required_layers;
+  std::vector<Layer> required_layers;
   bool fail_if_changed = false;  // as JobOptions has it
   ReferencePolicy references;
   EngineOptions engine;

@@ -119,7 +119,7 @@ TEST(ConvertOptionsTest, TakesLimitsAndLayers) {
   EXPECT_EQ(common.limits.virtual_size, uint64_t{1} << 40);
   EXPECT_EQ(common.limits.chain_depth, 3u);
   EXPECT_EQ(common.limits.bytes_written, uint64_t{3} << 30);
-  EXPECT_EQ(common.required_layers, std::vector<v1::Layer>{v1::LAYER_USER_NAMESPACE});
+  EXPECT_EQ(common.required_layers, std::vector<Layer>{Layer::kUserNamespace});
   EXPECT_EQ(common.engine.kvm_path, "/k");
   EXPECT_EQ(common.engine.worker_path, "/w");
   EXPECT_EQ(common.format, OutputFormat::kJson);

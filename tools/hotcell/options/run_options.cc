@@ -57,10 +57,10 @@ constexpr OptionSpec kOptions[] = {
     {kVga, "vga", false},
 };
 
-absl::StatusOr<v1::GuestMode> ParseMode(std::string_view text) {
-  if (text == "real") return v1::GUEST_MODE_REAL;
-  if (text == "long") return v1::GUEST_MODE_LONG;
-  if (text == "payload") return v1::GUEST_MODE_PAYLOAD;
+absl::StatusOr<GuestMode> ParseMode(std::string_view text) {
+  if (text == "real") return GuestMode::kReal;
+  if (text == "long") return GuestMode::kLong;
+  if (text == "payload") return GuestMode::kPayload;
   return absl::InvalidArgumentError(
       Cat("unknown mode '", Escape(text), "': real, long or payload"));
 }
@@ -135,9 +135,9 @@ absl::Status ApplyOption(int id, std::string_view value, RunOptions& options, Gi
 
 // What makes no sense together.
 absl::Status CheckCombination(const RunOptions& options, const Given& given) {
-  const v1::GuestMode mode = options.request.mode;
+  const GuestMode mode = options.request.mode;
   const bool has_arena_files = !options.input_path.empty() || !options.output_path.empty();
-  if (has_arena_files && mode == v1::GUEST_MODE_REAL) {
+  if (has_arena_files && mode == GuestMode::kReal) {
     return absl::InvalidArgumentError("--input and --output need --mode long or payload");
   }
   if (given.output_capacity.has_value() && options.output_path.empty()) {
@@ -150,10 +150,10 @@ absl::Status CheckCombination(const RunOptions& options, const Given& given) {
                               " bytes is more than the limit output-bytes, ", most, ", allows")),
                       "ask for less, or raise --limit output-bytes=SIZE");
   }
-  if (!options.serial_input_path.empty() && mode == v1::GUEST_MODE_PAYLOAD) {
+  if (!options.serial_input_path.empty() && mode == GuestMode::kPayload) {
     return absl::InvalidArgumentError("a payload has no serial port: --serial-input is of no use");
   }
-  if (given.load.has_value() && mode == v1::GUEST_MODE_PAYLOAD) {
+  if (given.load.has_value() && mode == GuestMode::kPayload) {
     return absl::InvalidArgumentError("a payload is an ELF64 and says itself where it is loaded");
   }
   return absl::OkStatus();
@@ -161,7 +161,7 @@ absl::Status CheckCombination(const RunOptions& options, const Given& given) {
 
 void ApplyDefaults(RunOptions& options, const Given& given) {
   RunRequest& request = options.request;
-  const uint64_t default_load = request.mode == v1::GUEST_MODE_REAL ? kRealModeLoad : kLongModeLoad;
+  const uint64_t default_load = request.mode == GuestMode::kReal ? kRealModeLoad : kLongModeLoad;
   request.load_address = given.load.value_or(default_load);
   request.entry = given.entry.value_or(0);
   options.has_entry = given.entry.has_value();

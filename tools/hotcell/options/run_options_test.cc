@@ -27,7 +27,7 @@ Parsed Parse(std::vector<std::string> arguments) {
 TEST(RunOptionsTest, HasDefaultsForEachMode) {
   const Parsed parsed = Parse({"p.bin"});
   ASSERT_TRUE(parsed.status.ok()) << parsed.status;
-  EXPECT_EQ(parsed.options.request.mode, v1::GUEST_MODE_LONG);
+  EXPECT_EQ(parsed.options.request.mode, GuestMode::kLong);
   EXPECT_EQ(parsed.options.request.load_address, 0x10000u);
   EXPECT_EQ(parsed.options.request.vcpus, 1u);
   EXPECT_EQ(parsed.options.common.limits.wall_time, absl::Seconds(60));
@@ -40,7 +40,7 @@ TEST(RunOptionsTest, TakesAllOptions) {
                                "--registers", "--vga", "--stats", "p.bin"});
   ASSERT_TRUE(parsed.status.ok()) << parsed.status;
   const RunOptions& options = parsed.options;
-  EXPECT_EQ(options.request.mode, v1::GUEST_MODE_REAL);
+  EXPECT_EQ(options.request.mode, GuestMode::kReal);
   EXPECT_EQ(options.request.load_address, 0u);
   EXPECT_EQ(options.request.entry, 0x10u);
   EXPECT_TRUE(options.has_entry);

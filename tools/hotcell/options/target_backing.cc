@@ -93,7 +93,7 @@ absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::strin
                     Cat("backing file '", path, "': ", View(reply.status().message())));
   }
   return TargetBase{
-      .name = *backing.name, .format = *backing.format, .size = reply->info.virtual_size()};
+      .name = *backing.name, .format = *backing.format, .size = reply->info.virtual_size};
 }
 
 }  // namespace hotcell::cli

@@ -15,71 +15,71 @@ double Percent(uint64_t part, uint64_t whole) {
 
 }  // namespace
 
-std::string CheckFindings(const v1::CheckReport& report) {
+std::string CheckFindings(const CheckReport& report) {
   std::string out;
-  for (const v1::CheckFinding& finding : report.findings()) {
-    Append(out, Escape(finding.text()), "\n");
+  for (const CheckFinding& finding : report.findings) {
+    Append(out, Escape(finding.text), "\n");
   }
-  const uint64_t all = report.leaks() + report.corruptions() + report.check_errors();
-  const auto shown = static_cast<uint64_t>(report.findings_size());
+  const uint64_t all = report.leaks + report.corruptions + report.check_errors;
+  const uint64_t shown = report.findings.size();
   if (shown > 0 && all > shown) Append(out, "and ", all - shown, " more\n");
   return out;
 }
 
-std::string CheckText(const v1::CheckReport& report) {
+std::string CheckText(const CheckReport& report) {
   std::string out;
-  if (report.corruptions() == 0 && report.leaks() == 0 && report.check_errors() == 0) {
+  if (report.corruptions == 0 && report.leaks == 0 && report.check_errors == 0) {
     out += "No errors were found on the image.\n";
   }
-  if (report.corruptions() != 0) {
-    Append(out, "\n", report.corruptions(),
+  if (report.corruptions != 0) {
+    Append(out, "\n", report.corruptions,
            " errors were found on the image.\n"
            "Data may be corrupted, or further writes to the image may corrupt it.\n");
   }
-  if (report.leaks() != 0) {
-    Append(out, "\n", report.leaks(),
+  if (report.leaks != 0) {
+    Append(out, "\n", report.leaks,
            " leaked clusters were found on the image.\n"
            "This means waste of disk space, but no harm to data.\n");
   }
-  if (report.check_errors() != 0) {
-    Append(out, "\n", report.check_errors(), " internal errors have occurred during the check.\n");
+  if (report.check_errors != 0) {
+    Append(out, "\n", report.check_errors, " internal errors have occurred during the check.\n");
   }
-  const uint64_t allocated = report.allocated_clusters();
-  if (report.total_clusters() != 0 && allocated != 0) {
+  const uint64_t allocated = report.allocated_clusters;
+  if (report.total_clusters != 0 && allocated != 0) {
     out += absl::StrFormat(
         "%d/%d = %0.2f%% allocated, %0.2f%% fragmented, %0.2f%% compressed clusters\n", allocated,
-        report.total_clusters(), Percent(allocated, report.total_clusters()),
-        Percent(report.fragmented_clusters(), allocated),
-        Percent(report.compressed_clusters(), allocated));
+        report.total_clusters, Percent(allocated, report.total_clusters),
+        Percent(report.fragmented_clusters, allocated),
+        Percent(report.compressed_clusters, allocated));
   }
-  if (report.image_end_offset() != 0) {
-    Append(out, "Image end offset: ", report.image_end_offset(), "\n");
+  if (const uint64_t end = report.image_end_offset.value_or(0); end != 0) {
+    Append(out, "Image end offset: ", end, "\n");
   }
   return out;
 }
 
-std::string CheckJson(const v1::CheckReport& report, std::string_view filename) {
+std::string CheckJson(const CheckReport& report, std::string_view filename) {
   Json json = Json::Object();
   const auto set = [&](std::string_view key, uint64_t value) {
     if (value != 0) json.SetNumber(key, value);
   };
-  set("image-end-offset", report.image_end_offset());
-  set("compressed-clusters", report.compressed_clusters());
-  set("total-clusters", report.total_clusters());
-  set("corruptions", report.corruptions());
-  json.SetNumber("check-errors", report.check_errors());
-  set("leaks", report.leaks());
-  set("allocated-clusters", report.allocated_clusters());
-  json.SetString("filename", filename).SetString("format", report.format());
-  set("fragmented-clusters", report.fragmented_clusters());
+  set("image-end-offset", report.image_end_offset.value_or(0));
+  set("compressed-clusters", report.compressed_clusters);
+  set("total-clusters", report.total_clusters);
+  set("corruptions", report.corruptions);
+  json.SetNumber("check-errors", report.check_errors);
+  set("leaks", report.leaks);
+  set("allocated-clusters", report.allocated_clusters);
+  json.SetString("filename", filename).SetString("format", report.format);
+  set("fragmented-clusters", report.fragmented_clusters);
   return json.Dump();
 }
 
-int CheckExitStatus(const v1::CheckReport& report) {
-  if (report.unsupported()) return kExitCheckUnsupported;
-  if (report.check_errors() != 0) return kExitFailure;
-  if (report.corruptions() != 0) return kExitCorrupt;
-  return report.leaks() != 0 ? kExitLeaks : kExitOk;
+int CheckExitStatus(const CheckReport& report) {
+  if (report.unsupported) return kExitCheckUnsupported;
+  if (report.check_errors != 0) return kExitFailure;
+  if (report.corruptions != 0) return kExitCorrupt;
+  return report.leaks != 0 ? kExitLeaks : kExitOk;
 }
 
 }  // namespace hotcell::cli

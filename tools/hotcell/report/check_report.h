@@ -5,19 +5,19 @@
 #include <string>
 #include <string_view>
 
-#include "protos/report.pb.h"
+#include "hotcell/image_info.h"
 
 namespace hotcell::cli {
 
 // What was found, a line each, escaped: for standard error.
-std::string CheckFindings(const v1::CheckReport& report);
+std::string CheckFindings(const CheckReport& report);
 // The summary, lines, each ended.
-std::string CheckText(const v1::CheckReport& report);
+std::string CheckText(const CheckReport& report);
 // No newline at the end.
-std::string CheckJson(const v1::CheckReport& report, std::string_view filename);
+std::string CheckJson(const CheckReport& report, std::string_view filename);
 // As qemu-img's: 0 nothing is wrong, 1 it could not be checked, 2 damaged, 3 space is lost, 63 the
 // format has no check.
-int CheckExitStatus(const v1::CheckReport& report);
+int CheckExitStatus(const CheckReport& report);
 
 }  // namespace hotcell::cli
 

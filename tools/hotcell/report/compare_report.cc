@@ -13,17 +13,15 @@
 namespace hotcell::cli {
 namespace {
 
-using v1::CompareResult;
-
 std::string_view OutcomeName(const CompareResult& result) {
-  switch (result.outcome()) {
-    case CompareResult::OUTCOME_IDENTICAL:
+  switch (result.outcome) {
+    case CompareResult::Outcome::kIdentical:
       return "identical";
-    case CompareResult::OUTCOME_CONTENT_MISMATCH:
+    case CompareResult::Outcome::kContentMismatch:
       return "content-mismatch";
-    case CompareResult::OUTCOME_STATUS_MISMATCH:
+    case CompareResult::Outcome::kStatusMismatch:
       return "status-mismatch";
-    case CompareResult::OUTCOME_SIZE_MISMATCH:
+    case CompareResult::Outcome::kSizeMismatch:
       return "size-mismatch";
     default:
       return "failed";
@@ -41,36 +39,36 @@ Json ImageJson(const ImageSource& source, const std::string& format, uint64_t si
 }  // namespace
 
 std::string CompareText(const CompareResult& result) {
-  if (result.outcome() == CompareResult::OUTCOME_SIZE_MISMATCH) {
+  if (result.outcome == CompareResult::Outcome::kSizeMismatch) {
     return "Strict mode: Image size mismatch!\n";
   }
-  if (result.outcome() == CompareResult::OUTCOME_STATUS_MISMATCH) {
-    return Cat("Strict mode: Offset ", result.offset(), " block status mismatch!\n");
+  if (result.outcome == CompareResult::Outcome::kStatusMismatch) {
+    return Cat("Strict mode: Offset ", result.offset, " block status mismatch!\n");
   }
   std::string out;
-  const bool identical = result.outcome() == CompareResult::OUTCOME_IDENTICAL;
+  const bool identical = result.outcome == CompareResult::Outcome::kIdentical;
   // As qemu-img, which comes to the sizes after what both disks have.
   const bool past_shorter =
-      identical || result.offset() >= std::min(result.first_size(), result.second_size());
-  if (result.first_size() != result.second_size() && past_shorter) {
+      identical || result.offset >= std::min(result.first_size, result.second_size);
+  if (result.first_size != result.second_size && past_shorter) {
     out += "Warning: Image size mismatch!\n";
   }
   return identical ? out + "Images are identical.\n"
-                   : Cat(out, "Content mismatch at offset ", result.offset(), "!\n");
+                   : Cat(out, "Content mismatch at offset ", result.offset, "!\n");
 }
 
 std::string CompareJson(const CompareRequest& request, const CompareReply& reply) {
   const CompareResult& result = reply.result;
-  const bool identical = result.outcome() == CompareResult::OUTCOME_IDENTICAL;
+  const bool identical = result.outcome == CompareResult::Outcome::kIdentical;
   Json compare = Json::Object();
   compare.SetBool("identical", identical).SetString("outcome", OutcomeName(result));
-  if (!identical && result.outcome() != CompareResult::OUTCOME_SIZE_MISMATCH) {
-    compare.SetNumber("offset", result.offset());
+  if (!identical && result.outcome != CompareResult::Outcome::kSizeMismatch) {
+    compare.SetNumber("offset", result.offset);
   }
   Json warnings = Json::Array();
   for (const std::string& warning : reply.warnings) warnings.AppendString(warning);
-  compare.Set("first", ImageJson(request.first, result.first_format(), result.first_size()))
-      .Set("second", ImageJson(request.second, result.second_format(), result.second_size()))
+  compare.Set("first", ImageJson(request.first, result.first_format, result.first_size))
+      .Set("second", ImageJson(request.second, result.second_format, result.second_size))
       .Set("warnings", std::move(warnings));
   Json document = Json::Object();
   document.Set("compare", std::move(compare));
@@ -78,23 +76,22 @@ std::string CompareJson(const CompareRequest& request, const CompareReply& reply
 }
 
 absl::Status CompareFailure(const CompareRequest& request, const CompareReply& reply) {
-  const ImageSource& image = reply.result.failed_image() == 2 ? request.second : request.first;
-  return Reworded(reply.failure,
-                  Cat("'", Escape(image.name), "', from disk offset ", reply.result.offset(),
-                      " on: ", View(reply.failure.message())));
+  const ImageSource& image = reply.result.failed_image == 2 ? request.second : request.first;
+  return Reworded(reply.failure, Cat("'", Escape(image.name), "', from disk offset ",
+                                     reply.result.offset, " on: ", View(reply.failure.message())));
 }
 
 int CompareExitStatus(const CompareResult& result) {
-  switch (result.outcome()) {
-    case CompareResult::OUTCOME_IDENTICAL:
+  switch (result.outcome) {
+    case CompareResult::Outcome::kIdentical:
       return kExitOk;
-    case CompareResult::OUTCOME_MAP_FAILED:
+    case CompareResult::Outcome::kMapFailed:
       return kExitCompareMapFailed;
-    case CompareResult::OUTCOME_READ_FAILED:
+    case CompareResult::Outcome::kReadFailed:
       return kExitCompareReadFailed;
-    case CompareResult::OUTCOME_CONTENT_MISMATCH:
-    case CompareResult::OUTCOME_STATUS_MISMATCH:
-    case CompareResult::OUTCOME_SIZE_MISMATCH:
+    case CompareResult::Outcome::kContentMismatch:
+    case CompareResult::Outcome::kStatusMismatch:
+    case CompareResult::Outcome::kSizeMismatch:
       return kExitDifferent;
     default:  // a guest that says nothing sensible
       return kExitCompareFailed;

@@ -10,7 +10,7 @@
 namespace hotcell::cli {
 
 // Lines, each ended, in qemu-img's words. Precondition: the comparison did not fail.
-std::string CompareText(const v1::CompareResult& result);
+std::string CompareText(const CompareResult& result);
 // {"compare": {"identical", "outcome", "offset", "first", "second", "warnings"}}; no newline at the
 // end. Precondition: as above.
 std::string CompareJson(const CompareRequest& request, const CompareReply& reply);
@@ -19,7 +19,7 @@ std::string CompareJson(const CompareRequest& request, const CompareReply& reply
 absl::Status CompareFailure(const CompareRequest& request, const CompareReply& reply);
 
 // 0: identical, 1: different, more: exit_codes.h.
-int CompareExitStatus(const v1::CompareResult& result);
+int CompareExitStatus(const CompareResult& result);
 
 }  // namespace hotcell::cli
 

@@ -29,7 +29,7 @@ double ExitsPerMebibyte(const WorkerReport& worker) {
   const double moved =
       static_cast<double>(worker.bytes_read) + static_cast<double>(worker.bytes_written);
   if (moved == 0) return 0;
-  return static_cast<double>(worker.finished.exits().total()) / (moved / kMebibyte);
+  return static_cast<double>(worker.end.exits.total) / (moved / kMebibyte);
 }
 
 struct Step {
@@ -70,7 +70,7 @@ JobCost MeasureCost(double seconds) {
 }
 
 std::string StatsText(const WorkerReport& worker, const JobCost& cost) {
-  const v1::ExitCounters& exits = worker.finished.exits();
+  const ExitCounters& exits = worker.end.exits;
   std::string out;
   Append(out, "processes:      broker ", getpid(), ", worker ", worker.pid, "\n");
   out += SizeLine("read:", worker.bytes_read);
@@ -79,8 +79,8 @@ std::string StatsText(const WorkerReport& worker, const JobCost& cost) {
   Append(out, "doorbells:      ", worker.doorbells, "\n");
   out += absl::StrFormat(
       "VM exits:       %d (%.3f per MiB moved): %d waits, %d port I/O, %d MMIO, %d interrupted\n",
-      exits.total(), ExitsPerMebibyte(worker), exits.waits(), exits.port_io(), exits.mmio(),
-      exits.interrupted());
+      exits.total, ExitsPerMebibyte(worker), exits.waits, exits.port_io, exits.mmio,
+      exits.interrupted);
   out += absl::StrFormat("time:           %.3f s\n", cost.seconds);
   out += StepsLine(worker.times);
   Append(out, "peak memory:    ", FormatSize(cost.peak_memory + cost.worker_peak_memory),
@@ -91,13 +91,13 @@ std::string StatsText(const WorkerReport& worker, const JobCost& cost) {
 }
 
 Json StatsJson(const WorkerReport& worker, const JobCost& cost) {
-  const v1::ExitCounters& counters = worker.finished.exits();
+  const ExitCounters& counters = worker.end.exits;
   Json exits = Json::Object();
-  exits.SetNumber("total", counters.total())
-      .SetNumber("waits", counters.waits())
-      .SetNumber("port-io", counters.port_io())
-      .SetNumber("mmio", counters.mmio())
-      .SetNumber("interrupted", counters.interrupted());
+  exits.SetNumber("total", counters.total)
+      .SetNumber("waits", counters.waits)
+      .SetNumber("port-io", counters.port_io)
+      .SetNumber("mmio", counters.mmio)
+      .SetNumber("interrupted", counters.interrupted);
   Json stats = Json::Object();
   stats.SetNumber("broker-pid", static_cast<uint64_t>(getpid()))
       .SetNumber("worker-pid", static_cast<uint64_t>(worker.pid))
@@ -118,9 +118,9 @@ Json StatsJson(const WorkerReport& worker, const JobCost& cost) {
 
 std::string ConvertStatsText(const ConvertReply& reply, const JobCost& cost) {
   std::string out;
-  Append(out, "source format:  ", Escape(reply.result.source_format()), "\n");
-  out += SizeLine("virtual size:", reply.result.virtual_size());
-  out += SizeLine("zeroes:", reply.result.zero_bytes());
+  Append(out, "source format:  ", Escape(reply.result.source_format), "\n");
+  out += SizeLine("virtual size:", reply.result.virtual_size);
+  out += SizeLine("zeroes:", reply.result.zero_bytes);
   return out + StatsText(reply.worker, cost);
 }
 
@@ -129,9 +129,9 @@ std::string ConvertReplyJson(const ConvertReply& reply, const JobCost& cost, boo
   Json warnings = Json::Array();
   for (const std::string& warning : reply.warnings) warnings.AppendString(warning);
   Json convert = Json::Object();
-  convert.SetString("source-format", reply.result.source_format())
-      .SetNumber("virtual-size", reply.result.virtual_size())
-      .SetNumber("zero-bytes", reply.result.zero_bytes())
+  convert.SetString("source-format", reply.result.source_format)
+      .SetNumber("virtual-size", reply.result.virtual_size)
+      .SetNumber("zero-bytes", reply.result.zero_bytes)
       .Set("warnings", std::move(warnings));
   if (stats) convert.Set("stats", StatsJson(reply.worker, cost));
   Json document = Json::Object();

@@ -17,15 +17,15 @@ bool HasProtocol(std::string_view path) {
   return found != std::string_view::npos && path[found] == ':';
 }
 
-std::string_view RoleName(v1::ReferenceRole role) {
+std::string_view RoleName(ReferenceRole role) {
   switch (role) {
-    case v1::REFERENCE_ROLE_BACKING_FILE:
+    case ReferenceRole::kBackingFile:
       return "backing-file";
-    case v1::REFERENCE_ROLE_DATA_FILE:
+    case ReferenceRole::kDataFile:
       return "data-file";
-    case v1::REFERENCE_ROLE_EXTENT:
+    case ReferenceRole::kExtent:
       return "extent";
-    case v1::REFERENCE_ROLE_PARENT:
+    case ReferenceRole::kParent:
       return "parent";
     default:
       return "unknown";
@@ -40,10 +40,10 @@ bool HasDirtyFlag(std::string_view format) {
          std::find(std::begin(kWithout), std::end(kWithout), format) == std::end(kWithout);
 }
 
-std::vector<FoundReference> References(const v1::ImageInfo& image) {
+std::vector<FoundReference> References(const ImageInfo& image) {
   std::vector<FoundReference> references;
-  for (const v1::ReferenceInfo& reference : image.references()) {
-    references.push_back({RoleName(reference.role()), reference.name(), reference.format()});
+  for (const ReferenceInfo& reference : image.references) {
+    references.push_back({RoleName(reference.role), reference.name, reference.format});
   }
   return references;
 }
@@ -58,9 +58,9 @@ std::string FullBackingName(std::string_view image, std::string_view backing) {
   return Cat(directory, backing);
 }
 
-std::string ExtentName(std::string_view image, const v1::VmdkExtent& extent) {
-  if (extent.filename().empty() && extent.format().empty()) return std::string(image);
-  return FullBackingName(image, extent.filename());
+std::string ExtentName(std::string_view image, const VmdkExtent& extent) {
+  if (extent.filename.empty() && extent.format.empty()) return std::string(image);
+  return FullBackingName(image, extent.filename);
 }
 
 std::string FormatDate(uint32_t seconds) {

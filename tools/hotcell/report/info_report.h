@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "protos/control.pb.h"
-#include "protos/report.pb.h"
+#include "hotcell/image_info.h"
+#include "hotcell/layers.h"
 #include "tools/hotcell/report/json.h"
 
 namespace hotcell::cli {
@@ -17,9 +17,9 @@ namespace hotcell::cli {
 struct InfoReport {
   std::string filename;      // as the user typed it
   uint64_t actual_size = 0;  // bytes that the file occupies on its file system
-  v1::ImageInfo image;
+  ImageInfo image;
   std::vector<std::string> warnings;
-  std::vector<v1::LayerResult> layers;  // of the worker that looked
+  std::vector<LayerResult> layers;  // of the worker that looked
 };
 
 // A file that the image names. Nothing has opened it.
@@ -28,7 +28,7 @@ struct FoundReference {
   std::string name;       // bytes as they stand in the image
   std::string format;     // as declared; empty: not declared
 };
-std::vector<FoundReference> References(const v1::ImageInfo& image);
+std::vector<FoundReference> References(const ImageInfo& image);
 
 // Whether `info` says of such images if they were closed: acting as qemu-img, of those of which
 // that program says it.
@@ -39,7 +39,7 @@ bool HasDirtyFlag(std::string_view format);
 std::string FullBackingName(std::string_view image, std::string_view backing);
 
 // The path of a VMDK's extent as qemu-img prints it: the image's own, or as of a backing file.
-std::string ExtentName(std::string_view image, const v1::VmdkExtent& extent);
+std::string ExtentName(std::string_view image, const VmdkExtent& extent);
 
 // "2026-11-20 23:42:10" in the local time zone, as the snapshot table has it.
 std::string FormatDate(uint32_t seconds);
@@ -47,7 +47,7 @@ std::string FormatDate(uint32_t seconds);
 std::string FormatClock(uint64_t nanoseconds);
 
 // The table of an image's internal snapshots, each line ended; empty where there are none.
-std::string SnapshotListText(const v1::ImageInfo& image);
+std::string SnapshotListText(const ImageInfo& image);
 
 // Lines, each ended; names are escaped.
 std::string InfoText(const InfoReport& report);

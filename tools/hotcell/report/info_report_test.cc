@@ -12,23 +12,20 @@ InfoReport Qcow2Report() {
   InfoReport report;
   report.filename = "sub/top.qcow2";
   report.actual_size = 200704;
-  report.image.set_format("qcow2");
-  report.image.set_virtual_size(64 << 20);
-  report.image.set_cluster_size(65536);
-  v1::Qcow2Info* qcow2 = report.image.mutable_qcow2();
-  qcow2->set_compat("1.1");
-  qcow2->set_compression_type("zlib");
-  qcow2->set_refcount_bits(16);
+  report.image.format = "qcow2";
+  report.image.virtual_size = 64 << 20;
+  report.image.cluster_size = 65536;
+  Qcow2Info* qcow2 = &report.image.qcow2.emplace();
+  qcow2->compat = "1.1";
+  qcow2->compression_type = "zlib";
+  qcow2->refcount_bits = 16;
   return report;
 }
 
 // What the file of `name` is for, as the guest reports it.
-void AddReference(InfoReport& report, v1::ReferenceRole role, const std::string& name,
+void AddReference(InfoReport& report, ReferenceRole role, const std::string& name,
                   const std::string& format) {
-  v1::ReferenceInfo* reference = report.image.add_references();
-  reference->set_role(role);
-  reference->set_name(name);
-  reference->set_format(format);
+  report.image.references.push_back({.role = role, .name = name, .format = format});
 }
 
 // A disk in two files, and one in its own.
@@ -36,25 +33,26 @@ InfoReport VmdkReport(bool own) {
   InfoReport report;
   report.filename = "sub/disk.vmdk";
   report.actual_size = 12288;
-  report.image.set_format("vmdk");
-  report.image.set_virtual_size(3ull << 30);
-  v1::VmdkInfo* vmdk = report.image.mutable_vmdk();
-  vmdk->set_cid(2450465877);
-  vmdk->set_parent_cid(4294967295);
-  vmdk->set_create_type(own ? "streamOptimized" : "twoGbMaxExtentFlat");
-  v1::VmdkExtent* first = vmdk->add_extents();
+  report.image.format = "vmdk";
+  report.image.virtual_size = 3ull << 30;
+  VmdkInfo* vmdk = &report.image.vmdk.emplace();
+  vmdk->cid = 2450465877;
+  vmdk->parent_cid = 4294967295;
+  vmdk->create_type = own ? "streamOptimized" : "twoGbMaxExtentFlat";
+  VmdkExtent* first = &vmdk->extents.emplace_back();
   if (own) {
-    first->set_virtual_size(3ull << 30);
-    first->set_cluster_size(65536);
-    first->set_compressed(true);
+    first->virtual_size = 3ull << 30;
+    first->cluster_size = 65536;
+    first->compressed = true;
     return report;
   }
-  first->set_filename("disk-f001.vmdk");
-  first->set_format("FLAT");
-  first->set_virtual_size(2ull << 30);
-  *vmdk->add_extents() = *first;
-  vmdk->mutable_extents(1)->set_filename("disk-f002.vmdk");
-  vmdk->mutable_extents(1)->set_virtual_size(1ull << 30);
+  first->filename = "disk-f001.vmdk";
+  first->format = "FLAT";
+  first->virtual_size = 2ull << 30;
+  VmdkExtent second = *first;
+  second.filename = "disk-f002.vmdk";
+  second.virtual_size = 1ull << 30;
+  vmdk->extents.push_back(second);
   return report;
 }
 
@@ -79,8 +77,8 @@ TEST(FormatClockTest, PrintsHoursToMilliseconds) {
 // From `qemu-img info sub/top.qcow2`.
 TEST(InfoTextTest, PrintsAsQemuImg) {
   InfoReport report = Qcow2Report();
-  report.image.set_backing_file("../base.qcow2");
-  report.image.set_backing_format("qcow2");
+  report.image.backing_file = "../base.qcow2";
+  report.image.backing_format = "qcow2";
   EXPECT_EQ(InfoText(report),
             "image: sub/top.qcow2\n"
             "file format: qcow2\n"
@@ -100,11 +98,10 @@ TEST(InfoTextTest, PrintsAsQemuImg) {
 
 TEST(InfoTextTest, PrintsSnapshotsInColumns) {
   InfoReport report = Qcow2Report();
-  v1::Snapshot* snapshot = report.image.add_snapshots();
-  snapshot->set_id("1");
-  snapshot->set_name("snap one");
-  snapshot->set_date_sec(0);
-  snapshot->set_has_icount(true);
+  Snapshot& snapshot = report.image.snapshots.emplace_back();
+  snapshot.id = "1";
+  snapshot.name = "snap one";
+  snapshot.icount = 0;
   setenv("TZ", "UTC", 1);
   tzset();
   const std::string text = InfoText(report);
@@ -119,7 +116,7 @@ TEST(InfoTextTest, PrintsSnapshotsInColumns) {
 
 TEST(InfoTextTest, EscapesNamesFromTheImage) {
   InfoReport report = Qcow2Report();
-  report.image.set_backing_file("/x\nbacking file format: raw\x1b[2J");
+  report.image.backing_file = "/x\nbacking file format: raw\x1b[2J";
   const std::string text = InfoText(report);
   EXPECT_NE(text.find("backing file: /x\\nbacking file format: raw\\x1b[2J\n"), std::string::npos)
       << text;
@@ -162,8 +159,8 @@ TEST(InfoTextTest, PrintsTheOwnExtentOfAVmdk) {
 TEST(InfoTextTest, PrintsARawFile) {
   InfoReport report;
   report.filename = "r.raw";
-  report.image.set_format("raw");
-  report.image.set_virtual_size(1024);
+  report.image.format = "raw";
+  report.image.virtual_size = 1024;
   EXPECT_EQ(InfoText(report),
             "image: r.raw\nfile format: raw\nvirtual size: 1 KiB (1024 bytes)\ndisk size: 0 B\n");
 }
@@ -194,14 +191,13 @@ TEST(InfoJsonTest, HasTheExtentsOfAVmdk) {
 
 TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
   InfoReport report = Qcow2Report();
-  report.image.set_backing_file("base.qcow2");
-  report.image.set_backing_format("qcow2");
-  report.image.set_encrypted(true);
-  report.image.mutable_qcow2()->set_encryption("aes");
-  report.image.mutable_qcow2()->set_has_data_file(true);
-  report.image.mutable_qcow2()->set_data_file("d\xff.raw");
-  AddReference(report, v1::REFERENCE_ROLE_BACKING_FILE, "base.qcow2", "qcow2");
-  AddReference(report, v1::REFERENCE_ROLE_DATA_FILE, "d\xff.raw", "");
+  report.image.backing_file = "base.qcow2";
+  report.image.backing_format = "qcow2";
+  report.image.encrypted = true;
+  report.image.qcow2->encryption = "aes";
+  report.image.qcow2->data_file = "d\xff.raw";
+  AddReference(report, ReferenceRole::kBackingFile, "base.qcow2", "qcow2");
+  AddReference(report, ReferenceRole::kDataFile, "d\xff.raw", "");
   report.warnings = {"odd"};
   EXPECT_EQ(InfoJson(report).Dump(), R"({
     "backing-filename-format": "qcow2",
@@ -258,7 +254,7 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
 
 TEST(InfoJsonTest, LeavesOutWhatVersion2DoesNotHave) {
   InfoReport report = Qcow2Report();
-  report.image.mutable_qcow2()->set_compat("0.10");
+  report.image.qcow2->compat = "0.10";
   const std::string json = InfoJson(report).Dump();
   for (const char* key : {"lazy-refcounts", "corrupt", "extended-l2", "backing-filename"}) {
     EXPECT_EQ(json.find(key), std::string::npos) << key;

@@ -19,84 +19,71 @@ std::string ErrorText(int error) {
   return error == 0 ? std::string("not there") : std::string(std::strerror(error));
 }
 
-std::vector<v1::Layer> KnownLayers() {
-  std::vector<v1::Layer> layers;
-  for (int i = v1::Layer_MIN; i <= v1::Layer_MAX; ++i) {
-    if (i != v1::LAYER_UNSPECIFIED && v1::Layer_IsValid(i)) {
-      layers.push_back(static_cast<v1::Layer>(i));
-    }
-  }
-  return layers;
+// For a name that is none.
+absl::Status UnknownLayer(std::string_view name) {
+  absl::Status status =
+      absl::InvalidArgumentError(Cat("unknown confinement layer '", Escape(name), "'"));
+  std::vector<std::string> names;
+  for (const Layer layer : KnownLayers()) names.push_back(LayerName(layer));
+  std::vector<std::string_view> views(names.begin(), names.end());
+  views.push_back(kAll);
+  const std::optional<std::string_view> nearest = Nearest(name, views);
+  return WithRemedy(std::move(status), nearest.has_value()
+                                           ? Cat("did you mean '", *nearest, "'?")
+                                           : std::string("'hotcell policy' lists them"));
 }
 
-std::string Listed(const std::vector<v1::LayerResult>& layers, v1::LayerState state) {
+std::string Listed(const std::vector<LayerResult>& layers, LayerState state) {
   std::string out;
-  for (const v1::LayerResult& result : layers) {
-    if (result.state() != state) continue;
+  for (const LayerResult& result : layers) {
+    if (result.state != state) continue;
     if (!out.empty()) out += ", ";
-    out += LayerName(result.layer());
-    if (state != v1::LAYER_STATE_ACHIEVED) Append(out, " (", ErrorText(result.error()), ")");
+    out += LayerName(result.layer);
+    if (state != LayerState::kAchieved) Append(out, " (", ErrorText(result.error), ")");
   }
   return out;
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text) {
-  const std::vector<v1::Layer> known = KnownLayers();
-  std::vector<std::string> names;
-  names.reserve(known.size());
-  for (const v1::Layer layer : known) names.push_back(LayerName(layer));
-  std::vector<v1::Layer> layers;
+absl::StatusOr<std::vector<Layer>> ParseLayers(std::string_view text) {
+  std::vector<Layer> layers;
   while (!text.empty()) {
     const std::string_view name = text.substr(0, text.find(','));
     text.remove_prefix(name.size() == text.size() ? name.size() : name.size() + 1);
     if (name == kAll) {
-      layers.insert(layers.end(), known.begin(), known.end());
+      layers.insert(layers.end(), KnownLayers().begin(), KnownLayers().end());
       continue;
     }
-    std::optional<v1::Layer> found;
-    for (size_t i = 0; i < known.size(); ++i) {
-      if (names[i] == name) found = known[i];
-    }
-    if (!found.has_value()) {
-      absl::Status status =
-          absl::InvalidArgumentError(Cat("unknown confinement layer '", Escape(name), "'"));
-      std::vector<std::string_view> views(names.begin(), names.end());
-      views.push_back(kAll);
-      const std::optional<std::string_view> nearest = Nearest(name, views);
-      return WithRemedy(std::move(status), nearest.has_value()
-                                               ? Cat("did you mean '", *nearest, "'?")
-                                               : std::string("'hotcell policy' lists them"));
-    }
+    const std::optional<Layer> found = LayerFromName(name);
+    if (!found.has_value()) return UnknownLayer(name);
     layers.push_back(*found);
   }
   return layers;
 }
 
-std::string DescribeLayers(const std::vector<v1::LayerResult>& layers) {
-  std::string out = Listed(layers, v1::LAYER_STATE_ACHIEVED);
+std::string DescribeLayers(const std::vector<LayerResult>& layers) {
+  std::string out = Listed(layers, LayerState::kAchieved);
   if (out.empty()) out = "none";
-  const std::string unavailable = Listed(layers, v1::LAYER_STATE_UNAVAILABLE);
+  const std::string unavailable = Listed(layers, LayerState::kUnavailable);
   if (!unavailable.empty()) Append(out, "; unavailable: ", unavailable);
-  const std::string failed = Listed(layers, v1::LAYER_STATE_FAILED);
+  const std::string failed = Listed(layers, LayerState::kFailed);
   if (!failed.empty()) Append(out, "; failed: ", failed);
   return out;
 }
 
-Json LayersJson(const std::vector<v1::LayerResult>& layers) {
+Json LayersJson(const std::vector<LayerResult>& layers) {
   Json achieved = Json::Array();
   Json unavailable = Json::Array();
   Json failed = Json::Array();
-  for (const v1::LayerResult& result : layers) {
-    if (result.state() == v1::LAYER_STATE_ACHIEVED) {
-      achieved.AppendString(LayerName(result.layer()));
+  for (const LayerResult& result : layers) {
+    if (result.state == LayerState::kAchieved) {
+      achieved.AppendString(LayerName(result.layer));
       continue;
     }
     Json entry = Json::Object();
-    entry.SetString("layer", LayerName(result.layer()))
-        .SetString("error", ErrorText(result.error()));
-    (result.state() == v1::LAYER_STATE_UNAVAILABLE ? unavailable : failed).Append(std::move(entry));
+    entry.SetString("layer", LayerName(result.layer)).SetString("error", ErrorText(result.error));
+    (result.state == LayerState::kUnavailable ? unavailable : failed).Append(std::move(entry));
   }
   Json json = Json::Object();
   json.Set("achieved", std::move(achieved))

@@ -7,20 +7,20 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "protos/control.pb.h"
+#include "hotcell/layers.h"
 #include "tools/hotcell/report/json.h"
 
 namespace hotcell::cli {
 
 // Layers by name, separated by commas; "all" is each of them. Errors name the unknown one and the
 // nearest known one.
-absl::StatusOr<std::vector<v1::Layer>> ParseLayers(std::string_view text);
+absl::StatusOr<std::vector<Layer>> ParseLayers(std::string_view text);
 
 // "no-new-privs, seccomp; unavailable: landlock (Function not implemented)".
-std::string DescribeLayers(const std::vector<v1::LayerResult>& layers);
+std::string DescribeLayers(const std::vector<LayerResult>& layers);
 
 // {"achieved": [names], "unavailable": [{"layer", "error"}], "failed": [...]}.
-Json LayersJson(const std::vector<v1::LayerResult>& layers);
+Json LayersJson(const std::vector<LayerResult>& layers);
 
 }  // namespace hotcell::cli
 

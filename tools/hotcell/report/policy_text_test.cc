@@ -35,8 +35,8 @@ TEST_F(PolicyTextTest, ShowsEveryRule) {
 TEST_F(PolicyTextTest, ShowsEveryLayerThatAWorkerMayReport) {
   std::set<std::string> described;
   for (const auto& layer : policy_["layers"]) described.insert(layer["name"]);
-  for (int i = 1; i <= v1::Layer_MAX; ++i) {
-    const std::string name = LayerName(static_cast<v1::Layer>(i));
+  for (const Layer layer : KnownLayers()) {
+    const std::string name = LayerName(layer);
     EXPECT_TRUE(described.contains(name)) << name;
     EXPECT_THAT(text_, HasSubstr("\n  " + name + " ")) << name;
   }

@@ -14,21 +14,21 @@ namespace {
 
 constexpr size_t kPageSize = 4096;
 
-std::string_view ReasonName(v1::EndReason reason) {
+std::string_view ReasonName(EndReason reason) {
   switch (reason) {
-    case v1::END_REASON_EXITED:
+    case EndReason::kExited:
       return "exited";
-    case v1::END_REASON_HALTED:
+    case EndReason::kHalted:
       return "halted";
-    case v1::END_REASON_GUEST_FAULT:
+    case EndReason::kGuestFault:
       return "guest-fault";
-    case v1::END_REASON_UNEXPECTED_EXIT:
+    case EndReason::kUnexpectedExit:
       return "unexpected-exit";
-    case v1::END_REASON_KVM_ERROR:
+    case EndReason::kKvmError:
       return "kvm-error";
-    case v1::END_REASON_LOAD_ERROR:
+    case EndReason::kLoadError:
       return "load-error";
-    case v1::END_REASON_STOPPED:
+    case EndReason::kStopped:
       return "stopped";
     default:
       return "unknown";
@@ -36,27 +36,26 @@ std::string_view ReasonName(v1::EndReason reason) {
 }
 
 // Strings, in hex: JSON's numbers have 53 bits.
-Json RegistersJson(const v1::Registers& r) {
+Json RegistersJson(const Registers& r) {
   const std::pair<std::string_view, uint64_t> named[] = {
-      {"rax", r.rax()}, {"rbx", r.rbx()},       {"rcx", r.rcx()},   {"rdx", r.rdx()},
-      {"rsi", r.rsi()}, {"rdi", r.rdi()},       {"rsp", r.rsp()},   {"rbp", r.rbp()},
-      {"r8", r.r8()},   {"r9", r.r9()},         {"r10", r.r10()},   {"r11", r.r11()},
-      {"r12", r.r12()}, {"r13", r.r13()},       {"r14", r.r14()},   {"r15", r.r15()},
-      {"rip", r.rip()}, {"rflags", r.rflags()}, {"cr0", r.cr0()},   {"cr2", r.cr2()},
-      {"cr3", r.cr3()}, {"cr4", r.cr4()},       {"efer", r.efer()}, {"cs", r.cs()},
-      {"ds", r.ds()},   {"es", r.es()},         {"ss", r.ss()},
+      {"rax", r.rax}, {"rbx", r.rbx}, {"rcx", r.rcx},       {"rdx", r.rdx}, {"rsi", r.rsi},
+      {"rdi", r.rdi}, {"rsp", r.rsp}, {"rbp", r.rbp},       {"r8", r.r8},   {"r9", r.r9},
+      {"r10", r.r10}, {"r11", r.r11}, {"r12", r.r12},       {"r13", r.r13}, {"r14", r.r14},
+      {"r15", r.r15}, {"rip", r.rip}, {"rflags", r.rflags}, {"cr0", r.cr0}, {"cr2", r.cr2},
+      {"cr3", r.cr3}, {"cr4", r.cr4}, {"efer", r.efer},     {"cs", r.cs},   {"ds", r.ds},
+      {"es", r.es},   {"ss", r.ss},
   };
   Json json = Json::Object();
   for (const auto& [name, value] : named) json.SetString(name, absl::StrFormat("0x%x", value));
   return json;
 }
 
-Json DirtyPagesJson(const v1::Finished& finished) {
+Json DirtyPagesJson(const GuestEnd& end) {
   Json ranges = Json::Array();
-  for (const v1::PageRange& range : finished.dirty_pages()) {
+  for (const PageRange& range : end.dirty_pages) {
     Json json = Json::Object();
-    json.SetString("address", absl::StrFormat("0x%x", range.first() * kPageSize))
-        .SetNumber("pages", range.count());
+    json.SetString("address", absl::StrFormat("0x%x", range.first * kPageSize))
+        .SetNumber("pages", range.count);
     ranges.Append(std::move(json));
   }
   return ranges;
@@ -66,20 +65,20 @@ Json DirtyPagesJson(const v1::Finished& finished) {
 
 std::string RunJson(const RunOptions& options, const RunReply& reply,
                     std::string_view serial_output, int exit_status) {
-  const v1::Finished& finished = reply.worker.finished;
+  const GuestEnd& end = reply.worker.end;
   Json run = Json::Object();
-  run.SetString("reason", ReasonName(finished.reason()))
-      .SetString("description", DescribeEnd(finished))
+  run.SetString("reason", ReasonName(end.reason))
+      .SetString("description", DescribeEnd(end))
       .SetInteger("exit-status", exit_status)
-      .SetNumber("vcpu", finished.vcpu());
-  if (finished.reason() == v1::END_REASON_EXITED) run.SetNumber("code", finished.exit_code());
-  if (finished.has_result()) run.SetNumber("result", finished.result_port_value());
+      .SetNumber("vcpu", end.vcpu);
+  if (end.reason == EndReason::kExited) run.SetNumber("code", end.exit_code);
+  if (end.result) run.SetNumber("result", *end.result);
   if (!reply.panic.empty()) run.SetString("panic", reply.panic);
   run.SetString("serial-output", hotcell::Escape(serial_output, serial_output.size()))
-      .Set("registers-before", RegistersJson(finished.initial_registers()))
-      .Set("registers", RegistersJson(finished.registers()));
-  if (options.request.log_dirty_pages) run.Set("dirty-pages", DirtyPagesJson(finished));
-  if (!finished.vga_text().empty()) run.SetString("vga-text", VgaText(finished.vga_text()));
+      .Set("registers-before", RegistersJson(end.initial_registers))
+      .Set("registers", RegistersJson(end.registers));
+  if (options.request.log_dirty_pages) run.Set("dirty-pages", DirtyPagesJson(end));
+  if (!end.vga_text.empty()) run.SetString("vga-text", VgaText(end.vga_text));
   run.Set("confinement", LayersJson(reply.worker.layers));
   Json document = Json::Object();
   document.Set("run", std::move(run));

@@ -46,34 +46,34 @@ std::string ExceptionName(uint32_t vector) {
   return Cat("exception ", vector);
 }
 
-std::string Where(const v1::Finished& finished) {
-  return absl::StrFormat("vCPU %d, RIP 0x%x", finished.vcpu(), finished.registers().rip());
+std::string Where(const GuestEnd& end) {
+  return absl::StrFormat("vCPU %d, RIP 0x%x", end.vcpu, end.registers.rip);
 }
 
-std::string DescribeFault(const v1::Finished& finished) {
+std::string DescribeFault(const GuestEnd& end) {
   constexpr uint32_t kPageFault = 14;
-  std::string text =
-      absl::StrFormat("guest fault: %s, error code 0x%x", ExceptionName(finished.fault().vector()),
-                      finished.fault().error_code());
-  if (finished.fault().vector() == kPageFault) {
-    text += absl::StrFormat(", address 0x%x", finished.registers().cr2());
+  const Fault fault = end.fault.value_or(Fault{});
+  std::string text = absl::StrFormat("guest fault: %s, error code 0x%x",
+                                     ExceptionName(fault.vector), fault.error_code);
+  if (fault.vector == kPageFault) {
+    text += absl::StrFormat(", address 0x%x", end.registers.cr2);
   }
   return text;
 }
 
-std::string DescribeUnexpected(const v1::Finished& finished) {
-  const std::string_view direction = finished.is_write() ? "write to" : "read from";
-  switch (finished.kvm_exit_reason()) {
+std::string DescribeUnexpected(const GuestEnd& end) {
+  const std::string_view direction = end.is_write ? "write to" : "read from";
+  switch (end.kvm_exit_reason) {
     case KVM_EXIT_IO:
-      return absl::StrFormat("unknown port: %d-byte %s port 0x%x", finished.access_size(),
-                             direction, finished.address());
+      return absl::StrFormat("unknown port: %d-byte %s port 0x%x", end.access_size, direction,
+                             end.address);
     case KVM_EXIT_MMIO:
-      return absl::StrFormat("MMIO outside devices: %d-byte %s 0x%x", finished.access_size(),
-                             direction, finished.address());
+      return absl::StrFormat("MMIO outside devices: %d-byte %s 0x%x", end.access_size, direction,
+                             end.address);
     case KVM_EXIT_SHUTDOWN:
       return "triple fault: an exception that the guest has no working handler for";
     default:
-      return absl::StrFormat("unexpected KVM exit %d", finished.kvm_exit_reason());
+      return absl::StrFormat("unexpected KVM exit %d", end.kvm_exit_reason);
   }
 }
 
@@ -85,21 +85,21 @@ struct NamedRegister {
 
 }  // namespace
 
-int RunExitStatus(const v1::Finished& finished) {
-  switch (finished.reason()) {
-    case v1::END_REASON_EXITED:
-      return static_cast<int>(std::min<uint32_t>(finished.exit_code(), 255));
-    case v1::END_REASON_HALTED:
+int RunExitStatus(const GuestEnd& end) {
+  switch (end.reason) {
+    case EndReason::kExited:
+      return static_cast<int>(std::min<uint32_t>(end.exit_code, 255));
+    case EndReason::kHalted:
       return kExitOk;
-    case v1::END_REASON_GUEST_FAULT:
+    case EndReason::kGuestFault:
       return kExitGuestFault;
-    case v1::END_REASON_UNEXPECTED_EXIT:
-      if (finished.kvm_exit_reason() == KVM_EXIT_MMIO) return kExitUnexpectedMmio;
-      if (finished.kvm_exit_reason() == KVM_EXIT_SHUTDOWN) return kExitTripleFault;
+    case EndReason::kUnexpectedExit:
+      if (end.kvm_exit_reason == KVM_EXIT_MMIO) return kExitUnexpectedMmio;
+      if (end.kvm_exit_reason == KVM_EXIT_SHUTDOWN) return kExitTripleFault;
       return kExitUnexpectedPort;
-    case v1::END_REASON_KVM_ERROR:
+    case EndReason::kKvmError:
       return kExitKvmError;
-    case v1::END_REASON_LOAD_ERROR:
+    case EndReason::kLoadError:
       return kExitNotStarted;
     default:
       return kExitWorkerFailed;
@@ -111,49 +111,48 @@ int RunExitStatus(const absl::Status& status) {
   return exit_status == kExitFailure ? kExitNotStarted : exit_status;
 }
 
-bool EndedByItself(const v1::Finished& finished) {
-  return finished.reason() == v1::END_REASON_EXITED || finished.reason() == v1::END_REASON_HALTED;
+bool EndedByItself(const GuestEnd& end) {
+  return end.reason == EndReason::kExited || end.reason == EndReason::kHalted;
 }
 
-std::string DescribeEnd(const v1::Finished& finished) {
-  const bool has_detail = !finished.detail().empty();
+std::string DescribeEnd(const GuestEnd& end) {
+  const bool has_detail = !end.detail.empty();
   std::string text;
-  switch (finished.reason()) {
-    case v1::END_REASON_EXITED:
-      return Cat("the guest exited with code ", finished.exit_code());
-    case v1::END_REASON_HALTED:
-      return Cat("the guest halted (HLT) on ", Where(finished));
-    case v1::END_REASON_GUEST_FAULT:
-      text = DescribeFault(finished);
+  switch (end.reason) {
+    case EndReason::kExited:
+      return Cat("the guest exited with code ", end.exit_code);
+    case EndReason::kHalted:
+      return Cat("the guest halted (HLT) on ", Where(end));
+    case EndReason::kGuestFault:
+      text = DescribeFault(end);
       break;
-    case v1::END_REASON_UNEXPECTED_EXIT:
-      text = has_detail ? Escape(finished.detail()) : DescribeUnexpected(finished);
+    case EndReason::kUnexpectedExit:
+      text = has_detail ? Escape(end.detail) : DescribeUnexpected(end);
       break;
-    case v1::END_REASON_KVM_ERROR:
+    case EndReason::kKvmError:
       text = "KVM cannot run the guest";
       break;
-    case v1::END_REASON_LOAD_ERROR:
-      return Cat("cannot load the program: ", Escape(finished.detail()));
-    case v1::END_REASON_STOPPED:
-      return Cat("the guest was stopped (", Where(finished), ")");
+    case EndReason::kLoadError:
+      return Cat("cannot load the program: ", Escape(end.detail));
+    case EndReason::kStopped:
+      return Cat("the guest was stopped (", Where(end), ")");
     default:
-      return Cat("the worker did not say how the guest ended (",
-                 static_cast<int>(finished.reason()), ")");
+      return Cat("the worker did not say how the guest ended (", static_cast<int>(end.reason), ")");
   }
-  Append(text, " (", Where(finished), ")");
-  if (has_detail && finished.reason() != v1::END_REASON_UNEXPECTED_EXIT) {
-    Append(text, ": ", Escape(finished.detail()));
+  Append(text, " (", Where(end), ")");
+  if (has_detail && end.reason != EndReason::kUnexpectedExit) {
+    Append(text, ": ", Escape(end.detail));
   }
   return text;
 }
 
-std::string RegistersText(const v1::Registers& r) {
+std::string RegistersText(const Registers& r) {
   const NamedRegister named[] = {
-      {"rax", r.rax()}, {"rbx", r.rbx()}, {"rcx", r.rcx()},    {"rdx", r.rdx()}, {"rsi", r.rsi()},
-      {"rdi", r.rdi()}, {"rsp", r.rsp()}, {"rbp", r.rbp()},    {"r8", r.r8()},   {"r9", r.r9()},
-      {"r10", r.r10()}, {"r11", r.r11()}, {"r12", r.r12()},    {"r13", r.r13()}, {"r14", r.r14()},
-      {"r15", r.r15()}, {"rip", r.rip()}, {"rfl", r.rflags()}, {"cr0", r.cr0()}, {"cr2", r.cr2()},
-      {"cr3", r.cr3()}, {"cr4", r.cr4()}, {"efr", r.efer()},
+      {"rax", r.rax}, {"rbx", r.rbx}, {"rcx", r.rcx},    {"rdx", r.rdx}, {"rsi", r.rsi},
+      {"rdi", r.rdi}, {"rsp", r.rsp}, {"rbp", r.rbp},    {"r8", r.r8},   {"r9", r.r9},
+      {"r10", r.r10}, {"r11", r.r11}, {"r12", r.r12},    {"r13", r.r13}, {"r14", r.r14},
+      {"r15", r.r15}, {"rip", r.rip}, {"rfl", r.rflags}, {"cr0", r.cr0}, {"cr2", r.cr2},
+      {"cr3", r.cr3}, {"cr4", r.cr4}, {"efr", r.efer},
   };
   constexpr size_t kPerLine = 4;
   std::string out;
@@ -161,18 +160,17 @@ std::string RegistersText(const v1::Registers& r) {
     out += absl::StrFormat("  %-3s %016x", named[i].name, named[i].value);
     if (i % kPerLine == kPerLine - 1) out += "\n";
   }
-  out +=
-      absl::StrFormat("\n  cs %04x  ds %04x  es %04x  ss %04x\n", r.cs(), r.ds(), r.es(), r.ss());
+  out += absl::StrFormat("\n  cs %04x  ds %04x  es %04x  ss %04x\n", r.cs, r.ds, r.es, r.ss);
   return out;
 }
 
-std::string DirtyPagesText(const v1::Finished& finished) {
+std::string DirtyPagesText(const GuestEnd& end) {
   std::string out;
-  for (const v1::PageRange& range : finished.dirty_pages()) {
-    const uint64_t first = range.first() * kPageSize;
+  for (const PageRange& range : end.dirty_pages) {
+    const uint64_t first = range.first * kPageSize;
     out +=
-        absl::StrFormat("  0x%x to 0x%x: %d page%s\n", first, first + range.count() * kPageSize - 1,
-                        range.count(), range.count() == 1 ? "" : "s");
+        absl::StrFormat("  0x%x to 0x%x: %d page%s\n", first, first + range.count * kPageSize - 1,
+                        range.count, range.count == 1 ? "" : "s");
   }
   return out.empty() ? "  none\n" : out;
 }

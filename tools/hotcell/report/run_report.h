@@ -6,24 +6,24 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "protos/control.pb.h"
+#include "hotcell/guest_end.h"
 
 namespace hotcell::cli {
 
 // The exit status of `hotcell run` (exit_codes.h). Codes over 255 count as 255.
-int RunExitStatus(const v1::Finished& finished);
+int RunExitStatus(const GuestEnd& end);
 // The same where the engine could not tell how the guest ended.
 int RunExitStatus(const absl::Status& status);
 
 // Whether the guest ended of its own accord: through the exit port or with HLT.
-bool EndedByItself(const v1::Finished& finished);
+bool EndedByItself(const GuestEnd& end);
 
 // One line, escaped: "the guest halted (HLT)", "triple fault at RIP 0x1009: ...".
-std::string DescribeEnd(const v1::Finished& finished);
+std::string DescribeEnd(const GuestEnd& end);
 
 // Lines, each ended.
-std::string RegistersText(const v1::Registers& registers);
-std::string DirtyPagesText(const v1::Finished& finished);
+std::string RegistersText(const Registers& registers);
+std::string DirtyPagesText(const GuestEnd& end);
 // The page's rows, without the blanks at their ends; escaped.
 std::string VgaText(std::string_view characters);
 

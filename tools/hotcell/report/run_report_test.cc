@@ -10,39 +10,39 @@
 namespace hotcell::cli {
 namespace {
 
-v1::Finished Ended(v1::EndReason reason) {
-  v1::Finished finished;
-  finished.set_reason(reason);
-  finished.mutable_registers()->set_rip(0x1009);
-  return finished;
+GuestEnd Ended(EndReason reason) {
+  GuestEnd end;
+  end.reason = reason;
+  end.registers.rip = 0x1009;
+  return end;
 }
 
-v1::Finished Unexpected(uint32_t exit_reason) {
-  v1::Finished finished = Ended(v1::END_REASON_UNEXPECTED_EXIT);
-  finished.set_kvm_exit_reason(exit_reason);
-  finished.set_address(0x1234);
-  finished.set_access_size(1);
-  finished.set_is_write(true);
-  return finished;
+GuestEnd Unexpected(uint32_t exit_reason) {
+  GuestEnd end = Ended(EndReason::kUnexpectedExit);
+  end.kvm_exit_reason = exit_reason;
+  end.address = 0x1234;
+  end.access_size = 1;
+  end.is_write = true;
+  return end;
 }
 
 TEST(RunExitStatusTest, HandsOnTheGuestsCode) {
-  v1::Finished finished = Ended(v1::END_REASON_EXITED);
-  finished.set_exit_code(42);
-  EXPECT_EQ(RunExitStatus(finished), 42);
-  finished.set_exit_code(256);
-  EXPECT_EQ(RunExitStatus(finished), 255);
-  EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_HALTED)), 0);
+  GuestEnd end = Ended(EndReason::kExited);
+  end.exit_code = 42;
+  EXPECT_EQ(RunExitStatus(end), 42);
+  end.exit_code = 256;
+  EXPECT_EQ(RunExitStatus(end), 255);
+  EXPECT_EQ(RunExitStatus(Ended(EndReason::kHalted)), 0);
 }
 
 TEST(RunExitStatusTest, TellsEveryOtherEndApart) {
-  EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_LOAD_ERROR)), 120);
+  EXPECT_EQ(RunExitStatus(Ended(EndReason::kLoadError)), 120);
   EXPECT_EQ(RunExitStatus(Unexpected(KVM_EXIT_IO)), 121);
   EXPECT_EQ(RunExitStatus(Unexpected(KVM_EXIT_MMIO)), 122);
   EXPECT_EQ(RunExitStatus(Unexpected(KVM_EXIT_SHUTDOWN)), 123);
-  EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_GUEST_FAULT)), 125);
-  EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_KVM_ERROR)), 126);
-  EXPECT_EQ(RunExitStatus(Ended(v1::END_REASON_UNSPECIFIED)), 127);
+  EXPECT_EQ(RunExitStatus(Ended(EndReason::kGuestFault)), 125);
+  EXPECT_EQ(RunExitStatus(Ended(EndReason::kKvmError)), 126);
+  EXPECT_EQ(RunExitStatus(Ended(EndReason::kUnknown)), 127);
   EXPECT_EQ(RunExitStatus(absl::DeadlineExceededError("")), 124);
   EXPECT_EQ(RunExitStatus(WithFailureKind(absl::InternalError(""), FailureKind::kViolation)), 119);
   EXPECT_EQ(RunExitStatus(WithFailureKind(absl::InternalError(""), FailureKind::kWorkerDied)), 127);
@@ -57,27 +57,26 @@ TEST(DescribeEndTest, NamesPortAddressAndPlace) {
 }
 
 TEST(DescribeEndTest, PrefersTheWorkersWords) {
-  v1::Finished finished = Unexpected(KVM_EXIT_IO);
-  finished.set_detail("1-byte out to port 0x1234");
-  EXPECT_EQ(DescribeEnd(finished), "1-byte out to port 0x1234 (vCPU 0, RIP 0x1009)");
+  GuestEnd end = Unexpected(KVM_EXIT_IO);
+  end.detail = "1-byte out to port 0x1234";
+  EXPECT_EQ(DescribeEnd(end), "1-byte out to port 0x1234 (vCPU 0, RIP 0x1009)");
 }
 
 TEST(DescribeEndTest, NamesTheException) {
-  v1::Finished finished = Ended(v1::END_REASON_GUEST_FAULT);
-  finished.mutable_fault()->set_vector(14);
-  finished.mutable_fault()->set_error_code(6);
-  finished.mutable_registers()->set_cr2(0x10);
-  finished.set_detail("in Read\n");
-  EXPECT_EQ(DescribeEnd(finished),
+  GuestEnd end = Ended(EndReason::kGuestFault);
+  end.fault = {.vector = 14, .error_code = 6};
+  end.registers.cr2 = 0x10;
+  end.detail = "in Read\n";
+  EXPECT_EQ(DescribeEnd(end),
             "guest fault: #PF page fault, error code 0x6, address 0x10 (vCPU 0, RIP 0x1009): in "
             "Read\\n");
 }
 
 TEST(RegistersTextTest, ShowsAllOfThem) {
-  v1::Registers registers;
-  registers.set_rax(0xd2);
-  registers.set_efer(0x500);
-  registers.set_cs(8);
+  Registers registers;
+  registers.rax = 0xd2;
+  registers.efer = 0x500;
+  registers.cs = 8;
   const std::string text = RegistersText(registers);
   EXPECT_EQ(text.substr(0, text.find("  rbx")), "  rax 00000000000000d2");
   EXPECT_NE(text.find("efr 0000000000000500\n  cs 0008  ds 0000  es 0000  ss 0000\n"),
@@ -86,15 +85,10 @@ TEST(RegistersTextTest, ShowsAllOfThem) {
 }
 
 TEST(DirtyPagesTextTest, ShowsRangesAsAddresses) {
-  v1::Finished finished;
-  EXPECT_EQ(DirtyPagesText(finished), "  none\n");
-  v1::PageRange* range = finished.add_dirty_pages();
-  range->set_first(1);
-  range->set_count(1);
-  range = finished.add_dirty_pages();
-  range->set_first(3);
-  range->set_count(2);
-  EXPECT_EQ(DirtyPagesText(finished), "  0x1000 to 0x1fff: 1 page\n  0x3000 to 0x4fff: 2 pages\n");
+  GuestEnd end;
+  EXPECT_EQ(DirtyPagesText(end), "  none\n");
+  end.dirty_pages = {{.first = 1, .count = 1}, {.first = 3, .count = 2}};
+  EXPECT_EQ(DirtyPagesText(end), "  0x1000 to 0x1fff: 1 page\n  0x3000 to 0x4fff: 2 pages\n");
 }
 
 TEST(VgaTextTest, ShowsRowsWithoutTrailingBlanks) {

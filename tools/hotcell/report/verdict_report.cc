@@ -11,15 +11,15 @@
 namespace hotcell::cli {
 namespace {
 
-std::string_view RoleName(v1::ReferenceRole role) {
+std::string_view RoleName(ReferenceRole role) {
   switch (role) {
-    case v1::REFERENCE_ROLE_BACKING_FILE:
+    case ReferenceRole::kBackingFile:
       return "backing-file";
-    case v1::REFERENCE_ROLE_DATA_FILE:
+    case ReferenceRole::kDataFile:
       return "data-file";
-    case v1::REFERENCE_ROLE_EXTENT:
+    case ReferenceRole::kExtent:
       return "extent";
-    case v1::REFERENCE_ROLE_PARENT:
+    case ReferenceRole::kParent:
       return "parent";
     default:
       return "unknown";
@@ -36,53 +36,52 @@ Json FindingsJson(const std::vector<Finding>& findings) {
   return json;
 }
 
-Json ImageJson(const InspectReply& reply) {
-  const v1::ImageInfo& info = reply.inspection.info();
+Json ImageJson(const InspectReply& reply, const ImageInfo& info) {
   Json references = Json::Array();
-  for (const v1::ReferenceInfo& reference : info.references()) {
+  for (const ReferenceInfo& reference : info.references) {
     Json entry = Json::Object();
-    entry.SetString("kind", RoleName(reference.role())).SetString("name", reference.name());
+    entry.SetString("kind", RoleName(reference.role)).SetString("name", reference.name);
     references.Append(std::move(entry));
   }
   Json features = Json::Array();
-  for (const std::string& feature : info.features()) features.AppendString(feature);
+  for (const std::string& feature : info.features) features.AppendString(feature);
   Json contents = Json::Array();
-  for (const std::string& content : info.contents()) contents.AppendString(content);
+  for (const std::string& content : info.contents) contents.AppendString(content);
   Json image = Json::Object();
-  image.SetNumber("virtual-size", info.virtual_size()).SetReal("expansion", Expansion(reply));
-  if (info.cluster_size() != 0) image.SetNumber("cluster-size", info.cluster_size());
-  if (info.has_vmdk()) {
-    image.SetString("variant", info.vmdk().create_type());
-  } else if (!info.variant().empty()) {
-    image.SetString("variant", info.variant());
+  image.SetNumber("virtual-size", info.virtual_size).SetReal("expansion", Expansion(reply));
+  if (info.cluster_size != 0) image.SetNumber("cluster-size", info.cluster_size);
+  if (info.vmdk) {
+    image.SetString("variant", info.vmdk->create_type);
+  } else if (!info.variant.empty()) {
+    image.SetString("variant", info.variant);
   }
-  image.SetBool("encrypted", info.encrypted())
-      .SetBool("dirty", info.dirty())
-      .SetNumber("snapshots", static_cast<uint64_t>(info.snapshots_size()))
+  image.SetBool("encrypted", info.encrypted)
+      .SetBool("dirty", info.dirty)
+      .SetNumber("snapshots", info.snapshots.size())
       .Set("references", std::move(references))
       .Set("features", std::move(features))
       .Set("contents", std::move(contents));
   return image;
 }
 
-Json CheckJson(const v1::CheckReport& check) {
+Json CheckJson(const CheckReport& check) {
   Json json = Json::Object();
-  json.SetNumber("corruptions", check.corruptions())
-      .SetNumber("leaks", check.leaks())
-      .SetNumber("check-errors", check.check_errors());
+  json.SetNumber("corruptions", check.corruptions)
+      .SetNumber("leaks", check.leaks)
+      .SetNumber("check-errors", check.check_errors);
   return json;
 }
 
 }  // namespace
 
 Json InspectValue(const InspectReport& report) {
-  const v1::Inspection& inspection = report.reply.inspection;
+  const Inspection& inspection = report.reply.inspection;
   Json others = Json::Array();
-  for (const std::string& other : inspection.other_formats()) others.AppendString(other);
+  for (const std::string& other : inspection.other_formats) others.AppendString(other);
   Json signatures = Json::Array();
-  for (const v1::Signature& signature : inspection.signatures()) {
+  for (const Signature& signature : inspection.signatures) {
     Json entry = Json::Object();
-    entry.SetNumber("offset", signature.offset()).SetString("name", signature.name());
+    entry.SetNumber("offset", signature.offset).SetString("name", signature.name);
     signatures.Append(std::move(entry));
   }
   Json json = Json::Object();
@@ -90,13 +89,15 @@ Json InspectValue(const InspectReport& report) {
       .SetBool("safe", report.verdict.safe())
       .Set("reasons", FindingsJson(report.verdict.reasons))
       .Set("anomalies", FindingsJson(report.verdict.anomalies))
-      .SetString("format", inspection.format())
+      .SetString("format", inspection.format)
       .Set("other-formats", std::move(others))
       .Set("signatures", std::move(signatures))
       .SetNumber("file-size", report.reply.file_size);
-  if (inspection.has_info()) json.SetNumber("reader-memory", inspection.reader_memory());
-  if (inspection.has_info()) json.Set("image", ImageJson(report.reply));
-  if (inspection.has_check()) json.Set("check", CheckJson(inspection.check()));
+  if (inspection.info) {
+    json.SetNumber("reader-memory", inspection.reader_memory)
+        .Set("image", ImageJson(report.reply, *inspection.info));
+  }
+  if (inspection.check) json.Set("check", CheckJson(*inspection.check));
   return json;
 }
 
@@ -107,25 +108,25 @@ Json InspectJson(const InspectReport& report) {
 }
 
 std::string InspectText(const InspectReport& report) {
-  const v1::Inspection& inspection = report.reply.inspection;
+  const Inspection& inspection = report.reply.inspection;
   std::string out;
   Append(out, "image: ", Escape(report.filename), "\n");
-  Append(out, "file format: ", inspection.format(), "\n");
+  Append(out, "file format: ", inspection.format, "\n");
   Append(out, "file size: ", FormatSize(report.reply.file_size), " (", report.reply.file_size,
          " bytes)\n");
-  if (inspection.has_info()) {
-    const v1::ImageInfo& info = inspection.info();
-    Append(out, "virtual size: ", FormatSize(info.virtual_size()), " (", info.virtual_size(),
+  if (inspection.info) {
+    const ImageInfo& info = *inspection.info;
+    Append(out, "virtual size: ", FormatSize(info.virtual_size), " (", info.virtual_size,
            " bytes)\n");
     out += absl::StrFormat("expansion: %.2f\n", Expansion(report.reply));
-    for (const v1::ReferenceInfo& reference : info.references()) {
-      Append(out, "reference: ", Escape(reference.name()), " (", RoleName(reference.role()), ")\n");
+    for (const ReferenceInfo& reference : info.references) {
+      Append(out, "reference: ", Escape(reference.name), " (", RoleName(reference.role), ")\n");
     }
-    for (const std::string& feature : info.features()) Append(out, "feature: ", feature, "\n");
-    for (const std::string& content : info.contents()) Append(out, "contents: ", content, "\n");
+    for (const std::string& feature : info.features) Append(out, "feature: ", feature, "\n");
+    for (const std::string& content : info.contents) Append(out, "contents: ", content, "\n");
   }
-  for (const v1::Signature& signature : inspection.signatures()) {
-    Append(out, "signature: ", signature.name(), " at offset ", signature.offset(), "\n");
+  for (const Signature& signature : inspection.signatures) {
+    Append(out, "signature: ", signature.name, " at offset ", signature.offset, "\n");
   }
   for (const Finding& anomaly : report.verdict.anomalies) {
     Append(out, "anomaly: ", anomaly.text, "\n");

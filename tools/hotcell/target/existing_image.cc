@@ -14,27 +14,28 @@ namespace hotcell::cli {
 namespace {
 
 // What the image has beside its disk and would lose; empty: nothing.
-std::string_view WhatWouldBeLost(const v1::ImageInfo& image) {
-  if (!image.backing_file().empty()) return "a backing file";
-  if (!image.snapshots().empty()) return "snapshots";
-  if (!image.qcow2().bitmaps().empty()) return "bitmaps";
-  if (image.qcow2().has_data_file()) return "a data file";
-  if (image.encrypted() || !image.qcow2().encryption().empty()) return "encryption";
+std::string_view WhatWouldBeLost(const ImageInfo& image) {
+  if (!image.backing_file.empty()) return "a backing file";
+  if (!image.snapshots.empty()) return "snapshots";
+  const Qcow2Info* const qcow2 = image.qcow2 ? &*image.qcow2 : nullptr;
+  if (qcow2 != nullptr && !qcow2->bitmaps.empty()) return "bitmaps";
+  if (qcow2 != nullptr && qcow2->data_file) return "a data file";
+  if (image.encrypted || (qcow2 != nullptr && !qcow2->encryption.empty())) return "encryption";
   return "";
 }
 
 std::string OnOff(bool value) { return value ? "on" : "off"; }
 
-void AddOptions(const v1::ImageInfo& image, ConvertRequest& request) {
-  const v1::Qcow2Info& qcow2 = image.qcow2();
+void AddOptions(const ImageInfo& image, ConvertRequest& request) {
+  const Qcow2Info qcow2 = image.qcow2.value_or(Qcow2Info());
   auto& options = request.target_options;
-  options.emplace_back("compat", qcow2.compat());
-  options.emplace_back("cluster_size", std::to_string(image.cluster_size()));
-  options.emplace_back("refcount_bits", std::to_string(qcow2.refcount_bits()));
-  if (qcow2.compat() == "0.10") return;
-  options.emplace_back("compression_type", qcow2.compression_type());
-  options.emplace_back("lazy_refcounts", OnOff(qcow2.lazy_refcounts()));
-  options.emplace_back("extended_l2", OnOff(qcow2.extended_l2()));
+  options.emplace_back("compat", qcow2.compat);
+  options.emplace_back("cluster_size", std::to_string(image.cluster_size));
+  options.emplace_back("refcount_bits", std::to_string(qcow2.refcount_bits));
+  if (qcow2.compat == "0.10") return;
+  options.emplace_back("compression_type", qcow2.compression_type);
+  options.emplace_back("lazy_refcounts", OnOff(qcow2.lazy_refcounts));
+  options.emplace_back("extended_l2", OnOff(qcow2.extended_l2));
 }
 
 }  // namespace
@@ -59,7 +60,7 @@ absl::Status MakeAnew(const Engine& engine, const std::string& path, const JobOp
         "without -n the image is made anew");
   }
   AddOptions(reply->info, request);
-  request.target_disk_size = reply->info.virtual_size();
+  request.target_disk_size = reply->info.virtual_size;
   request.target_is_existing = false;
   request.target_is_zero = false;
   return absl::OkStatus();

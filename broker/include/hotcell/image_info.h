@@ -1,0 +1,154 @@
+// What a guest found out about an image. Whatever lies in the image is what whoever made it wanted
+// to lie there, and a guest that the image has taken over says what it likes. Names are bytes as
+// they stand in the image, and texts that go to a terminal need Escape() of text.h where nothing
+// else is said; words of the guest's own (formats, variants, features) are escaped.
+#ifndef HOTCELL_IMAGE_INFO_H_
+#define HOTCELL_IMAGE_INFO_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hotcell {
+
+// An internal snapshot.
+struct Snapshot {
+  std::string id;              // bytes
+  std::string name;            // bytes
+  uint64_t vm_state_size = 0;  // bytes
+  uint32_t date_sec = 0;       // since 1970
+  uint32_t date_nsec = 0;      // and nanoseconds
+  uint64_t vm_clock_nsec = 0;  // how long the machine had run
+  std::optional<uint64_t> icount;
+  uint64_t virtual_size = 0;  // bytes of its disk
+};
+
+struct Bitmap {
+  std::string name;          // bytes
+  uint32_t granularity = 0;  // bytes of disk for each bit
+  std::vector<std::string> flags;
+};
+
+struct Qcow2Info {
+  std::string compat;            // "0.10" or "1.1"
+  std::string compression_type;  // "zlib" or "zstd"
+  bool lazy_refcounts = false;
+  uint32_t refcount_bits = 0;
+  bool corrupt = false;
+  bool extended_l2 = false;
+  std::optional<std::string> data_file;  // bytes; empty: it does not name the one that it has
+  bool data_file_raw = false;
+  std::string encryption;  // "", "aes" or "luks"
+  std::vector<Bitmap> bitmaps;
+};
+
+struct VmdkExtent {
+  std::string filename;       // bytes
+  std::string format;         // "FLAT"; that and the name are empty where it is the image itself
+  uint64_t virtual_size = 0;  // bytes
+  uint64_t cluster_size = 0;  // bytes; 0: none
+  bool compressed = false;
+};
+
+struct VmdkInfo {
+  uint32_t cid = 0;
+  uint32_t parent_cid = 0;
+  std::string create_type;
+  std::vector<VmdkExtent> extents;
+};
+
+enum class ReferenceRole : int32_t {
+  kUnknown = 0,
+  kBackingFile = 1,
+  kDataFile = 2,
+  kExtent = 3,
+  kParent = 4,
+};
+
+// A file that an image names.
+struct ReferenceInfo {
+  ReferenceRole role = ReferenceRole::kUnknown;
+  std::string name;    // bytes
+  std::string format;  // as declared; empty: not declared
+};
+
+struct ImageInfo {
+  std::string format;
+  uint64_t virtual_size = 0;  // bytes
+  uint64_t cluster_size = 0;  // bytes; 0: the format has none
+  bool dirty = false;         // it was not closed
+  bool encrypted = false;
+  std::string backing_file;    // bytes; empty: none
+  std::string backing_format;  // as the image declares it; empty: not declared
+  std::vector<Snapshot> snapshots;
+  std::optional<Qcow2Info> qcow2;  // of an image of that format
+  std::optional<VmdkInfo> vmdk;
+  std::string encryption;                 // as qemu-img names it; empty: none, or unknown
+  std::vector<ReferenceInfo> references;  // all files it names
+  std::string variant;  // of its format: "dynamic", "streamOptimized"; empty: it has only one
+  std::vector<std::string> features;
+  std::vector<std::string> contents;  // raw: what its bytes look like
+};
+
+enum class FindingKind : int32_t {
+  kUnknown = 0,
+  kLeak = 1,        // space is lost
+  kCorruption = 2,  // the disk's contents are, or may become, wrong
+  kCheckError = 3,  // this part could not be checked
+};
+
+struct CheckFinding {
+  FindingKind kind = FindingKind::kUnknown;
+  std::string text;  // not escaped
+};
+
+struct CheckReport {
+  std::string format;
+  bool unsupported = false;  // the format has no check; nothing below is set
+  uint64_t leaks = 0;
+  uint64_t corruptions = 0;
+  uint64_t check_errors = 0;
+  std::vector<CheckFinding> findings;        // the first ones
+  std::optional<uint64_t> image_end_offset;  // bytes
+  uint64_t total_clusters = 0;               // of the virtual disk; 0: not counted
+  uint64_t allocated_clusters = 0;
+  uint64_t compressed_clusters = 0;
+  uint64_t fragmented_clusters = 0;
+};
+
+// A signature of another kind of file.
+struct Signature {
+  uint64_t offset = 0;  // in the file, bytes
+  std::string name;     // "GPT partition table"
+};
+
+enum class ConcernKind : int32_t {
+  kUnknown = 0,          // as kNotUnderstood
+  kReadersDiffer = 1,    // programs see another format, size, parent or other bytes
+  kHiddenReference = 2,  // a program opens a file that a strict reader does not see
+  kNotUnderstood = 3,    // what it means nobody can be sure of
+  kNestedImage = 4,      // the disk itself would be taken for an image
+  kOddity = 5,           // worth knowing, and no reason to refuse the image
+};
+
+// What speaks against handing the image on to other programs.
+struct Concern {
+  ConcernKind kind = ConcernKind::kUnknown;
+  std::string text;  // not escaped
+};
+
+// What a gatekeeper has to know of a file. All that could be found out is there, whatever failed.
+struct Inspection {
+  std::string format;
+  std::vector<std::string> other_formats;  // whose signature is there too; never "raw"
+  std::vector<Signature> signatures;
+  std::optional<ImageInfo> info;     // nullopt: it cannot be opened
+  std::optional<CheckReport> check;  // nullopt: not asked for, or not possible
+  std::vector<Concern> concerns;
+  uint64_t reader_memory = 0;  // bytes that a program takes, or sets aside, to open the image
+};
+
+}  // namespace hotcell
+
+#endif  // HOTCELL_IMAGE_INFO_H_
