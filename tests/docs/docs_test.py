@@ -1,4 +1,6 @@
-"""What the documents point at is there: files behind links, paths, tests that are named as proof."""
+"""What the documents point at is there: files behind links, paths, tests that are named as proof.
+
+And their examples of how to call the library are compiled."""
 
 import fnmatch
 import os
@@ -13,6 +15,8 @@ _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _TEST = re.compile(r"^`([^`]+)`$")
 # A file or folder of the repository: `broker/jobs/engine.cc`, `policy/`.
 _PATH = re.compile(r"`([\w.-]+/[\w./-]*)`")
+# What stands in tests/api/examples_test.cc for an example of a document or of a header.
+_COMPILED = re.compile(r"// Example: (\S+)\n(.*?)// End\.", re.DOTALL)
 _SOURCE = re.compile(r"(_test|_tests)\.(cc|py)$")
 
 
@@ -98,8 +102,46 @@ def _named_tests_exist(_):
     harness.check(not unknown, "tests that do not exist:\n" + "\n".join(unknown))
 
 
+def _read(path):
+    with open(os.path.join(_ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def _examples():
+    """Yields (path, code) for each example of how to call the library."""
+    for code in re.findall(r"```cpp\n(.*?)```", _read("README.md"), re.DOTALL):
+        yield "README.md", code
+    headers = "broker/include/hotcell"
+    for name in sorted(os.listdir(os.path.join(_ROOT, headers))):
+        path = f"{headers}/{name}"
+        # Comments whose lines are indented further than a comment's are.
+        for block in re.findall(r"(?:^ *//   .*\n)+", _read(path), re.MULTILINE):
+            yield path, re.sub(r"^ *//", "", block, flags=re.MULTILINE)
+
+
+def _lines(code):
+    """The code as one line, without the inclusions."""
+    return " ".join(re.sub(r"^#include .*$", "", code, flags=re.MULTILINE).split())
+
+
+def _examples_are_compiled(_):
+    compiled = {path: _lines(code)
+                for path, code in _COMPILED.findall(_read("tests/api/examples_test.cc"))}
+    examples = list(_examples())
+    harness.check(len(examples) >= 6, f"there are only {len(examples)} examples")
+    for path, code in examples:
+        text = compiled.pop(path, "")
+        # What an example leaves out stands for something else there.
+        for part in re.split(r"^\s*\.\.\.$", code, flags=re.MULTILINE):
+            found = text.find(_lines(part))
+            harness.check(found >= 0, f"{path}: tests/api/examples_test.cc does not have:\n{part}")
+            text = text[found:]
+    harness.check(not compiled, f"these have no such example: {', '.join(compiled)}")
+
+
 harness.main({
     "links-lead-to-files": _links_lead_to_files,
     "paths-of-the-map-exist": _paths_of_the_map_exist,
     "named-tests-exist": _named_tests_exist,
+    "examples-are-compiled": _examples_are_compiled,
 })

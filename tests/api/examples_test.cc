@@ -1,0 +1,162 @@
+// The examples of the README and of the public headers, as they stand there:
+// tests/docs/docs_test.py compares them with what is between the marks below.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hotcell/engine.h"
+#include "hotcell/failure.h"
+#include "hotcell/output_file.h"
+#include "hotcell/references.h"
+#include "hotcell/verdict.h"
+#include "tests/api/memory_file.h"
+
+namespace hotcell {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+absl::StatusOr<ConvertReply> AsTheReadme(int image_fd, int output_fd) {
+  // Example: README.md
+  absl::StatusOr<hotcell::Engine> engine = hotcell::Engine::Create({});
+  hotcell::ConvertRequest request;
+  request.source.fd = image_fd;
+  request.target_fd = output_fd;
+  absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
+  // End.
+  return reply;
+}
+
+absl::StatusOr<ConvertReply> AsTheEngine(int image_fd, int output_fd) {
+  // Example: broker/include/hotcell/engine.h
+  absl::StatusOr<hotcell::Engine> engine = hotcell::Engine::Create({});
+  hotcell::ConvertRequest request;
+  request.source.fd = image_fd;
+  request.target_fd = output_fd;
+  request.target_format = "raw";
+  absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
+  // End.
+  return reply;
+}
+
+// What would have been an alarm.
+std::vector<std::string> AsTheFailure(const Engine* engine, const ConvertRequest& request) {
+  std::vector<std::string> alarms;
+  const auto Alarm = [&](std::string text) { alarms.push_back(std::move(text)); };
+  // Example: broker/include/hotcell/failure.h
+  absl::StatusOr<hotcell::ConvertReply> reply = engine->Convert(request);
+  if (hotcell::FailureKindOf(reply.status()) == hotcell::FailureKind::kViolation) {
+    Alarm(hotcell::DescribeViolation(*hotcell::ViolationOf(reply.status())));
+  }
+  // End.
+  return alarms;
+}
+
+// Whether the image was taken.
+bool AsTheVerdict(const Engine* engine, const InspectRequest& request,
+                  const VerdictPolicy& policy) {
+  bool taken = false;
+  const auto Take = [&] { taken = true; };
+  // Example: broker/include/hotcell/verdict.h
+  absl::StatusOr<hotcell::InspectReply> reply = engine->Inspect(request);
+  if (reply.ok() && hotcell::Judge(*reply, policy, request.options.limits).safe()) Take();
+  // End.
+  return taken;
+}
+
+absl::Status AsTheOutputFile(const Engine* engine, ConvertRequest& request) {
+  // Example: broker/include/hotcell/output_file.h
+  absl::StatusOr<OutputFile> output = OutputFile::Create("disk.raw");
+  if (!output.ok()) return output.status();
+  request.target_fd = output->fd();
+  // ...
+  if (absl::Status converted = engine->Convert(request).status(); !converted.ok()) return converted;
+  absl::Status status = output->Commit(/*sync=*/true);
+  // End.
+  return status;
+}
+
+ReferencePolicy AsTheReferences() {
+  // Example: broker/include/hotcell/references.h
+  ReferencePolicy policy;
+  policy.Map("base.qcow2", "/images/debian-12.qcow2").FollowBelow("/images");
+  // End.
+  return policy;
+}
+
+class ExamplesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (kvm < 0) GTEST_SKIP() << "/dev/kvm is unusable: " << std::strerror(errno);
+    close(kvm);
+  }
+
+  const std::string content_ = DiskContent(kMebibyte);
+  const MemoryFile image_{content_};
+  const absl::StatusOr<Engine> engine_ = Engine::Create({.worker_path = HOTCELL_WORKER_PATH});
+};
+
+TEST_F(ExamplesTest, Convert) {
+  for (const auto example : {AsTheReadme, AsTheEngine}) {
+    const MemoryFile output;
+    const absl::StatusOr<ConvertReply> reply = example(image_.fd(), output.fd());
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    EXPECT_EQ(reply->result.virtual_size, kMebibyte);
+    EXPECT_TRUE(output.Content() == content_);
+  }
+}
+
+TEST_F(ExamplesTest, RaiseNoAlarmOfAnHonestWorker) {
+  ASSERT_TRUE(engine_.ok()) << engine_.status();
+  const MemoryFile output;
+  ConvertRequest request;
+  request.source.fd = image_.fd();
+  request.target_fd = output.fd();
+  EXPECT_THAT(AsTheFailure(&*engine_, request), IsEmpty());
+}
+
+TEST_F(ExamplesTest, TakeWhatIsSafeAndNothingElse) {
+  ASSERT_TRUE(engine_.ok()) << engine_.status();
+  InspectRequest request;
+  request.source.fd = image_.fd();
+  EXPECT_TRUE(AsTheVerdict(&*engine_, request, {}));
+  EXPECT_FALSE(AsTheVerdict(&*engine_, request, {.allowed_formats = {"qcow2"}}));
+}
+
+TEST_F(ExamplesTest, NameAFileOnceItIsWhole) {
+  ASSERT_TRUE(engine_.ok()) << engine_.status();
+  std::string directory = ::testing::TempDir() + "examples-XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(directory);
+  ConvertRequest request;
+  request.source.fd = image_.fd();
+  const absl::Status status = AsTheOutputFile(&*engine_, request);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(std::filesystem::file_size("disk.raw"), kMebibyte);
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(ExamplesOfReferencesTest, AllowWhatTheySay) {
+  const ReferencePolicy policy = AsTheReferences();
+  EXPECT_THAT(policy.mappings(), ElementsAre(Pair("base.qcow2", "/images/debian-12.qcow2")));
+  EXPECT_THAT(policy.directories(), ElementsAre("/images"));
+}
+
+}  // namespace
+}  // namespace hotcell
