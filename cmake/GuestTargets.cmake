@@ -4,9 +4,9 @@
 function(hotcell_guest_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC hotcell_view_guest hotcell_guest_protos_native PRIVATE hotcell_host_options)
+  target_link_libraries(${name} PUBLIC hotcell_view_guest PRIVATE hotcell_host_options)
   add_library(${name}_guest STATIC ${ARG_SOURCES})
-  target_link_libraries(${name}_guest PUBLIC hotcell_view_guest hotcell_guest_protos_guest PRIVATE hotcell_guest_options)
+  target_link_libraries(${name}_guest PUBLIC hotcell_view_guest PRIVATE hotcell_guest_options)
   # Built for the programs that are.
   set_target_properties(${name}_guest PROPERTIES EXCLUDE_FROM_ALL TRUE)
   foreach(dependency IN LISTS ARG_DEPENDS)

@@ -5,17 +5,15 @@
 
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 
-Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_CheckJob& check = job.operation.check;
-  if (!check.has_source) return InvalidArgument("the job names no image to check");
-  const FileHandle file = {.slot = check.source.slot, .size = check.source.size};
-  const Result<const FormatDriver*> format = ChooseFormat(io, file, TextOf(check.source.format));
+Result<CheckSummary> Check(IoChannel& io, const CheckJob& job) {
+  const FileHandle& file = job.source.file;
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, job.source.format);
   if (!format.ok()) return format.status();
-  const OpenOptions options = {.max_virtual_size = job.max_virtual_size, .describe_only = true};
+  const OpenOptions options = {.max_virtual_size = job.limits.max_virtual_size,
+                               .describe_only = true};
   const Result<std::unique_ptr<ImageReader>> reader = (*format)->open(io, file, options);
   if (!reader.ok()) return reader.status();
 
@@ -23,8 +21,8 @@ Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job) {
                           .warnings = (*reader)->Describe().warnings};
   if ((*format)->check == nullptr) return summary;
   // Tables grow with the disk.
-  const OpenOptions all = {.max_virtual_size = job.max_virtual_size,
-                           .on_device = check.source.device};
+  const OpenOptions all = {.max_virtual_size = job.limits.max_virtual_size,
+                           .on_device = job.source.device};
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize((*format)->name, (*reader)->virtual_size(), all));
   Result<CheckResult> result = (*format)->check(io, file, all);
   if (!result.ok()) return result.status();

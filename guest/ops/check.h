@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "guest/formats/common/check.h"
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -20,8 +20,8 @@ struct CheckSummary {
 };
 
 // Checks one image; opens no file that it refers to. An error means that the image could not be
-// opened or not be checked. Precondition: job.which_operation is check.
-Result<CheckSummary> Check(IoChannel& io, const hotcell_v1_Job& job);
+// opened or not be checked.
+Result<CheckSummary> Check(IoChannel& io, const CheckJob& job);
 
 }  // namespace hotcell::guest
 

@@ -9,7 +9,6 @@
 #include "base/alignment.h"
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
-#include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/compare_lane.h"
 #include "guest/ops/pipeline/run_workers.h"
 
@@ -18,13 +17,6 @@ namespace {
 
 constexpr uint64_t kSectorSize = 512;
 constexpr uint64_t kChunkSize = 1 << 20;
-
-Result<std::unique_ptr<ImageChain>> OpenImage(IoChannel& io, const hotcell_v1_Job& job,
-                                              const hotcell_v1_SourceImage& image) {
-  return ImageChain::Open(
-      io, {.file = {.slot = image.slot, .size = image.size}, .format = TextOf(image.format)},
-      {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
-}
 
 uint64_t SizeOf(const ImageChain& chain) { return AlignUp(chain.virtual_size(), kSectorSize); }
 
@@ -67,21 +59,17 @@ void CompareContents(Lanes& lanes, const std::array<ImageChain*, 2>& chains, boo
 
 }  // namespace
 
-Result<CompareSummary> Compare(Lanes& lanes, const hotcell_v1_Job& job) {
-  const hotcell_v1_CompareJob& compare = job.operation.compare;
-  if (!compare.has_first || !compare.has_second) {
-    return InvalidArgument("the job names no two images to compare");
-  }
+Result<CompareSummary> Compare(Lanes& lanes, const CompareJob& job) {
   IoChannel& io = lanes.main_channel();
   if (io.buffer_count() < CompareLane::kMinBuffers) {
     return InvalidArgument(StrCat("a lane has ", io.buffer_count(), " buffers; compare needs ",
                                   CompareLane::kMinBuffers));
   }
-  auto first = OpenImage(io, job, compare.first);
+  auto first = ImageChain::Open(io, job.first, job.limits);
   if (!first.ok()) {
     return Status(first.status().code(), StrCat("first image: ", first.status().message()));
   }
-  auto second = OpenImage(io, job, compare.second);
+  auto second = ImageChain::Open(io, job.second, job.limits);
   if (!second.ok()) {
     return Status(second.status().code(), StrCat("second image: ", second.status().message()));
   }
@@ -93,11 +81,11 @@ Result<CompareSummary> Compare(Lanes& lanes, const hotcell_v1_Job& job) {
     const std::vector<std::string>& warnings = chain->warnings();
     summary.warnings.insert(summary.warnings.end(), warnings.begin(), warnings.end());
   }
-  if (compare.strict && summary.first_size != summary.second_size) {
+  if (job.strict && summary.first_size != summary.second_size) {
     summary.outcome = CompareOutcome::kSizeMismatch;
     return summary;
   }
-  CompareContents(lanes, {first->get(), second->get()}, compare.strict, summary);
+  CompareContents(lanes, {first->get(), second->get()}, job.strict, summary);
   return summary;
 }
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/lanes.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -36,10 +36,10 @@ struct CompareSummary {
   std::vector<std::string> warnings;
 };
 
-// Runs job.operation.compare on all lanes. Finds the first sector that differs, or that cannot be
+// Runs the job on all lanes. Finds the first sector that differs, or that cannot be
 // read, whatever the number of lanes; where one disk is longer, the other reads as zeroes. An error
-// means that one of the images could not be opened. Precondition: job.which_operation is compare.
-Result<CompareSummary> Compare(Lanes& lanes, const hotcell_v1_Job& job);
+// means that one of the images could not be opened.
+Result<CompareSummary> Compare(Lanes& lanes, const CompareJob& job);
 
 }  // namespace hotcell::guest
 

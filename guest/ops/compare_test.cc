@@ -11,7 +11,6 @@
 #include <random>
 
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/ops/convert_job.h"
 #include "guest/ops/testing/testing_convert.h"
 #include "guest/runtime/native/native_lanes.h"
 
@@ -34,15 +33,11 @@ class CompareTest : public testing::Test {
 
   Result<CompareSummary> Run(const Options& options) {
     NativeFiles files;
-    hotcell_v1_Job job = hotcell_v1_Job_init_zero;
-    job.max_virtual_size = 64ull << 40;
-    job.max_chain_depth = 16;
-    job.which_operation = hotcell_v1_Job_compare_tag;
-    hotcell_v1_CompareJob& compare = job.operation.compare;
-    compare.has_first = compare.has_second = true;
-    compare.strict = options.strict;
-    SetSource(files.AddPath(first_, O_RDONLY), options.first_format, compare.first);
-    SetSource(files.AddPath(second_, O_RDONLY), options.second_format, compare.second);
+    const CompareJob job = {
+        .limits = {.max_virtual_size = 64ull << 40},
+        .first = Source(files.AddPath(first_, O_RDONLY), options.first_format),
+        .second = Source(files.AddPath(second_, O_RDONLY), options.second_format),
+        .strict = options.strict};
     if (options.fault) files.set_fault_hook(options.fault);
     NativeLanes lanes(files, options.lanes, 8, 2 * kMebibyte);
     auto summary = Compare(lanes, job);
@@ -90,12 +85,9 @@ class CompareTest : public testing::Test {
   const std::string second_ = directory_.path("second");
 
  private:
-  static void SetSource(const FileHandle& file, const std::string& format,
-                        hotcell_v1_SourceImage& image) {
-    ASSERT_NE(file.slot, NativeFiles::kNoSlot);
-    image.slot = file.slot;
-    image.size = file.size;
-    CopyBytes(format, image.format);
+  static SourceImage Source(const FileHandle& file, const std::string& format) {
+    EXPECT_NE(file.slot, NativeFiles::kNoSlot);
+    return {.file = file, .format = format};
   }
 };
 

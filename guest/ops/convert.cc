@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "base/text.h"
 #include "guest/formats/common/writer.h"
-#include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/convert_lane.h"
 #include "guest/ops/pipeline/convert_source.h"
 #include "guest/ops/pipeline/nested_image.h"
@@ -31,34 +29,26 @@ Status CheckDiskSize(uint64_t wanted, uint64_t size) {
                                 " are ", too_small ? "needed" : "all that the input has"));
 }
 
-Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const hotcell_v1_TargetImage& job,
+Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const TargetImage& target,
                                                   const ConvertSource& source) {
-  const FormatDriver* const driver = FindFormat(TextOf(job.format));
+  const FormatDriver* const driver = FindFormat(target.format);
   if (driver == nullptr) {
-    return InvalidArgument(StrCat("unknown output format '", TextOf(job.format), "'"));
+    return InvalidArgument(StrCat("unknown output format '", target.format, "'"));
   }
   if (driver->create == nullptr) {
     return Unsupported(StrCat("format ", driver->name, " can be read, but not written"));
   }
-  HOTCELL_RETURN_IF_ERROR(CheckDiskSize(job.disk_size, source.size()));
-  std::vector<OutputOption> options;
-  for (uint32_t i = 0; i < job.options_count; ++i) {
-    options.push_back({.key = TextOf(job.options[i].key), .value = TextOf(job.options[i].value)});
-  }
-  std::optional<BackingImage> backing;
-  if (job.has_backing) {
-    backing = {.name = TextOf(job.backing.name), .format = TextOf(job.backing.format)};
-  }
-  return driver->create(io, {.slot = job.slot,
-                             .name = TextOf(job.name),
+  HOTCELL_RETURN_IF_ERROR(CheckDiskSize(target.disk_size, source.size()));
+  return driver->create(io, {.slot = target.slot,
+                             .name = target.name,
                              .virtual_size = source.size(),
                              .sector_size = source.sector_size(),
-                             .options = options,
-                             .compress = job.compress,
-                             .backing = backing,
-                             .existing = job.existing,
-                             .existing_size = job.existing_size,
-                             .existing_is_zero = job.existing_is_zero});
+                             .options = target.options,
+                             .compress = target.compress,
+                             .backing = target.backing,
+                             .existing = target.existing,
+                             .existing_size = target.existing_size,
+                             .existing_is_zero = target.existing_is_zero});
 }
 
 // What a buffer must hold of a chunk: its data, and what that may be encoded to.
@@ -112,7 +102,7 @@ std::vector<NestedImage> LookForNestedImages(IoChannel& io, ConvertSource& sourc
 
 }  // namespace
 
-Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
+Result<ConvertSummary> Convert(Lanes& lanes, const ConvertJob& job) {
   IoChannel& io = lanes.main_channel();
   if (io.buffer_count() < ConvertLane::kMinBuffers) {
     return InvalidArgument(StrCat("a lane has ", io.buffer_count(), " buffers; convert needs ",
@@ -122,8 +112,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   if (!source.ok()) return source.status();
   const uint64_t virtual_size = source->size();
 
-  const hotcell_v1_ConvertJob& convert = job.operation.convert;
-  auto target = CreateTarget(io, convert.target, *source);
+  auto target = CreateTarget(io, job.target, *source);
   if (!target.ok()) return target.status();
   ImageWriter& writer = **target;
   const WriterTraits traits = writer.traits();
@@ -132,12 +121,12 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
                               " bytes cannot be compressed: a buffer has ", io.buffer_size()));
   }
 
-  const bool has_backing = convert.target.has_backing;
+  const bool has_backing = job.target.backing.has_value();
   const uint64_t chunk_size = ChooseChunkSize(source->cluster_size(), traits, io.buffer_size());
-  const bool copies = convert.copy && !traits.encodes;
+  const bool copies = job.copy && !traits.encodes;
   DiskEnds ends(virtual_size);
   ChunkScheduler scheduler(writer, virtual_size, chunk_size);
-  const uint64_t unit = ChooseUnit(traits, has_backing, convert.sparse_size, chunk_size);
+  const uint64_t unit = ChooseUnit(traits, has_backing, job.sparse_size, chunk_size);
   const ConvertPlan plan = {
       .read = {.source = &*source,
                .source_size = source->size(),
@@ -146,9 +135,9 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
                .padding = traits.encodes ? traits.cluster_size : kSectorSize,
                .copies = copies,
                .backing_unit = has_backing ? traits.cluster_size : 0,
-               .backing_size = convert.target.backing.size},
+               .backing_size = has_backing ? job.target.backing->size : 0},
       .virtual_size = virtual_size,
-      .target_slot = convert.target.slot,
+      .target_slot = job.target.slot,
       .buffer_size = std::bit_ceil(BytesInBuffer(traits, chunk_size)),
       .encodes = traits.encodes,
       .ends = traits.begins_with_disk && !copies ? &ends : nullptr,
@@ -173,14 +162,14 @@ Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job) {
   RunWorkers(lanes, workers);
   if (scheduler.failed()) return scheduler.status();
   HOTCELL_RETURN_IF_ERROR(writer.Finish(io));
-  if (const IoResult flushed = io.Flush(convert.target.slot); !flushed.ok()) {
+  if (const IoResult flushed = io.Flush(job.target.slot); !flushed.ok()) {
     return IoError(flushed, "flush the target");
   }
 
   if (plan.ends != nullptr) nested = ends.FindNestedImages();
   std::vector<std::string> warnings = source->warnings();
-  WarnOfNestedImages(nested, TextOf(convert.target.format), warnings);
-  if (source->sector_size() != kSectorSize && TextOf(convert.target.format) != "vhdx") {
+  WarnOfNestedImages(nested, job.target.format, warnings);
+  if (source->sector_size() != kSectorSize && job.target.format != "vhdx") {
     warnings.push_back(SectorSizeWarning(source->sector_size()));
   }
   ConvertSummary summary = {.virtual_size = virtual_size,

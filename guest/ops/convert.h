@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/lanes.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -22,9 +22,9 @@ struct ConvertSummary {
   std::vector<std::string> warnings;
 };
 
-// Runs job.operation.convert on all lanes. The same source gives the same bytes for any number of
-// lanes. Precondition: job.which_operation is convert.
-Result<ConvertSummary> Convert(Lanes& lanes, const hotcell_v1_Job& job);
+// Runs the job on all lanes. The same source gives the same bytes for any number of lanes. Asks
+// nobody: ConvertJob::inspect is its caller's to do before.
+Result<ConvertSummary> Convert(Lanes& lanes, const ConvertJob& job);
 
 }  // namespace hotcell::guest
 

@@ -12,7 +12,7 @@ namespace {
 
 struct OutputVariant {
   std::string name;
-  std::vector<std::pair<std::string, std::string>> options = {};
+  std::vector<OutputOption> options = {};
   bool compress = false;
   uint64_t sparse_size = 4096;
   uint64_t cluster_size = 64 << 10;  // what the options say
@@ -155,7 +155,7 @@ TEST_P(ConvertBackedTest, StandsOnItsBackingImage) {
          .target_format = format,
          .options = GetParam().options,
          .compress = GetParam().compress,
-         .backing = {{"base.raw", 3 << 20}},
+         .backing = {{"base.raw", "raw", 3 << 20}},
          .lanes = 2,
          .references = [&](uint32_t, ReferenceKind, std::string_view) -> NativeFiles::Opened {
            return {.status = IoStatus::kOk,

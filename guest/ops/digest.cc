@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/formats/common/writer.h"
-#include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/convert_lane.h"
 #include "guest/ops/pipeline/run_workers.h"
 
@@ -54,18 +53,13 @@ class HashingWriter : public ImageWriter {
 
 }  // namespace
 
-Result<DigestSummary> Digest(Lanes& lanes, const hotcell_v1_Job& job) {
-  const hotcell_v1_DigestJob& digest = job.operation.digest;
-  if (!digest.has_source) return InvalidArgument("the job names no image to hash");
+Result<DigestSummary> Digest(Lanes& lanes, const DigestJob& job) {
   IoChannel& io = lanes.main_channel();
   if (io.buffer_count() < ConvertLane::kMinBuffers) {
     return InvalidArgument(StrCat("a lane has ", io.buffer_count(), " buffers; digest needs ",
                                   ConvertLane::kMinBuffers));
   }
-  const ChainSource source = {.file = {.slot = digest.source.slot, .size = digest.source.size},
-                              .format = TextOf(digest.source.format)};
-  auto opened = ImageChain::Open(
-      io, source, {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
+  auto opened = ImageChain::Open(io, job.source, job.limits);
   if (!opened.ok()) return opened.status();
   ImageChain& chain = **opened;
   const uint64_t size = AlignUp(chain.virtual_size(), kSectorSize);

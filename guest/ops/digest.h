@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "guest/codecs/sha256.h"
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/lanes.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -25,8 +25,8 @@ struct DigestSummary {
 };
 
 // Reads and unpacks the disk on all lanes, and hashes it in order, one lane at a time: the result
-// is that of sha256sum on the disk converted to raw. Precondition: job.which_operation is digest.
-Result<DigestSummary> Digest(Lanes& lanes, const hotcell_v1_Job& job);
+// is that of sha256sum on the disk converted to raw.
+Result<DigestSummary> Digest(Lanes& lanes, const DigestJob& job);
 
 }  // namespace hotcell::guest
 

@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 namespace {
@@ -29,18 +28,16 @@ Result<Described> Describe(IoChannel& io, const FileHandle& file,
 
 }  // namespace
 
-Result<std::vector<ImageDescription>> Inspect(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_InfoJob& info = job.operation.info;
-  if (!info.has_source) return InvalidArgument("the job names no image to inspect");
-  FileHandle file = {.slot = info.source.slot, .size = info.source.size};
-  Result<Described> image = Describe(io, file, ChooseFormat(io, file, TextOf(info.source.format)));
+Result<std::vector<ImageDescription>> Info(IoChannel& io, const InfoJob& job) {
+  FileHandle file = job.source.file;
+  Result<Described> image = Describe(io, file, ChooseFormat(io, file, job.source.format));
   if (!image.ok()) return image.status();
   std::vector<ImageDescription> images;
   images.push_back(std::move(image->description));
-  while (info.backing_chain && image->backing) {
+  while (job.backing_chain && image->backing) {
     const Reference backing = *std::move(image->backing);
-    if (images.size() >= job.max_chain_depth) {
-      return LimitExceeded(StrCat("the backing chain has more than ", job.max_chain_depth,
+    if (images.size() >= job.limits.max_depth) {
+      return LimitExceeded(StrCat("the backing chain has more than ", job.limits.max_depth,
                                   " images (--limit chain-depth=COUNT)"));
     }
     const Result<FileHandle> below = OpenBackingFile(io, file.slot, backing);

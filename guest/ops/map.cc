@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 namespace {
@@ -128,14 +127,8 @@ MapRecord MakeRecord(uint64_t start, const ImageChain::Location& location,
 
 }  // namespace
 
-Result<MapSummary> Map(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_MapJob& map = job.operation.map;
-  if (!map.has_source) return InvalidArgument("the job names no image to map");
-  auto opened = ImageChain::Open(
-      io,
-      {.file = {.slot = map.source.slot, .size = map.source.size},
-       .format = TextOf(map.source.format)},
-      {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size});
+Result<MapSummary> Map(IoChannel& io, const MapJob& job) {
+  auto opened = ImageChain::Open(io, job.source, job.limits);
   if (!opened.ok()) return opened.status();
   ImageChain& chain = **opened;
   std::vector<FormatTraits> traits;
@@ -144,9 +137,9 @@ Result<MapSummary> Map(IoChannel& io, const hotcell_v1_Job& job) {
   }
 
   const uint64_t size = chain.virtual_size();
-  const uint64_t begin = std::min(map.begin, size);
-  const uint64_t end = begin + std::min(map.length, size - begin);
-  RecordFile records(io, map.records_slot);
+  const uint64_t begin = std::min(job.begin, size);
+  const uint64_t end = begin + std::min(job.length, size - begin);
+  RecordFile records(io, job.records_slot);
   const auto add = [&](uint64_t offset, const ImageChain::Location& location) {
     return records.Add(MakeRecord(offset, location, traits[location.depth]));
   };

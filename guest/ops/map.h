@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -17,9 +17,9 @@ struct MapSummary {
   std::vector<std::string> warnings;
 };
 
-// Runs job.operation.map: writes a record for each run of the disk that is alike, in order and
-// without gaps. Precondition: job.which_operation is map.
-Result<MapSummary> Map(IoChannel& io, const hotcell_v1_Job& job);
+// Writes a record for each run of the disk that is alike, in order and
+// without gaps.
+Result<MapSummary> Map(IoChannel& io, const MapJob& job);
 
 }  // namespace hotcell::guest
 

@@ -7,7 +7,6 @@
 #include "base/alignment.h"
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 namespace {
@@ -58,46 +57,33 @@ class ChainDisk : public MeasuredDisk {
 
 }  // namespace
 
-Result<MeasureSummary> Measure(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_MeasureJob& measure = job.operation.measure;
-  const FormatDriver* const format = FindFormat(TextOf(measure.format));
+Result<MeasureSummary> Measure(IoChannel& io, const MeasureJob& job) {
+  const FormatDriver* const format = FindFormat(job.format);
   if (format == nullptr) {
-    return InvalidArgument(StrCat("unknown output format '", TextOf(measure.format), "'"));
+    return InvalidArgument(StrCat("unknown output format '", job.format, "'"));
   }
   if (format->measure == nullptr) {
     return Unsupported(
         StrCat("Block driver '", format->name, "' does not support size measurement"));
   }
-  std::vector<OutputOption> options;
-  for (uint32_t i = 0; i < measure.options_count; ++i) {
-    options.push_back(
-        {.key = TextOf(measure.options[i].key), .value = TextOf(measure.options[i].value)});
-  }
   MeasureSummary summary;
   std::unique_ptr<ImageChain> chain;
   std::unique_ptr<MeasuredDisk> disk;
-  if (measure.has_source) {
-    auto opened = ImageChain::Open(
-        io,
-        {.file = {.slot = measure.source.slot, .size = measure.source.size},
-         .format = TextOf(measure.source.format)},
-        {.max_depth = job.max_chain_depth, .max_virtual_size = job.max_virtual_size},
-        SnapshotOf(measure));
+  if (job.source) {
+    auto opened = ImageChain::Open(io, *job.source, job.limits, job.snapshot);
     if (!opened.ok()) return opened.status();
     chain = std::move(*opened);
     // Opened to be read, an image does not tell its bitmaps.
     const auto described =
-        FindFormat(chain->format())
-            ->open(io, {.slot = measure.source.slot, .size = measure.source.size},
-                   {.describe_only = true});
+        FindFormat(chain->format())->open(io, job.source->file, {.describe_only = true});
     if (!described.ok()) return described.status();
     summary.warnings = chain->warnings();
     disk = std::make_unique<ChainDisk>(io, *chain, (*described)->Describe());
   } else {
-    disk = std::make_unique<EmptyDisk>(measure.size);
+    disk = std::make_unique<EmptyDisk>(job.size);
   }
   const auto measurement =
-      format->measure(*disk, {.options = options, .has_backing = measure.has_backing});
+      format->measure(*disk, {.options = job.options, .has_backing = job.has_backing});
   if (!measurement.ok()) return measurement.status();
   summary.measurement = *measurement;
   return summary;

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "guest/formats/common/measure.h"
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -17,8 +17,7 @@ struct MeasureSummary {
   std::vector<std::string> warnings;
 };
 
-// Runs job.operation.measure. Precondition: job.which_operation is measure.
-Result<MeasureSummary> Measure(IoChannel& io, const hotcell_v1_Job& job);
+Result<MeasureSummary> Measure(IoChannel& io, const MeasureJob& job);
 
 }  // namespace hotcell::guest
 

@@ -5,15 +5,12 @@
 #include "guest/formats/common/chain.h"
 #include "guest/formats/common/format.h"
 #include "guest/formats/common/rebase.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 
-Result<RebaseSummary> Rebase(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_RebaseJob& rebase = job.operation.rebase;
-  if (!rebase.has_image) return InvalidArgument("the job names no image to rebase");
-  const FileHandle file = {.slot = rebase.image.slot, .size = rebase.image.size};
-  const Result<const FormatDriver*> format = ChooseFormat(io, file, TextOf(rebase.image.format));
+Result<RebaseSummary> Rebase(IoChannel& io, const RebaseJob& job) {
+  const FileHandle& file = job.image.file;
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, job.image.format);
   if (!format.ok()) return format.status();
   const Result<std::unique_ptr<ImageReader>> reader =
       (*format)->open(io, file, {.describe_only = true});
@@ -24,8 +21,8 @@ Result<RebaseSummary> Rebase(IoChannel& io, const hotcell_v1_Job& job) {
     summary.outcome = RebaseSummary::Outcome::kUnsupported;
     return summary;
   }
-  const Result<bool> fits = (*format)->rebase(
-      io, file, {.name = TextOf(rebase.backing_name), .format = TextOf(rebase.backing_format)});
+  const Result<bool> fits =
+      (*format)->rebase(io, file, {.name = job.backing_name, .format = job.backing_format});
   if (!fits.ok()) return fits.status();
   if (!*fits) summary.outcome = RebaseSummary::Outcome::kNoRoom;
   return summary;

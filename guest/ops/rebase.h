@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -24,9 +24,9 @@ struct RebaseSummary {
   std::vector<std::string> warnings;
 };
 
-// Runs job.operation.rebase: opens no file that the image refers to. An outcome other than kRebased
-// means that nothing was written. Precondition: job.which_operation is rebase.
-Result<RebaseSummary> Rebase(IoChannel& io, const hotcell_v1_Job& job);
+// Opens no file that the image refers to. An outcome other than kRebased means that nothing was
+// written.
+Result<RebaseSummary> Rebase(IoChannel& io, const RebaseJob& job);
 
 }  // namespace hotcell::guest
 

@@ -6,18 +6,17 @@
 #include "guest/formats/common/chain.h"
 #include "guest/formats/common/format.h"
 #include "guest/formats/common/resize.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 namespace {
 
 // QEMU's sizes are signed; nullopt: it has no such size.
-std::optional<uint64_t> NewSize(const hotcell_v1_ResizeJob& resize, uint64_t old_size) {
-  uint64_t size = resize.size;
-  if (resize.change == hotcell_v1_SizeChange_SIZE_CHANGE_GROW_BY) {
+std::optional<uint64_t> NewSize(const ResizeJob& job, uint64_t old_size) {
+  uint64_t size = job.size;
+  if (job.change == SizeChange::kGrowBy) {
     if (size > UINT64_MAX - old_size) return std::nullopt;
     size += old_size;
-  } else if (resize.change == hotcell_v1_SizeChange_SIZE_CHANGE_SHRINK_BY) {
+  } else if (job.change == SizeChange::kShrinkBy) {
     if (size > old_size) return std::nullopt;
     size = old_size - size;
   }
@@ -25,12 +24,12 @@ std::optional<uint64_t> NewSize(const hotcell_v1_ResizeJob& resize, uint64_t old
   return size;
 }
 
-ResizeSummary::Outcome Judge(const hotcell_v1_ResizeJob& resize, const ResizeOptions& options,
+ResizeSummary::Outcome Judge(const ResizeJob& job, const ResizeOptions& options,
                              const FormatDriver& format) {
   if (options.new_size <= options.old_size && options.preallocation != Preallocation::kOff) {
     return ResizeSummary::Outcome::kNotGrowing;
   }
-  if (options.new_size < options.old_size && !resize.shrink) {
+  if (options.new_size < options.old_size && !job.shrink) {
     return ResizeSummary::Outcome::kShrinking;
   }
   return format.resize == nullptr ? ResizeSummary::Outcome::kUnsupported
@@ -39,11 +38,9 @@ ResizeSummary::Outcome Judge(const hotcell_v1_ResizeJob& resize, const ResizeOpt
 
 }  // namespace
 
-Result<ResizeSummary> Resize(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_ResizeJob& resize = job.operation.resize;
-  if (!resize.has_image) return InvalidArgument("the job names no image to resize");
-  const FileHandle file = {.slot = resize.image.slot, .size = resize.image.size};
-  const Result<const FormatDriver*> format = ChooseFormat(io, file, TextOf(resize.image.format));
+Result<ResizeSummary> Resize(IoChannel& io, const ResizeJob& job) {
+  const FileHandle& file = job.image.file;
+  const Result<const FormatDriver*> format = ChooseFormat(io, file, job.image.format);
   if (!format.ok()) return format.status();
   const Result<std::unique_ptr<ImageReader>> reader =
       (*format)->open(io, file, {.describe_only = true});
@@ -52,18 +49,18 @@ Result<ResizeSummary> Resize(IoChannel& io, const hotcell_v1_Job& job) {
   ResizeSummary summary = {.format = std::string((*format)->name),
                            .old_size = (*reader)->virtual_size(),
                            .warnings = (*reader)->Describe().warnings};
-  const std::optional<uint64_t> new_size = NewSize(resize, summary.old_size);
+  const std::optional<uint64_t> new_size = NewSize(job, summary.old_size);
   if (!new_size) {
     summary.outcome = ResizeSummary::Outcome::kNotPositive;
     return summary;
   }
   const ResizeOptions options = {.old_size = summary.old_size,
                                  .new_size = *new_size,
-                                 .preallocation = static_cast<Preallocation>(resize.preallocation),
-                                 .device = resize.image.device};
-  summary.outcome = Judge(resize, options, **format);
+                                 .preallocation = job.preallocation,
+                                 .device = job.image.device};
+  summary.outcome = Judge(job, options, **format);
   if (summary.outcome != ResizeSummary::Outcome::kResized) return summary;
-  const OpenOptions limit = {.max_virtual_size = job.max_virtual_size};
+  const OpenOptions limit = {.max_virtual_size = job.limits.max_virtual_size};
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize((*format)->name, *new_size, limit));
   HOTCELL_RETURN_IF_ERROR((*format)->resize(io, file, options));
   summary.new_size = *new_size;

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "guest/ops/jobs.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 
@@ -28,10 +28,9 @@ struct ResizeSummary {
   std::vector<std::string> warnings;
 };
 
-// Runs job.operation.resize. An outcome other than kResized means that nothing was written.
-// Whenever it is stopped, the image has its old size or the new one. Precondition:
-// job.which_operation is resize.
-Result<ResizeSummary> Resize(IoChannel& io, const hotcell_v1_Job& job);
+// An outcome other than kResized means that nothing was written. Whenever it is stopped, the image
+// has its old size or the new one.
+Result<ResizeSummary> Resize(IoChannel& io, const ResizeJob& job);
 
 }  // namespace hotcell::guest
 

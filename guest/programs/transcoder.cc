@@ -1,10 +1,10 @@
 // The built-in payload: runs the job in the arena and leaves the report there.
 #include <atomic>
 
-#include "guest/ops/dispatch.h"
 #include "guest/runtime/common/guest_lanes.h"
 #include "guest/runtime/common/panic.h"
 #include "guest/runtime/guest/program.h"
+#include "guest/wire/dispatch.h"
 
 namespace hotcell::guest {
 
@@ -26,8 +26,8 @@ uint32_t PayloadMain() {
   abi::GuestStatus& status = *SharedStatus();
 
   GuestLanes lanes(Team(), *arena, status, Port());
-  const size_t size = RunJob(lanes, bytes.subspan(arena->job_offset, AwaitJobSize(*arena)),
-                             bytes.subspan(arena->report_offset, arena->report_capacity));
+  const size_t size = AnswerJob(lanes, bytes.subspan(arena->job_offset, AwaitJobSize(*arena)),
+                                bytes.subspan(arena->report_offset, arena->report_capacity));
   std::atomic_ref<uint64_t>(status.report_size).store(size, std::memory_order_release);
   return abi::kExitOk;
 }

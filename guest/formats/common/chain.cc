@@ -50,7 +50,7 @@ Result<const FormatDriver*> ChooseDeclaredFormat(IoChannel& io, const FileHandle
   return Unsupported(format.status().message());
 }
 
-Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const ChainSource& source,
+Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const SourceImage& source,
                                                      const ChainLimits& limits,
                                                      const SnapshotSelector& snapshot) {
   const OpenOptions options = {.max_virtual_size = limits.max_virtual_size};

@@ -13,9 +13,11 @@
 
 namespace hotcell::guest {
 
-struct ChainSource {
+// An image that is read.
+struct SourceImage {
   FileHandle file;
-  std::string_view format;  // a registered format's name; empty: probe
+  std::string format;  // a registered format's name; empty: probe
+  bool device = false;  // a block device, which may be longer than what is on it
 };
 
 struct ChainLimits {
@@ -40,7 +42,7 @@ class ImageChain : public Disk {
  public:
   // Opens the image and, through IoChannel::OpenReference, every image below it. `snapshot` is an
   // internal one of the top image; empty: the active layer.
-  static Result<std::unique_ptr<ImageChain>> Open(IoChannel& io, const ChainSource& source,
+  static Result<std::unique_ptr<ImageChain>> Open(IoChannel& io, const SourceImage& source,
                                                   const ChainLimits& limits,
                                                   const SnapshotSelector& snapshot = {});
 

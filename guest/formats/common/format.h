@@ -15,7 +15,6 @@
 
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
-#include "protos/job.pb.h"
 
 namespace hotcell::guest {
 

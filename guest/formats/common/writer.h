@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,14 +26,15 @@ namespace hotcell::guest {
 
 // One `-o key=value`.
 struct OutputOption {
-  std::string_view key;
-  std::string_view value;
+  std::string key;
+  std::string value;
 };
 
 // The image that a new one is to stand on: what goes into its header. It is not opened.
 struct BackingImage {
-  std::string_view name;
-  std::string_view format;
+  std::string name;
+  std::string format;
+  uint64_t size = 0;  // bytes of its virtual disk; formats do not write it down
 };
 
 struct CreateOptions {

@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 struct Output {
   std::string name;
-  std::vector<std::pair<std::string, std::string>> options = {};
+  std::vector<OutputOption> options = {};
   uint64_t sparse_size = 4096;
 };
 

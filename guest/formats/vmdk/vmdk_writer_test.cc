@@ -17,7 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 
-using Options = std::vector<std::pair<std::string, std::string>>;
+using Options = std::vector<OutputOption>;
 
 std::string ReadFile(const std::string& path) {
   std::stringstream bytes;

@@ -15,7 +15,7 @@
 namespace hotcell::guest {
 namespace {
 
-using Options = std::vector<std::pair<std::string, std::string>>;
+using Options = std::vector<OutputOption>;
 
 struct Variant {
   std::string name;

@@ -5,7 +5,6 @@
 
 #include "base/alignment.h"
 #include "base/text.h"
-#include "guest/ops/job_fields.h"
 
 namespace hotcell::guest {
 namespace {
@@ -20,36 +19,28 @@ Status CheckTotal(uint64_t total, uint64_t limit) {
 
 }  // namespace
 
-Result<ConvertSource> ConvertSource::Open(IoChannel& io, const hotcell_v1_Job& job) {
-  const hotcell_v1_ConvertJob& convert = job.operation.convert;
+Result<ConvertSource> ConvertSource::Open(IoChannel& io, const ConvertJob& job) {
   ConvertSource source;
-  if (!convert.has_source) {
-    HOTCELL_RETURN_IF_ERROR(CheckTotal(convert.size, job.max_virtual_size));
-    source.size_ = AlignUp(convert.size, kSectorSize);
+  if (!job.source) {
+    HOTCELL_RETURN_IF_ERROR(CheckTotal(job.size, job.limits.max_virtual_size));
+    source.size_ = AlignUp(job.size, kSectorSize);
     return source;
   }
-  const SnapshotSelector snapshot = SnapshotOf(convert);
-  HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, convert.source, snapshot));
-  for (uint32_t i = 0; i < convert.more_sources_count; ++i) {
-    HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, convert.more_sources[i], snapshot));
+  HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, *job.source));
+  for (const SourceImage& image : job.more_sources) {
+    HOTCELL_RETURN_IF_ERROR(source.AddImage(io, job, image));
   }
-  if (convert.has_window) source.Cut(convert.window);
+  if (job.window) source.Cut(*job.window);
   return source;
 }
 
-Status ConvertSource::AddImage(IoChannel& io, const hotcell_v1_Job& job,
-                               const hotcell_v1_SourceImage& image,
-                               const SnapshotSelector& snapshot) {
-  const ChainLimits limits = {.max_depth = job.max_chain_depth,
-                              .max_virtual_size = job.max_virtual_size};
-  auto chain = ImageChain::Open(
-      io, {.file = {.slot = image.slot, .size = image.size}, .format = TextOf(image.format)},
-      limits, snapshot);
+Status ConvertSource::AddImage(IoChannel& io, const ConvertJob& job, const SourceImage& image) {
+  auto chain = ImageChain::Open(io, image, job.limits, job.snapshot);
   if (!chain.ok()) return chain.status();
   const uint64_t length = (*chain)->virtual_size();
   // Neither is near 2^64: an image's size fits a file offset.
   size_ += AlignUp(length, kSectorSize);
-  HOTCELL_RETURN_IF_ERROR(CheckTotal(size_, job.max_virtual_size));
+  HOTCELL_RETURN_IF_ERROR(CheckTotal(size_, job.limits.max_virtual_size));
   const ImageDescription description = (*chain)->Describe();
   if (pieces_.empty()) {
     format_ = (*chain)->format();
@@ -62,7 +53,7 @@ Status ConvertSource::AddImage(IoChannel& io, const hotcell_v1_Job& job,
 }
 
 // Precondition: one image.
-void ConvertSource::Cut(const hotcell_v1_Window& window) {
+void ConvertSource::Cut(const Window& window) {
   Piece& piece = pieces_.front();
   const uint64_t end = std::min(window.end, piece.image_length);
   const uint64_t begin = std::min(window.begin, end);

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "guest/formats/common/chain.h"
+#include "guest/ops/jobs.h"
 
 namespace hotcell::guest {
 
 class ConvertSource : public Disk {
  public:
-  // What job.operation.convert names. Precondition: job.which_operation is convert.
-  static Result<ConvertSource> Open(IoChannel& io, const hotcell_v1_Job& job);
+  static Result<ConvertSource> Open(IoChannel& io, const ConvertJob& job);
 
   uint64_t size() const { return size_; }  // bytes, a multiple of 512
   // The format of the first image; empty: there is none.
@@ -43,9 +43,8 @@ class ConvertSource : public Disk {
   using MapFunction = Result<Extent> (ImageChain::*)(IoChannel&, uint64_t, uint64_t);
 
   ConvertSource() = default;
-  Status AddImage(IoChannel& io, const hotcell_v1_Job& job, const hotcell_v1_SourceImage& image,
-                  const SnapshotSelector& snapshot);
-  void Cut(const hotcell_v1_Window& window);
+  Status AddImage(IoChannel& io, const ConvertJob& job, const SourceImage& image);
+  void Cut(const Window& window);
   Result<Extent> MapWith(MapFunction map, IoChannel& io, uint64_t offset, uint64_t length);
 
   std::vector<Piece> pieces_;

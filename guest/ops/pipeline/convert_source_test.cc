@@ -7,7 +7,6 @@
 #include <fstream>
 
 #include "guest/formats/testing/qemu_img.h"
-#include "guest/ops/convert_job.h"
 #include "guest/ops/pipeline/chunk_reader.h"
 #include "guest/runtime/native/native_channel.h"
 
@@ -25,9 +24,8 @@ class ConvertSourceTest : public testing::Test {
     return path;
   }
   FileHandle Open(const std::string& path) { return files_.AddPath(path, O_RDONLY); }
-  Result<ConvertSource> OpenSource(const ConvertRequest& request) {
-    return ConvertSource::Open(io_, MakeConvertJob(request));
-  }
+  Result<ConvertSource> OpenSource(const ConvertJob& job) { return ConvertSource::Open(io_, job); }
+  static SourceImage Raw(const FileHandle& file) { return {.file = file, .format = "raw"}; }
 
   const TemporaryDirectory directory_;
   NativeFiles files_;
@@ -37,7 +35,7 @@ class ConvertSourceTest : public testing::Test {
 TEST_F(ConvertSourceTest, PutsImagesOneAfterTheOtherInWholeSectors) {
   const FileHandle first = Open(MakeFile("first", 1000));
   const FileHandle second = Open(MakeFile("second", 4096));
-  auto source = OpenSource({.source = first, .more_sources = {second}, .source_format = "raw"});
+  auto source = OpenSource({.source = Raw(first), .more_sources = {Raw(second)}});
   ASSERT_TRUE(source.ok()) << source.status().message();
   EXPECT_EQ(source->size(), 1024 + 4096);
   EXPECT_EQ(source->format(), "raw");
@@ -58,7 +56,7 @@ TEST_F(ConvertSourceTest, PutsImagesOneAfterTheOtherInWholeSectors) {
 
 TEST_F(ConvertSourceTest, CutsAWindowOutOfAnImage) {
   const FileHandle file = Open(MakeFile("image", 10000));
-  auto source = OpenSource({.source = file, .window = {{1000, 2500}}, .source_format = "raw"});
+  auto source = OpenSource({.source = Raw(file), .window = {{1000, 2500}}});
   ASSERT_TRUE(source.ok());
   EXPECT_EQ(source->size(), 1536u);
   auto extent = source->Map(io_, 100, 1436);
@@ -67,10 +65,10 @@ TEST_F(ConvertSourceTest, CutsAWindowOutOfAnImage) {
   EXPECT_EQ(extent->length, 1400u);
 
   // The image has 10240 bytes.
-  source = OpenSource({.source = file, .window = {{9000, 20000}}, .source_format = "raw"});
+  source = OpenSource({.source = Raw(file), .window = {{9000, 20000}}});
   ASSERT_TRUE(source.ok());
   EXPECT_EQ(source->size(), 1536u);
-  source = OpenSource({.source = file, .window = {{20000, 30000}}, .source_format = "raw"});
+  source = OpenSource({.source = Raw(file), .window = {{20000, 30000}}});
   ASSERT_TRUE(source.ok());
   EXPECT_EQ(source->size(), 0u);
 }
@@ -85,14 +83,14 @@ TEST_F(ConvertSourceTest, HoldsNothingWithoutAnImage) {
 
 TEST_F(ConvertSourceTest, HoldsTheLimitOnTheSumOfSizes) {
   const FileHandle file = Open(MakeFile("image", 4096));
-  const auto source = OpenSource({.source = file,
-                                  .more_sources = {file, file},
-                                  .source_format = "raw",
-                                  .max_virtual_size = 12000});
+  const auto source = OpenSource({.limits = {.max_virtual_size = 12000},
+                                  .source = Raw(file),
+                                  .more_sources = {Raw(file), Raw(file)}});
   ASSERT_FALSE(source.ok());
   EXPECT_EQ(source.status().code(), Code::kLimit);
   EXPECT_THAT(source.status().message(), HasSubstr("12288"));
-  EXPECT_EQ(OpenSource({.size = 12001, .max_virtual_size = 12000}).status().code(), Code::kLimit);
+  EXPECT_EQ(OpenSource({.limits = {.max_virtual_size = 12000}, .size = 12001}).status().code(),
+            Code::kLimit);
 }
 
 // An overlay of 512-byte clusters over a base that is shorter, for a target of 64 KiB clusters.
@@ -107,7 +105,7 @@ TEST_F(ConvertSourceTest, LeavesWholeClustersToTheTargetsBackingImage) {
         .status = IoStatus::kOk,
         .file = std::make_unique<FdFile>(open(directory_.path("base").c_str(), O_RDONLY))};
   });
-  auto source = OpenSource({.source = Open(directory_.path("top")), .source_format = "qcow2"});
+  auto source = OpenSource({.source = {{.file = Open(directory_.path("top")), .format = "qcow2"}}});
   ASSERT_TRUE(source.ok()) << source.status().message();
 
   constexpr uint64_t kCluster = 64 << 10;

@@ -7,38 +7,42 @@
 
 namespace hotcell::guest {
 
-Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
-  NativeFiles files;
-  const auto add_source = [&](const std::string& path) {
+namespace {
+
+ConvertJob MakeJob(const TestConversion& conversion, NativeFiles& files) {
+  const auto source = [&](const std::string& path) -> SourceImage {
     const FileHandle file = files.AddPath(path, O_RDONLY);
     EXPECT_NE(file.slot, NativeFiles::kNoSlot) << path;
-    return file;
+    return {.file = file, .format = conversion.source_format};
   };
-  std::optional<FileHandle> source;
-  if (!conversion.source.empty()) source = add_source(conversion.source);
-  std::vector<FileHandle> more_sources;
-  for (const std::string& path : conversion.more_sources) more_sources.push_back(add_source(path));
-  const ConvertRequest request = {
-      .source = source,
-      .more_sources = more_sources,
-      .size = conversion.size,
-      .window = conversion.window,
-      .source_format = conversion.source_format,
-      .target =
-          files.AddPath(conversion.target, O_RDWR | O_CREAT | (conversion.existing ? 0 : O_TRUNC)),
-      .target_format = conversion.target_format,
-      .target_name = std::filesystem::path(conversion.target).filename(),
-      .options = conversion.options,
-      .compress = conversion.compress,
-      .existing = conversion.existing,
-      .sparse_size = conversion.sparse_size,
-      .max_virtual_size = conversion.max_virtual_size,
-      .snapshot = conversion.snapshot,
-      .copy = conversion.copy,
-      .existing_is_zero = conversion.existing_is_zero,
-      .backing = conversion.backing,
-  };
-  EXPECT_NE(request.target.slot, NativeFiles::kNoSlot) << conversion.target;
+  ConvertJob job = {.limits = {.max_virtual_size = conversion.max_virtual_size},
+                    .size = conversion.size,
+                    .window = conversion.window,
+                    .snapshot = {.id_or_name = conversion.snapshot},
+                    .sparse_size = conversion.sparse_size,
+                    .copy = conversion.copy};
+  if (!conversion.source.empty()) job.source = source(conversion.source);
+  for (const std::string& path : conversion.more_sources) job.more_sources.push_back(source(path));
+  const FileHandle target =
+      files.AddPath(conversion.target, O_RDWR | O_CREAT | (conversion.existing ? 0 : O_TRUNC));
+  job.target = {.slot = target.slot,
+                .name = std::filesystem::path(conversion.target).filename(),
+                .format = conversion.target_format,
+                .options = conversion.options,
+                .compress = conversion.compress,
+                .backing = conversion.backing,
+                .existing = conversion.existing,
+                .existing_size = conversion.existing ? target.size : 0,
+                .existing_is_zero = conversion.existing_is_zero};
+  return job;
+}
+
+}  // namespace
+
+Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
+  NativeFiles files;
+  const ConvertJob job = MakeJob(conversion, files);
+  EXPECT_NE(job.target.slot, NativeFiles::kNoSlot) << conversion.target;
   if (conversion.fault) files.set_fault_hook(conversion.fault);
   if (conversion.references) files.set_reference_opener(conversion.references);
   if (conversion.extents) {
@@ -49,7 +53,7 @@ Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
     });
   }
   NativeLanes lanes(files, conversion.lanes, conversion.buffer_count, conversion.buffer_size);
-  auto result = Convert(lanes, MakeConvertJob(request));
+  auto result = Convert(lanes, job);
   if (result.ok()) {
     EXPECT_EQ(lanes.total(), result->virtual_size);
     EXPECT_EQ(lanes.done(), result->virtual_size);

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "guest/ops/convert.h"
-#include "guest/ops/convert_job.h"
 #include "guest/runtime/native/native_lanes.h"
 
 namespace hotcell::guest {
@@ -19,15 +18,15 @@ struct TestConversion {
   std::string source;  // empty: a disk of `size` bytes that holds nothing
   std::vector<std::string> more_sources = {};
   uint64_t size = 0;
-  std::optional<std::pair<uint64_t, uint64_t>> window = {};
+  std::optional<Window> window = {};
   std::string source_format = {};
   std::string target;
   std::string target_format = "raw";
-  std::vector<std::pair<std::string, std::string>> options = {};
+  std::vector<OutputOption> options = {};
   bool compress = false;
   bool existing = false;
   bool existing_is_zero = false;
-  std::optional<std::pair<std::string, uint64_t>> backing = {};
+  std::optional<BackingImage> backing = {};
   bool copy = false;
   uint64_t sparse_size = 4096;
   std::optional<std::string> snapshot = {};

@@ -11,7 +11,6 @@
 #include "guest/formats/common/check.h"
 #include "guest/formats/common/format.h"
 #include "guest/ops/convert.h"
-#include "guest/ops/convert_job.h"
 #include "guest/runtime/native/native_lanes.h"
 
 namespace hotcell::fuzz {
@@ -55,6 +54,12 @@ std::string ReadAll(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+std::vector<guest::OutputOption> OptionsOf(const ImageChoice& choice) {
+  std::vector<guest::OutputOption> options;
+  for (const auto& [key, value] : choice.options) options.push_back({.key = key, .value = value});
+  return options;
+}
+
 }  // namespace
 
 std::string Convert(const Conversion& conversion) {
@@ -72,19 +77,17 @@ std::string Convert(const Conversion& conversion) {
     return "cannot open " + conversion.source + " or " + conversion.target;
   }
   guest::NativeLanes lanes(files, conversion.lanes, kBuffers, kBufferSize);
-  const auto job = std::make_unique<hotcell_v1_Job>(
-      guest::MakeConvertJob({.source = source,
-                             .source_format = conversion.source_format,
-                             .target = target,
-                             .target_format = conversion.target_choice.format,
-                             .target_name = conversion.target,
-                             .options = conversion.target_choice.options,
-                             .compress = conversion.target_choice.compress,
+  const auto summary =
+      guest::Convert(lanes, {.limits = {.max_virtual_size = kMaxVirtualSize},
+                             .source = {{.file = source, .format = conversion.source_format}},
+                             .snapshot = {.id_or_name = conversion.snapshot},
+                             .target = {.slot = target.slot,
+                                        .name = conversion.target,
+                                        .format = conversion.target_choice.format,
+                                        .options = OptionsOf(conversion.target_choice),
+                                        .compress = conversion.target_choice.compress},
                              .sparse_size = conversion.sparse_size,
-                             .max_virtual_size = kMaxVirtualSize,
-                             .snapshot = conversion.snapshot,
-                             .copy = conversion.copy}));
-  const auto summary = guest::Convert(lanes, *job);
+                             .copy = conversion.copy});
   if (summary.ok()) return {};
   return "converting " + conversion.source + " to " + conversion.target + ": " +
          summary.status().message();

@@ -10,12 +10,9 @@
 #include "guest/codecs/decompressor.h"
 #include "guest/formats/common/chain.h"
 #include "guest/ops/convert.h"
-#include "guest/ops/convert_job.h"
 #include "guest/ops/digest.h"
-#include "guest/ops/dispatch.h"
 #include "guest/runtime/native/native_lanes.h"
-#include "pb_encode.h"
-#include "protos/job.pb.h"
+#include "guest/wire/dispatch.h"
 #include "tools/fuzzers/check.h"
 #include "tools/fuzzers/images/native_image.h"
 
@@ -55,8 +52,8 @@ class Walker {
   Walker(std::string_view format, const FuzzInput& input) : files_(input), format_(format) {}
 
   std::string Run() {
-    const auto chain = ImageChain::Open(io_, {.file = files_.image(), .format = format_},
-                                        {.max_depth = kMaxDepth});
+    const auto chain = ImageChain::Open(
+        io_, {.file = files_.image(), .format = std::string(format_)}, {.max_depth = kMaxDepth});
     if (!chain.ok()) return std::string(chain.status().message());
     Walk((*chain)->virtual_size(),
          [&](uint64_t offset, uint64_t length) { return (*chain)->Map(io_, offset, length); });
@@ -177,62 +174,31 @@ class Walker {
   std::string notes_;
 };
 
-hotcell_v1_SourceImage MakeSource(std::string_view format, const FileHandle& file) {
-  hotcell_v1_SourceImage source = hotcell_v1_SourceImage_init_zero;
-  source.slot = file.slot;
-  source.size = file.size;
-  guest::CopyBytes(std::string(format), source.format);
-  return source;
-}
-
-std::unique_ptr<hotcell_v1_Job> MakeJob(Operation operation, std::string_view format,
-                                        NativeImage& files) {
-  auto job = std::make_unique<hotcell_v1_Job>();
-  *job = hotcell_v1_Job_init_zero;
-  job->max_chain_depth = kMaxDepth;
-  job->max_virtual_size = kMaxMappedDisk;
-  const hotcell_v1_SourceImage source = MakeSource(format, files.image());
+guest::Job MakeJob(Operation operation, std::string_view format, NativeImage& files) {
+  const guest::ChainLimits limits = {.max_depth = kMaxDepth, .max_virtual_size = kMaxMappedDisk};
+  const guest::SourceImage source = {.file = files.image(), .format = std::string(format)};
   switch (operation) {
     case Operation::kInfo:
-      job->which_operation = hotcell_v1_Job_info_tag;
-      job->operation.info = {.has_source = true, .source = source, .backing_chain = true};
-      break;
+      return guest::InfoJob{.limits = limits, .source = source, .backing_chain = true};
     case Operation::kCheck:
-      job->which_operation = hotcell_v1_Job_check_tag;
-      job->operation.check = {.has_source = true, .source = source};
-      break;
+      return guest::CheckJob{.limits = limits, .source = source};
     case Operation::kInspect:
-      job->which_operation = hotcell_v1_Job_inspect_tag;
-      job->operation.inspect = {.has_source = true, .source = source, .check = true};
-      break;
+      return guest::InspectJob{.limits = limits, .source = source};
     case Operation::kMap:
-      job->which_operation = hotcell_v1_Job_map_tag;
-      job->operation.map = {.has_source = true,
-                            .source = source,
-                            .records_slot = files.AddTarget().slot,
-                            .length = UINT64_MAX};
-      break;
+      return guest::MapJob{
+          .limits = limits, .source = source, .records_slot = files.AddTarget().slot};
     default:
-      job->which_operation = hotcell_v1_Job_measure_tag;
-      job->operation.measure.has_source = true;
-      job->operation.measure.source = source;
-      guest::CopyBytes("qcow2", job->operation.measure.format);
-      break;
+      return guest::MeasureJob{.limits = limits, .source = source, .format = "qcow2"};
   }
-  return job;
 }
 
 // The report of an operation that makes no image.
 std::string Report(Operation operation, std::string_view format, const FuzzInput& input) {
   NativeImage files(input);
   NativeLanes lanes(files.files(), 1, kMetadataBuffers, kMetadataBufferSize);
-  const auto job = MakeJob(operation, format, files);
-  std::vector<pb_byte_t> encoded(hotcell_v1_Job_size);
-  pb_ostream_t stream = pb_ostream_from_buffer(encoded.data(), encoded.size());
-  Check(pb_encode(&stream, hotcell_v1_Job_fields, job.get()), "a job can be encoded");
+  const guest::Job job = MakeJob(operation, format, files);
   std::vector<std::byte> report(kReportSize);
-  const size_t size =
-      guest::RunJob(lanes, std::as_bytes(std::span(encoded).first(stream.bytes_written)), report);
+  const size_t size = guest::EncodeReport(guest::ExecuteJob(lanes, job, kReportSize), report);
   Check(size > 0 && size <= report.size(), "every job ends with a report");
   return {reinterpret_cast<const char*>(report.data()), size};
 }
@@ -240,13 +206,9 @@ std::string Report(Operation operation, std::string_view format, const FuzzInput
 std::optional<guest::Sha256::Digest> DigestOf(NativeImage& files, std::string_view format,
                                               const FileHandle& file, size_t buffer_size) {
   NativeLanes lanes(files.files(), 1, kDataBuffers, buffer_size);
-  auto job = std::make_unique<hotcell_v1_Job>();
-  *job = hotcell_v1_Job_init_zero;
-  job->max_chain_depth = kMaxDepth;
-  job->max_virtual_size = kMaxConvertedDisk;
-  job->which_operation = hotcell_v1_Job_digest_tag;
-  job->operation.digest = {.has_source = true, .source = MakeSource(format, file)};
-  const auto summary = guest::Digest(lanes, *job);
+  const auto summary = guest::Digest(
+      lanes, {.limits = {.max_depth = kMaxDepth, .max_virtual_size = kMaxConvertedDisk},
+              .source = {.file = file, .format = std::string(format)}});
   if (!summary.ok()) return std::nullopt;
   return summary->sha256;
 }
@@ -262,15 +224,13 @@ void CheckConversion(bool packed, size_t buffer_size, std::string_view format,
   const FileHandle target = files.AddTarget();
   NativeLanes lanes(files.files(), 1, kDataBuffers, buffer_size);
   const std::string_view target_format = packed ? "qcow2" : "raw";
-  const auto job = std::make_unique<hotcell_v1_Job>(
-      guest::MakeConvertJob({.source = files.image(),
-                             .source_format = std::string(format),
-                             .target = target,
-                             .target_format = std::string(target_format),
-                             .target_name = "target",
-                             .compress = packed,
-                             .max_virtual_size = kMaxConvertedDisk}));
-  const auto summary = guest::Convert(lanes, *job);
+  const auto summary =
+      guest::Convert(lanes, {.limits = {.max_virtual_size = kMaxConvertedDisk},
+                             .source = {{.file = files.image(), .format = std::string(format)}},
+                             .target = {.slot = target.slot,
+                                        .name = "target",
+                                        .format = std::string(target_format),
+                                        .compress = packed}});
   // The limits of reads and of the target.
   if (summary.status().code() == guest::Code::kIo) return;
   Check(summary.ok(), "a disk that can be hashed can be converted",

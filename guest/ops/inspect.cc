@@ -1,4 +1,4 @@
-#include "guest/ops/inspection.h"
+#include "guest/ops/inspect.h"
 
 #include <memory>
 #include <set>
@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "guest/formats/common/chain.h"
 #include "guest/formats/raw/raw.h"
-#include "guest/ops/job_fields.h"
 #include "guest/ops/pipeline/chunk_reader.h"
 #include "guest/ops/pipeline/nested_image.h"
 
@@ -103,20 +102,19 @@ Status LookAtSnapshots(IoChannel& io, ImageReader& reader, Survey& survey) {
 
 // What the bytes of the disk say, and if it is wanted all tables that lead to them.
 Status LookAtDisk(IoChannel& io, const FormatDriver& format, const FileHandle& file,
-                  const OpenOptions& options, const InspectOptions& wanted,
-                  Inspection& inspection) {
+                  const OpenOptions& options, const InspectJob& job, Inspection& inspection) {
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
   if (!reader.ok()) return reader.status();
   HOTCELL_RETURN_IF_ERROR(DropMarksOfDisk(io, file, **reader, inspection.signatures));
   // A raw disk is the file, which was probed.
   const bool is_file = &format == &kRawFormat;
   if (!is_file) HOTCELL_RETURN_IF_ERROR(LookForNestedImages(io, **reader, "", inspection.survey));
-  if (wanted.check) {
+  if (job.check) {
     HOTCELL_RETURN_IF_ERROR(WalkExtents(io, file, **reader));
     HOTCELL_RETURN_IF_ERROR(LookAtSnapshots(io, **reader, inspection.survey));
   }
-  if (wanted.snapshot.empty()) return OkStatus();
-  HOTCELL_RETURN_IF_ERROR((*reader)->SelectSnapshot(io, wanted.snapshot));
+  if (job.snapshot.empty()) return OkStatus();
+  HOTCELL_RETURN_IF_ERROR((*reader)->SelectSnapshot(io, job.snapshot));
   return LookForNestedImages(io, **reader, "the snapshot: ", inspection.survey);
 }
 
@@ -136,13 +134,13 @@ void DropOwnStream(IoChannel& io, ImageReader& reader, Inspection& inspection) {
 }
 
 void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& file,
-                const OpenOptions& options, const InspectOptions& wanted, Inspection& inspection) {
+                const OpenOptions& options, const InspectJob& job, Inspection& inspection) {
   OpenOptions all = options;
   all.describe_only = false;
   // Tables grow with the disk.
   Status status = CheckVirtualSize(format.name, inspection.info->virtual_size, all);
-  if (!status.ok() && !wanted.check) return;
-  if (status.ok() && wanted.check && format.check != nullptr) {
+  if (!status.ok() && !job.check) return;
+  if (status.ok() && job.check && format.check != nullptr) {
     Result<CheckResult> result = format.check(io, file, all);
     if (result.ok()) {
       inspection.check = std::move(*result);
@@ -158,18 +156,17 @@ void LookDeeper(IoChannel& io, const FormatDriver& format, const FileHandle& fil
   }
   // Files that it names are not opened, so that what needs them cannot be.
   const bool is_whole = inspection.info->references.empty() && !inspection.info->encrypted;
-  if (status.ok() && is_whole) status = LookAtDisk(io, format, file, all, wanted, inspection);
+  if (status.ok() && is_whole) status = LookAtDisk(io, format, file, all, job, inspection);
   if (inspection.check_failure.ok()) inspection.check_failure = std::move(status);
 }
 
 }  // namespace
 
-Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
-                           const InspectOptions& wanted) {
-  const FileHandle file = {.slot = source.slot, .size = source.size};
+Result<Inspection> Inspect(IoChannel& io, const InspectJob& job) {
+  const FileHandle& file = job.source.file;
   auto matching = ProbeAllFormats(io, file);
   if (!matching.ok()) return matching.status();
-  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, TextOf(source.format));
+  const Result<const FormatDriver*> chosen = ChooseFormat(io, file, job.source.format);
   if (!chosen.ok()) return chosen.status();
   const FormatDriver& format = **chosen;
   auto signatures = FindSignatures(io, file);
@@ -182,9 +179,9 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
       inspection.other_formats.emplace_back(other->name);
     }
   }
-  const OpenOptions options = {.max_virtual_size = wanted.max_virtual_size,
+  const OpenOptions options = {.max_virtual_size = job.limits.max_virtual_size,
                                .describe_only = true,
-                               .on_device = source.device};
+                               .on_device = job.source.device};
   const Result<std::unique_ptr<ImageReader>> reader = format.open(io, file, options);
   if (!reader.ok()) {
     inspection.failure = reader.status();
@@ -193,11 +190,11 @@ Result<Inspection> Examine(IoChannel& io, const hotcell_v1_SourceImage& source,
   inspection.info = (*reader)->Describe();
   DropOwnStream(io, **reader, inspection);
   if (format.survey != nullptr) {
-    inspection.survey.set_thorough(wanted.check);
+    inspection.survey.set_thorough(job.check);
     inspection.failure = format.survey(io, file, inspection.survey);
     if (!inspection.failure.ok()) return inspection;
   }
-  LookDeeper(io, format, file, options, wanted, inspection);
+  LookDeeper(io, format, file, options, job, inspection);
   return inspection;
 }
 

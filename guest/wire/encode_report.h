@@ -1,6 +1,6 @@
 // The guest's answer to a job, as a hotcell.v1.Report.
-#ifndef HOTCELL_GUEST_OPS_REPORT_H_
-#define HOTCELL_GUEST_OPS_REPORT_H_
+#ifndef HOTCELL_GUEST_WIRE_ENCODE_REPORT_H_
+#define HOTCELL_GUEST_WIRE_ENCODE_REPORT_H_
 
 #include <cstddef>
 #include <optional>
@@ -13,7 +13,7 @@
 #include "guest/ops/compare.h"
 #include "guest/ops/convert.h"
 #include "guest/ops/digest.h"
-#include "guest/ops/inspection.h"
+#include "guest/ops/inspect.h"
 #include "guest/ops/map.h"
 #include "guest/ops/measure.h"
 #include "guest/ops/rebase.h"
@@ -39,8 +39,8 @@ struct JobOutcome {
 
 // Serializes the outcome into `area` and returns the bytes used. An outcome that does not fit
 // becomes an error that says so; 0 when not even that fits.
-size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area);
+size_t EncodeReport(const JobOutcome& outcome, std::span<std::byte> area);
 
 }  // namespace hotcell::guest
 
-#endif  // HOTCELL_GUEST_OPS_REPORT_H_
+#endif  // HOTCELL_GUEST_WIRE_ENCODE_REPORT_H_

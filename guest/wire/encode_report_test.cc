@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "guest/ops/testing/report_examples.h"
+#include "guest/wire/testing/report_examples.h"
 #include "protos/job.pb.h"
 #include "protos/report.pb.h"
 
@@ -145,14 +145,14 @@ v1::Job InfoJob() {
   return job;
 }
 
-TEST(RunJob, InspectsARawImage) {
+TEST(AnswerJob, InspectsARawImage) {
   const v1::Report report = Decoded(ReportOnJob(InfoJob().SerializeAsString()));
   EXPECT_FALSE(report.has_error()) << report.error().message();
   EXPECT_EQ(report.info().format(), "raw");
   EXPECT_EQ(report.info().virtual_size(), 4u << 20);
 }
 
-TEST(RunJob, RefusesAFormatThatThereIsNot) {
+TEST(AnswerJob, RefusesAFormatThatThereIsNot) {
   v1::Job job = InfoJob();
   job.mutable_info()->mutable_source()->set_format("floppy");
   const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
@@ -160,26 +160,26 @@ TEST(RunJob, RefusesAFormatThatThereIsNot) {
   EXPECT_THAT(report.error().message(), HasSubstr("floppy"));
 }
 
-TEST(RunJob, InspectsADiskTooBigToBeRead) {
+TEST(AnswerJob, InspectsADiskTooBigToBeRead) {
   v1::Job job = InfoJob();
   job.set_max_virtual_size(1 << 20);
   const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
   EXPECT_EQ(report.info().virtual_size(), 4u << 20) << report.error().message();
 }
 
-TEST(RunJob, RefusesAJobWithoutAnOperation) {
+TEST(AnswerJob, RefusesAJobWithoutAnOperation) {
   const v1::Report report = Decoded(ReportOnJob(v1::Job().SerializeAsString()));
   EXPECT_EQ(report.error().code(), v1::ERROR_INVALID_ARGUMENT);
 }
 
-TEST(RunJob, RefusesAnInspectionOfNothing) {
+TEST(AnswerJob, RefusesAnInspectionOfNothing) {
   v1::Job job;
   job.mutable_info();
   const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
   EXPECT_EQ(report.error().code(), v1::ERROR_INVALID_ARGUMENT);
 }
 
-TEST(RunJob, RefusesATextLongerThanItsField) {
+TEST(AnswerJob, RefusesATextLongerThanItsField) {
   v1::Job job = InfoJob();
   job.mutable_info()->mutable_source()->set_format(std::string(33, 'x'));
   const v1::Report report = Decoded(ReportOnJob(job.SerializeAsString()));
@@ -188,7 +188,7 @@ TEST(RunJob, RefusesATextLongerThanItsField) {
 }
 
 // A job cut short or with bytes changed gets some report that can be read, whatever it says.
-TEST(RunJob, AnswersGarbageWithAReport) {
+TEST(AnswerJob, AnswersGarbageWithAReport) {
   const std::string good = InfoJob().SerializeAsString();
   for (size_t size = 0; size < good.size(); ++size) {
     Decoded(ReportOnJob(good.substr(0, size)));

@@ -1,7 +1,6 @@
-// Reports encoded by the guest's code, for a test that decodes them with the host's protobuf. The
-// two generate headers of the same name, so neither side's code may see the other's.
-#ifndef HOTCELL_GUEST_OPS_TESTING_REPORT_EXAMPLES_H_
-#define HOTCELL_GUEST_OPS_TESTING_REPORT_EXAMPLES_H_
+// Reports encoded by the guest's code, for a test that decodes them with the host's protobuf.
+#ifndef HOTCELL_GUEST_WIRE_TESTING_REPORT_EXAMPLES_H_
+#define HOTCELL_GUEST_WIRE_TESTING_REPORT_EXAMPLES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +9,7 @@
 
 namespace hotcell::guest {
 
-// Each returns the bytes that WriteReport() left in an area of `capacity` bytes.
+// Each returns the bytes that EncodeReport() left in an area of `capacity` bytes.
 std::string EncodedError(uint8_t code, std::string_view message, size_t capacity);
 std::string EncodedConvert(size_t capacity);
 // A qcow2 image with everything there is: two snapshots, a bitmap, a backing file whose name and
@@ -22,9 +21,9 @@ std::string EncodedRawInfo(size_t capacity);
 std::string EncodedConcerns(size_t capacity);
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity);
 
-// Runs RunJob() on one lane over an image of 4 MiB and returns the report's bytes.
+// Runs AnswerJob() on one lane over an image of 4 MiB and returns the report's bytes.
 std::string ReportOnJob(std::string_view job);
 
 }  // namespace hotcell::guest
 
-#endif  // HOTCELL_GUEST_OPS_TESTING_REPORT_EXAMPLES_H_
+#endif  // HOTCELL_GUEST_WIRE_TESTING_REPORT_EXAMPLES_H_

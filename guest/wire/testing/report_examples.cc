@@ -1,12 +1,11 @@
-#include "guest/ops/testing/report_examples.h"
+#include "guest/wire/testing/report_examples.h"
 
 #include <memory>
 #include <vector>
 
-#include "guest/ops/dispatch.h"
-#include "guest/ops/report.h"
 #include "guest/runtime/native/native_channel.h"
 #include "guest/runtime/native/native_lanes.h"
+#include "guest/wire/dispatch.h"
 
 namespace hotcell::guest {
 
@@ -14,7 +13,7 @@ namespace {
 
 std::string Encoded(const JobOutcome& outcome, size_t capacity) {
   std::vector<std::byte> area(capacity);
-  const size_t size = WriteReport(outcome, area);
+  const size_t size = EncodeReport(outcome, area);
   return std::string(reinterpret_cast<const char*>(area.data()), size);
 }
 
@@ -109,7 +108,7 @@ std::string ReportOnJob(std::string_view job) {
   files.Add(std::make_unique<MemoryFile>(std::vector<std::byte>(4 << 20)));
   NativeLanes lanes(files, 1, 4, 64 << 10);
   std::vector<std::byte> area(1 << 16);
-  const size_t size = RunJob(lanes, std::as_bytes(std::span(job)), area);
+  const size_t size = AnswerJob(lanes, std::as_bytes(std::span(job)), area);
   return std::string(reinterpret_cast<const char*>(area.data()), size);
 }
 

@@ -1,4 +1,4 @@
-#include "guest/ops/report.h"
+#include "guest/wire/encode_report.h"
 
 #include <algorithm>
 #include <cstring>
@@ -407,7 +407,7 @@ std::optional<size_t> Encode(const ReportMessage& report, std::span<std::byte> a
 
 }  // namespace
 
-size_t WriteReport(const JobOutcome& outcome, std::span<std::byte> area) {
+size_t EncodeReport(const JobOutcome& outcome, std::span<std::byte> area) {
   ReportMessage report;
   if (!outcome.error.ok()) {
     report.SetError(outcome.error);
