@@ -1,35 +1,25 @@
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/check_report.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "check";
-
-enum CheckOption : int { kImageOpts = kFirstLongOption, kOutput };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'q', "quiet", false},
-    {'T', "cache", true},
-    {'U', "force-share", false},
-    {kImageOpts, "image-opts", false},
-    {kOutput, "output", true},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -45,40 +35,50 @@ struct CheckOptions {
   CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
-absl::Status ApplyOption(int id, std::string_view value, CheckOptions& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.request.source.format);
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case 'T': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
-      if (!mode.ok()) return mode.status();
-      options.request.source_cache = *mode;
-      return absl::OkStatus();
-    }
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<CheckOptions> kOptions[] = {
+    {kFormatRow,
+     [](std::string_view value, CheckOptions& options) {
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+    {With(kImageOptsRow, "FILE is keys: driver=FORMAT,file.filename=PATH"),
+     On<&CheckOptions::image_opts>},
+    {With(kOutputRow, "human or json, with qemu-img's keys"), kSetOutputFormat},
+    {With(kQuietRow, "no summary"), On<&CheckOptions::quiet>},
+    {CacheRow('T', "cache"), kSetSourceCache},
+    {kForceShareRow, kIgnore},  // images that are only looked at are not locked
+};
+
+const CommandLine<CheckOptions>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<CheckOptions>();
+    made->Text(R"(usage: hotcell check [OPTION]... FILE
+
+Looks for damage in the tables of the disk image FILE, as 'qemu-img check' does. A backing
+file is not opened. What is found goes to standard error, the summary to standard output.
+
+As with qemu-img:
+)");
+    made->Add(kOptions);
+    made->Text(R"(Nothing is repaired: -r is refused.
+
+The further files of a VMDK are not opened unless you say so:
+)");
+    AddReferences(*made, "\nas in 'hotcell help convert'");
+    made->Text("\nOther:\n");
+    AddJobOptions(*made, "; the time is 3600 seconds unless you say");
+    made->Text(R"(
+Exit status: 0 nothing is wrong, 1 it could not be checked, 2 damaged, 3 space is lost and
+the contents are right, 63 the format has no check, 130 and 143 cancelled.
+)");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status Parse(int argc, char** argv, CheckOptions& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
@@ -90,34 +90,23 @@ absl::Status Parse(int argc, char** argv, CheckOptions& options) {
   return absl::OkStatus();
 }
 
-// Returns the exit status.
-int Check(const CheckOptions& options) {
-  const OutputFormat format = options.common.format;
-  const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, format});
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
+absl::StatusOr<int> Check(CheckOptions& options, Job& job) {
   const absl::StatusOr<File> file = OpenForReading(options.path);
-  if (!file.ok()) return fail(file.status());
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return fail(engine.status());
-  CheckRequest request = options.request;
+  if (!file.ok()) return file.status();
+  CheckRequest& request = options.request;
   request.source.fd = file->fd();
   request.references = options.common.references;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time->Restart();
-  const absl::StatusOr<CheckReply> reply = (*engine)->Check(request);
-  time.reset();
-  if (!reply.ok()) return signals.Fail(reply.status());
+  const absl::StatusOr<CheckReply> reply = job.Perform(&Engine::Check, request);
+  if (!reply.ok()) return reply.status();
   const CheckReport& report = reply->report;
   if (report.unsupported) {
-    (void)fail(absl::UnimplementedError("This image format does not support checks"));
+    (void)ReportError(kName, absl::UnimplementedError("This image format does not support checks"),
+                      options.common.format);
     return kExitCheckUnsupported;
   }
   PrintWarnings(kName, reply->warnings);
   PrintToStderr(CheckFindings(report));
-  if (format == OutputFormat::kJson) {
+  if (options.common.format == OutputFormat::kJson) {
     Print(CheckJson(report, options.request.source.name) + "\n");
   } else if (!options.quiet) {
     Print(CheckText(report));
@@ -130,15 +119,8 @@ int Check(const CheckOptions& options) {
 
 }  // namespace
 
-int CheckMain(int argc, char** argv) {
-  CheckOptions options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  return Check(options);
-}
+const OptionTable& CheckLine() { return Line(); }
+
+int CheckMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Check); }
 
 }  // namespace hotcell::cli

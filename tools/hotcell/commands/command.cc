@@ -15,35 +15,32 @@
 #include "tools/hotcell/common/invocation.h"
 #include "tools/hotcell/common/suggest.h"
 #include "tools/hotcell/common/text.h"
-#include "tools/hotcell/options/checks_help.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/config.h"
-#include "tools/hotcell/options/edits_help.h"
 #include "tools/hotcell/options/formats.h"
-#include "tools/hotcell/options/help.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"convert", "convert a disk image, read in a guest", kConvertHelp, ConvertMain},
-    {"create", "make a disk image that holds nothing", kCreateHelp, CreateMain, ConfigScope::kJobs},
-    {"dd", "copy a part of a disk image", kDdHelp, DdMain},
-    {"info", "describe a disk image", kInfoHelp, InfoMain},
-    {"compare", "tell whether two disk images hold the same disk", kCompareHelp, CompareMain,
+    {"convert", "convert a disk image, read in a guest", ConvertLine, ConvertMain},
+    {"create", "make a disk image that holds nothing", CreateLine, CreateMain, ConfigScope::kJobs},
+    {"dd", "copy a part of a disk image", DdLine, DdMain},
+    {"info", "describe a disk image", InfoLine, InfoMain},
+    {"compare", "tell whether two disk images hold the same disk", CompareLine, CompareMain,
      ConfigScope::kImages, kExitCompareFailed},
-    {"check", "look for damage in a disk image", kCheckHelp, CheckMain},
-    {"inspect", "judge whether a file is safe to take for an image", kInspectHelp, InspectMain},
-    {"digest", "hash disks, whatever their format", kDigestHelp, DigestMain},
-    {"map", "tell where the bytes of a disk are", kMapHelp, MapMain},
-    {"measure", "tell how large an image would be", kMeasureHelp, MeasureMain},
-    {"rebase", "name another backing file in a disk image", kRebaseHelp, RebaseMain},
-    {"resize", "give the disk in an image another size", kResizeHelp, ResizeMain},
-    {"snapshot", "list the snapshots in a disk image", kSnapshotHelp, SnapshotMain},
-    {"run", "run a bare-metal guest program", kRunHelp, RunMain, ConfigScope::kJobs,
+    {"check", "look for damage in a disk image", CheckLine, CheckMain},
+    {"inspect", "judge whether a file is safe to take for an image", InspectLine, InspectMain},
+    {"digest", "hash disks, whatever their format", DigestLine, DigestMain},
+    {"map", "tell where the bytes of a disk are", MapLine, MapMain},
+    {"measure", "tell how large an image would be", MeasureLine, MeasureMain},
+    {"rebase", "name another backing file in a disk image", RebaseLine, RebaseMain},
+    {"resize", "give the disk in an image another size", ResizeLine, ResizeMain},
+    {"snapshot", "list the snapshots in a disk image", SnapshotLine, SnapshotMain},
+    {"run", "run a bare-metal guest program", RunLine, RunMain, ConfigScope::kJobs,
      kExitNotStarted},
-    {"policy", "show what the worker may do", kPolicyHelp, PolicyMain, ConfigScope::kNone},
-    {"doctor", "check what this machine can do", kDoctorHelp, DoctorMain, ConfigScope::kNone},
+    {"policy", "show what the worker may do", PolicyLine, PolicyMain, ConfigScope::kNone},
+    {"doctor", "check what this machine can do", DoctorLine, DoctorMain, ConfigScope::kNone},
 };
 
 int output_error = 0;  // the first that Print() or Flush() met
@@ -232,7 +229,7 @@ void Flush() {
   if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
 }
 
-void PrintHelp(const Command& command) { Print(command.help); }
+void PrintHelp(const Command& command) { Print(command.line().Help()); }
 
 void PrintWarning(std::string_view command, std::string_view text) {
   const std::string line = ActsAsQemuImg()

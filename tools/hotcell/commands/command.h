@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/exit_codes.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/config.h"
 
 namespace hotcell::cli {
@@ -18,7 +19,7 @@ namespace hotcell::cli {
 struct Command {
   std::string_view name;
   std::string_view summary;
-  std::string_view help;
+  const OptionTable& (*line)();  // its command line
   int (*run)(int argc, char** argv);
   ConfigScope scope = ConfigScope::kImages;
   int error_status = kExitFailure;  // of an error before its command line is looked at
@@ -43,6 +44,23 @@ int SnapshotMain(int argc, char** argv);
 int RunMain(int argc, char** argv);
 int PolicyMain(int argc, char** argv);
 int DoctorMain(int argc, char** argv);
+
+const OptionTable& ConvertLine();
+const OptionTable& CreateLine();
+const OptionTable& DdLine();
+const OptionTable& InfoLine();
+const OptionTable& InspectLine();
+const OptionTable& CheckLine();
+const OptionTable& CompareLine();
+const OptionTable& DigestLine();
+const OptionTable& MapLine();
+const OptionTable& MeasureLine();
+const OptionTable& RebaseLine();
+const OptionTable& ResizeLine();
+const OptionTable& SnapshotLine();
+const OptionTable& RunLine();
+const OptionTable& PolicyLine();
+const OptionTable& DoctorLine();
 
 // `hotcell ARGUMENTS`: options of the program itself, then the command.
 int Main(int argc, char** argv);

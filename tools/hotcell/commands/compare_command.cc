@@ -1,19 +1,18 @@
 #include <cstdio>
-#include <cstring>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
-#include "tools/hotcell/common/exit_codes.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/compare_report.h"
 #include "tools/hotcell/report/progress.h"
 
@@ -21,16 +20,6 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "compare";
-
-enum CompareOption : int { kLanes = kFirstLongOption, kOutput, kImageOpts };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "a-format", true},     {'F', "b-format", true},
-    {'p', "progress", false},    {'q', "quiet", false},
-    {'s', "strict", false},      {'T', "cache", true},
-    {'U', "force-share", false}, {kImageOpts, "image-opts", false},
-    {kLanes, "lanes", true},     {kOutput, "output", true},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets and throttles are not done"},
@@ -44,48 +33,78 @@ struct CompareOptions {
   CommonOptions common;
 };
 
-absl::Status ApplyOption(int id, std::string_view value, CompareOptions& options) {
-  CompareRequest& request = options.request;
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, request.first.format);
-    case 'F':
-      return SetSourceFormat(value, request.second.format);
-    case 'p':
-      options.progress = true;
-      return absl::OkStatus();
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case 's':
-      request.strict = true;
-      return absl::OkStatus();
-    case 'T': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
-      if (!mode.ok()) return mode.status();
-      request.source_cache = *mode;
-      return absl::OkStatus();
-    }
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kLanes: {
-      const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
-      if (!lanes.ok()) return lanes.status();
-      request.lanes = *lanes;
-      return absl::OkStatus();
-    }
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<CompareOptions> kOptions[] = {
+    {{.letter = 'f',
+      .names = {"a-format"},
+      .value = "FORMAT",
+      .completion = Completion::kFormat,
+      .joined = true},
+     [](std::string_view value, CompareOptions& options) {
+       return SetSourceFormat(value, options.request.first.format);
+     }},
+    {{.letter = 'F',
+      .names = {"b-format"},
+      .value = "FORMAT",
+      .help = "format of FIRST, SECOND (default: found out in the guest)",
+      .completion = Completion::kFormat},
+     [](std::string_view value, CompareOptions& options) {
+       return SetSourceFormat(value, options.request.second.format);
+     }},
+    {With(kImageOptsRow, "FIRST and SECOND are driver=FORMAT,file.filename=FILE"),
+     On<&CompareOptions::image_opts>},
+    {kProgressRow, On<&CompareOptions::progress>},
+    {With(kQuietRow, "print nothing but errors"), On<&CompareOptions::quiet>},
+    {{.letter = 's',
+      .names = {"strict"},
+      .help = "strict: sizes must be the same, and so must what is allocated, zero and\n"
+              "compressed"},
+     [](std::string_view, CompareOptions& options) {
+       options.request.strict = true;
+       return absl::OkStatus();
+     }},
+    {With(CacheRow('T', "cache"),
+          "cache mode of both: none, writeback, unsafe, directsync, writethrough"),
+     kSetSourceCache},
+    {kForceShareRow, kIgnore},  // images that are only looked at are not locked
+};
+
+constexpr Option<CompareOptions> kOtherOptions[] = {
+    {kLanesRow, kSetLanes},
+    {With(kOutputRow,
+          "human or json; progress goes to standard error then, a line\n"
+          "{\"progress\": PERCENT} each time"),
+     kSetOutputFormat},
+};
+
+const CommandLine<CompareOptions>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<CompareOptions>();
+    made->Text(R"(usage: hotcell compare [OPTION]... FIRST SECOND
+
+Tells whether two disk images, which may be of different formats, hold the same disk. Where
+one disk is longer, the other reads as zeroes.
+
+As with qemu-img:
+)");
+    made->Add(kOptions);
+    made->Text(
+        R"(QEMU 11's long names are taken as well: --a-format, --b-format, --progress, --quiet, --strict,
+--cache.
+
+Files that an image refers to are not opened unless you say so:
+)");
+    AddReferences(*made, "\nas in 'hotcell help convert', for both images");
+    made->Text("\nOther:\n");
+    made->Add(kOtherOptions);
+    AddJobOptions(*made);
+    made->Text(R"(
+Exit status: 0 the same, 1 different, 2 an image could not be opened or another error, 3 what
+is allocated could not be found out, 4 data could not be read, 130 and 143 cancelled.
+)");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status SetImage(const std::string& operand, bool image_opts, ImageSource& source) {
@@ -98,9 +117,7 @@ absl::Status SetImage(const std::string& operand, bool image_opts, ImageSource& 
 
 absl::Status Parse(int argc, char** argv, CompareOptions& options) {
   constexpr std::string_view kOperands[] = {"FIRST", "SECOND"};
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
@@ -113,52 +130,34 @@ absl::Status Parse(int argc, char** argv, CompareOptions& options) {
   return status;
 }
 
-int Fail(const absl::Status& status, const CompareOptions& options) {
-  const int failed = ReportError(kName, status, options.common.format);
-  return failed == kExitFailure ? kExitCompareFailed : failed;
-}
-
-// Returns the exit status.
-int Compare(const CompareOptions& options) {
+absl::StatusOr<int> Compare(CompareOptions& options, Job& job) {
   const OutputFormat format = options.common.format;
-  Cancellation cancellation;
-  JobSignals signals(cancellation, {kName, format, kExitCompareFailed});
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> first = OpenForReading(options.request.first.name);
-  if (!first.ok()) return Fail(first.status(), options);
+  if (!first.ok()) return first.status();
   const absl::StatusOr<File> second = OpenForReading(options.request.second.name);
-  if (!second.ok()) return Fail(second.status(), options);
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return Fail(engine.status(), options);
+  if (!second.ok()) return second.status();
 
   ProgressPrinter progress(options.progress && !options.quiet,
                            format == OutputFormat::kJson ? stderr : stdout, stderr, format);
-  CompareRequest request = options.request;
+  job.ShowProgress(progress);
+  CompareRequest& request = options.request;
   request.first.fd = first->fd();
   request.second.fd = second->fd();
   request.references = options.common.references;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  request.options.progress = [&](uint64_t done, uint64_t total) {
-    progress.Update(done, total);
-    if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
-  };
   progress.Begin();
-  time->Restart();
-  const absl::StatusOr<CompareReply> reply = (*engine)->Compare(request);
-  time.reset();
+  const absl::StatusOr<CompareReply> reply = job.Perform(&Engine::Compare, request);
   if (!reply.ok()) {
     progress.Abandon();
-    return signals.Fail(reply.status());
+    return reply.status();
   }
   if (!reply->failure.ok()) {
     progress.Abandon();
-    (void)Fail(CompareFailure(options.request, *reply), options);
+    (void)ReportError(kName, CompareFailure(request, *reply), format);
     return CompareExitStatus(reply->result);
   }
   if (!options.quiet) PrintWarnings(kName, reply->warnings);
   if (format == OutputFormat::kJson) {
-    Print(CompareJson(options.request, *reply) + "\n");
+    Print(CompareJson(request, *reply) + "\n");
   } else if (!options.quiet) {
     Print(CompareText(reply->result));
   }
@@ -168,15 +167,8 @@ int Compare(const CompareOptions& options) {
 
 }  // namespace
 
-int CompareMain(int argc, char** argv) {
-  CompareOptions options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return Fail(status, options);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  return Compare(options);
-}
+const OptionTable& CompareLine() { return Line(); }
+
+int CompareMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Compare); }
 
 }  // namespace hotcell::cli

@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -9,12 +8,11 @@
 #include "hotcell/failure.h"
 #include "hotcell/verdict.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/convert_options.h"
-#include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/target_backing.h"
 #include "tools/hotcell/report/convert_stats.h"
 #include "tools/hotcell/report/progress.h"
@@ -110,36 +108,40 @@ void PrintResult(const ConvertOptions& options, const ConvertReply& reply, const
   }
 }
 
-// Returns the exit status.
-int Convert(const ConvertOptions& options) {
-  const OutputFormat format = options.common.format;
-  const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
+// Why there is no output. A verdict of "unsafe" has a document of its own.
+absl::StatusOr<int> Fail(const absl::Status& status, const ConvertOptions& options, const Job& job,
+                         const Target& target, const InspectReport& verdict) {
+  if (FailureKindOf(status) == FailureKind::kUnsafe) {
+    return PrintRefusal(status, verdict, options.common.format);
+  }
+  const int signal = job.signals().caught();
+  return signal == 0 ? status : CancelledBy(signal, options, target.in_place());
+}
 
-  Cancellation cancellation;
-  JobSignals signals(cancellation, {kName, format});
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
+absl::StatusOr<int> Convert(ConvertOptions& options, Job& job) {
+  const OutputFormat format = options.common.format;
   const absl::StatusOr<std::vector<File>> sources = OpenSources(options);
-  if (!sources.ok()) return fail(sources.status());
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return fail(engine.status());
-  ConvertRequest request = options.request;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
+  if (!sources.ok()) return sources.status();
+  const absl::StatusOr<const Engine*> engine = job.StartEngine();
+  if (!engine.ok()) return engine.status();
+  ConvertRequest& request = options.request;
+  request.options = job.Options();
   if (request.target_is_existing && request.target_format == "qcow2") {
-    time->Restart();
+    job.RestartTime();
     absl::Status status = MakeAnew(**engine, options.target_path, request.options, request);
-    if (!status.ok()) return fail(status);
+    if (!status.ok()) return status;
   }
   absl::StatusOr<Target> target = Target::Open(
       options.target_path, {.format = request.target_format,
                             .existing = request.target_is_existing,
                             .making = Cat("error while converting ", request.target_format)});
-  if (!target.ok()) return fail(target.status());
+  if (!target.ok()) return target.status();
 
   // Standard output belongs to the JSON document when there is one, or to the image.
   const bool is_taken = format == OutputFormat::kJson || target->is_pipe();
   std::FILE* progress_file = is_taken ? stderr : stdout;
   ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr, format);
+  job.ShowProgress(progress);
 
   request.source.fd = sources->front().fd();
   for (size_t i = 0; i < request.more_sources.size(); ++i) {
@@ -148,15 +150,9 @@ int Convert(const ConvertOptions& options) {
   request.target_fd = target->fd();
   request.target_is_existing = target->is_existing();
   request.target_replaces = target->replaces();
-  request.options.progress = [&](uint64_t done, uint64_t total) {
-    progress.Update(done, total);
-    if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
-  };
 
-  time->Restart();
-  if (absl::Status status = SetBacking(**engine, options, request); !status.ok()) {
-    return fail(status);
-  }
+  job.RestartTime();
+  if (absl::Status status = SetBacking(**engine, options, request); !status.ok()) return status;
 
   request.open_extent = target->OpenExtents(
       request.target_format, request.target_options,
@@ -167,18 +163,13 @@ int Convert(const ConvertOptions& options) {
 
   const absl::Time start = absl::Now();
   progress.Begin();
-  time->Restart();
-  const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
-  time.reset();
+  const absl::StatusOr<ConvertReply> reply = job.Perform(&Engine::Convert, request);
   const absl::Status status = reply.ok()
                                   ? target->Commit(request.target_cache != CacheMode::kUnsafe)
                                   : target->Explain(reply.status());
   if (!status.ok()) {
     progress.Abandon();
-    if (FailureKindOf(status) == FailureKind::kUnsafe) return PrintRefusal(status, verdict, format);
-    if (signals.caught() == 0) return fail(status);
-    (void)fail(CancelledBy(signals.caught(), options, target->in_place()));
-    return kExitSignalBase + signals.caught();
+    return Fail(status, options, job, *target, verdict);
   }
   progress.Finish();
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
@@ -190,18 +181,7 @@ int Convert(const ConvertOptions& options) {
 }  // namespace
 
 int ConvertMain(int argc, char** argv) {
-  ConvertOptions options;
-  const absl::Status status = ParseConvertOptions(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  if (options.list_target_options) {
-    Print(TargetOptionsHelp(options.request.target_format));
-    return kExitOk;
-  }
-  return Convert(options);
+  return RunJob(kName, argc, argv, ParseConvertOptions, Convert);
 }
 
 }  // namespace hotcell::cli

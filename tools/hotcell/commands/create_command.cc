@@ -7,15 +7,17 @@
 #include "hotcell/engine.h"
 #include "hotcell/failure.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/invocation.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/file_names.h"
 #include "tools/hotcell/options/formats.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/options/target_backing.h"
 #include "tools/hotcell/report/creation_text.h"
 #include "tools/hotcell/target/target.h"
@@ -24,12 +26,6 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "create";
-
-constexpr OptionSpec kOptions[] = {
-    {'b', "backing", true},         {'B', "backing-format", true}, {'F', nullptr, true},
-    {'f', "format", true},          {'o', "options", true},        {'q', "quiet", false},
-    {'u', "backing-unsafe", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -47,28 +43,79 @@ struct Options {
   CommonOptions common;
 };
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  switch (id) {
-    case 'b':
-      options.backing.name = std::string(value);
-      return absl::OkStatus();
-    case 'B':  // as QEMU 11 calls it
-    case 'F':
-      options.backing.format = std::string(value);
-      return absl::OkStatus();
-    case 'f':
-      return SetTargetFormat(value, options.request.target_format);
-    case 'o':
-      return AddTargetOptions(value, options.request.target_options, options.list_target_options);
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case 'u':
-      options.open_backing = false;
-      return absl::OkStatus();
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr auto kSetBackingFormat = [](std::string_view value, Options& options) {
+  options.backing.format = std::string(value);
+  return absl::OkStatus();
+};
+
+constexpr Option<Options> kOptions[] = {
+    {{.letter = 'f',
+      .names = {"format"},
+      .value = "FORMAT",
+      .help = "format of FILE (default: raw)",
+      .completion = Completion::kTargetFormat},
+     [](std::string_view value, Options& options) {
+       return SetTargetFormat(value, options.request.target_format);
+     }},
+    {{.letter = 'o',
+      .names = {"options"},
+      .value = "NAME=VALUE,...",
+      .help = "options of the format; '-o help' lists them",
+      .completion = Completion::kTargetOptions},
+     [](std::string_view value, Options& options) {
+       return AddTargetOptions(value, options.request.target_options, options.list_target_options);
+     }},
+    {{.letter = 'b',
+      .names = {"backing"},
+      .value = "FILE",
+      .completion = Completion::kFile,
+      .joined = true},
+     [](std::string_view value, Options& options) {
+       options.backing.name = std::string(value);
+       return absl::OkStatus();
+     }},
+    {{.letter = 'F',
+      .value = "FORMAT",
+      .help = "the backing file, and its format, which has to be said (-B as well)",
+      .completion = Completion::kFormat},
+     kSetBackingFormat},
+    // As QEMU 11 calls it.
+    {{.letter = 'B',
+      .names = {"backing-format"},
+      .value = "FORMAT",
+      .completion = Completion::kFormat},
+     kSetBackingFormat},
+    {{.letter = 'u',
+      .names = {"backing-unsafe"},
+      .help = "do not open the backing file; SIZE has to be given"},
+     [](std::string_view, Options& options) {
+       options.open_backing = false;
+       return absl::OkStatus();
+     }},
+    {With(kQuietRow,
+          "print nothing\n"
+          "QEMU 11's long names are taken as well: --format, --options, --backing,\n"
+          "--backing-format, --backing-unsafe, --quiet"),
+     On<&Options::quiet>},
+};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell create [OPTION]... FILE [SIZE]
+
+Makes a disk image that holds nothing, or what its backing file holds. FILE appears when
+it is complete. SIZE is bytes, or a number with k, M, G, T, P or E; with a backing file it
+may be left out.
+
+)");
+    made->Add(kOptions);
+    AddJobOptions(*made);
+    made->Text("\nExit status: 0 done, 1 error.\n");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 // From the operand or from -o size=.
@@ -86,9 +133,7 @@ absl::Status SetSize(const std::vector<std::string>& operands, Options& options)
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithCommonOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help || options.list_target_options) return absl::OkStatus();
   constexpr std::string_view kOperands[] = {"FILENAME", "SIZE"};
@@ -121,10 +166,9 @@ absl::Status Parse(int argc, char** argv, Options& options) {
 }
 
 // Looks at the backing image, as far as it may be, and completes the request.
-absl::Status SetBacking(const Engine& engine, const Cancellation& cancellation, Options& options) {
+absl::Status SetBacking(const Engine& engine, Job& job, Options& options) {
   CreateRequest& request = options.request;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
+  request.options = job.Options();
   if (options.backing.name && options.open_backing) {
     absl::StatusOr<TargetBase> backing =
         InspectBacking(engine, options.path, options.backing, request.options);
@@ -143,53 +187,32 @@ absl::Status SetBacking(const Engine& engine, const Cancellation& cancellation, 
   return absl::OkStatus();
 }
 
-absl::Status Create(const Cancellation& cancellation, Options& options) {
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
+absl::StatusOr<int> Create(Options& options, Job& job) {
+  const absl::StatusOr<const Engine*> engine = job.StartEngine();
   if (!engine.ok()) return engine.status();
-  if (absl::Status status = SetBacking(**engine, cancellation, options); !status.ok()) {
-    return status;
-  }
-  time->Restart();
-  const CreateRequest& request = options.request;
+  if (absl::Status status = SetBacking(**engine, job, options); !status.ok()) return status;
+  CreateRequest& request = options.request;
   const absl::StatusOr<std::string> text =
       FormattingText(options.path, request.target_format, options.given);
   if (!text.ok()) return text.status();
   absl::StatusOr<Target> target = Target::Open(options.path, {.format = request.target_format});
   if (!target.ok()) return target.status();
-  options.request.target_fd = target->fd();
-  options.request.open_extent =
-      target->OpenExtents(request.target_format, request.target_options,
-                          [](const std::string&) { return absl::OkStatus(); });
-  const absl::StatusOr<ConvertReply> reply = (*engine)->CreateImage(request);
-  time.reset();
+  request.target_fd = target->fd();
+  request.open_extent = target->OpenExtents(request.target_format, request.target_options,
+                                            [](const std::string&) { return absl::OkStatus(); });
+  const absl::StatusOr<ConvertReply> reply = job.Perform(&Engine::CreateImage, request);
   if (!reply.ok()) return reply.status();
   if (absl::Status status = target->Commit(/*sync=*/false); !status.ok()) return status;
-  if (options.quiet) return absl::OkStatus();
+  if (options.quiet) return kExitOk;
   Print(*text + "\n");
   PrintWarnings(kName, reply->warnings);
-  return absl::OkStatus();
+  return kExitOk;
 }
 
 }  // namespace
 
-int CreateMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  if (options.list_target_options) {
-    Print(TargetOptionsHelp(options.request.target_format));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::Status created = Create(cancellation, options);
-  if (created.ok()) return kExitOk;
-  return signals.Fail(created);
-}
+const OptionTable& CreateLine() { return Line(); }
+
+int CreateMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Create); }
 
 }  // namespace hotcell::cli

@@ -7,17 +7,19 @@
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/file_names.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/target/target.h"
 
 namespace hotcell::cli {
@@ -25,15 +27,6 @@ namespace {
 
 constexpr std::string_view kName = "dd";
 constexpr uint64_t kMaxBlockSize = INT32_MAX;
-
-constexpr int kImageOpts = kFirstLongOption;
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'n', nullptr, false},
-    {'O', "output-format", true},
-    {'U', "force-share", false},
-    {kImageOpts, "image-opts", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -50,23 +43,48 @@ struct Options {
   CommonOptions common;
 };
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.request.source.format);
-    case 'n':
-      options.request.target_is_existing = true;
-      return absl::OkStatus();
-    case 'O':
-      return SetTargetFormat(value, options.request.target_format);
-    case 'U':  // inputs are not locked
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<Options> kOptions[] = {
+    {Joined(kFormatRow),
+     [](std::string_view value, Options& options) {
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+    {{.letter = 'O',
+      .names = {"output-format"},
+      .value = "FORMAT",
+      .help = "format of INPUT (default: found out) and of OUTPUT (default: raw);\n"
+              "also --format, --output-format",
+      .completion = Completion::kTargetFormat},
+     [](std::string_view value, Options& options) {
+       return SetTargetFormat(value, options.request.target_format);
+     }},
+    {{.letter = 'n', .help = "write into an OUTPUT that exists, in place"},
+     [](std::string_view, Options& options) {
+       options.request.target_is_existing = true;
+       return absl::OkStatus();
+     }},
+    {With(kImageOptsRow, "INPUT is driver=FORMAT,file.filename=FILE"), On<&Options::image_opts>},
+    {kForceShareRow, kIgnore},  // inputs are not locked
+};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell dd [OPTION]... if=INPUT of=OUTPUT [bs=SIZE] [count=N] [skip=N]
+
+Copies blocks of the disk in the image INPUT to OUTPUT, as 'qemu-img dd' does: 'skip'
+blocks are left out, and the copy ends after 'count' blocks, the skipped ones included, or
+at the end of the disk. OUTPUT appears when it is complete.
+
+  bs=SIZE           bytes of a block (default: 512)
+)");
+    made->Add(kOptions);
+    AddReferences(*made, "");
+    AddJobOptions(*made);
+    made->Text("\nExit status: 0 done, 1 error.\n");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status SetNumber(std::string_view name, std::string_view value, Options& options) {
@@ -107,9 +125,7 @@ uint64_t Multiply(uint64_t blocks, uint64_t block_size) {
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   for (const std::string& operand : *operands) {
@@ -135,8 +151,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   return absl::OkStatus();
 }
 
-absl::Status Copy(const Cancellation& cancellation, Options& options) {
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
+absl::StatusOr<int> Copy(Options& options, Job& job) {
   const absl::StatusOr<File> source = OpenForReading(options.source_path);
   if (!source.ok()) return source.status();
   absl::Status status = CheckTargetIsNoSource(options.target_path, options.source_path, *source);
@@ -144,8 +159,6 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
     status = CheckTargetIsNoReference(options.target_path, options.common.references);
   }
   if (!status.ok()) return status;
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   absl::StatusOr<Target> target =
       Target::Open(options.target_path, {.format = options.request.target_format,
                                          .existing = options.request.target_is_existing,
@@ -156,11 +169,7 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
   request.target_fd = target->fd();
   request.target_is_existing = target->is_existing();
   request.target_replaces = target->replaces();
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time->Restart();
-  const absl::StatusOr<ConvertReply> reply = (*engine)->Convert(request);
-  time.reset();
+  const absl::StatusOr<ConvertReply> reply = job.Perform(&Engine::Convert, request);
   if (!reply.ok()) return target->Explain(reply.status());
   status = target->Commit(/*sync=*/false);
   if (!status.ok()) return status;
@@ -168,24 +177,13 @@ absl::Status Copy(const Cancellation& cancellation, Options& options) {
     PrintWarning(kName, Cat(options.source_path, ": cannot skip to specified offset"));
   }
   PrintWarnings(kName, reply->warnings);
-  return absl::OkStatus();
+  return kExitOk;
 }
 
 }  // namespace
 
-int DdMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::Status copied = Copy(cancellation, options);
-  if (copied.ok()) return kExitOk;
-  return signals.Fail(copied);
-}
+const OptionTable& DdLine() { return Line(); }
+
+int DdMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Copy); }
 
 }  // namespace hotcell::cli

@@ -13,15 +13,17 @@
 #include "hotcell/failure.h"
 #include "nlohmann/json.hpp"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/text.h"
-#include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/json.h"
 #include "tools/hotcell/report/progress.h"
 #include "tools/hotcell/target/child.h"
@@ -31,13 +33,6 @@ namespace {
 
 constexpr std::string_view kName = "digest";
 
-enum DigestOption : int { kLanes = kFirstLongOption, kOutput };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},       {'p', "progress", false}, {'T', nullptr, true},
-    {'U', "force-share", false}, {kLanes, "lanes", true},  {kOutput, "output", true},
-};
-
 struct DigestOptions {
   std::vector<std::string> paths;
   DigestRequest request;  // all but the file descriptor and JobOptions
@@ -45,43 +40,46 @@ struct DigestOptions {
   CommonOptions common;
 };
 
-absl::Status ApplyOption(int id, std::string_view value, DigestOptions& options) {
-  DigestRequest& request = options.request;
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, request.source.format);
-    case 'p':
-      options.progress = true;
-      return absl::OkStatus();
-    case 'T': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "source cache");
-      if (!mode.ok()) return mode.status();
-      request.source_cache = *mode;
-      return absl::OkStatus();
-    }
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kLanes: {
-      const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
-      if (!lanes.ok()) return lanes.status();
-      request.lanes = *lanes;
-      return absl::OkStatus();
-    }
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<DigestOptions> kOptions[] = {
+    {With(kFormatRow, "format of the images (default: found out in the guest)"),
+     [](std::string_view value, DigestOptions& options) {
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+    {With(kProgressRow, "show progress, on standard error; SIGUSR1 shows it once at any time"),
+     On<&DigestOptions::progress>},
+    {CacheRow('T'), kSetSourceCache},
+    {With(kForceShareRow, ""), kIgnore},  // images that are only looked at are not locked
+};
+
+constexpr Option<DigestOptions> kMoreOptions[] = {
+    {kLanesRow, kSetLanes},
+    {kOutputRow, kSetOutputFormat},
+};
+
+const CommandLine<DigestOptions>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<DigestOptions>();
+    made->Text(R"(usage: hotcell digest [OPTION]... IMAGE...
+
+Prints the SHA-256 of the disk in each IMAGE, computed in a KVM guest, in the form that
+sha256sum has. It is the same for the same contents in any two formats, and that of the raw
+disk, whose size is a multiple of 512 bytes.
+
+)");
+    made->Add(kOptions);
+    AddReferences(*made, "\nas in 'hotcell help convert'");
+    made->Add(kMoreOptions);
+    AddJobOptions(*made);
+    made->Text(R"(
+Exit status: 0 done, 1 an error with at least one image, 130 and 143 cancelled.
+)");
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status Parse(int argc, char** argv, DigestOptions& options) {
-  absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), {},
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (operands->empty()) return absl::InvalidArgumentError("missing operand IMAGE");
@@ -209,7 +207,7 @@ absl::StatusOr<ChildEnd> DigestInChild(const DigestOptions& options, const std::
 }
 
 // Returns the exit status. An image that cannot be read does not keep the others from being read.
-int Digests(const DigestOptions& options) {
+int Digests(DigestOptions& options) {
   FailWritesToBrokenPipes();  // what is lost is told
   const bool as_json = options.common.format == OutputFormat::kJson;
   Json digests = Json::Array();
@@ -242,15 +240,8 @@ int Digests(const DigestOptions& options) {
 
 }  // namespace
 
-int DigestMain(int argc, char** argv) {
-  DigestOptions options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  return Digests(options);
-}
+const OptionTable& DigestLine() { return Line(); }
+
+int DigestMain(int argc, char** argv) { return RunWithoutJob(kName, argc, argv, Parse, Digests); }
 
 }  // namespace hotcell::cli

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,14 +14,17 @@
 #include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/commands/doctor_checks.h"
 #include "tools/hotcell/commands/doctor_guests.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/config.h"
 #include "tools/hotcell/options/formats.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/json.h"
 #include "tools/hotcell/report/layers.h"
 
@@ -30,26 +34,51 @@ namespace {
 constexpr std::string_view kName = "doctor";
 constexpr absl::Duration kGuestTime = absl::Seconds(10);
 
-constexpr int kOutput = kFirstLongOption;
-constexpr OptionSpec kOptions[] = {{kOutput, "output", true}};
+struct Options {
+  CommonOptions common;
+  std::optional<Check> configuration;
+};
 
-absl::Status Parse(int argc, char** argv, CommonOptions& options) {
-  options.limits.wall_time = std::min(options.limits.wall_time, kGuestTime);
-  const auto apply = [&](int id, std::string_view value) -> absl::Status {
-    if (id != kOutput) return ApplyCommonOption(id, value, options);
-    const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-    if (!format.ok()) return format.status();
-    options.format = *format;
-    return absl::OkStatus();
-  };
-  const absl::StatusOr<std::vector<std::string>> operands =
-      ParseArguments(argc, argv, WithCommonOptions(kOptions), {}, apply);
-  if (!operands.ok()) return operands.status();
-  return CheckOperands(*operands, {});
+constexpr Option<Options> kOptions[] = {
+    {With(kOutputRow, "human or json; json also lists the image formats"), kSetOutputFormat}};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell doctor [OPTION]...
+
+Checks what this machine can do: opens /dev/kvm, makes a VM, runs a guest to HLT, converts
+a small image in a guest, tries each confinement layer, and looks at kernel, KVM module,
+huge pages, user namespaces and the configuration file, which the guests' jobs follow. Each
+problem comes with its remedy.
+
+)");
+    made->Add(kOptions);
+    made->Take(LimitOptions(), &Options::common);
+    made->Take(ProgramOptions(), &Options::common);
+    made->Tell({"timeout"}, "for each guest (default 10)");
+    made->Tell({"worker", "kvm"}, "\nthe worker program and the KVM device to check");
+    made->Add(HelpOption(), &Options::common);
+    made->Text("\nExit status: 0 'hotcell convert' works here, 1 it does not.\n");
+    return made;
+  }();
+  return *line;
+}
+
+// What the configuration may hold.
+const CommandLine<Options>& ConfigurationLine() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Take(LimitOptions(), &Options::common);
+    made->Take(ProgramOptions(), &Options::common);
+    made->Take(ReferenceOptions(), &Options::common);
+    return made;
+  }();
+  return *line;
 }
 
 // Takes in what the configuration says, so that the guests run as jobs would.
-Check CheckConfiguration(CommonOptions& options) {
+Check CheckConfiguration(Options& options) {
   Check check = {"configuration", CheckState::kOk, "none", ""};
   const std::vector<std::string> files = ConfigFiles();
   if (!files.empty()) check.finding = absl::StrJoin(files, ", ");
@@ -66,11 +95,10 @@ Check CheckConfiguration(CommonOptions& options) {
   for (std::string& argument : *arguments) pointers.push_back(argument.data());
   const int count = static_cast<int>(pointers.size());
   pointers.push_back(nullptr);
-  const absl::StatusOr<std::vector<std::string>> parsed = ParseArguments(
-      count, pointers.data(), WithImageOptions({}), {},
-      [&](int id, std::string_view value) { return ApplyCommonOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> parsed =
+      ConfigurationLine().Parse(count, pointers.data(), options);
   if (!parsed.ok()) return fail(parsed.status(), "mend that file: no job runs until then");
-  for (const std::string& directory : options.references.directories()) {
+  for (const std::string& directory : options.common.references.directories()) {
     const File opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), {});
     if (opened.fd() >= 0) continue;
     return fail(absl::ErrnoToStatus(
@@ -78,6 +106,14 @@ Check CheckConfiguration(CommonOptions& options) {
                 "make it, or take the line out: no job that reads an image runs until then");
   }
   return check;
+}
+
+absl::Status Parse(int argc, char** argv, Options& options) {
+  options.configuration = CheckConfiguration(options);
+  Limits& limits = options.common.limits;
+  limits.wall_time = std::min(limits.wall_time, kGuestTime);
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
+  return operands.ok() ? CheckOperands(*operands, {}) : operands.status();
 }
 
 struct Findings {
@@ -145,24 +181,20 @@ void PrintJson(const Findings& findings) {
   Print(document.Dump() + "\n");
 }
 
-}  // namespace
-
-int DoctorMain(int argc, char** argv) {
-  CommonOptions options;
-  Check configuration = CheckConfiguration(options);
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.format);
-  if (options.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  const Findings findings = Examine(options, std::move(configuration));
-  if (options.format == OutputFormat::kJson) {
+int Diagnose(Options& options) {
+  const Findings findings = Examine(options.common, *std::move(options.configuration));
+  if (options.common.format == OutputFormat::kJson) {
     PrintJson(findings);
   } else {
     PrintText(findings);
   }
   return findings.works ? kExitOk : kExitFailure;
 }
+
+}  // namespace
+
+const OptionTable& DoctorLine() { return Line(); }
+
+int DoctorMain(int argc, char** argv) { return RunWithoutJob(kName, argc, argv, Parse, Diagnose); }
 
 }  // namespace hotcell::cli

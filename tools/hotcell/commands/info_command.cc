@@ -5,13 +5,15 @@
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/info_report.h"
 
 namespace hotcell::cli {
@@ -19,17 +21,6 @@ namespace {
 
 constexpr std::string_view kName = "info";
 constexpr uint64_t kStatBlock = 512;  // the unit of st_blocks
-
-enum InfoOption : int { kBackingChain = kFirstLongOption, kImageOpts, kOutput };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'t', "cache", true},
-    {'U', "force-share", false},
-    {kBackingChain, "backing-chain", false},
-    {kImageOpts, "image-opts", false},
-    {kOutput, "output", true},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -44,36 +35,51 @@ struct InfoOptions {
   CommonOptions common = {.limits = {.wall_time = kLookTime}};
 };
 
-absl::Status Apply(int id, std::string_view value, InfoOptions& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.source_format);
-    case 't':  // little is read, and once
-      return ParseCacheMode(value, "cache").status();
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kBackingChain:
-      options.backing_chain = true;
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<InfoOptions> kOptions[] = {
+    {kFormatRow,
+     [](std::string_view value, InfoOptions& options) {
+       return SetSourceFormat(value, options.source_format);
+     }},
+    {{.names = {"backing-chain"},
+      .help = "describe the images below FILE too; one that may not be opened is an error"},
+     On<&InfoOptions::backing_chain>},
+};
+
+constexpr Option<InfoOptions> kMoreOptions[] = {
+    {kImageOptsRow, On<&InfoOptions::image_opts>},
+    {With(kOutputRow,
+          "human or json; json has qemu-img's keys, and hotcell's own (confinement,\n"
+          "references, warnings) under the key \"hotcell\""),
+     kSetOutputFormat},
+    // Little is read, and once; and images that are only looked at are not locked.
+    {Joined(CacheRow('t', "cache")),
+     [](std::string_view value, InfoOptions&) { return ParseCacheMode(value, "cache").status(); }},
+    {kForceShareRow, kIgnore},
+};
+
+const CommandLine<InfoOptions>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<InfoOptions>();
+    made->Text(R"(usage: hotcell info [OPTION]... FILE
+
+Describes the disk image FILE, which is read in a KVM guest, as 'qemu-img info' does.
+Files that it refers to are named and, without --backing-chain, not opened.
+
+)");
+    made->Add(kOptions);
+    AddReferences(*made, "\nallow them, as in 'hotcell help convert'");
+    made->Add(kMoreOptions);
+    AddJobOptions(*made, "; the time is 600 seconds unless you say");
+    made->Text("\nExit status: 0 done, 1 error.\n");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status Parse(int argc, char** argv, InfoOptions& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
-  const absl::StatusOr<std::vector<std::string>> operands =
-      ParseArguments(argc, argv, WithImageOptions(kOptions), kRefused,
-                     [&](int id, std::string_view value) { return Apply(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
@@ -89,23 +95,16 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
 }
 
 // The reports of the image and, when asked for, of those below it.
-absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options,
-                                                const Cancellation& cancellation) {
-  const JobTime time(options.common.limits.wall_time);
+absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options, Job& job) {
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   InfoRequest request;
   request.source.fd = file->fd();
   request.source.name = options.path;
   request.source.format = options.source_format;
   request.backing_chain = options.backing_chain;
   request.references = options.common.references;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time.Restart();
-  absl::StatusOr<InfoReply> reply = (*engine)->Info(request);
+  absl::StatusOr<InfoReply> reply = job.Perform(&Engine::Info, request);
   if (!reply.ok()) return reply.status();
   std::vector<InfoReport> reports;
   reports.push_back({.filename = options.path,
@@ -138,22 +137,17 @@ void PrintReports(const std::vector<InfoReport>& reports, const InfoOptions& opt
   PrintWarnings(kName, reports.front().warnings);
 }
 
-}  // namespace
-
-int InfoMain(int argc, char** argv) {
-  InfoOptions options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::StatusOr<std::vector<InfoReport>> reports = Inspect(options, cancellation);
-  if (!reports.ok()) return signals.Fail(reports.status());
+absl::StatusOr<int> Run(InfoOptions& options, Job& job) {
+  const absl::StatusOr<std::vector<InfoReport>> reports = Inspect(options, job);
+  if (!reports.ok()) return reports.status();
   PrintReports(*reports, options);
   return kExitOk;
 }
+
+}  // namespace
+
+const OptionTable& InfoLine() { return Line(); }
+
+int InfoMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Run); }
 
 }  // namespace hotcell::cli

@@ -1,17 +1,18 @@
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/options/verdict_options.h"
 #include "tools/hotcell/report/verdict_report.h"
 
@@ -20,17 +21,6 @@ namespace {
 
 constexpr std::string_view kName = "inspect";
 
-enum InspectOption : int {
-  kOutput = kFirstLongOption,
-};
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'q', "quiet", false},
-    {'U', "force-share", false},
-    {kOutput, "output", true},
-};
-
 struct InspectOptions {
   InspectRequest request;  // all but the file descriptor and JobOptions
   VerdictOptions verdict;
@@ -38,32 +28,47 @@ struct InspectOptions {
   CommonOptions common = {.limits = {.wall_time = kLookTime}};
 };
 
-absl::Status ApplyOption(int id, std::string_view value, InspectOptions& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.request.source.format);
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return IsVerdictOption(id) ? ApplyVerdictOption(id, value, options.verdict)
-                                 : ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<InspectOptions> kOptions[] = {
+    {With(kFormatRow, "format that FILE is said to have (default: found out in the guest)"),
+     [](std::string_view value, InspectOptions& options) {
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+};
+
+constexpr Option<InspectOptions> kMoreOptions[] = {
+    {With(kQuietRow, "print nothing; the exit status tells"), On<&InspectOptions::quiet>},
+    {With(kForceShareRow, ""), kIgnore},  // images that are only looked at are not locked
+    {With(kOutputRow, "human or json; docs/schema/inspect.json describes the document"),
+     kSetOutputFormat},
+};
+
+const CommandLine<InspectOptions>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<InspectOptions>();
+    made->Text(R"(usage: hotcell inspect [OPTION]... FILE
+
+Judges, for a service that takes images from strangers, whether FILE is safe to be used as
+one: what format it has and what else it could be taken for, whether it names other files,
+is encrypted, damaged or too big, or whether a raw copy of its disk would be taken for an
+image. Nothing but FILE is opened.
+
+)");
+    made->Add(kOptions);
+    made->Add(PolicyOptions(), &InspectOptions::verdict);
+    made->Add(kMoreOptions);
+    made->Take(ReferenceOptions(), &InspectOptions::common);  // as all commands; nothing is opened
+    AddJobOptions(*made, "; the time is 600 seconds unless you say");
+    made->Text(R"(
+Exit status: 0 safe, 1 the file could not be looked at, 2 not safe, 130 and 143 cancelled.
+)");
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status Parse(int argc, char** argv, InspectOptions& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(WithVerdictOptions(kOptions)), {},
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
@@ -71,30 +76,18 @@ absl::Status Parse(int argc, char** argv, InspectOptions& options) {
   return absl::OkStatus();
 }
 
-// Returns the exit status.
-int Inspect(const InspectOptions& options) {
-  const OutputFormat format = options.common.format;
-  const auto fail = [&](const absl::Status& status) { return ReportError(kName, status, format); };
+absl::StatusOr<int> Inspect(InspectOptions& options, Job& job) {
   const std::string& path = options.request.source.name;
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, format});
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(path);
-  if (!file.ok()) return fail(file.status());
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return fail(engine.status());
-  InspectRequest request = options.request;
+  if (!file.ok()) return file.status();
+  InspectRequest& request = options.request;
   request.source.fd = file->fd();
   request.check = options.verdict.check;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time->Restart();
-  absl::StatusOr<InspectReply> reply = (*engine)->Inspect(request);
-  time.reset();
-  if (!reply.ok()) return signals.Fail(reply.status());
+  absl::StatusOr<InspectReply> reply = job.Perform(&Engine::Inspect, request);
+  if (!reply.ok()) return reply.status();
   InspectReport report = {.filename = path, .reply = *std::move(reply)};
   report.verdict = Judge(report.reply, options.verdict.policy, options.common.limits);
-  if (format == OutputFormat::kJson) {
+  if (options.common.format == OutputFormat::kJson) {
     InspectJson(report).Write(Print);
     Print("\n");
   } else if (!options.quiet) {
@@ -105,15 +98,8 @@ int Inspect(const InspectOptions& options) {
 
 }  // namespace
 
-int InspectMain(int argc, char** argv) {
-  InspectOptions options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  return Inspect(options);
-}
+const OptionTable& InspectLine() { return Line(); }
+
+int InspectMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Inspect); }
 
 }  // namespace hotcell::cli

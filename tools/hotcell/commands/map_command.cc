@@ -8,29 +8,24 @@
 #include "absl/strings/str_format.h"
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/invocation.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "map";
-
-enum MapOption : int { kImageOpts = kFirstLongOption, kOutput };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},       {'l', "max-length", true}, {'s', "start-offset", true},
-    {'U', "force-share", false}, {kOutput, "output", true}, {kImageOpts, "image-opts", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -43,42 +38,55 @@ struct Options {
   CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
-absl::Status SetSize(std::string_view text, std::string_view what, uint64_t& size) {
-  const absl::StatusOr<uint64_t> parsed = ParseSize(text, what);
-  if (!parsed.ok()) return parsed.status();
-  size = *parsed;
-  return absl::OkStatus();
-}
+constexpr Option<Options> kOptions[] = {
+    {kFormatRow,
+     [](std::string_view value, Options& options) {
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+    {{.letter = 's',
+      .names = {"start-offset"},
+      .value = "OFFSET",
+      .help = "\nbegin here (default: 0)",
+      .shows_name = true},
+     [](std::string_view value, Options& options) {
+       return Assign(ParseSize(value, "start offset"), options.request.begin);
+     }},
+    {{.letter = 'l',
+      .names = {"max-length"},
+      .value = "LENGTH",
+      .help = "\nso many bytes (default: to the end of the disk)",
+      .shows_name = true},
+     [](std::string_view value, Options& options) {
+       return Assign(ParseSize(value, "max length"), options.request.length);
+     }},
+    {With(kOutputRow,
+          "human: data in files, an error where it is compressed; json: all of the\ndisk"),
+     kSetOutputFormat},
+    {With(kImageOptsRow, "FILE is driver=FORMAT,file.filename=FILE"), On<&Options::image_opts>},
+    {kForceShareRow, kIgnore},  // images that are only looked at are not locked
+};
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.request.source.format);
-    case 'l':
-      return SetSize(value, "max length", options.request.length);
-    case 's':
-      return SetSize(value, "start offset", options.request.begin);
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell map [OPTION]... FILE
+
+Tells where the bytes of the disk in the image FILE are, as 'qemu-img map' does.
+
+)");
+    made->Add(kOptions);
+    AddReferences(*made, "");
+    AddJobOptions(*made, "; the time is 3600 seconds unless you say");
+    made->Text("\nExit status: 0 done, 1 error.\n");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
@@ -143,48 +151,30 @@ class MapPrinter {
   bool first_ = true;
 };
 
-absl::Status Run(const Cancellation& cancellation, Options& options) {
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
+absl::StatusOr<int> Run(Options& options, Job& job) {
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   MapRequest& request = options.request;
   request.source.fd = file->fd();
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
   // Nothing is printed of an image that cannot be mapped.
   std::optional<MapPrinter> printer;
   request.extent = [&](const MapExtent& extent) {
-    time.reset();  // the job has ended, and who reads this may take all the time they like
+    job.EndTime();  // the job has ended, and who reads this may take all the time they like
     if (!printer) printer.emplace(options.common.format, request.begin);
     return printer->Add(extent);
   };
-  time->Restart();
-  const absl::StatusOr<MapReply> reply = (*engine)->Map(request);
+  const absl::StatusOr<MapReply> reply = job.Perform(&Engine::Map, request);
   if (!reply.ok()) return reply.status();
-  time.reset();
   if (!printer) printer.emplace(options.common.format, request.begin);
   printer->Finish();
   PrintWarnings(kName, reply->warnings);
-  return absl::OkStatus();
+  return kExitOk;
 }
 
 }  // namespace
 
-int MapMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::Status mapped = Run(cancellation, options);
-  if (mapped.ok()) return kExitOk;
-  return signals.Fail(mapped);
-}
+const OptionTable& MapLine() { return Line(); }
+
+int MapMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Run); }
 
 }  // namespace hotcell::cli

@@ -7,15 +7,17 @@
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/options/snapshot_option.h"
 #include "tools/hotcell/options/target_backing.h"
 #include "tools/hotcell/report/json.h"
@@ -24,19 +26,6 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "measure";
-
-enum MeasureOption : int { kImageOpts = kFirstLongOption, kOutput };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'l', "snapshot", true},
-    {'O', "target-format", true},
-    {'o', "options", true},
-    {'s', "size", true},
-    {'U', "force-share", false},
-    {kImageOpts, "image-opts", false},
-    {kOutput, "output", true},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -51,37 +40,71 @@ struct Options {
   CommonOptions common = {.limits = {.wall_time = kSurveyTime}};
 };
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  MeasureRequest& request = options.request;
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, request.source.format);
-    case 'l':
-      return SetSnapshot(value, request);
-    case 'O':
-      return SetSourceFormat(value, request.target_format);
-    case 'o':
-      return AddTargetOptions(value, request.target_options, options.list_target_options);
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case 's': {
-      const absl::StatusOr<uint64_t> size = ParseSize(value, "image size");
-      if (!size.ok()) return size.status();
-      options.size = *size;
-      return absl::OkStatus();
-    }
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<Options> kOptions[] = {
+    {{.letter = 's',
+      .names = {"size"},
+      .value = "SIZE",
+      .help = "of an empty disk",
+      .shows_name = true},
+     [](std::string_view value, Options& options) {
+       return Assign(ParseSize(value, "image size"), options.size);
+     }},
+    {{.letter = 'O',
+      .names = {"target-format"},
+      .value = "FORMAT",
+      .completion = Completion::kWords,
+      .words = "raw qcow2",
+      .joined = true},
+     [](std::string_view value, Options& options) {
+       return SetSourceFormat(value, options.request.target_format);
+     }},
+    {{.letter = 'o',
+      .names = {"options"},
+      .value = "NAME=VALUE,...",
+      .help = "\nformat of that image, and its options: raw (default) or qcow2; also\n"
+              "--target-format, --options",
+      .completion = Completion::kTargetOptions},
+     [](std::string_view value, Options& options) {
+       return AddTargetOptions(value, options.request.target_options, options.list_target_options);
+     }},
+    {{.letter = 'f',
+      .names = {"format"},
+      .value = "FORMAT",
+      .help = "\nformat of FILE (default: found out in the guest)",
+      .completion = Completion::kFormat,
+      .shows_name = true},
+     [](std::string_view value, Options& options) {
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+    {{.letter = 'l',
+      .names = {"snapshot"},
+      .value = "SNAPSHOT",
+      .help = "\nan internal snapshot of FILE, by id or name",
+      .shows_name = true},
+     [](std::string_view value, Options& options) { return SetSnapshot(value, options.request); }},
+    {kOutputRow, kSetOutputFormat},
+    {With(kImageOptsRow, "FILE is driver=FORMAT,file.filename=FILE"), On<&Options::image_opts>},
+    {kForceShareRow, kIgnore},  // images that are only looked at are not locked
+};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell measure [OPTION]... FILE
+       hotcell measure [OPTION]... -s SIZE
+
+Tells how large an image of the disk in FILE, or of an empty disk, would be, as 'qemu-img
+measure' does.
+
+)");
+    made->Add(kOptions);
+    AddReferences(*made, "");
+    AddJobOptions(*made, "; the time is 3600 seconds unless you say");
+    made->Text("\nExit status: 0 done, 1 error.\n");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status SetOperands(const std::vector<std::string>& operands, Options& options) {
@@ -104,9 +127,7 @@ absl::Status SetOperands(const std::vector<std::string>& operands, Options& opti
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help || options.list_target_options) return absl::OkStatus();
   if (absl::Status status = SetOperands(*operands, options); !status.ok()) return status;
@@ -134,8 +155,7 @@ std::string MeasureJson(const MeasureResult& result) {
   return json.Dump() + "\n";
 }
 
-absl::Status Run(const Cancellation& cancellation, Options& options) {
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
+absl::StatusOr<int> Run(Options& options, Job& job) {
   std::optional<File> file;
   MeasureRequest& request = options.request;
   if (!options.path.empty()) {
@@ -144,39 +164,18 @@ absl::Status Run(const Cancellation& cancellation, Options& options) {
     file = *std::move(opened);
     request.source.fd = file->fd();
   }
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time->Restart();
-  const absl::StatusOr<MeasureReply> reply = (*engine)->Measure(request);
-  time.reset();
+  const absl::StatusOr<MeasureReply> reply = job.Perform(&Engine::Measure, request);
   if (!reply.ok()) return reply.status();
   Print(options.common.format == OutputFormat::kJson ? MeasureJson(reply->result)
                                                      : MeasureText(reply->result));
   PrintWarnings(kName, reply->warnings);
-  return absl::OkStatus();
+  return kExitOk;
 }
 
 }  // namespace
 
-int MeasureMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  if (options.list_target_options) {
-    Print(TargetOptionsHelp(options.request.target_format));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::Status measured = Run(cancellation, options);
-  if (measured.ok()) return kExitOk;
-  return signals.Fail(measured);
-}
+const OptionTable& MeasureLine() { return Line(); }
+
+int MeasureMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Run); }
 
 }  // namespace hotcell::cli

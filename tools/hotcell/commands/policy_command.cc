@@ -3,9 +3,12 @@
 #include <vector>
 
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/policy_text.h"
 
 namespace hotcell::cli {
@@ -13,49 +16,49 @@ namespace {
 
 constexpr std::string_view kName = "policy";
 
-enum PolicyOption : int { kOutput = kFirstLongOption, kHelp };
-
-constexpr OptionSpec kOptions[] = {
-    {kOutput, "output", true}, {kHelp, "help", false}, {'h', nullptr, false}};
-
+// Without a guest, it has no other of the options that all commands have.
 struct Options {
-  OutputFormat format = OutputFormat::kHuman;
-  bool help = false;
+  CommonOptions common;
 };
 
-absl::Status Parse(int argc, char** argv, Options& options) {
-  const auto apply = [&](int id, std::string_view value) -> absl::Status {
-    if (id != kOutput) {
-      options.help = true;
-      return absl::OkStatus();
-    }
-    const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-    if (!format.ok()) return format.status();
-    options.format = *format;
-    return absl::OkStatus();
-  };
-  const absl::StatusOr<std::vector<std::string>> operands =
-      ParseArguments(argc, argv, kOptions, {}, apply);
-  if (!operands.ok()) return operands.status();
-  return CheckOperands(*operands, {});
+constexpr Option<Options> kOptions[] = {{kOutputRow, kSetOutputFormat}};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell policy [OPTION]...
+
+Shows what the worker, which owns the guest, may ask of the kernel, and what else confines it:
+each system call that its filters allow, with the arguments it must have, who makes it and
+what for; each layer of confinement, and what it is against. It is what this program's worker
+was built with; 'hotcell doctor' tells which layers this machine gives.
+
+)");
+    made->Add(kOptions);
+    made->Add(HelpOption(), &Options::common);
+    return made;
+  }();
+  return *line;
 }
 
-}  // namespace
+absl::Status Parse(int argc, char** argv, Options& options) {
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
+  return operands.ok() ? CheckOperands(*operands, {}) : operands.status();
+}
 
-int PolicyMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.format);
-  if (options.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  if (options.format == OutputFormat::kJson) {
+int Show(Options& options) {
+  if (options.common.format == OutputFormat::kJson) {
     Print(PolicyJson(PolicyDescription()) + "\n");
   } else {
     Print(PolicyText(PolicyDescription()));
   }
   return kExitOk;
 }
+
+}  // namespace
+
+const OptionTable& PolicyLine() { return Line(); }
+
+int PolicyMain(int argc, char** argv) { return RunWithoutJob(kName, argc, argv, Parse, Show); }
 
 }  // namespace hotcell::cli

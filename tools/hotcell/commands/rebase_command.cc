@@ -1,22 +1,22 @@
 #include <cstdio>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/commands/probed_raw.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/invocation.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/text.h"
-#include "tools/hotcell/common/watch.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/progress.h"
 #include "tools/hotcell/target/image_lock.h"
 
@@ -25,24 +25,6 @@ namespace {
 
 constexpr std::string_view kName = "rebase";
 constexpr size_t kMaxBackingName = 1023;  // bytes, as in QEMU
-
-enum RebaseOption : int { kImageOpts = kFirstLongOption, kBackingOrMapping };
-
-// The long names are those of QEMU 11.
-constexpr OptionSpec kOptions[] = {
-    {'b', nullptr, true},
-    {kBackingOrMapping, "backing", true},  // before the one that all commands have
-    {'F', "backing-format", true},
-    {'B', nullptr, true},
-    {'f', "format", true},
-    {'p', "progress", false},
-    {'q', "quiet", false},
-    {'T', "backing-cache", true},
-    {'t', "cache", true},
-    {'U', "force-share", false},
-    {'u', "backing-unsafe", false},
-    {kImageOpts, "image-opts", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"c", "without data there is nothing to compress"},
@@ -66,47 +48,81 @@ absl::Status SetBackingFormat(std::string_view name, std::string& format) {
   return absl::InvalidArgumentError(Cat("Invalid format name: '", name, "'"));
 }
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  switch (id) {
-    case 'b':
-      options.request.backing_name = std::string(value);
-      return absl::OkStatus();
-    case kBackingOrMapping:  // QEMU's has a name, and ours NAME=FILE
-      if (value.find('=') != std::string_view::npos) {
-        return AddBacking(value, options.common.references);
-      }
-      options.request.backing_name = std::string(value);
-      return absl::OkStatus();
-    case 'F':
-    case 'B':
-      return SetBackingFormat(value, options.request.backing_format);
-    case 'f':
-      return SetSourceFormat(value, options.request.image.format);
-    case 'p':
-      options.progress = true;
-      return absl::OkStatus();
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case 'T':
-      return ParseCacheMode(value, "source cache").status();  // nothing else is read
-    case 't': {
-      const absl::StatusOr<CacheMode> mode = ParseCacheMode(value, "cache");
-      if (!mode.ok()) return mode.status();
-      options.request.image.cache = *mode;
-      return absl::OkStatus();
-    }
-    case 'U':  // qemu-img takes it, and locks the image all the same
-      return absl::OkStatus();
-    case 'u':
-      options.header_only = true;
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr auto kSetFormatOfBacking = [](std::string_view value, Options& options) {
+  return SetBackingFormat(value, options.request.backing_format);
+};
+
+// The long names are those of QEMU 11.
+constexpr Option<Options> kOptions[] = {
+    {{.letter = 'u',
+      .names = {"backing-unsafe"},
+      .help = "change the header only; without it, the command is refused"},
+     On<&Options::header_only>},
+    {{.letter = 'b',
+      .value = "NAME",
+      .help = "the backing file, as it goes into the header; '' or no -b: there is none",
+      .completion = Completion::kFile},
+     [](std::string_view value, Options& options) {
+       options.request.backing_name = std::string(value);
+       return absl::OkStatus();
+     }},
+    // QEMU 11's has a name, and ours NAME=FILE.
+    {{.names = {"backing"}, .value = "NAME", .completion = Completion::kFile},
+     [](std::string_view value, Options& options) {
+       if (value.find('=') != std::string_view::npos) {
+         return AddBacking(value, options.common.references);
+       }
+       options.request.backing_name = std::string(value);
+       return absl::OkStatus();
+     }},
+    {{.letter = 'F',
+      .names = {"backing-format"},
+      .value = "FORMAT",
+      .completion = Completion::kFormat,
+      .joined = true},
+     kSetFormatOfBacking},
+    {{.letter = 'B', .value = "FORMAT", .help = "its format", .completion = Completion::kFormat},
+     kSetFormatOfBacking},
+    {kFormatRow,
+     [](std::string_view value, Options& options) {
+       return SetSourceFormat(value, options.request.image.format);
+     }},
+    {kImageOptsRow, On<&Options::image_opts>},
+    {CacheRow('t', "cache"),
+     [](std::string_view value, Options& options) {
+       return Assign(ParseCacheMode(value, "cache"), options.request.image.cache);
+     }},
+    {Joined(kProgressRow), On<&Options::progress>},
+    {With(kQuietRow, "show progress; do not"), On<&Options::quiet>},
+    // Nothing but the image is read, and qemu-img locks it with -U all the same.
+    {Joined(CacheRow('T', "backing-cache")),
+     [](std::string_view value, Options&) {
+       return ParseCacheMode(value, "source cache").status();
+     }},
+    {kForceShareRow, kIgnore},
+};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell rebase -u [OPTION]... FILE
+
+Has the header of the qcow2 image FILE name another backing file, in place, as 'qemu-img rebase
+-u' does. Nothing is opened and no data is moved: it is for a backing file that was renamed or
+that holds the same.
+
+)");
+    made->Add(kOptions);
+    made->Take(ReferenceOptions(), &Options::common);  // as all commands; nothing is opened
+    AddJobOptions(*made);
+    made->Text(R"(An image that QEMU or another hotcell uses is locked, and refused.
+
+Exit status: 0 done, 1 error.
+)");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 // What QEMU says of a change that is not made.
@@ -127,9 +143,7 @@ absl::Status CheckNames(const RebaseRequest& request) {
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (ActsAsQemuImg() && operands->size() != 1) {
@@ -150,23 +164,17 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<RebaseReply> Rebase(const Options& options, const Cancellation& cancellation) {
-  const JobTime time(options.common.limits.wall_time);
+absl::StatusOr<RebaseReply> Rebase(Options& options, Job& job) {
   const absl::StatusOr<File> file = OpenInPlace(options.path);
   if (!file.ok()) return file.status();
-  RebaseRequest request = options.request;
+  RebaseRequest& request = options.request;
   if (absl::Status status = LockForWriting(*file, options.path, request.image.format);
       !status.ok()) {
     return status;
   }
   if (absl::Status status = CheckNames(request); !status.ok()) return status;
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   request.image.fd = file->fd();
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time.Restart();
-  return (*engine)->Rebase(request);
+  return job.Perform(&Engine::Rebase, request);
 }
 
 absl::Status Refusal(const Options& options, const RebaseResult& result) {
@@ -199,21 +207,16 @@ int Finish(const Options& options, const RebaseReply& reply) {
   return kExitOk;
 }
 
+absl::StatusOr<int> Run(Options& options, Job& job) {
+  const absl::StatusOr<RebaseReply> reply = Rebase(options, job);
+  if (!reply.ok()) return reply.status();
+  return Finish(options, *reply);
+}
+
 }  // namespace
 
-int RebaseMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::StatusOr<RebaseReply> reply = Rebase(options, cancellation);
-  if (reply.ok()) return Finish(options, *reply);
-  return signals.Fail(reply.status());
-}
+const OptionTable& RebaseLine() { return Line(); }
+
+int RebaseMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Run); }
 
 }  // namespace hotcell::cli

@@ -1,38 +1,28 @@
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/commands/probed_raw.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/invocation.h"
-#include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
-#include "tools/hotcell/common/watch.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/target/image_lock.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "resize";
-
-enum ResizeOption : int { kImageOpts = kFirstLongOption, kPreallocation, kShrink };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'q', "quiet", false},
-    {kImageOpts, "image-opts", false},
-    {kPreallocation, "preallocation", true},
-    {kShrink, "shrink", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"object", "secrets are not done"},
@@ -55,28 +45,51 @@ absl::StatusOr<Preallocation> ParsePreallocation(std::string_view text) {
   return ActsAsQemuImg() ? status : WithRemedy(status, "off, metadata, falloc or full");
 }
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.request.image.format);
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case kPreallocation: {
-      const absl::StatusOr<Preallocation> mode = ParsePreallocation(value);
-      if (!mode.ok()) return mode.status();
-      options.request.preallocation = *mode;
-      return absl::OkStatus();
-    }
-    case kShrink:
-      options.request.shrink = true;
-      return absl::OkStatus();
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<Options> kOptions[] = {
+    {With(kFormatRow, "format of FILE (default: found out in the guest): raw or qcow2"),
+     [](std::string_view value, Options& options) {
+       return SetSourceFormat(value, options.request.image.format);
+     }},
+    {{.names = {"shrink"}, .help = "the disk may become smaller, and lose what it has there (raw)"},
+     [](std::string_view, Options& options) {
+       options.request.shrink = true;
+       return absl::OkStatus();
+     }},
+    {{.names = {"preallocation"},
+      .value = "MODE",
+      .help = "\nwhat is set aside of what the disk grows by: off (default), metadata\n"
+              "(qcow2), falloc, full",
+      .completion = Completion::kWords,
+      .words = "off metadata falloc full"},
+     [](std::string_view value, Options& options) {
+       return Assign(ParsePreallocation(value), options.request.preallocation);
+     }},
+    {kImageOptsRow, On<&Options::image_opts>},
+    {kQuietRow, On<&Options::quiet>},
+};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell resize [OPTION]... FILE SIZE
+
+Gives the disk in the image FILE another size, as 'qemu-img resize' does: SIZE bytes, +SIZE
+more or -SIZE less. The image is changed in place, by its own format's rules and in a guest.
+Whenever that is stopped, the image is sound and has its old size or the new one. What the
+disk grows by reads as zeroes.
+
+)");
+    made->Add(kOptions);
+    AddReferences(*made, "\nbacking files, which are only read");
+    AddJobOptions(*made);
+    made->Text(R"(An image that QEMU or another hotcell uses is locked, and refused.
+
+Exit status: 0 done, 1 error.
+)");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 // SIZE, +SIZE or -SIZE.
@@ -98,9 +111,7 @@ bool IsNegativeSize(std::string_view text) {
 absl::Status Parse(int argc, char** argv, Options& options) {
   std::string last;
   if (argc > 1 && IsNegativeSize(argv[argc - 1])) last = argv[--argc];
-  absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (!last.empty()) operands->push_back(last);
@@ -123,23 +134,17 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ResizeReply> Resize(const Options& options, const Cancellation& cancellation) {
-  const JobTime time(options.common.limits.wall_time);
+absl::StatusOr<ResizeReply> Resize(Options& options, Job& job) {
   const absl::StatusOr<File> file = OpenInPlace(options.path);
   if (!file.ok()) return file.status();
-  ResizeRequest request = options.request;
+  ResizeRequest& request = options.request;
   if (absl::Status status = LockForWriting(*file, options.path, request.image.format);
       !status.ok()) {
     return status;
   }
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   request.image.fd = file->fd();
   request.references = options.common.references;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time.Restart();
-  return (*engine)->Resize(request);
+  return job.Perform(&Engine::Resize, request);
 }
 
 // Why the size is what it was.
@@ -181,21 +186,16 @@ int Finish(const Options& options, const ResizeReply& reply) {
   return kExitOk;
 }
 
+absl::StatusOr<int> Run(Options& options, Job& job) {
+  const absl::StatusOr<ResizeReply> reply = Resize(options, job);
+  if (!reply.ok()) return reply.status();
+  return Finish(options, *reply);
+}
+
 }  // namespace
 
-int ResizeMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::StatusOr<ResizeReply> reply = Resize(options, cancellation);
-  if (reply.ok()) return Finish(options, *reply);
-  return signals.Fail(reply.status());
-}
+const OptionTable& ResizeLine() { return Line(); }
+
+int ResizeMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, Run); }
 
 }  // namespace hotcell::cli

@@ -12,6 +12,7 @@
 #include "hotcell/engine.h"
 #include "hotcell/output_file.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
@@ -177,7 +178,7 @@ void TellStats(const Engine& engine, const RunOptions& options, const WorkerRepo
   Tell(StatsText(worker, MeasureCost(seconds)));
 }
 
-int Run(const RunOptions& options) {
+int Run(RunOptions& options) {
   RunRequest request = options.request;
   if (absl::Status status = ReadInputs(options, request); !status.ok()) {
     return Fail(status, options, kExitNotStarted);
@@ -222,14 +223,7 @@ int Run(const RunOptions& options) {
 }  // namespace
 
 int RunMain(int argc, char** argv) {
-  RunOptions options;
-  const absl::Status status = ParseRunOptions(argc, argv, options);
-  if (!status.ok()) return Fail(status, options, kExitNotStarted);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  return Run(options);
+  return RunWithoutJob(kName, argc, argv, ParseRunOptions, Run);
 }
 
 }  // namespace hotcell::cli

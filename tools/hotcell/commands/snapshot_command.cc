@@ -1,35 +1,25 @@
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hotcell/engine.h"
 #include "tools/hotcell/commands/command.h"
+#include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/invocation.h"
-#include "tools/hotcell/common/signals.h"
-#include "tools/hotcell/common/watch.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/report/info_report.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kName = "snapshot";
-
-enum SnapshotOption : int { kImageOpts = kFirstLongOption };
-
-constexpr OptionSpec kOptions[] = {
-    {'f', "format", true},
-    {'l', "list", false},
-    {'q', "quiet", false},
-    {'U', "force-share", false},
-    {kImageOpts, "image-opts", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"a", "snapshots are listed, not applied; 'hotcell convert -l SNAPSHOT' makes an image of one"},
@@ -50,29 +40,42 @@ struct Options {
   CommonOptions common = {.limits = {.wall_time = kLookTime}};
 };
 
-absl::Status ApplyOption(int id, std::string_view value, Options& options) {
-  switch (id) {
-    case 'f':
-      return SetSourceFormat(value, options.format);
-    case 'l':
-      options.list = true;
-      return absl::OkStatus();
-    case 'q':  // qemu-img prints the list all the same
-    case 'U':  // images that are only looked at are not locked
-      return absl::OkStatus();
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    default:
-      return ApplyCommonOption(id, value, options.common);
-  }
+constexpr Option<Options> kOptions[] = {
+    {{.letter = 'l', .names = {"list"}, .help = "list them (default)", .shows_name = true},
+     On<&Options::list>},
+    {kFormatRow, [](std::string_view value,
+                    Options& options) { return SetSourceFormat(value, options.format); }},
+    {kImageOptsRow, On<&Options::image_opts>},
+    // qemu-img prints the list all the same; and images that are only looked at are not locked.
+    {Joined(kQuietRow), kIgnore},
+    {kForceShareRow, kIgnore},
+};
+
+const CommandLine<Options>& Line() {
+  static const auto* const line = [] {
+    auto* const made = new CommandLine<Options>();
+    made->Text(R"(usage: hotcell snapshot [OPTION]... [-l] FILE
+
+Lists the internal snapshots of the disk image FILE, as 'qemu-img snapshot -l' does: nothing
+where there are none. Files that it refers to are not opened.
+
+)");
+    made->Add(kOptions);
+    made->Take(ReferenceOptions(), &Options::common);  // as all commands; nothing is opened
+    AddJobOptions(*made);
+    made->Text(R"(Snapshots are not made, applied or deleted: -c, -a and -d are refused.
+
+Exit status: 0 done, 1 error.
+)");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {
   constexpr std::string_view kOperands[] = {"FILE"};
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(kOptions), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
@@ -83,41 +86,23 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   return absl::OkStatus();
 }
 
-absl::Status List(const Options& options, const Cancellation& cancellation) {
-  std::optional<JobTime> time(std::in_place, options.common.limits.wall_time);
+absl::StatusOr<int> List(Options& options, Job& job) {
   const absl::StatusOr<File> file = OpenForReading(options.path);
   if (!file.ok()) return file.status();
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   InfoRequest request;
   request.source = {.fd = file->fd(), .name = options.path, .format = options.format};
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  time->Restart();
-  const absl::StatusOr<InfoReply> reply = (*engine)->Info(request);
-  time.reset();
+  const absl::StatusOr<InfoReply> reply = job.Perform(&Engine::Info, request);
   if (!reply.ok()) return reply.status();
   // qemu-img 7.2 opens the image and says nothing when it is not told what to do.
   if (options.list || !ActsAsQemuImg()) Print(SnapshotListText(reply->info));
   PrintWarnings(kName, reply->warnings);
-  return absl::OkStatus();
+  return kExitOk;
 }
 
 }  // namespace
 
-int SnapshotMain(int argc, char** argv) {
-  Options options;
-  const absl::Status status = Parse(argc, argv, options);
-  if (!status.ok()) return ReportError(kName, status, options.common.format);
-  if (options.common.help) {
-    PrintHelp(*FindCommand(kName));
-    return kExitOk;
-  }
-  Cancellation cancellation;
-  const JobSignals signals(cancellation, {kName, options.common.format});
-  const absl::Status listed = List(options, cancellation);
-  if (listed.ok()) return kExitOk;
-  return signals.Fail(listed);
-}
+const OptionTable& SnapshotLine() { return Line(); }
+
+int SnapshotMain(int argc, char** argv) { return RunJob(kName, argc, argv, Parse, List); }
 
 }  // namespace hotcell::cli

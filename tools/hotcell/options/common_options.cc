@@ -6,6 +6,7 @@
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/invocation.h"
 #include "tools/hotcell/common/text.h"
+#include "tools/hotcell/options/arguments.h"
 #include "tools/hotcell/options/limit_options.h"
 #include "tools/hotcell/report/layers.h"
 
@@ -13,35 +14,6 @@ namespace hotcell::cli {
 namespace {
 
 const Engine* immortal_engine = nullptr;
-
-enum CommonOption : int {
-  kHelp = kFirstCommonOption,
-  kBacking,
-  kFailIfChanged,
-  kFollowReferences,
-  kKvm,
-  kLimit,
-  kMemory,
-  kRequire,
-  kTimeout,
-  kWorker,
-};
-
-constexpr OptionSpec kCommonOptions[] = {
-    {kFailIfChanged, "fail-if-changed", false},
-    {kHelp, "help", false},
-    {kKvm, "kvm", true},
-    {kLimit, "limit", true},
-    {kMemory, "memory", true},
-    {kRequire, "require", true},
-    {kTimeout, "timeout", true},
-    {kWorker, "worker", true},
-};
-
-constexpr OptionSpec kReferenceOptions[] = {
-    {kBacking, "backing", true},
-    {kFollowReferences, "follow-references", true},
-};
 
 // Of a program or a device. A shell that expands `*` makes arguments of the names of files, and
 // somebody else may have named one `--worker=.program`; but no such name has a slash in it.
@@ -55,7 +27,92 @@ absl::Status SetPath(std::string_view option, std::string_view value, std::strin
   return absl::OkStatus();
 }
 
+absl::Status AddLayers(std::string_view text, std::vector<Layer>& required) {
+  const absl::StatusOr<std::vector<Layer>> layers = ParseLayers(text);
+  if (!layers.ok()) return layers.status();
+  required.insert(required.end(), layers->begin(), layers->end());
+  return absl::OkStatus();
+}
+
+absl::Status Follow(std::string_view directory, ReferencePolicy& references) {
+  if (directory.empty()) return absl::InvalidArgumentError("--follow-references: no directory");
+  references.FollowBelow(std::string(directory));
+  return absl::OkStatus();
+}
+
+constexpr Option<CommonOptions> kLimitOptions[] = {
+    {{.names = {"memory"}, .value = "SIZE", .help = "RAM of the guest (default 64M)"},
+     [](std::string_view value, CommonOptions& options) {
+       return SetLimit("memory", value, options.limits);
+     }},
+    {{.names = {"timeout"},
+      .value = "SECONDS",
+      .help = "end the job after this time (default: a day)"},
+     [](std::string_view value, CommonOptions& options) {
+       return SetLimit("wall-time", value, options.limits);
+     }},
+    {{.names = {"limit"},
+      .value = "NAME=VALUE",
+      .help = "memory, wall-time, cpu-time, output-bytes, bytes-written, bytes-read,\n"
+              "virtual-size, report-bytes, references, chain-depth",
+      .completion = Completion::kLimit},
+     [](std::string_view value, CommonOptions& options) {
+       return SetLimit(value, options.limits).status();
+     }},
+    {{.names = {"require"},
+      .value = "LAYER,...",
+      .help = "refuse to run without these confinement layers, or all of them\n"
+              "('all'); 'hotcell policy' lists them",
+      .completion = Completion::kLayers},
+     [](std::string_view value, CommonOptions& options) {
+       return AddLayers(value, options.required_layers);
+     }},
+    {{.names = {"fail-if-changed"},
+      .help = "a file that changes while it is read is an error, not a warning"},
+     On<&CommonOptions::fail_if_changed>},
+};
+
+constexpr Option<CommonOptions> kProgramOptions[] = {
+    {{.names = {"worker"}, .value = "FILE", .completion = Completion::kFile, .joined = true},
+     [](std::string_view value, CommonOptions& options) {
+       return SetPath("--worker", value, options.engine.worker_path);
+     }},
+    {{.names = {"kvm"},
+      .value = "FILE",
+      .help = "the worker program and the KVM device to use",
+      .completion = Completion::kFile},
+     [](std::string_view value, CommonOptions& options) {
+       return SetPath("--kvm", value, options.engine.kvm_path);
+     }},
+};
+
+constexpr Option<CommonOptions> kReferenceOptions[] = {
+    {{.names = {"backing"},
+      .value = "NAME=FILE",
+      .help = "open FILE where the image says NAME (written as in the error)"},
+     [](std::string_view value, CommonOptions& options) {
+       return AddBacking(value, options.references);
+     }},
+    {{.names = {"follow-references"},
+      .value = "=DIR",
+      .help = "open what is below DIR, without symbolic links and other mounts",
+      .completion = Completion::kDirectory},
+     [](std::string_view value, CommonOptions& options) {
+       return Follow(value, options.references);
+     }},
+};
+
+constexpr Option<CommonOptions> kHelpOption[] = {
+    {{.letter = 'h', .names = {"help"}, .help = "this text", .shows_name = true},
+     On<&CommonOptions::help>},
+};
+
 }  // namespace
+
+std::span<const Option<CommonOptions>> LimitOptions() { return kLimitOptions; }
+std::span<const Option<CommonOptions>> ProgramOptions() { return kProgramOptions; }
+std::span<const Option<CommonOptions>> ReferenceOptions() { return kReferenceOptions; }
+std::span<const Option<CommonOptions>> HelpOption() { return kHelpOption; }
 
 // NAME is written as error messages print it.
 absl::Status AddBacking(std::string_view text, ReferencePolicy& references) {
@@ -92,55 +149,6 @@ JobOptions CommonOptions::Job() const {
   job.required_layers = required_layers;
   job.fail_if_changed = fail_if_changed;
   return job;
-}
-
-std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own) {
-  std::vector<OptionSpec> all(own.begin(), own.end());
-  all.insert(all.end(), std::begin(kCommonOptions), std::end(kCommonOptions));
-  all.push_back({'h', nullptr, false});
-  return all;
-}
-
-std::vector<OptionSpec> WithImageOptions(std::span<const OptionSpec> own) {
-  std::vector<OptionSpec> all = WithCommonOptions(own);
-  all.insert(all.end(), std::begin(kReferenceOptions), std::end(kReferenceOptions));
-  return all;
-}
-
-absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& options) {
-  switch (id) {
-    case 'h':
-    case kHelp:
-      options.help = true;
-      return absl::OkStatus();
-    case kBacking:
-      return AddBacking(value, options.references);
-    case kFailIfChanged:
-      options.fail_if_changed = true;
-      return absl::OkStatus();
-    case kFollowReferences:
-      if (value.empty()) return absl::InvalidArgumentError("--follow-references: no directory");
-      options.references.FollowBelow(std::string(value));
-      return absl::OkStatus();
-    case kKvm:
-      return SetPath("--kvm", value, options.engine.kvm_path);
-    case kLimit:
-      return SetLimit(value, options.limits).status();
-    case kMemory:
-      return SetLimit("memory", value, options.limits);
-    case kRequire: {
-      const absl::StatusOr<std::vector<Layer>> layers = ParseLayers(value);
-      if (!layers.ok()) return layers.status();
-      options.required_layers.insert(options.required_layers.end(), layers->begin(), layers->end());
-      return absl::OkStatus();
-    }
-    case kTimeout:
-      return SetLimit("wall-time", value, options.limits);
-    case kWorker:
-      return SetPath("--worker", value, options.engine.worker_path);
-    default:
-      return absl::InternalError(Cat("option ", id, " has no meaning"));
-  }
 }
 
 absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text) {

@@ -12,12 +12,9 @@
 #include "absl/status/statusor.h"
 #include "hotcell/engine.h"
 #include "tools/hotcell/common/error.h"
-#include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/option.h"
 
 namespace hotcell::cli {
-
-// Of the options below; those that only one command has start at kFirstLongOption.
-inline constexpr int kFirstCommonOption = 1000;
 
 struct CommonOptions {
   Limits limits;
@@ -40,13 +37,14 @@ struct CommonOptions {
 // processes.
 void ReapWorkers();
 
-// `own` and the common options in one table.
-std::vector<OptionSpec> WithCommonOptions(std::span<const OptionSpec> own);
-// And --backing and --follow-references.
-std::vector<OptionSpec> WithImageOptions(std::span<const OptionSpec> own);
-
-// Takes in a common option (id >= kFirstCommonOption).
-absl::Status ApplyCommonOption(int id, std::string_view value, CommonOptions& options);
+// --memory, --timeout, --limit, --require and --fail-if-changed.
+std::span<const Option<CommonOptions>> LimitOptions();
+// --worker and --kvm.
+std::span<const Option<CommonOptions>> ProgramOptions();
+// --backing and --follow-references.
+std::span<const Option<CommonOptions>> ReferenceOptions();
+// -h.
+std::span<const Option<CommonOptions>> HelpOption();
 
 // "human" or "json".
 absl::StatusOr<OutputFormat> ParseOutputFormat(std::string_view text);

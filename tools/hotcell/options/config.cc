@@ -51,11 +51,24 @@ std::string Shown(std::string_view name) {
                       : "no setting; is this a configuration file of hotcell's?";
 }
 
-const OptionSpec* FindOption(std::string_view name, std::span<const OptionSpec> options) {
-  for (const OptionSpec& option : options) {
-    if (option.name != nullptr && option.name == name) return &option;
-  }
-  return nullptr;
+// An option that the file may have: those of a group and their names.
+using Setting = Option<CommonOptions>;
+
+const Setting* FindSetting(std::string_view name, std::span<const Setting> settings) {
+  const auto found = std::ranges::find_if(
+      settings, [&](const Setting& setting) { return setting.row.names[0] == name; });
+  return found == settings.end() ? nullptr : &*found;
+}
+
+// Of those that every command with a guest has.
+const Setting* FindJobSetting(std::string_view name) {
+  const Setting* const limit = FindSetting(name, LimitOptions());
+  return limit != nullptr ? limit : FindSetting(name, ProgramOptions());
+}
+
+const Setting* FindAnySetting(std::string_view name) {
+  const Setting* const setting = FindJobSetting(name);
+  return setting != nullptr ? setting : FindSetting(name, ReferenceOptions());
 }
 
 // The limit that a setting is, by the name that --limit has for it; empty: it is none.
@@ -69,25 +82,22 @@ std::string LimitOf(std::string_view name, std::string_view value) {
 
 class ConfigParser {
  public:
-  ConfigParser(std::string_view path, ConfigScope scope)
-      : path_(path), known_(WithImageOptions({})) {
-    wanted_ = scope == ConfigScope::kImages ? known_ : WithCommonOptions({});
-  }
+  ConfigParser(std::string_view path, ConfigScope scope) : path_(path), scope_(scope) {}
 
   // One line, without white space around it.
-  absl::Status Add(std::string_view setting, size_t number) {
+  absl::Status Add(std::string_view line, size_t number) {
     place_ = Cat(path_, ":", number);
-    if (setting.empty() || setting.front() == '#') return absl::OkStatus();
-    const size_t equals = setting.find('=');
+    if (line.empty() || line.front() == '#') return absl::OkStatus();
+    const size_t equals = line.find('=');
     const std::string_view name =
-        View(absl::StripTrailingAsciiWhitespace(AbslView(setting.substr(0, equals))));
+        View(absl::StripTrailingAsciiWhitespace(AbslView(line.substr(0, equals))));
     const bool is_switch = name == kOverride || name == kFailIfChanged;
-    const OptionSpec* const option = FindOption(name, known_);
-    if (!is_switch && (option == nullptr || !option->has_value)) return Fail(Shown(name));
+    const Setting* const setting = FindAnySetting(name);
+    if (!is_switch && setting == nullptr) return Fail(Shown(name));
     if (equals == std::string_view::npos) return Fail(Cat("'", name, "' needs a value"));
     const std::string value(
-        View(absl::StripLeadingAsciiWhitespace(AbslView(setting.substr(equals + 1)))));
-    return is_switch ? Switch(name, value) : Add(*option, value);
+        View(absl::StripLeadingAsciiWhitespace(AbslView(line.substr(equals + 1)))));
+    return is_switch ? Switch(name, value) : Add(*setting, name, value);
   }
 
   Config Finish() {
@@ -111,22 +121,21 @@ class ConfigParser {
     return absl::OkStatus();
   }
 
-  absl::Status Add(const OptionSpec& option, const std::string& value) {
-    const std::string_view name = option.name;
-    if (absl::Status status = ApplyCommonOption(option.id, value, tried_); !status.ok()) {
+  absl::Status Add(const Setting& setting, std::string_view name, const std::string& value) {
+    if (absl::Status status = setting.apply(value, tried_); !status.ok()) {
       return Reworded(status, Cat(place_, ": ", View(status.message())));
     }
     const std::string limit = LimitOf(name, value);
     if (!limit.empty()) config_.bounds.places[limit] = place_;
-    if (FindOption(name, wanted_) == nullptr) return absl::OkStatus();
+    const bool is_wanted = scope_ == ConfigScope::kImages || FindJobSetting(name) != nullptr;
+    if (!is_wanted) return absl::OkStatus();
     config_.arguments.push_back(Cat("--", name, "=", value));
     if (!limit.empty() || name == "require") config_.binding.push_back(config_.arguments.back());
     return absl::OkStatus();
   }
 
   const std::string_view path_;
-  const std::vector<OptionSpec> known_;
-  std::vector<OptionSpec> wanted_;
+  const ConfigScope scope_;
   std::string place_;
   CommonOptions tried_;
   Config config_;

@@ -9,57 +9,17 @@
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/options/arguments.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/file_names.h"
 #include "tools/hotcell/options/formats.h"
 #include "tools/hotcell/options/image_opts.h"
+#include "tools/hotcell/options/shared_options.h"
 #include "tools/hotcell/options/snapshot_option.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr uint64_t kMaxCoroutines = 16;  // qemu-img's
-
-enum ConvertOption : int {
-  kLanes = kFirstLongOption,
-  kOutput,
-  kStats,
-  kImageOpts,
-  kTargetIsZero,
-  kInspect,
-  kTargetImageOpts,
-  kBackingOrMapping,
-};
-
-constexpr OptionSpec kOptions[] = {
-    {'B', nullptr, true},
-    {'b', nullptr, true},
-    {kBackingOrMapping, "backing", true},  // before the one that all commands have
-    {'C', "copy-range-offloading", false},
-    {'c', "compress", false},
-    {'F', "backing-format", true},
-    {'f', "source-format", true},
-    {kImageOpts, "image-opts", false},
-    {kTargetIsZero, "target-is-zero", false},
-    {kInspect, "inspect", false},
-    {'l', "snapshot", true},
-    {'m', "parallel", true},
-    {'n', "no-create", false},
-    {'o', "target-format-options", true},
-    {'O', "target-format", true},
-    {kTargetImageOpts, "target-image-opts", false},
-    {'p', "progress", false},
-    {'q', "quiet", false},
-    {'r', "rate-limit", true},
-    {'r', "rate", true},
-    {'S', "sparse-size", true},
-    {'t', "target-cache", true},
-    {'T', "source-cache", true},
-    {'U', "force-share", false},
-    {'W', "oob-writes", false},
-    {kLanes, "lanes", true},
-    {kOutput, "output", true},
-    {kStats, "stats", false},
-};
 
 constexpr RefusedOption kRefused[] = {
     {"bitmaps", "bitmaps are not copied"},
@@ -86,13 +46,6 @@ absl::Status SetSparseSize(std::string_view text, uint64_t& sparse_size) {
   return absl::OkStatus();
 }
 
-absl::Status SetCacheMode(std::string_view text, std::string_view what, CacheMode& mode) {
-  const absl::StatusOr<CacheMode> parsed = ParseCacheMode(text, what);
-  if (!parsed.ok()) return parsed.status();
-  mode = *parsed;
-  return absl::OkStatus();
-}
-
 // QEMU 11 calls -B so as well; the two are told apart by the '='.
 absl::Status SetBackingOrMapping(std::string_view value, ConvertOptions& options) {
   if (value.find('=') != std::string_view::npos) {
@@ -110,94 +63,197 @@ absl::Status CheckCoroutines(std::string_view text) {
           kMaxCoroutines));
 }
 
-absl::Status ApplyOption(int id, std::string_view value, ConvertOptions& options) {
-  ConvertRequest& request = options.request;
-  switch (id) {
-    case 'C':
-      request.copy_offload = true;
-      return absl::OkStatus();
-    case 'B':
-    case 'b':
-      options.backing.name = std::string(value);
-      return absl::OkStatus();
-    case kBackingOrMapping:
-      return SetBackingOrMapping(value, options);
-    case 'F':
-      options.backing.format = std::string(value);
-      return absl::OkStatus();
-    case 'c':
-      request.compress = true;
-      return absl::OkStatus();
-    case 'f':
-      options.has_source_format = true;
-      return SetSourceFormat(value, request.source.format);
-    case 'l':
-      return SetSnapshot(value, request);
-    case 'm':
-      return CheckCoroutines(value);
-    case 'n':
-      request.target_is_existing = true;
-      return absl::OkStatus();
-    case 'o':
-      return AddTargetOptions(value, request.target_options, options.list_target_options);
-    case 'O':
-      options.has_target_format = true;
-      return SetTargetFormat(value, request.target_format);
-    case 'p':
-      options.progress = true;
-      return absl::OkStatus();
-    case 'q':
-      options.quiet = true;
-      return absl::OkStatus();
-    case 'r': {
-      const absl::StatusOr<uint64_t> rate = ParseSize(value, "rate limit");
-      if (!rate.ok()) return rate.status();
-      options.common.limits.output_rate = *rate;
-      return absl::OkStatus();
-    }
-    case 'S':
-      options.has_sparse_size = true;
-      return SetSparseSize(value, request.sparse_size);
-    case 't':
-      return SetCacheMode(value, "cache", request.target_cache);
-    case 'T':
-      return SetCacheMode(value, "source cache", request.source_cache);
-    case 'U':
-      options.force_share = true;
-      return absl::OkStatus();
-    case 'W':  // lanes write as they please wherever the format allows it
-      return absl::OkStatus();
-    case kLanes: {
-      const absl::StatusOr<uint32_t> lanes = ParseLanes(value);
-      if (!lanes.ok()) return lanes.status();
-      request.lanes = *lanes;
-      return absl::OkStatus();
-    }
-    case kOutput: {
-      const absl::StatusOr<OutputFormat> format = ParseOutputFormat(value);
-      if (!format.ok()) return format.status();
-      options.common.format = *format;
-      return absl::OkStatus();
-    }
-    case kImageOpts:
-      options.image_opts = true;
-      return absl::OkStatus();
-    case kTargetImageOpts:
-      options.target_image_opts = true;
-      return absl::OkStatus();
-    case kTargetIsZero:
-      request.target_is_zero = true;
-      return absl::OkStatus();
-    case kStats:
-      options.stats = true;
-      return absl::OkStatus();
-    case kInspect:
-      options.inspect = true;
-      return absl::OkStatus();
-    default:
-      return IsVerdictOption(id) ? ApplyVerdictOption(id, value, options.verdict)
-                                 : ApplyCommonOption(id, value, options.common);
-  }
+// Sets a flag of the request: InRequest<&ConvertRequest::compress>.
+template <auto kFlag>
+constexpr auto InRequest = [](std::string_view, ConvertOptions& options) {
+  options.request.*kFlag = true;
+  return absl::OkStatus();
+};
+
+constexpr auto kSetBackingName = [](std::string_view value, ConvertOptions& options) {
+  options.backing.name = std::string(value);
+  return absl::OkStatus();
+};
+
+// What qemu-img has as well.
+constexpr Option<ConvertOptions> kOptions[] = {
+    {{.letter = 'f',
+      .names = {"source-format"},
+      .value = "FORMAT",
+      .help = "format of INPUT, see 'hotcell --help' (default: found out in the guest)",
+      .completion = Completion::kFormat},
+     [](std::string_view value, ConvertOptions& options) {
+       options.has_source_format = true;
+       return SetSourceFormat(value, options.request.source.format);
+     }},
+    {{.letter = 'O',
+      .names = {"target-format"},
+      .value = "FORMAT",
+      .help = "format of OUTPUT (default: raw)",
+      .completion = Completion::kTargetFormat},
+     [](std::string_view value, ConvertOptions& options) {
+       options.has_target_format = true;
+       return SetTargetFormat(value, options.request.target_format);
+     }},
+    {{.letter = 'o',
+      .names = {"target-format-options"},
+      .value = "NAME=VALUE,...",
+      .help = "options of the output format; '-o help' lists them",
+      .completion = Completion::kTargetOptions},
+     [](std::string_view value, ConvertOptions& options) {
+       return AddTargetOptions(value, options.request.target_options, options.list_target_options);
+     }},
+    {{.letter = 'B', .value = "FILE", .completion = Completion::kFile, .joined = true},
+     kSetBackingName},
+    {{.letter = 'b', .value = "FILE", .completion = Completion::kFile, .joined = true},
+     kSetBackingName},
+    {{.letter = 'F',
+      .names = {"backing-format"},
+      .value = "FORMAT",
+      .help = "OUTPUT stands on FILE, of that format, and has only what INPUT\n"
+              "itself holds; INPUT may refer to FILE by the same name. --backing FILE\n"
+              "says so too, where there is no '=' in it",
+      .completion = Completion::kFormat},
+     [](std::string_view value, ConvertOptions& options) {
+       options.backing.format = std::string(value);
+       return absl::OkStatus();
+     }},
+    // In the place of the one that all commands have.
+    {{.names = {"backing"}, .value = "NAME=FILE"},
+     [](std::string_view value, ConvertOptions& options) {
+       return SetBackingOrMapping(value, options);
+     }},
+    {{.letter = 'c',
+      .names = {"compress"},
+      .help = "compress (qcow2, qcow, vmdk with subformat=streamOptimized)"},
+     InRequest<&ConvertRequest::compress>},
+    {{.letter = 'C',
+      .names = {"copy-range-offloading"},
+      .help = "copy data from file to file, where the kernel can without moving it;\n"
+              "zeroes in it are not looked for (not with -c or -S)"},
+     InRequest<&ConvertRequest::copy_offload>},
+    {{.letter = 'l',
+      .names = {"snapshot"},
+      .value = "SNAPSHOT",
+      .help = "convert an internal snapshot, by id or else name (snapshot.id=ID,\n"
+              "snapshot.name=NAME or both with a comma: by nothing else)"},
+     [](std::string_view value, ConvertOptions& options) {
+       return SetSnapshot(value, options.request);
+     }},
+    {{.letter = 'n',
+      .names = {"no-create"},
+      .help = "write into an OUTPUT that exists, in place; a qcow2 image is made anew\n"
+              "with its options, and its disk must have the size of INPUT's"},
+     InRequest<&ConvertRequest::target_is_existing>},
+    {{.names = {"target-is-zero"}, .help = "with -n: OUTPUT is known to read as zeroes"},
+     InRequest<&ConvertRequest::target_is_zero>},
+    {With(kImageOptsRow, "INPUT is driver=FORMAT,file.filename=FILE"),
+     On<&ConvertOptions::image_opts>},
+    {{.names = {"target-image-opts"}, .help = "with -n: so is OUTPUT"},
+     On<&ConvertOptions::target_image_opts>},
+    {kProgressRow, On<&ConvertOptions::progress>},
+    {With(kQuietRow, "no progress, no warnings"), On<&ConvertOptions::quiet>},
+    {{.letter = 'r',
+      .names = {"rate-limit", "rate"},
+      .value = "RATE",
+      .help = "write at most so many bytes a second"},
+     [](std::string_view value, ConvertOptions& options) {
+       return Assign(ParseSize(value, "rate limit"), options.common.limits.output_rate);
+     }},
+    {{.letter = 'S',
+      .names = {"sparse-size"},
+      .value = "SIZE",
+      .help = "shortest run of zeroes to leave out (default 4k; 0: write everything)"},
+     [](std::string_view value, ConvertOptions& options) {
+       options.has_sparse_size = true;
+       return SetSparseSize(value, options.request.sparse_size);
+     }},
+    {Joined(CacheRow('t', "target-cache")),
+     [](std::string_view value, ConvertOptions& options) {
+       return Assign(ParseCacheMode(value, "cache"), options.request.target_cache);
+     }},
+    {With(CacheRow('T', "source-cache"),
+          "cache mode of OUTPUT, INPUT: none, writeback, unsafe, directsync,\n"
+          "writethrough; all but unsafe sync OUTPUT before it appears, none and\n"
+          "directsync use O_DIRECT (default: unsafe, writeback)"),
+     kSetSourceCache},
+    {With(kForceShareRow, "copy INPUT also while another program has it open for writing"),
+     On<&ConvertOptions::force_share>},
+    {{.letter = 'm', .names = {"parallel"}, .value = "COUNT", .joined = true},
+     [](std::string_view value, ConvertOptions&) { return CheckCoroutines(value); }},
+    // Lanes write as they please wherever the format allows it.
+    {{.letter = 'W', .names = {"oob-writes"}, .help = "accepted, without effect"}, kIgnore},
+};
+
+constexpr Option<ConvertOptions> kInspectOption[] = {
+    {{.names = {"inspect"},
+      .help = "judge INPUT first, as 'hotcell inspect' does, and convert it only if it is\n"
+              "safe: both read the same open file, and nothing is written before. An\n"
+              "image that names other files is not safe, allowed or not"},
+     On<&ConvertOptions::inspect>},
+};
+
+constexpr Option<ConvertOptions> kLanesOption[] = {
+    {With(kLanesRow,
+          "vCPUs that work, 1 to 16 (default: one per CPU; one for an image\n"
+          "of at most 1 MiB that refers to no other)"),
+     kSetLanes},
+};
+
+constexpr Option<ConvertOptions> kOtherOptions[] = {
+    {{.names = {"stats"},
+      .help = "print VM exits, doorbells, bytes, time and the job's steps, peak memory,\n"
+              "confinement"},
+     On<&ConvertOptions::stats>},
+    {With(kOutputRow,
+          "human or json: result and errors as one JSON document on standard\n"
+          "output; progress goes to standard error then, a line\n"
+          "{\"progress\": PERCENT} each time"),
+     kSetOutputFormat},
+};
+
+constexpr std::string_view kUsage =
+    R"(usage: hotcell convert [OPTION]... INPUT... OUTPUT
+
+Converts the disk image INPUT, which is read and decoded in a KVM guest, to OUTPUT.
+Several INPUTs come one after the other on one disk.
+OUTPUT appears when it is complete; until then, and on any error, the old file stays.
+Only -n, devices, /dev/fd/N and files that cannot be replaced are written in place. Into a
+pipe, such as /dev/stdout, it goes when it is complete.
+
+As with qemu-img, whose long names for these (--source-format, --target-format-options,
+--sparse-size, --no-create, ...) are taken as well:
+)";
+
+const CommandLine<ConvertOptions>& Line() {
+  static const auto* const line = [] {
+    constexpr size_t kReferenceColumn = 29;
+    auto* const made = new CommandLine<ConvertOptions>();
+    made->Text(kUsage);
+    made->Add(kOptions);
+    made->Text("\nFiles that an image refers to are not opened unless you say so:\n");
+    made->Add(ReferenceOptions(), &ConvertOptions::common, kReferenceColumn);
+    made->Text("\nNot without a verdict:\n");
+    made->Add(kInspectOption);
+    made->Take(PolicyOptions(), &ConvertOptions::verdict);
+    made->Tell(
+        {"allow-format", "max-virtual-size", "max-reader-memory", "max-expansion", "no-check"},
+        "\nwhat is safe, as in 'hotcell help inspect'");
+    made->Text("\nLimits and confinement:\n");
+    made->Add(kLanesOption);
+    made->Add(LimitOptions(), &ConvertOptions::common);
+    made->Text("\nOther:\n");
+    made->Add(kOtherOptions);
+    made->Add(ProgramOptions(), &ConvertOptions::common);
+    made->Add(HelpOption(), &ConvertOptions::common);
+    made->Text(R"(
+Exit status: 0 done, 1 error, 2 not safe (--inspect), 130 and 143 cancelled by SIGINT and
+SIGTERM.
+)");
+    made->Refuse(kRefused);
+    return made;
+  }();
+  return *line;
 }
 
 // From --target-image-opts, or a name with what may stand before it.
@@ -292,10 +348,10 @@ absl::Status CheckCombination(const ConvertOptions& options) {
 
 }  // namespace
 
+const OptionTable& ConvertLine() { return Line(); }
+
 absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options) {
-  const absl::StatusOr<std::vector<std::string>> operands = ParseArguments(
-      argc, argv, WithImageOptions(WithVerdictOptions(kOptions)), kRefused,
-      [&](int id, std::string_view value) { return ApplyOption(id, value, options); });
+  const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help || options.list_target_options) return absl::OkStatus();
   ConvertRequest& request = options.request;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "hotcell/engine.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 #include "tools/hotcell/options/target_backing.h"
 #include "tools/hotcell/options/verdict_options.h"
@@ -33,6 +34,8 @@ struct ConvertOptions {
   bool list_target_options = false;  // -o help
   CommonOptions common;
 };
+
+const OptionTable& ConvertLine();
 
 // `options.common.format` and `.help` are valid also when this fails.
 absl::Status ParseConvertOptions(int argc, char** argv, ConvertOptions& options);

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "hotcell/engine.h"
+#include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
 
 namespace hotcell::cli {
@@ -24,6 +25,8 @@ struct RunOptions {
   bool show_stats = false;
   CommonOptions common;
 };
+
+const OptionTable& RunLine();
 
 // `options.common.help` is valid also when this fails.
 absl::Status ParseRunOptions(int argc, char** argv, RunOptions& options);

@@ -3,33 +3,18 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_split.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
-#include "tools/hotcell/options/common_options.h"
+#include "tools/hotcell/options/arguments.h"
 #include "tools/hotcell/options/formats.h"
 
 namespace hotcell::cli {
 namespace {
 
 constexpr uint64_t kMostExpansion = 1ull << 40;
-
-enum VerdictOption : int {
-  kAllowFormat = kFirstVerdictOption,
-  kMaxExpansion,
-  kMaxReaderMemory,
-  kMaxVirtualSize,
-  kNoCheck,
-};
-
-constexpr OptionSpec kOptions[] = {
-    {kAllowFormat, "allow-format", true},
-    {kMaxExpansion, "max-expansion", true},
-    {kMaxReaderMemory, "max-reader-memory", true},
-    {kMaxVirtualSize, "max-virtual-size", true},
-    {kNoCheck, "no-check", false},
-};
 
 absl::Status AddAllowedFormats(std::string_view text, VerdictPolicy& policy) {
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(AbslView(text), ','))) {
@@ -39,47 +24,51 @@ absl::Status AddAllowedFormats(std::string_view text, VerdictPolicy& policy) {
   return absl::OkStatus();
 }
 
+constexpr Option<VerdictOptions> kOptions[] = {
+    {{.names = {"allow-format"},
+      .value = "FORMAT,...",
+      .help = "\nonly these formats are safe (default: all but qed)",
+      .completion = Completion::kFormats},
+     [](std::string_view value, VerdictOptions& options) {
+       options.given = true;
+       return AddAllowedFormats(value, options.policy);
+     }},
+    {{.names = {"max-virtual-size"},
+      .value = "SIZE",
+      .help = "\na bigger disk is not safe (default: 64T)"},
+     [](std::string_view value, VerdictOptions& options) {
+       options.given = true;
+       const absl::StatusOr<uint64_t> size = ParseSize(value);
+       if (size.ok()) options.policy.max_virtual_size = std::max<uint64_t>(*size, 1);
+       return size.status();
+     }},
+    {{.names = {"max-reader-memory"},
+      .value = "SIZE",
+      .help = "\nnor is one that programs take more than SIZE of memory to open (default:\n256M)"},
+     [](std::string_view value, VerdictOptions& options) {
+       options.given = true;
+       return Assign(ParseSize(value), options.policy.max_reader_memory);
+     }},
+    {{.names = {"max-expansion"},
+      .value = "COUNT",
+      .help = "\nnor is one more than COUNT times as big as the file (default: any)"},
+     [](std::string_view value, VerdictOptions& options) {
+       options.given = true;
+       return Assign(ParseCount(value, "disk bytes for each of the file", 1, kMostExpansion),
+                     options.policy.max_expansion);
+     }},
+    {{.names = {"no-check"},
+      .help = "do not look for damage in the image's tables, and in the first 64 MiB\n"
+              "of compressed data"},
+     [](std::string_view, VerdictOptions& options) {
+       options.given = true;
+       options.check = false;
+       return absl::OkStatus();
+     }},
+};
+
 }  // namespace
 
-std::vector<OptionSpec> WithVerdictOptions(std::span<const OptionSpec> own) {
-  std::vector<OptionSpec> all(own.begin(), own.end());
-  all.insert(all.end(), std::begin(kOptions), std::end(kOptions));
-  return all;
-}
-
-bool IsVerdictOption(int id) { return id >= kFirstVerdictOption && id < kFirstCommonOption; }
-
-absl::Status ApplyVerdictOption(int id, std::string_view value, VerdictOptions& options) {
-  options.given = true;
-  VerdictPolicy& policy = options.policy;
-  switch (id) {
-    case kAllowFormat:
-      return AddAllowedFormats(value, policy);
-    case kMaxExpansion: {
-      const absl::StatusOr<uint64_t> most =
-          ParseCount(value, "disk bytes for each of the file", 1, kMostExpansion);
-      if (!most.ok()) return most.status();
-      policy.max_expansion = *most;
-      return absl::OkStatus();
-    }
-    case kMaxReaderMemory: {
-      const absl::StatusOr<uint64_t> size = ParseSize(value);
-      if (!size.ok()) return size.status();
-      policy.max_reader_memory = *size;
-      return absl::OkStatus();
-    }
-    case kMaxVirtualSize: {
-      const absl::StatusOr<uint64_t> size = ParseSize(value);
-      if (!size.ok()) return size.status();
-      policy.max_virtual_size = std::max<uint64_t>(*size, 1);
-      return absl::OkStatus();
-    }
-    case kNoCheck:
-      options.check = false;
-      return absl::OkStatus();
-    default:
-      return absl::InternalError("no option of a verdict's");
-  }
-}
+std::span<const Option<VerdictOptions>> PolicyOptions() { return kOptions; }
 
 }  // namespace hotcell::cli
