@@ -11,8 +11,7 @@ import sys
 from support import content, files, harness, namespaces, programs
 
 MIB = 1 << 20
-_COMPLETIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                            "..", "..", "tools", "completions")
+_COMPLETIONS = os.path.join(os.path.dirname(os.path.dirname(programs.HOTCELL)), "share")
 _NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
 
 
@@ -59,7 +58,7 @@ def _policy(_):
             harness.check(rule["call"] in text and rule["caller"] and rule["reason"], f"{rule}")
     for layer in policy["layers"]:
         harness.check(f"  {layer['name']} " in text, f"{layer['name']} is not in the table")
-        for name in ("hotcell.bash", "_hotcell"):
+        for name in ("hotcell.bash", "_hotcell", "hotcell.fish"):
             with open(os.path.join(_COMPLETIONS, name), encoding="utf-8") as completion:
                 harness.check(re.search(rf"(?<![\w-]){layer['name']}(?![\w-])",
                                         completion.read()),

@@ -117,6 +117,28 @@ Json FormatsJson() {
   return formats;
 }
 
+Json FormatOptionsJson() {
+  Json formats = Json::Array();
+  for (const FormatName& format : KnownFormats()) {
+    Json options = Json::Array();
+    // "cluster_size=<size>".
+    for (const auto& [option, text] : DescribedOptions(format.options)) {
+      const size_t equals = option.find('=');
+      Json entry = Json::Object();
+      entry.SetString("name", option.substr(0, equals))
+          .SetString("type", option.substr(equals + 1))
+          .SetString("text", text);
+      options.Append(std::move(entry));
+    }
+    Json entry = Json::Object();
+    entry.SetString("name", format.name)
+        .SetBool("writable", format.writable)
+        .Set("options", std::move(options));
+    formats.Append(std::move(entry));
+  }
+  return formats;
+}
+
 std::string FormatNames() {
   std::vector<std::string_view> names;
   for (const FormatName& format : KnownFormats()) names.push_back(format.name);

@@ -30,6 +30,10 @@ std::string_view CreationOptions(std::string_view name);
 // that choose how -c compresses, empty where the format has no compression. Every format is read.
 Json FormatsJson();
 
+// For the completions: an array of {"name", "writable", "options"}, the last an array of
+// {"name", "type", "text"} with qemu-img's words for types.
+Json FormatOptionsJson();
+
 }  // namespace hotcell::cli
 
 #endif  // HOTCELL_TOOLS_HOTCELL_OPTIONS_FORMATS_H_

@@ -78,9 +78,7 @@ absl::Status CheckBound(const LimitField& limit, std::string_view value, const L
 
 absl::Status UnknownLimit(std::string_view name) {
   absl::Status status = absl::InvalidArgumentError(Cat("unknown limit '", Escape(name), "'"));
-  std::vector<std::string_view> names;
-  for (const LimitField& limit : kFields) names.push_back(limit.name);
-  const std::optional<std::string_view> nearest = Nearest(name, names);
+  const std::optional<std::string_view> nearest = Nearest(name, LimitNames());
   if (!nearest.has_value()) return status;
   return WithRemedy(std::move(status), Cat("did you mean '", *nearest, "'?"));
 }
@@ -108,6 +106,12 @@ absl::Status SetLimit(std::string_view name, std::string_view value, Limits& lim
   if (limit == std::end(kFields)) return UnknownLimit(name);
   if (absl::Status status = Parse(*limit, value, limits); !status.ok()) return status;
   return CheckBound(*limit, value, limits);
+}
+
+std::vector<std::string_view> LimitNames() {
+  std::vector<std::string_view> names;
+  for (const LimitField& limit : kFields) names.push_back(limit.name);
+  return names;
 }
 
 absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text) {

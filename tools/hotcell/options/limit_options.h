@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,6 +28,9 @@ void SetLimitBounds(LimitBounds bounds);
 absl::StatusOr<std::string> SetLimit(std::string_view text, Limits& limits);
 // One limit by its name.
 absl::Status SetLimit(std::string_view name, std::string_view value, Limits& limits);
+
+// Of all limits, as --limit has them.
+std::vector<std::string_view> LimitNames();
 
 // Seconds, with a fraction if you like; more than 0.
 absl::StatusOr<absl::Duration> ParseSeconds(std::string_view text);

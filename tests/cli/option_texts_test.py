@@ -1,0 +1,166 @@
+"""What the build makes of the tables of options: the manual and the completions name each of them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support import harness, programs
+
+_SHARE = os.path.join(os.path.dirname(os.path.dirname(programs.HOTCELL)), "share")
+
+
+def _text(name):
+    with open(os.path.join(_SHARE, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def _commands():
+    return json.loads(_text("options.json"))["commands"]
+
+
+def _is_offered(option, shared):
+    """Not what all commands take and this one has no use for."""
+    return option["told"] or not any(
+        option["names"] == other["names"] and option["letter"] == other["letter"]
+        for other in shared)
+
+
+def _flags(option):
+    letters = ["-" + option["letter"]] if option["letter"] else []
+    return letters + ["--" + name for name in option["names"][:1]]
+
+
+def _check_each(what, has):
+    """`has(command, option, flag)` of each spelling of each option that is offered."""
+    shared = json.loads(_text("options.json"))["shared"]
+    for command in _commands():
+        harness.check(command["options"], f"{command['name']} has no options")
+        for option in command["options"]:
+            for flag in _flags(option) if _is_offered(option, shared) else []:
+                harness.check(has(command["name"], option, flag),
+                              f"{what} does not name {flag} of {command['name']}")
+
+
+# ---- Bash ---------------------------------------------------------------------------------------
+
+def _bash(script):
+    path = os.path.join(_SHARE, "hotcell.bash")
+    result = subprocess.run(["bash", "--norc", "-c", f". '{path}'\n{script}"],
+                            capture_output=True, check=False, text=True, timeout=60)
+    harness.check_equal((result.returncode, result.stderr), (0, ""), script)
+    return result.stdout.split()
+
+
+def _completed(*words):
+    """What is offered for the last of the words after `hotcell`."""
+    line = " ".join(f"'{word}'" for word in ("hotcell",) + words)
+    return _bash(f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _hotcell; "
+                 'printf "%s\\n" "${COMPREPLY[@]}"')
+
+
+def _bash_names_each_option(_):
+    offered = {c["name"]: _completed(c["name"], "-") for c in _commands()}
+    _check_each("hotcell.bash", lambda command, _option, flag: flag in offered[command])
+
+
+def _bash_offers_values(_):
+    names = [command["name"] for command in _commands()]
+    harness.check_equal(_completed("con"), ["convert"], "con")
+    harness.check_equal(sorted(_completed("")), sorted(names + ["help", "--help", "--version"]), "")
+    harness.check_equal(_completed("help", "conv"), ["convert"], "help conv")
+    harness.check_equal(_completed("convert", "-O", "qcow"), ["qcow", "qcow2"], "-O qcow")
+    harness.check_equal(_completed("info", "--output", "=", "j"), ["json"], "--output=j")
+    harness.check_equal(_completed("convert", "--limit", "chain"), ["chain-depth="], "--limit chain")
+    harness.check_equal(_completed("check", "--require", "sec"), ["seccomp", "securebits"],
+                        "--require sec")
+    harness.check_equal(_completed("dd", "b"), ["bs="], "dd b")
+    harness.check_equal(_completed("run", "--mode", "p"), ["payload"], "--mode p")
+
+
+def _bash_offers_options_of_formats(_):
+    harness.check_equal(_completed("convert", "-O", "vhdx", "-o", "block_s"),
+                        ["block_size=", "block_state_zero="], "-o of vhdx")
+    harness.check_equal(_completed("create", "-f", "qcow2", "-o", "comp"),
+                        ["compat=", "compression_type="], "-o of qcow2")
+    harness.check_equal(
+        _completed("convert", "--target-format", "=", "qcow2", "-o", "compression_type", "=", ""),
+        ["zlib", "zstd"], "compression_type=")
+    harness.check_equal(_completed("convert", "-o", "prealloc"), ["preallocation="], "-o of raw")
+    for name, options in {f["name"]: f["options"]
+                          for f in json.loads(_text("options.json"))["formats"]}.items():
+        for option in options:
+            harness.check_equal(_completed("convert", "-O", name, "-o", option["name"] + "="),
+                                [option["name"] + "="], f"-o of {name}")
+
+
+# ---- The others ---------------------------------------------------------------------------------
+
+def _zsh_names_each_option(_):
+    functions = dict(re.findall(r"^_hotcell_(\w+)\(\) \{\n(.*?)^\}", _text("_hotcell"),
+                                re.DOTALL | re.MULTILINE))
+
+    def has(command, option, flag):
+        typed = re.escape(flag)
+        if option["value"]:
+            typed += "=" if flag.startswith("--") else r"\+"
+        return re.search(rf"(?:^|[ {{,)'*]){typed}[,}}'\[]", functions[command], re.MULTILINE)
+
+    _check_each("_hotcell", has)
+
+
+def _fish_names_each_option(_):
+    lines = _text("hotcell.fish").splitlines()
+
+    def has(command, _option, flag):
+        spelled = f" -l {flag[2:]}" if flag.startswith("--") else f" -s {flag[1:]}"
+        return any(f"'__hotcell_has {command}'" in line and spelled + " " in line + " "
+                   for line in lines)
+
+    _check_each("hotcell.fish", has)
+
+
+def _shells_can_read_them(_):
+    subprocess.run(["bash", "-n", os.path.join(_SHARE, "hotcell.bash")], check=True)
+    for shell, name in (("zsh", "_hotcell"), ("fish", "hotcell.fish")):
+        if shutil.which(shell):
+            subprocess.run([shell, "-n", os.path.join(_SHARE, name)], check=True)
+
+
+def _manual_names_each_option(_):
+    text = _text("hotcell.1")
+    headings = [line for line in text.splitlines() if line.startswith(".It ")]
+    harness.check(not re.search(r"^@", text, re.MULTILINE), "a placeholder is left")
+    _check_each("the manual", lambda _command, _option, flag: any(
+        re.search(rf"\bFl {re.escape(flag[1:])}(?: |$)", line) for line in headings))
+
+
+# ---- Help ---------------------------------------------------------------------------------------
+
+def _help_is_the_same_everywhere(_):
+    """`hotcell help COMMAND`, `hotcell COMMAND --help` and -h."""
+    for command in _commands():
+        name = command["name"]
+        text = programs.must_hotcell("help", name)
+        harness.check_equal(programs.must_hotcell(name, "--help"), text, f"{name} --help")
+        harness.check_equal(programs.must_hotcell(name, "-h"), text, f"{name} -h")
+
+
+CASES = {
+    "bash": _bash_names_each_option,
+    "bash-values": _bash_offers_values,
+    "bash-options-of-formats": _bash_offers_options_of_formats,
+    "zsh": _zsh_names_each_option,
+    "fish": _fish_names_each_option,
+    "syntax": _shells_can_read_them,
+    "manual": _manual_names_each_option,
+    "help": _help_is_the_same_everywhere,
+}
+
+if __name__ == "__main__":
+    harness.main(CASES)
