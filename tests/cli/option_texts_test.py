@@ -1,4 +1,4 @@
-"""What the build makes of the tables of options: the manual and the completions name each of them."""
+"""What the build makes of the tables of options: manual and completions name each of them."""
 
 import json
 import os
@@ -7,9 +7,12 @@ import shutil
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, _TESTS)
+sys.path.insert(0, os.path.join(os.path.dirname(_TESTS), "tools", "option_texts"))
 
 # pylint: disable=wrong-import-position
+import option_table
 from support import harness, programs
 
 _SHARE = os.path.join(os.path.dirname(os.path.dirname(programs.HOTCELL)), "share")
@@ -76,7 +79,8 @@ def _bash_offers_values(_):
     harness.check_equal(_completed("help", "conv"), ["convert"], "help conv")
     harness.check_equal(_completed("convert", "-O", "qcow"), ["qcow", "qcow2"], "-O qcow")
     harness.check_equal(_completed("info", "--output", "=", "j"), ["json"], "--output=j")
-    harness.check_equal(_completed("convert", "--limit", "chain"), ["chain-depth="], "--limit chain")
+    harness.check_equal(_completed("convert", "--limit", "chain"), ["chain-depth="],
+                        "--limit chain")
     harness.check_equal(_completed("check", "--require", "sec"), ["seccomp", "securebits"],
                         "--require sec")
     harness.check_equal(_completed("dd", "b"), ["bs="], "dd b")
@@ -151,7 +155,40 @@ def _help_is_the_same_everywhere(_):
         harness.check_equal(programs.must_hotcell(name, "-h"), text, f"{name} -h")
 
 
-CASES = {
+# ---- What -o takes ------------------------------------------------------------------------------
+
+def _refusal(target_format, option):
+    """What the guest says of a value, or of an option, that it does not take."""
+    with open("empty", "wb") as file:
+        file.truncate(1 << 20)
+    result = programs.hotcell("convert", "-f", "raw", "-O", target_format, "-o", option, "empty",
+                              "target")
+    harness.check_equal(result.returncode, 1, f"-o {option} of {target_format}")
+    return result.stderr.decode()
+
+
+def _listed(text):
+    """The words of "a, b and c"."""
+    return re.findall(r"[\w.]+", text.replace(" and ", " "))
+
+
+def _formats_take_what_is_told(_):
+    """The guest's parsers know the options, and the values, that help and completions have."""
+    told = option_table.Table(os.path.join(_SHARE, "options.json")).target_options()
+    harness.check(told["qcow2"]["compression_type"], "no values are known")
+    for target_format, options in told.items():
+        known = _refusal(target_format, "no-such-option=1").partition("it knows ")[2].split("; ")[0]
+        harness.check_equal(sorted(_listed(known)), sorted(options),
+                            f"options of {target_format}")
+        for option, values in options.items():
+            if not values:
+                continue
+            choices = _refusal(target_format, f"{option}=no-such-value").partition("one of ")[2]
+            harness.check(set(values) <= set(_listed(choices)),
+                          f"{option} of {target_format}: {values} are told, it takes {choices}")
+
+
+WITHOUT_KVM = {
     "bash": _bash_names_each_option,
     "bash-values": _bash_offers_values,
     "bash-options-of-formats": _bash_offers_options_of_formats,
@@ -162,5 +199,10 @@ CASES = {
     "help": _help_is_the_same_everywhere,
 }
 
+WITH_KVM = {
+    "formats": _formats_take_what_is_told,
+}
+
 if __name__ == "__main__":
-    harness.main(CASES)
+    # `option_texts_test.py kvm|plain [--list|NAME...]`
+    harness.main(WITH_KVM if sys.argv.pop(1) == "kvm" else WITHOUT_KVM)
