@@ -263,7 +263,7 @@ void Job::Run() {
 
 }  // namespace
 
-void RunJob(std::span<const std::byte> builtin) {
+void HostJob(std::span<const std::byte> builtin) {
   ReserveHeap(kHeapReserve);
   Result<Mapping> stack = MapMainStack();
   if (!stack.ok()) Job(builtin).Fail({"map a stack", stack.error().error, {}});

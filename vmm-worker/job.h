@@ -11,7 +11,7 @@ namespace hotcell::worker {
 // Talks to the broker on abi::kFdControlIn and kFdControlOut; descriptors lie at their abi::kFd*
 // numbers. `builtin` is the payload for jobs that bring no program. Ends the process: with status
 // 0 after a Finished, 1 after a Failure or when the broker is gone.
-[[noreturn]] void RunJob(std::span<const std::byte> builtin);
+[[noreturn]] void HostJob(std::span<const std::byte> builtin);
 
 }  // namespace hotcell::worker
 

@@ -34,5 +34,5 @@ int main() {
     [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, kUsage.data(), kUsage.size());
     return kExitUsage;
   }
-  hotcell::worker::RunJob(std::span(hotcell_builtin_program_begin, hotcell_builtin_program_end));
+  hotcell::worker::HostJob(std::span(hotcell_builtin_program_begin, hotcell_builtin_program_end));
 }

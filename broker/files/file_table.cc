@@ -289,36 +289,37 @@ JobFile* FileTable::Find(uint32_t slot) const {
   return slot < count_.load(std::memory_order_acquire) ? files_[slot].get() : nullptr;
 }
 
-void FileTable::AllowExtents(ExtentOpener open, Durability durability, Access access) {
-  const std::lock_guard lock(extents_mutex_);
-  open_extent_ = std::move(open);
-  extent_durability_ = durability;
-  extent_access_ = access;
+void FileTable::AllowExtentFiles(ExtentFileOpener open, Durability durability, Access access) {
+  const std::lock_guard lock(extent_files_mutex_);
+  open_extent_file_ = std::move(open);
+  extent_file_durability_ = durability;
+  extent_file_access_ = access;
 }
 
-absl::StatusOr<uint32_t> FileTable::AddExtent(uint64_t number) {
-  const std::lock_guard lock(extents_mutex_);
-  if (open_extent_ == nullptr) {
+absl::StatusOr<uint32_t> FileTable::AddExtentFile(uint64_t number) {
+  const std::lock_guard lock(extent_files_mutex_);
+  if (open_extent_file_ == nullptr) {
     return absl::PermissionDeniedError(
         "the target would consist of several files, and the job may write only one");
   }
-  if (number >= abi::kMaxExtents) {
+  if (number >= abi::kMaxExtentFiles) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("an image is written to at most ", abi::kMaxExtents, " files"));
+        absl::StrCat("an image is written to at most ", abi::kMaxExtentFiles, " files"));
   }
-  if (number != next_extent_) {
+  if (number != next_extent_file_) {
     return WithFailureKind(
         absl::FailedPreconditionError(absl::StrCat("extent ", number, " of the target is to be ",
-                                                   "made, but the next is ", next_extent_)),
+                                                   "made, but the next is ", next_extent_file_)),
         FailureKind::kGuestContract);
   }
-  ++next_extent_;
-  const absl::StatusOr<ExtentFile> file = open_extent_(static_cast<uint32_t>(number));
+  ++next_extent_file_;
+  const absl::StatusOr<ExtentFile> file = open_extent_file_(static_cast<uint32_t>(number));
   if (!file.ok()) return file.status();
   if (file->replaces) {
     if (absl::Status status = AddReplacedFile(*file->replaces); !status.ok()) return status;
   }
-  return AddOutput(file->fd, file->name, extent_durability_, /*fresh=*/true, extent_access_);
+  return AddOutput(file->fd, file->name, extent_file_durability_, /*fresh=*/true,
+                   extent_file_access_);
 }
 
 bool FileTable::TakeOutputQuota(JobFile& file, uint64_t end) {

@@ -119,8 +119,8 @@ class FileTable {
   absl::StatusOr<uint32_t> AddReference(UniqueFd fd, absl::string_view name, uint32_t referrer,
                                         abi::ReferenceKind kind, std::string_view image_name = {});
 
-  // The job's target, or an extent of it, takes the place of this file, so that no reference may
-  // lead to it. Errors: one does already (kPermissionDenied).
+  // The job's target, or an extent file of it, takes the place of this file, so that no reference
+  // may lead to it. Errors: one does already (kPermissionDenied).
   absl::Status AddReplacedFile(const FileIdentity& file);
 
   // Empties a fresh output that nothing was done with yet. All lanes may call it.
@@ -129,13 +129,13 @@ class FileTable {
   // one.
   absl::Status EmptyOutputs();
 
-  // From now on the guest may have files made for extents of the target, which `open` does: it is
+  // From now on the guest may have extent files of the target made, which `open` does: it is
   // asked for each once and in order. They are written as the target is.
-  void AllowExtents(ExtentOpener open, Durability durability, Access access);
-  // The output that holds extent `number`. Errors: extents are not allowed (kPermissionDenied); too
+  void AllowExtentFiles(ExtentFileOpener open, Durability durability, Access access);
+  // The output that is extent file `number`. Errors: they are not allowed (kPermissionDenied); too
   // many (kResourceExhausted); not the number that is next, which is the guest's fault
   // (FailureKind::kGuestContract); what the opener or AddOutput() says.
-  absl::StatusOr<uint32_t> AddExtent(uint64_t number);
+  absl::StatusOr<uint32_t> AddExtentFile(uint64_t number);
 
   // Decides, by what the guest found out about the job's source, whether the job may write.
   using WriteJudge = std::function<absl::Status(v1::Report& report)>;
@@ -206,11 +206,11 @@ class FileTable {
   absl::Status refusal_;
   std::atomic<bool> writes_held_ = false;
 
-  std::mutex extents_mutex_;  // guards what follows; taken before mutex_
-  ExtentOpener open_extent_;
-  Durability extent_durability_ = Durability::kNone;
-  Access extent_access_ = Access::kCached;
-  uint32_t next_extent_ = 0;
+  std::mutex extent_files_mutex_;  // guards what follows; taken before mutex_
+  ExtentFileOpener open_extent_file_;
+  Durability extent_file_durability_ = Durability::kNone;
+  Access extent_file_access_ = Access::kCached;
+  uint32_t next_extent_file_ = 0;
 };
 
 }  // namespace hotcell::broker

@@ -31,7 +31,7 @@ absl::string_view KindName(abi::ReferenceKind kind) {
       return "backing file";
     case abi::ReferenceKind::kDataFile:
       return "data file";
-    case abi::ReferenceKind::kExtent:
+    case abi::ReferenceKind::kExtentFile:
       return "extent";
     case abi::ReferenceKind::kParent:
       return "parent";

@@ -20,7 +20,7 @@ absl::Status AddSources(const ConvertRequest& request, FileTable& files, v1::Con
     return absl::InvalidArgumentError(
         absl::StrCat("at most ", wire::kMaxConvertJobMoreSources + 1, " images are concatenated"));
   }
-  for (const ImageSource& source : request.more_sources) {
+  for (const SourceImage& source : request.more_sources) {
     if (status.ok()) status = AddSource(source, access, files, *convert.add_more_sources());
   }
   return status;
@@ -75,8 +75,8 @@ absl::Status ConvertOperation::Describe(FileTable& files, v1::Job& job) {
                         .options = request_.target_options,
                         .backing = request_.target_backing,
                         .cache = request_.target_cache,
-                        .existing = request_.target_is_existing,
-                        .open_extent = request_.open_extent,
+                        .exists = request_.target_exists,
+                        .open_extent_file = request_.open_extent_file,
                         .replaces = request_.target_replaces},
                        files, *convert.mutable_target());
   }
@@ -87,10 +87,10 @@ absl::Status ConvertOperation::Describe(FileTable& files, v1::Job& job) {
     convert.mutable_window()->set_end(request_.window->end);
   }
   convert.mutable_target()->set_compress(request_.compress);
-  convert.mutable_target()->set_existing_is_zero(request_.target_is_zero);
+  convert.mutable_target()->set_is_zero(request_.target_is_zero);
   convert.mutable_target()->set_disk_size(request_.target_disk_size);
   convert.set_sparse_size(request_.sparse_size);
-  convert.set_copy(request_.copy_offload);
+  convert.set_copy_offload(request_.copy_offload);
   if (request_.inspect) {
     convert.set_inspect(true);
     convert.set_inspect_check(request_.inspect->check);
@@ -101,7 +101,7 @@ absl::Status ConvertOperation::Describe(FileTable& files, v1::Job& job) {
 
 std::vector<WorkerShape> ConvertOperation::Shapes() const {
   uint64_t allocated = AllocatedBytes(request_.source.fd);
-  for (const ImageSource& source : request_.more_sources) {
+  for (const SourceImage& source : request_.more_sources) {
     const uint64_t more = AllocatedBytes(source.fd);
     allocated = allocated > UINT64_MAX - more ? UINT64_MAX : allocated + more;
   }
@@ -150,7 +150,7 @@ absl::Status CreateOperation::Describe(FileTable& files, v1::Job& job) {
                                        .format = request_.target_format,
                                        .options = request_.target_options,
                                        .backing = request_.backing,
-                                       .open_extent = request_.open_extent},
+                                       .open_extent_file = request_.open_extent_file},
                                       files, *convert.mutable_target());
       !status.ok()) {
     return status;

@@ -69,7 +69,8 @@ struct Engine::Impl {
   absl::Status Transcode(std::span<const broker::WorkerShape> shapes, v1::Job& job,
                          const JobOptions& options, const ReferencePolicy& references,
                          broker::FileTable& files, v1::Report& report, WorkerReport& worker_report);
-  absl::StatusOr<WorkerReport> RunJob(broker::Worker& worker_of_job, const broker::JobSpec& spec);
+  absl::StatusOr<WorkerReport> SuperviseAndRefillPool(broker::Worker& worker_of_job,
+                                                      const broker::JobSpec& spec);
 };
 
 // Counts itself among the engine's calls, for which its destructor waits.

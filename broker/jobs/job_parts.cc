@@ -73,7 +73,7 @@ absl::Status AddSnapshot(const std::string& id_or_name, const std::optional<std:
   return status;
 }
 
-absl::Status AddSource(const ImageSource& source, Access access, FileTable& files,
+absl::Status AddSource(const SourceImage& source, Access access, FileTable& files,
                        v1::SourceImage& image) {
   if (absl::Status status =
           CheckText("the source format", source.format, wire::kMaxSourceImageFormat);
@@ -138,13 +138,14 @@ absl::Status AddTarget(const TargetParts& target, FileTable& files, v1::TargetIm
   if (absl::Status status = CheckTexts(target); !status.ok()) return status;
   const absl::StatusOr<uint32_t> slot =
       files.AddOutput(target.fd, target.name, DurabilityOf(target.cache),
-                      /*fresh=*/!target.existing, AccessOf(target.cache));
+                      /*fresh=*/!target.exists, AccessOf(target.cache));
   if (!slot.ok()) return slot.status();
   if (target.replaces) {
     if (absl::Status status = files.AddReplacedFile(*target.replaces); !status.ok()) return status;
   }
-  if (target.open_extent) {
-    files.AllowExtents(target.open_extent, DurabilityOf(target.cache), AccessOf(target.cache));
+  if (target.open_extent_file) {
+    files.AllowExtentFiles(target.open_extent_file, DurabilityOf(target.cache),
+                           AccessOf(target.cache));
   }
   const JobFile& file = *files.Find(*slot);
   image.set_slot(*slot);
@@ -153,10 +154,10 @@ absl::Status AddTarget(const TargetParts& target, FileTable& files, v1::TargetIm
   AddOptions(target.options, *image.mutable_options());
   // What a device holds is not known either, and its size is what it is. Raw disks, which leave
   // nothing out, are written over it; for another image the device is made as good as a new file.
-  const bool renewed = file.block_device && !target.existing && target.format != kRaw;
+  const bool renewed = file.block_device && !target.exists && target.format != kRaw;
   if (renewed) files.Renew(*slot);
-  image.set_existing((target.existing || file.block_device) && !renewed);
-  if (image.existing() || renewed) image.set_existing_size(file.size);
+  image.set_exists((target.exists || file.block_device) && !renewed);
+  if (image.exists() || renewed) image.set_file_size(file.size);
   if (target.backing) {
     v1::BackingImage& backing = *image.mutable_backing();
     backing.set_name(target.backing->name);

@@ -41,7 +41,7 @@ absl::Status AddSnapshotOf(const Request& request, Operation& operation) {
                      *operation.mutable_snapshot());
 }
 
-absl::Status AddSource(const ImageSource& source, Access access, FileTable& files,
+absl::Status AddSource(const SourceImage& source, Access access, FileTable& files,
                        v1::SourceImage& image);
 absl::Status AddEdited(const EditedImage& edited, FileTable& files, v1::EditedImage& image);
 
@@ -50,10 +50,10 @@ struct TargetParts {
   const std::string& name;
   const std::string& format;
   const FormatOptions& options;
-  const std::optional<TargetBase>& backing;
+  const std::optional<BackingImage>& backing;
   CacheMode cache = CacheMode::kUnsafe;
-  bool existing = false;
-  const ExtentOpener& open_extent;
+  bool exists = false;
+  const ExtentFileOpener& open_extent_file;
   std::optional<FileIdentity> replaces = {};
 };
 absl::Status AddTarget(const TargetParts& target, FileTable& files, v1::TargetImage& image);

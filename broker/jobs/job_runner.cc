@@ -290,7 +290,8 @@ void Complete(Worker& worker, const JobSpec& spec, WorkerReport& report) {
 
 }  // namespace
 
-absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying) {
+absl::StatusOr<WorkerReport> SuperviseJob(Worker& worker, const JobSpec& spec,
+                                          DyingWorkers& dying) {
   Supervisor supervisor(spec, worker);
   // Also when a callback throws.
   absl::Cleanup end = [&] {

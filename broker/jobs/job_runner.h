@@ -41,7 +41,7 @@ struct JobSpec {
 // The report's end says how the guest ended. Errors: kCancelled; kDeadlineExceeded for the
 // limits of time; what the guest broke in its rings, the worker in its protocol, or what killed it
 // (kInternal, kAborted); a confinement that is not as required (kFailedPrecondition).
-absl::StatusOr<WorkerReport> RunJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying);
+absl::StatusOr<WorkerReport> SuperviseJob(Worker& worker, const JobSpec& spec, DyingWorkers& dying);
 
 }  // namespace hotcell::broker
 

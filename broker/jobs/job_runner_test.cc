@@ -54,7 +54,7 @@ class JobRunnerTest : public testing::Test {
     spec.options = &options_;
     spec.serial_output = serial_output_;
     const absl::Time start = absl::Now();
-    auto report = RunJob(**worker, spec, dying_);
+    auto report = SuperviseJob(**worker, spec, dying_);
     elapsed_ = absl::Now() - start;
     return report;
   }

@@ -59,7 +59,7 @@ template <typename... Part>
 constexpr bool FitBudget() {
   return ((sizeof(Part) <= kMostOfPart) && ...);
 }
-static_assert(FitBudget<Snapshot, Bitmap, VmdkExtent, ReferenceInfo, CheckFinding, Signature,
+static_assert(FitBudget<Snapshot, Bitmap, VmdkExtentFile, ReferenceInfo, CheckFinding, Signature,
                         Concern, std::string>());
 
 std::string Take(std::string* text) { return std::move(*text); }
@@ -120,7 +120,7 @@ Qcow2Info TakeQcow2(v1::Qcow2Info& qcow2) {
   return native;
 }
 
-VmdkExtent TakeExtent(v1::VmdkExtent& extent) {
+VmdkExtentFile TakeExtent(v1::VmdkExtentFile& extent) {
   return {.filename = Take(extent.mutable_filename()),
           .format = Take(extent.mutable_format()),
           .virtual_size = extent.virtual_size(),

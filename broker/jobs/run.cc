@@ -107,7 +107,7 @@ absl::StatusOr<RunReply> Engine::Impl::Run(const RunRequest& request) {
   if (request.stopped) {
     spec.stopped = [&](const WorkerReport& report) { request.stopped(reply_of(report)); };
   }
-  absl::StatusOr<WorkerReport> ran = RunJob(**started, spec);
+  absl::StatusOr<WorkerReport> ran = SuperviseAndRefillPool(**started, spec);
   if (!ran.ok()) return ran.status();
   return reply_of(*std::move(ran));
 }

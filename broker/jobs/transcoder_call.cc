@@ -53,8 +53,9 @@ std::unique_ptr<Worker> Engine::Impl::TakeReady(std::span<const WorkerShape> sha
   return nullptr;
 }
 
-absl::StatusOr<WorkerReport> Engine::Impl::RunJob(Worker& worker_of_job, const JobSpec& spec) {
-  absl::StatusOr<WorkerReport> report = broker::RunJob(worker_of_job, spec, dying);
+absl::StatusOr<WorkerReport> Engine::Impl::SuperviseAndRefillPool(Worker& worker_of_job,
+                                                                  const JobSpec& spec) {
+  absl::StatusOr<WorkerReport> report = broker::SuperviseJob(worker_of_job, spec, dying);
   if (pool != nullptr) pool->WakeThread();
   return report;
 }
@@ -71,7 +72,7 @@ absl::StatusOr<WorkerReport> Engine::Impl::RunOn(Worker& transcoder, v1::Job& jo
       IoEngine::Create(transcoder, files, resolver);
   if (!io.ok()) return io.status();
   spec.io = io->get();
-  absl::StatusOr<WorkerReport> ran = RunJob(transcoder, spec);
+  absl::StatusOr<WorkerReport> ran = SuperviseAndRefillPool(transcoder, spec);
   requests = spec.io->counters().requests;
   spec.io = nullptr;
   return ran;

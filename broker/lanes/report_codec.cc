@@ -80,7 +80,7 @@ void MakeTextsPrintable(v1::Qcow2Info& qcow2) {
 
 void MakeTextsPrintable(v1::VmdkInfo& vmdk) {
   Clean(vmdk.mutable_create_type());
-  for (v1::VmdkExtent& extent : *vmdk.mutable_extents()) Clean(extent.mutable_format());
+  for (v1::VmdkExtentFile& extent : *vmdk.mutable_extents()) Clean(extent.mutable_format());
 }
 
 void MakeTextsPrintable(v1::ImageInfo& info) {

@@ -61,7 +61,7 @@ uint64_t BufferSize(const abi::Submission& request) {
 bool NeedsWritable(abi::Opcode opcode) {
   return opcode == abi::Opcode::kWrite || opcode == abi::Opcode::kWriteZeroes ||
          opcode == abi::Opcode::kFlush || opcode == abi::Opcode::kSetSize ||
-         opcode == abi::Opcode::kCopy || opcode == abi::Opcode::kCreateExtent;
+         opcode == abi::Opcode::kCopy || opcode == abi::Opcode::kCreateExtentFile;
 }
 
 // What the request takes of the quota of bytes written, bytes.
@@ -125,7 +125,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                         "found to be safe",
                         request.opcode, file->name));
   }
-  if (opcode != abi::Opcode::kCreateExtent) {
+  if (opcode != abi::Opcode::kCreateExtentFile) {
     if (absl::Status status = files_.EmptyOnce(*file); !status.ok()) {
       files_.RecordOutputError(std::move(status));
       return Completed(request, abi::IoStatus::kIoError, EIO);
@@ -160,8 +160,8 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
       return SetSize(*file, request);
     case abi::Opcode::kOpenReference:
       return OpenReference(request, buffer);
-    case abi::Opcode::kCreateExtent:
-      return CreateExtent(request);
+    case abi::Opcode::kCreateExtentFile:
+      return CreateExtentFile(request);
     case abi::Opcode::kProceed:
       return Proceed(request, buffer);
     case abi::Opcode::kCopy: {
@@ -347,8 +347,8 @@ abi::Completion RequestHandler::SetSize(JobFile& file, const abi::Submission& re
   return Completed(request, abi::IoStatus::kOk, request.offset);
 }
 
-absl::StatusOr<abi::Completion> RequestHandler::CreateExtent(const abi::Submission& request) {
-  const absl::StatusOr<uint32_t> slot = files_.AddExtent(request.offset);
+absl::StatusOr<abi::Completion> RequestHandler::CreateExtentFile(const abi::Submission& request) {
+  const absl::StatusOr<uint32_t> slot = files_.AddExtentFile(request.offset);
   if (slot.ok()) return Completed(request, abi::IoStatus::kOk, *slot);
   // What the caller's opener could not do is not the guest's fault, whatever its code is.
   if (FailureKindOf(slot.status()) == FailureKind::kGuestContract) {

@@ -50,7 +50,7 @@ class RequestHandler {
   abi::Completion Flush(JobFile& file, const abi::Submission& request);
   abi::Completion SetSize(JobFile& file, const abi::Submission& request);
   abi::Completion OpenReference(const abi::Submission& request, std::span<const std::byte> buffer);
-  absl::StatusOr<abi::Completion> CreateExtent(const abi::Submission& request);
+  absl::StatusOr<abi::Completion> CreateExtentFile(const abi::Submission& request);
   absl::StatusOr<abi::Completion> Proceed(const abi::Submission& request,
                                           std::span<const std::byte> buffer);
   // nullopt: the request's length was taken from the read quota.

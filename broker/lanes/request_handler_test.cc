@@ -98,8 +98,8 @@ class RequestHandlerTest : public testing::Test {
 
   TempDir dir_;
   UniqueFd in_;
-  void AllowExtents() {
-    files_.AllowExtents(
+  void AllowExtentFiles() {
+    files_.AllowExtentFiles(
         [this](uint32_t number) -> absl::StatusOr<ExtentFile> {
           const std::string name = absl::StrCat("extent", number);
           opened_.push_back(dir_.Open(name, O_RDWR | O_CREAT));
@@ -142,7 +142,7 @@ class JudgedRequestsTest : public RequestHandlerTest {
     for (const auto& request :
          {Handle(Opcode::kWrite, 2, 0, 1, Buffer()), Handle(Opcode::kWriteZeroes, 2, 0, 1),
           Handle(Opcode::kSetSize, 2, 0, 0), Handle(Opcode::kFlush, 2, 0, 0),
-          Handle(Opcode::kCreateExtent, 2, 0, 0), Handle(Opcode::kRead, 2, 0, 1, Buffer()),
+          Handle(Opcode::kCreateExtentFile, 2, 0, 0), Handle(Opcode::kRead, 2, 0, 1, Buffer()),
           TryCopy(0, 0, 2, 0, 1)}) {
       EXPECT_EQ(request.status().code(), absl::StatusCode::kInternal);
       EXPECT_THAT(std::string(request.status().message()), HasSubstr("before the image was"));
@@ -383,9 +383,9 @@ TEST_F(RequestHandlerTest, OpensAllowedReferencesReadOnly) {
 }
 
 TEST_F(RequestHandlerTest, ExtentsAreMadeInOrderAndWrittenAsTheTargetIs) {
-  AllowExtents();
-  EXPECT_EQ(Complete(Opcode::kCreateExtent, 1, 0, 0).result, 2u);
-  EXPECT_EQ(Complete(Opcode::kCreateExtent, 1, 1, 0).result, 3u);
+  AllowExtentFiles();
+  EXPECT_EQ(Complete(Opcode::kCreateExtentFile, 1, 0, 0).result, 2u);
+  EXPECT_EQ(Complete(Opcode::kCreateExtentFile, 1, 1, 0).result, 3u);
   Fill("second");
   EXPECT_EQ(StatusOf(Complete(Opcode::kWrite, 3, 0, 6, Buffer())), IoStatus::kOk);
   EXPECT_EQ(dir_.Read("extent0"), "");
@@ -393,40 +393,41 @@ TEST_F(RequestHandlerTest, ExtentsAreMadeInOrderAndWrittenAsTheTargetIs) {
 }
 
 TEST_F(RequestHandlerTest, ExtentsOfATargetThatIsOneFileAreRefused) {
-  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, 0, 0)), IoStatus::kRefused);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtentFile, 1, 0, 0)), IoStatus::kRefused);
   EXPECT_EQ(files_.error().code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(files_.Find(2), nullptr);
 }
 
 TEST_F(RequestHandlerTest, ExtentsAskedForTwiceOrOutOfOrderEndTheJob) {
-  AllowExtents();
-  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 1, 1, 0).ok());
-  EXPECT_TRUE(Handle(Opcode::kCreateExtent, 1, 0, 0).ok());
-  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 1, 0, 0).ok());
-  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 1, 2, 0).ok());
+  AllowExtentFiles();
+  EXPECT_FALSE(Handle(Opcode::kCreateExtentFile, 1, 1, 0).ok());
+  EXPECT_TRUE(Handle(Opcode::kCreateExtentFile, 1, 0, 0).ok());
+  EXPECT_FALSE(Handle(Opcode::kCreateExtentFile, 1, 0, 0).ok());
+  EXPECT_FALSE(Handle(Opcode::kCreateExtentFile, 1, 2, 0).ok());
   EXPECT_EQ(opened_.size(), 1u);
 }
 
 TEST_F(RequestHandlerTest, ExtentsOfAnInputEndTheJob) {
-  AllowExtents();
-  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 0, 0, 0).ok());
-  EXPECT_FALSE(Handle(Opcode::kCreateExtent, 2, 0, 0).ok());
+  AllowExtentFiles();
+  EXPECT_FALSE(Handle(Opcode::kCreateExtentFile, 0, 0, 0).ok());
+  EXPECT_FALSE(Handle(Opcode::kCreateExtentFile, 2, 0, 0).ok());
   EXPECT_TRUE(opened_.empty());
 }
 
 TEST_F(RequestHandlerTest, ThereAreNoMoreExtentsThanTheLimit) {
-  AllowExtents();
-  for (uint64_t number = 0; number < abi::kMaxExtents; ++number) {
-    ASSERT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, number, 0)), IoStatus::kOk) << number;
+  AllowExtentFiles();
+  for (uint64_t number = 0; number < abi::kMaxExtentFiles; ++number) {
+    ASSERT_EQ(StatusOf(Complete(Opcode::kCreateExtentFile, 1, number, 0)), IoStatus::kOk) << number;
   }
-  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, abi::kMaxExtents, 0)), IoStatus::kQuota);
-  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, INT64_MAX, 0)), IoStatus::kQuota);
-  EXPECT_EQ(opened_.size(), abi::kMaxExtents);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtentFile, 1, abi::kMaxExtentFiles, 0)),
+            IoStatus::kQuota);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtentFile, 1, INT64_MAX, 0)), IoStatus::kQuota);
+  EXPECT_EQ(opened_.size(), abi::kMaxExtentFiles);
 }
 
 TEST_F(RequestHandlerTest, AllOutputsShareTheQuota) {
-  AllowExtents();
-  Complete(Opcode::kCreateExtent, 1, 0, 0);
+  AllowExtentFiles();
+  Complete(Opcode::kCreateExtentFile, 1, 0, 0);
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 1, 400, 0)), IoStatus::kOk);
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 2, 601, 0)), IoStatus::kQuota);
   EXPECT_EQ(StatusOf(Complete(Opcode::kSetSize, 2, 600, 0)), IoStatus::kOk);
@@ -435,9 +436,9 @@ TEST_F(RequestHandlerTest, AllOutputsShareTheQuota) {
 }
 
 TEST_F(RequestHandlerTest, AnExtentThatCannotBeMadeIsTold) {
-  files_.AllowExtents([](uint32_t) { return absl::UnavailableError("no room for it"); },
-                      Durability::kNone, Access::kCached);
-  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtent, 1, 0, 0)), IoStatus::kIoError);
+  files_.AllowExtentFiles([](uint32_t) { return absl::UnavailableError("no room for it"); },
+                          Durability::kNone, Access::kCached);
+  EXPECT_EQ(StatusOf(Complete(Opcode::kCreateExtentFile, 1, 0, 0)), IoStatus::kIoError);
   EXPECT_EQ(files_.error().message(), "no room for it");
 }
 

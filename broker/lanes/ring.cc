@@ -115,7 +115,7 @@ absl::Status CheckSubmission(const abi::Submission& submission, uint64_t max_tra
     case abi::Opcode::kFlush:
       if (submission.offset != 0) return broken("an offset is not used", submission.offset);
       [[fallthrough]];
-    case abi::Opcode::kCreateExtent:
+    case abi::Opcode::kCreateExtentFile:
     case abi::Opcode::kSetSize:
       if (submission.length != 0) return broken("a length is not used", submission.length);
       if (submission.buffer != 0) return broken("a buffer is not used", submission.buffer);

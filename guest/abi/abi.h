@@ -144,8 +144,9 @@ enum class Opcode : uint32_t {
               // it; flags: ReferenceKind. result: new slot; result2: its size in bytes
   kCopy = 8,  // file source_slot, source_offset, length -> file slot, offset. result: bytes copied,
               // short only at the end of the source, which is not a file that the job writes
-  kCreateExtent = 9,  // slot: the target, offset: the number of an extent of it, from 0 on and each
-                      // once, in order. result: the slot of its file, which is new and empty
+  // slot: the target, offset: the number of an extent file of it, from 0 on and each once, in
+  // order. result: the slot of the file, which is new and empty
+  kCreateExtentFile = 9,
   kProceed = 10,  // buffer, length: a serialized hotcell.v1.Report with what was found out about
                   // the file in slot, at most ArenaHeader::report_capacity bytes. kOk: the job may
                   // write; kRefused: it is over. Once, in a job that asks for it
@@ -164,8 +165,8 @@ inline constexpr uint64_t kMaxReferenceName = 4096;
 // Longest range of kCopy, bytes.
 inline constexpr uint64_t kMaxCopy = 16 << 20;
 
-// Most files that kCreateExtent makes.
-inline constexpr uint32_t kMaxExtents = 256;
+// Most files that kCreateExtentFile makes.
+inline constexpr uint32_t kMaxExtentFiles = 256;
 
 // What a map of a disk is made of: written by the guest to a file of the broker's, one after the
 // other, and read as hostile input.
@@ -189,7 +190,7 @@ inline constexpr uint32_t kMapFlags = 31;
 enum class ReferenceKind : uint32_t {
   kBackingFile = 1,
   kDataFile = 2,
-  kExtent = 3,
+  kExtentFile = 3,
   kParent = 4,
 };
 

@@ -46,9 +46,9 @@ Result<std::unique_ptr<ImageWriter>> CreateTarget(IoChannel& io, const TargetIma
                              .options = target.options,
                              .compress = target.compress,
                              .backing = target.backing,
-                             .existing = target.existing,
-                             .existing_size = target.existing_size,
-                             .existing_is_zero = target.existing_is_zero});
+                             .exists = target.exists,
+                             .file_size = target.file_size,
+                             .is_zero = target.is_zero});
 }
 
 // What a buffer must hold of a chunk: its data, and what that may be encoded to.
@@ -67,20 +67,20 @@ uint64_t ChooseChunkSize(uint64_t source_cluster_size, const WriterTraits& trait
   return size;
 }
 
-// The unit in which zeroes are looked for; 0: they are not.
-uint64_t ChooseUnit(const WriterTraits& traits, bool has_backing, uint64_t sparse_size,
-                    uint64_t chunk_size) {
+// ReadPlan::sparse_size, of the job's.
+uint64_t ChooseSparseSize(const WriterTraits& traits, bool has_backing, uint64_t sparse_size,
+                          uint64_t chunk_size) {
   if (traits.zeroes_as_data || sparse_size == 0) return 0;
   // With a backing image, zeroes are stored as such, and only for a whole cluster.
   if (traits.encodes || has_backing) return traits.cluster_size;
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }
 
-// The unit in which the source's own zeroes are left out: as in qemu-img, however long the zeroes
-// have to be that are looked for.
-uint64_t ChooseKnownUnit(const WriterTraits& traits, bool has_backing, uint64_t unit) {
+// ReadPlan::known_sparse_size: as in qemu-img, however long the zeroes have to be that are looked
+// for.
+uint64_t ChooseKnownSparseSize(const WriterTraits& traits, bool has_backing, uint64_t sparse_size) {
   constexpr uint64_t kPageSize = 4096;
-  return traits.encodes || has_backing ? unit : std::min(unit, kPageSize);
+  return traits.encodes || has_backing ? sparse_size : std::min(sparse_size, kPageSize);
 }
 
 // The target would be taken for another image.
@@ -123,24 +123,24 @@ Result<ConvertSummary> Convert(Lanes& lanes, const ConvertJob& job) {
 
   const bool has_backing = job.target.backing.has_value();
   const uint64_t chunk_size = ChooseChunkSize(source->cluster_size(), traits, io.buffer_size());
-  const bool copies = job.copy && !traits.encodes;
+  const bool copy_offload = job.copy_offload && !traits.encodes;
   DiskEnds ends(virtual_size);
   ChunkScheduler scheduler(writer, virtual_size, chunk_size);
-  const uint64_t unit = ChooseUnit(traits, has_backing, job.sparse_size, chunk_size);
+  const uint64_t sparse_size = ChooseSparseSize(traits, has_backing, job.sparse_size, chunk_size);
   const ConvertPlan plan = {
       .read = {.source = &*source,
                .source_size = source->size(),
-               .unit = unit,
-               .known_unit = ChooseKnownUnit(traits, has_backing, unit),
+               .sparse_size = sparse_size,
+               .known_sparse_size = ChooseKnownSparseSize(traits, has_backing, sparse_size),
                .padding = traits.encodes ? traits.cluster_size : kSectorSize,
-               .copies = copies,
+               .copy_offload = copy_offload,
                .backing_unit = has_backing ? traits.cluster_size : 0,
                .backing_size = has_backing ? job.target.backing->size : 0},
       .virtual_size = virtual_size,
       .target_slot = job.target.slot,
       .buffer_size = std::bit_ceil(BytesInBuffer(traits, chunk_size)),
       .encodes = traits.encodes,
-      .ends = traits.begins_with_disk && !copies ? &ends : nullptr,
+      .ends = traits.begins_with_disk && !copy_offload ? &ends : nullptr,
       .scheduler = &scheduler,
       .lanes = &lanes,
   };
@@ -156,7 +156,7 @@ Result<ConvertSummary> Convert(Lanes& lanes, const ConvertJob& job) {
   }
 
   std::vector<NestedImage> nested;
-  if (traits.begins_with_disk && plan.read.copies) nested = LookForNestedImages(io, *source);
+  if (traits.begins_with_disk && plan.read.copy_offload) nested = LookForNestedImages(io, *source);
 
   lanes.SetTotal(virtual_size);
   RunWorkers(lanes, workers);

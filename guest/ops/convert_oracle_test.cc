@@ -12,7 +12,7 @@ namespace {
 
 struct OutputVariant {
   std::string name;
-  std::vector<OutputOption> options = {};
+  std::vector<FormatOption> options = {};
   bool compress = false;
   uint64_t sparse_size = 4096;
   uint64_t cluster_size = 64 << 10;  // what the options say
@@ -268,7 +268,7 @@ TEST(ConvertHolesTest, ReadsNoDataWhereTheFileHasHoles) {
           {.source = directory.path("image"),
            .source_format = format,
            .target = directory.path("target"),
-           .copy = copy,
+           .copy_offload = copy,
            .fault = [&](const NativeRequest& request) -> std::optional<IoResult> {
              if (request.opcode == abi::Opcode::kCopy || request.opcode == abi::Opcode::kRead) {
                data += request.length;

@@ -79,12 +79,12 @@ TEST_F(ConvertTest, WarnsOfAResultThatWouldBeTakenForAnotherImage) {
                                  "the disk begins as a qcow2 image does; open the result only with "
                                  "its format named (-f raw)"));
 
-  conversion.copy = true;
+  conversion.copy_offload = true;
   const auto copied = RunConversion(conversion);
   ASSERT_TRUE(copied.ok());
   EXPECT_EQ(copied->warnings, raw->warnings);
 
-  conversion.copy = false;
+  conversion.copy_offload = false;
   conversion.target_format = "vpc";
   conversion.options = {{"subformat", "fixed"}};
   const auto fixed = RunConversion(conversion);
@@ -160,8 +160,8 @@ TEST_F(ConvertTest, WritesNoZeroesIntoATargetThatIsKnownToBeZero) {
   WriteFile(source_, std::string(1 << 20, '\0') + std::string(1 << 20, 'x'));
   WriteFile(target_, std::string(2 << 20, 'o'));
   TestConversion conversion = ToRaw();
-  conversion.existing = true;
-  conversion.existing_is_zero = true;
+  conversion.target_exists = true;
+  conversion.target_is_zero = true;
   ASSERT_TRUE(RunConversion(conversion).ok());
   EXPECT_TRUE(ReadFile(target_) == std::string(1 << 20, 'o') + std::string(1 << 20, 'x'));
 }
@@ -177,7 +177,7 @@ TEST_F(ConvertTest, CopiesWithoutALookWhatIsDataInTheSource) {
       TestConversion conversion = ToRaw();
       conversion.target_format = format;
       conversion.lanes = lanes;
-      conversion.copy = true;
+      conversion.copy_offload = true;
       conversion.fault = [&](const NativeRequest& request) -> std::optional<IoResult> {
         if (request.opcode == abi::Opcode::kCopy) copied += request.length;
         if (request.opcode == abi::Opcode::kRead) read += request.length;
@@ -205,7 +205,7 @@ TEST_F(ConvertTest, LeavesOutHolesHoweverLongZeroesHaveToBe) {
     for (const bool copy : {false, true}) {
       TestConversion conversion = ToRaw();
       conversion.target_format = format;
-      conversion.copy = copy;
+      conversion.copy_offload = copy;
       conversion.sparse_size = 16 << 20;
       const auto result = RunConversion(conversion);
       ASSERT_TRUE(result.ok()) << result.status().message();
@@ -238,7 +238,7 @@ TEST_F(ConvertTest, CopiesAroundCompressedClustersAndZeroes) {
         .source = target_,
         .source_format = "qcow2",
         .target = back,
-        .copy = true,
+        .copy_offload = true,
         .sparse_size = sparse,
         .fault = [&](const NativeRequest& request) -> std::optional<IoResult> {
           if (request.opcode == abi::Opcode::kCopy) ++copies;
@@ -254,7 +254,7 @@ TEST_F(ConvertTest, CopiesAroundCompressedClustersAndZeroes) {
 TEST_F(ConvertTest, SaysThatTheFileEndsWithinWhatIsCopied) {
   WriteFile(source_, std::string(1 << 20, 'x'));
   TestConversion conversion = ToRaw();
-  conversion.copy = true;
+  conversion.copy_offload = true;
   conversion.fault = [](const NativeRequest& request) -> std::optional<IoResult> {
     if (request.opcode == abi::Opcode::kCopy) return IoResult{.value = 1000};
     return std::nullopt;
@@ -268,7 +268,7 @@ TEST_F(ConvertTest, OverwritesAllOfAnExistingTarget) {
   WriteFile(source_, std::string(3 << 20, '\0') + std::string(1 << 20, 'x'));
   WriteFile(target_, std::string(5 << 20, 'o'));
   TestConversion conversion = ToRaw();
-  conversion.existing = true;
+  conversion.target_exists = true;
   const auto result = RunConversion(conversion);
   ASSERT_TRUE(result.ok()) << result.status().message();
   EXPECT_TRUE(ReadFile(target_) == ReadFile(source_) + std::string(1 << 20, 'o'));
@@ -278,7 +278,7 @@ TEST_F(ConvertTest, RefusesAnExistingTargetThatIsTooSmall) {
   WriteFile(source_, std::string(2048, 'x'));
   WriteFile(target_, std::string(1024, 'o'));
   TestConversion conversion = ToRaw();
-  conversion.existing = true;
+  conversion.target_exists = true;
   const auto result = RunConversion(conversion);
   EXPECT_EQ(result.status().code(), Code::kInvalidArgument);
   EXPECT_EQ(result.status().message(),
@@ -306,7 +306,7 @@ TEST_F(ConvertTest, NamesWhatCannotBeDone) {
   cases[4].conversion.options = {{"preallocation", "metadata"}};
   cases[4].conversion.compress = true;
   cases[4].message = "compression and preallocation";
-  cases[5].conversion.existing = true;
+  cases[5].conversion.target_exists = true;
   cases[5].message = "(-n)";
   cases[6].conversion.max_virtual_size = 1024;
   cases[6].message = "2048 bytes, more than the limit of 1024";

@@ -21,17 +21,17 @@ struct TargetImage {
   uint32_t slot = 0;
   std::string name = {};  // of the file, without its directory; empty: not known
   std::string format = {};
-  std::vector<OutputOption> options = {};
+  std::vector<FormatOption> options = {};
   bool compress = false;
   std::optional<BackingImage> backing = {};  // nullopt: the new image stands on none
-  bool existing = false;                     // as CreateOptions'
-  uint64_t existing_size = 0;                // bytes, as CreateOptions'
-  bool existing_is_zero = false;             // as CreateOptions'
+  bool exists = false;                       // as CreateOptions'
+  uint64_t file_size = 0;                    // bytes, as CreateOptions'
+  bool is_zero = false;                      // as CreateOptions'
   uint64_t disk_size = 0;                    // bytes, which the disk has to have; 0: any
 };
 
 // A part of a disk, bytes. What lies past the disk's end is not copied.
-struct Window {
+struct DiskWindow {
   uint64_t begin = 0;
   uint64_t end = 0;
 };
@@ -41,12 +41,12 @@ struct ConvertJob {
   std::optional<SourceImage> source = {};      // nullopt: a disk of `size` bytes that holds nothing
   std::vector<SourceImage> more_sources = {};  // follow `source` on the target's disk
   uint64_t size = 0;                           // bytes, when there is no source
-  std::optional<Window> window = {};           // of `source`, then alone; nullopt: the whole disk
+  std::optional<DiskWindow> window = {};       // of `source`, then alone; nullopt: the whole disk
   SnapshotSelector snapshot = {};              // of each source; empty: the active layer
   TargetImage target = {};
   uint64_t sparse_size = 4096;  // bytes, the shortest run of zeroes to skip; 0: write everything
   // Data that is in the source as it is is moved by COPY, and zeroes in it are not looked for.
-  bool copy = false;
+  bool copy_offload = false;
   // Before anything is written, `source` is looked at as by InspectJob, and the broker asked.
   bool inspect = false;
   bool inspect_check = false;  // as InspectJob::check
@@ -100,7 +100,7 @@ struct MeasureJob {
   SnapshotSelector snapshot = {};          // as ConvertJob's
   uint64_t size = 0;                       // bytes
   std::string format = {};
-  std::vector<OutputOption> options = {};
+  std::vector<FormatOption> options = {};
   bool has_backing = false;  // the target is to have a backing image
 };
 

@@ -50,8 +50,8 @@ SnapshotSelector SnapshotOf(const Operation& job) {
 
 // The `-o` of a TargetImage or a MeasureJob.
 template <typename Message>
-std::vector<OutputOption> OptionsOf(const Message& message) {
-  std::vector<OutputOption> options;
+std::vector<FormatOption> OptionsOf(const Message& message) {
+  std::vector<FormatOption> options;
   for (const hotcell_v1_FormatOption& option :
        std::span(message.options).first(message.options_count)) {
     options.push_back({.key = TextOf(option.key), .value = TextOf(option.value)});
@@ -65,9 +65,9 @@ TargetImage TargetOf(const hotcell_v1_TargetImage& image) {
                         .format = TextOf(image.format),
                         .options = OptionsOf(image),
                         .compress = image.compress,
-                        .existing = image.existing,
-                        .existing_size = image.existing_size,
-                        .existing_is_zero = image.existing_is_zero,
+                        .exists = image.exists,
+                        .file_size = image.file_size,
+                        .is_zero = image.is_zero,
                         .disk_size = image.disk_size};
   if (image.has_backing) {
     target.backing = {.name = TextOf(image.backing.name),
@@ -87,7 +87,7 @@ Result<Job> DecodeConvert(const hotcell_v1_Job& job) {
                         .snapshot = SnapshotOf(convert),
                         .target = TargetOf(convert.target),
                         .sparse_size = convert.sparse_size,
-                        .copy = convert.copy,
+                        .copy_offload = convert.copy_offload,
                         .inspect = convert.inspect,
                         .inspect_check = convert.inspect_check};
   if (convert.has_source) decoded.source = SourceOf(convert.source);

@@ -82,7 +82,7 @@ v1::Job RichConversion() {
   convert.mutable_window()->set_begin(5);
   convert.mutable_window()->set_end(6);
   convert.set_sparse_size(8192);
-  convert.set_copy(true);
+  convert.set_copy_offload(true);
   convert.set_inspect(true);
   convert.set_inspect_check(true);
   v1::TargetImage& target = *convert.mutable_target();
@@ -90,9 +90,9 @@ v1::Job RichConversion() {
   target.set_name("out.vmdk");
   target.set_format("vmdk");
   target.set_compress(true);
-  target.set_existing(true);
-  target.set_existing_size(1 << 20);
-  target.set_existing_is_zero(true);
+  target.set_exists(true);
+  target.set_file_size(1 << 20);
+  target.set_is_zero(true);
   target.set_disk_size(77);
   v1::FormatOption& option = *target.add_options();
   option.set_key("subformat");
@@ -118,7 +118,7 @@ TEST(DecodeJob, KeepsAllThatAConversionSaysOfItsSource) {
   EXPECT_EQ(convert.window->begin, 5u);
   EXPECT_EQ(convert.window->end, 6u);
   EXPECT_EQ(convert.sparse_size, 8192u);
-  EXPECT_TRUE(convert.copy);
+  EXPECT_TRUE(convert.copy_offload);
   EXPECT_TRUE(convert.inspect);
   EXPECT_TRUE(convert.inspect_check);
 }
@@ -129,14 +129,14 @@ TEST(DecodeJob, KeepsAllThatAConversionSaysOfItsTarget) {
   EXPECT_EQ(target.name, "out.vmdk");
   EXPECT_EQ(target.format, "vmdk");
   EXPECT_TRUE(target.compress);
-  EXPECT_TRUE(target.existing);
-  EXPECT_EQ(target.existing_size, 1u << 20);
-  EXPECT_TRUE(target.existing_is_zero);
+  EXPECT_TRUE(target.exists);
+  EXPECT_EQ(target.file_size, 1u << 20);
+  EXPECT_TRUE(target.is_zero);
   EXPECT_EQ(target.disk_size, 77u);
   EXPECT_THAT(target.options,
               ElementsAre(testing::AllOf(
-                  Field(&OutputOption::key, "subformat"),
-                  Field(&OutputOption::value, std::string("stream\0Optimized", 16)))));
+                  Field(&FormatOption::key, "subformat"),
+                  Field(&FormatOption::value, std::string("stream\0Optimized", 16)))));
   ASSERT_TRUE(target.backing.has_value());
   EXPECT_EQ(target.backing->name, "base\xff");
   EXPECT_EQ(target.backing->format, "raw");
@@ -155,10 +155,10 @@ TEST(DecodeJob, OfAnEmptyConversionSetsNothing) {
   EXPECT_FALSE(convert.window.has_value());
   EXPECT_TRUE(convert.snapshot.empty());
   EXPECT_EQ(convert.sparse_size, 0u);
-  EXPECT_FALSE(convert.copy);
+  EXPECT_FALSE(convert.copy_offload);
   EXPECT_FALSE(convert.inspect);
   EXPECT_EQ(convert.target.format, "");
-  EXPECT_FALSE(convert.target.existing);
+  EXPECT_FALSE(convert.target.exists);
   EXPECT_FALSE(convert.target.backing.has_value());
 }
 
@@ -250,7 +250,7 @@ TEST(DecodeJob, ReadsMeasure) {
   EXPECT_EQ(measure.format, "qcow2");
   EXPECT_TRUE(measure.has_backing);
   EXPECT_EQ(measure.snapshot.id_or_name, "one");
-  EXPECT_THAT(measure.options, ElementsAre(Field(&OutputOption::key, "cluster_size")));
+  EXPECT_THAT(measure.options, ElementsAre(Field(&FormatOption::key, "cluster_size")));
 }
 
 v1::Job ResizeOf(v1::SizeChange change, v1::Preallocation preallocation) {

@@ -70,7 +70,7 @@ class ReportMessage {
   // What the messages of the images point to; an element is one image's.
   std::deque<std::vector<hotcell_v1_Snapshot>> snapshots_;
   std::deque<std::vector<hotcell_v1_Bitmap>> bitmaps_;
-  std::deque<std::vector<hotcell_v1_VmdkExtent>> extents_;
+  std::deque<std::vector<hotcell_v1_VmdkExtentFile>> extents_;
   std::deque<std::vector<hotcell_v1_ReferenceInfo>> references_;
   std::vector<hotcell_v1_CheckFinding> findings_;
   std::vector<hotcell_v1_Signature> signatures_;
@@ -215,11 +215,11 @@ hotcell_v1_VmdkInfo ReportMessage::MakeVmdk(const VmdkDetails& details) {
   vmdk.cid = details.cid;
   vmdk.parent_cid = details.parent_cid;
   CopyText(vmdk.create_type, details.create_type);
-  std::vector<hotcell_v1_VmdkExtent>& extents = extents_.emplace_back();
+  std::vector<hotcell_v1_VmdkExtentFile>& extents = extents_.emplace_back();
   NoteCut("extents", details.extents.size());
-  for (const VmdkExtent& extent : std::span(details.extents).first(Counted(details.extents))) {
-    hotcell_v1_VmdkExtent& entry = extents.emplace_back();
-    entry = hotcell_v1_VmdkExtent_init_zero;
+  for (const VmdkExtentFile& extent : std::span(details.extents).first(Counted(details.extents))) {
+    hotcell_v1_VmdkExtentFile& entry = extents.emplace_back();
+    entry = hotcell_v1_VmdkExtentFile_init_zero;
     entry.filename = Bytes(extent.filename);
     CopyText(entry.format, extent.format);
     entry.virtual_size = extent.virtual_size;

@@ -41,11 +41,11 @@ class CallbacksTest : public ::testing::Test {
   }
 
   // A target of several files.
-  void WriteFlatVmdk(ExtentOpener opener) {
+  void WriteFlatVmdk(ExtentFileOpener opener) {
     request_.target_format = "vmdk";
     request_.target_name = "disk.vmdk";
     request_.target_options = {{"subformat", "monolithicFlat"}};
-    request_.open_extent = std::move(opener);
+    request_.open_extent_file = std::move(opener);
   }
 
   // The job fails with what the callback threw, and the engine is as good as before.
@@ -63,7 +63,7 @@ class CallbacksTest : public ::testing::Test {
     request.target_fd = target.fd();
     request.target_format = "raw";
     request.target_options.clear();
-    request.open_extent = nullptr;
+    request.open_extent_file = nullptr;
     request.inspect.reset();
     request.options.progress = nullptr;
     EXPECT_TRUE(engine_->Convert(request).ok());

@@ -99,7 +99,7 @@ Siege Zeroes(const Engine& engine) {
             ConvertRequest request;
             request.source = {.fd = image, .name = "image", .format = "raw"};
             request.target_fd = target;
-            request.target_is_existing = true;
+            request.target_exists = true;
             request.lanes = 1;
             request.options = options;
             const bool made = pwrite(image, script.data(), script.size(), 0) ==

@@ -18,10 +18,10 @@
 // At most eight such processes, dead or dying, and a descriptor for each belong to an Engine: they
 // are reaped when later jobs start, by ReapWorkers(), and by the Engine's destructor.
 //
-// Callbacks run on the thread of the call, but for ExtentOpener and InspectFirst::judge, which run
-// on one of the job's while the call waits. An exception that one throws ends the job, and leaves
-// the call as if it had come from there. What one does takes of the job's time, and nobody ends it:
-// see Limits::wall_time.
+// Callbacks run on the thread of the call, but for ExtentFileOpener and InspectFirst::judge, which
+// run on one of the job's while the call waits. An exception that one throws ends the job, and
+// leaves the call as if it had come from there. What one does takes of the job's time, and nobody
+// ends it: see Limits::wall_time.
 //
 // An Engine's destructor waits for the calls that other threads have under way, which it does not
 // end: cancel them first. A callback may use the Engine of its job, and not destroy it: that ends

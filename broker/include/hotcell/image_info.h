@@ -43,7 +43,7 @@ struct Qcow2Info {
   std::vector<Bitmap> bitmaps;
 };
 
-struct VmdkExtent {
+struct VmdkExtentFile {
   std::string filename;       // bytes
   std::string format;         // "FLAT"; that and the name are empty where it is the image itself
   uint64_t virtual_size = 0;  // bytes
@@ -55,7 +55,7 @@ struct VmdkInfo {
   uint32_t cid = 0;
   uint32_t parent_cid = 0;
   std::string create_type;
-  std::vector<VmdkExtent> extents;
+  std::vector<VmdkExtentFile> extents;
 };
 
 enum class ReferenceRole : int32_t {

@@ -8,7 +8,7 @@
 
 namespace hotcell {
 
-// Which of the files that an image names (backing files, data files, extents) may be opened. The
+// Which of the files that an image names (backing files, data files, extent files) may be opened. The
 // default refuses all. Names are compared as bytes; they are never interpreted as a protocol, a
 // JSON description or a device.
 //

@@ -65,14 +65,14 @@ struct ConvertReply {
 };
 
 // An image below the one that was asked for.
-struct BackingImage {
+struct ChainImage {
   ImageInfo info;
   uint64_t allocated_size = 0;  // bytes that the file occupies on its file system
 };
 
 struct InfoReply {
   ImageInfo info;
-  std::vector<BackingImage> backing_chain;  // next first
+  std::vector<ChainImage> backing_chain;  // next first
   std::vector<std::string> warnings;
   WorkerReport worker;
 };

@@ -25,14 +25,14 @@ struct InspectReply;
 struct MapExtent;
 struct RunReply;
 
-struct ImageSource {
+struct SourceImage {
   int fd = -1;         // readable; regular file or block device; not owned
   std::string name;    // for messages; never opened
   std::string format;  // empty: probe, in the guest
 };
 
 // What a new image is to stand on. The name goes into its header as it is; nothing is opened.
-struct TargetBase {
+struct BackingImage {
   static constexpr uint64_t kUnknownSize = UINT64_MAX;
 
   std::string name;
@@ -54,7 +54,7 @@ struct ExtentFile {
   std::optional<FileIdentity> replaces = {};  // as ConvertRequest::target_replaces
 };
 // Makes the file of extent `number`. Called once for each, from 0 on, on a thread of the job.
-using ExtentOpener = std::function<absl::StatusOr<ExtentFile>(uint32_t number)>;
+using ExtentFileOpener = std::function<absl::StatusOr<ExtentFile>(uint32_t number)>;
 
 // Looks at the image before it is converted, in the same job: what is judged is what is converted.
 // Nothing is written before `judge` has said OK, the target keeps what is in it, and no file that
@@ -69,9 +69,9 @@ struct InspectFirst {
 };
 
 struct ConvertRequest {
-  ImageSource source;
+  SourceImage source;
   // Follow it on the target's disk, each rounded up to whole sectors of 512 bytes.
-  std::vector<ImageSource> more_sources;
+  std::vector<SourceImage> more_sources;
   std::optional<DiskWindow> window;  // of `source`, which is then alone
   // Readable and writable, and positioned anywhere; not owned. Convert() leaves it half-written
   // when it fails: callers that need all or nothing use OutputFile (output_file.h).
@@ -85,12 +85,12 @@ struct ConvertRequest {
   bool compress = false;
   // -n: keep the size, bytes there may be anything. Without it a file is emptied, and what a block
   // device holds before the end of the new image is lost.
-  bool target_is_existing = false;
-  bool target_is_zero = false;  // with target_is_existing: its bytes are zero
+  bool target_exists = false;
+  bool target_is_zero = false;  // with target_exists: its bytes are zero
   // The disk has to have this size, or the job fails before it writes anything; 0: any.
   uint64_t target_disk_size = 0;  // bytes
   // What `source` itself does not hold the target leaves to this image in turn.
-  std::optional<TargetBase> target_backing;
+  std::optional<BackingImage> target_backing;
   // An internal snapshot of the sources: the first of this id, or of this name where none has the
   // id; empty: as the next two say.
   std::string snapshot;
@@ -103,7 +103,7 @@ struct ConvertRequest {
   bool copy_offload = false;
   // The target may consist of several files, as VMDKs of some subformats do. They share
   // Limits::output_bytes with it. Null: it is one file.
-  ExtentOpener open_extent;
+  ExtentFileOpener open_extent_file;
   // `source` is then alone.
   std::optional<InspectFirst> inspect;
   // 0: as many as there are CPUs in the affinity mask; one for a file that is next to empty.
@@ -121,13 +121,13 @@ struct CreateRequest {
   std::string target_format = "raw";
   std::vector<std::pair<std::string, std::string>> target_options;  // -o
   uint64_t size = 0;  // bytes of its disk; rounded up to whole sectors of 512
-  std::optional<TargetBase> backing;
-  ExtentOpener open_extent;  // as ConvertRequest's
+  std::optional<BackingImage> backing;
+  ExtentFileOpener open_extent_file;  // as ConvertRequest's
   JobOptions options;
 };
 
 struct InfoRequest {
-  ImageSource source;
+  SourceImage source;
   // Describe the images below it as well, which `references` must allow to be opened.
   bool backing_chain = false;
   ReferencePolicy references;
@@ -135,8 +135,8 @@ struct InfoRequest {
 };
 
 struct CompareRequest {
-  ImageSource first;
-  ImageSource second;
+  SourceImage first;
+  SourceImage second;
   // Sizes have to be the same, and each byte has to be allocated, zero or compressed in both.
   bool strict = false;
   uint32_t lanes = 0;  // as ConvertRequest's
@@ -146,7 +146,7 @@ struct CompareRequest {
 };
 
 struct DigestRequest {
-  ImageSource source;
+  SourceImage source;
   uint32_t lanes = 0;  // as ConvertRequest's
   CacheMode source_cache = CacheMode::kWriteback;
   ReferencePolicy references;
@@ -154,20 +154,20 @@ struct DigestRequest {
 };
 
 struct CheckRequest {
-  ImageSource source;
+  SourceImage source;
   CacheMode source_cache = CacheMode::kWriteback;
   ReferencePolicy references;  // of the further files of an image that consists of several
   JobOptions options = {.limits = {.wall_time = kSurveyTime}};
 };
 
 struct InspectRequest {
-  ImageSource source;
+  SourceImage source;
   bool check = true;  // look at all of the image's tables
   JobOptions options = {.limits = {.wall_time = kLookTime}};
 };
 
 struct MapRequest {
-  ImageSource source;
+  SourceImage source;
   uint64_t begin = 0;            // first byte of the disk that is wanted
   uint64_t length = UINT64_MAX;  // bytes; what lies past the disk's end is left out
   // Called for each extent, without gaps from `begin` on, when the job has ended well. Neighbours
@@ -178,7 +178,7 @@ struct MapRequest {
 };
 
 struct MeasureRequest {
-  ImageSource source;    // fd -1: a disk of `size` bytes that holds nothing
+  SourceImage source;    // fd -1: a disk of `size` bytes that holds nothing
   uint64_t size = 0;     // bytes
   std::string snapshot;  // these three as ConvertRequest's
   std::optional<std::string> snapshot_id;

@@ -25,7 +25,7 @@ uint64_t Hash(std::string_view text, uint64_t seed) {
 std::array<std::byte, 16> DeriveUuid(std::string_view purpose, const CreateOptions& options) {
   const auto zero = std::string_view("\0", 1);
   std::string text = StrCat(purpose, zero, options.name, zero, options.virtual_size);
-  for (const OutputOption& option : options.options) {
+  for (const FormatOption& option : options.options) {
     text += StrCat(zero, option.key, "=", option.value);
   }
   const std::array<uint64_t, 2> halves = {Hash(text, 0), Hash(text, 1)};

@@ -8,7 +8,7 @@ namespace hotcell::guest {
 namespace {
 
 TEST(DerivedUuidTest, IsTheSameForTheSameImageOnly) {
-  const OutputOption option = {.key = "static", .value = "on"};
+  const FormatOption option = {.key = "static", .value = "on"};
   const CreateOptions plain = {.name = "a.vdi", .virtual_size = 1 << 20};
   CreateOptions renamed = plain;
   renamed.name = "b.vdi";

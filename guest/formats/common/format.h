@@ -105,7 +105,7 @@ struct Qcow2Details {
   std::vector<BitmapInfo> bitmaps;
 };
 
-struct VmdkExtent {
+struct VmdkExtentFile {
   std::string filename;
   std::string format;         // as qemu-img: "SPARSE", "FLAT", "" for the image's own
   uint64_t virtual_size = 0;  // bytes
@@ -117,7 +117,7 @@ struct VmdkDetails {
   uint32_t cid = 0;
   uint32_t parent_cid = 0;
   std::string create_type;
-  std::vector<VmdkExtent> extents;
+  std::vector<VmdkExtentFile> extents;
 };
 
 struct ImageDescription {

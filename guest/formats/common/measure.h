@@ -33,7 +33,7 @@ class MeasuredDisk {
 };
 
 struct MeasureOptions {
-  std::span<const OutputOption> options;
+  std::span<const FormatOption> options;
   bool has_backing = false;
 };
 

@@ -82,7 +82,7 @@ std::optional<bool> ParseBoolean(std::string_view text) {
 
 // Options about the file that qemu-img takes for every format: as long as it asks for nothing, and
 // a hint about which nobody is told whether it was followed.
-bool IsAboutTheFile(const OutputOption& option) {
+bool IsAboutTheFile(const FormatOption& option) {
   if (option.key == "nocow") return ParseBoolean(option.value) == false;
   return option.key == "extent_size_hint" && ParseSize(option.value) <= UINT32_MAX &&
          ParseSize(option.value);
@@ -116,7 +116,7 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
 std::optional<std::string_view> OptionParser::Find(std::string_view key) {
   known_.push_back(key);
   std::optional<std::string_view> found;
-  for (const OutputOption& option : options_) {
+  for (const FormatOption& option : options_) {
     if (option.key == key) found = option.value;
   }
   return found;
@@ -179,7 +179,7 @@ void OptionParser::Choice(std::string_view key, std::span<const std::string_view
 
 void OptionParser::Refuse(std::string_view key, std::string_view reason) {
   refused_.push_back(key);
-  for (const OutputOption& option : options_) {
+  for (const FormatOption& option : options_) {
     if (option.key == key) Fail(Unsupported(StrCat(format_, ": option ", key, ": ", reason)));
   }
 }
@@ -195,7 +195,7 @@ void OptionParser::RefuseUnlessOff(std::string_view key, std::string_view reason
 }
 
 Status OptionParser::Done() {
-  for (const OutputOption& option : options_) {
+  for (const FormatOption& option : options_) {
     const auto is_it = [&](std::string_view key) { return key == option.key; };
     if (std::any_of(known_.begin(), known_.end(), is_it)) continue;
     if (std::any_of(refused_.begin(), refused_.end(), is_it)) continue;

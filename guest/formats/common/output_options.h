@@ -27,7 +27,7 @@ std::optional<uint64_t> ParseSize(std::string_view text);
 class OptionParser {
  public:
   // The format's name is for messages; `options` outlives the parser.
-  OptionParser(std::string_view format, std::span<const OutputOption> options)
+  OptionParser(std::string_view format, std::span<const FormatOption> options)
       : format_(format), options_(options) {}
 
   void Size(std::string_view key, uint64_t* value);
@@ -54,7 +54,7 @@ class OptionParser {
   void Fail(Status status);
 
   const std::string_view format_;
-  const std::span<const OutputOption> options_;
+  const std::span<const FormatOption> options_;
   std::vector<std::string_view> known_;
   std::vector<std::string_view> refused_;
   Status status_;

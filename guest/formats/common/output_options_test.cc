@@ -39,7 +39,7 @@ TEST(ParseSizeTest, RefusesWhatIsNoSize) {
 }
 
 TEST(OptionParserTest, StoresWhatWasGivenAndLeavesTheRest) {
-  const OutputOption options[] = {{"size", "4k"}, {"size", "8k"}, {"flag", "on"}};
+  const FormatOption options[] = {{"size", "4k"}, {"size", "8k"}, {"flag", "on"}};
   uint64_t size = 1;
   uint64_t other = 2;
   bool flag = false;
@@ -57,7 +57,7 @@ TEST(OptionParserTest, ReadsNumbersAsQemu) {
   for (const auto& [text, expected] :
        {std::pair("16", 16u), std::pair("+16", 16u), std::pair(" 16", 16u), std::pair("0x10", 16u),
         std::pair("020", 16u), std::pair("0", 0u)}) {
-    const OutputOption options[] = {{"bits", text}};
+    const FormatOption options[] = {{"bits", text}};
     uint64_t bits = 1;
     OptionParser parser("test", options);
     parser.Number("bits", &bits);
@@ -65,7 +65,7 @@ TEST(OptionParserTest, ReadsNumbersAsQemu) {
     EXPECT_EQ(bits, expected) << text;
   }
   for (const char* text : {"", "16b", "16k", "16.", "16.0", "1e1", "08", "-1", "0x"}) {
-    const OutputOption options[] = {{"bits", text}};
+    const FormatOption options[] = {{"bits", text}};
     uint64_t bits = 1;
     OptionParser parser("test", options);
     parser.Number("bits", &bits);
@@ -74,7 +74,7 @@ TEST(OptionParserTest, ReadsNumbersAsQemu) {
 }
 
 TEST(OptionParserTest, NamesAnUnknownOptionAndTheKnownOnes) {
-  const OutputOption options[] = {{"foo", "1"}};
+  const FormatOption options[] = {{"foo", "1"}};
   uint64_t size = 0;
   bool flag = false;
   std::string_view mode;
@@ -89,7 +89,7 @@ TEST(OptionParserTest, NamesAnUnknownOptionAndTheKnownOnes) {
 
 TEST(OptionParserTest, ListsTheChoices) {
   constexpr std::string_view kModes[] = {"off", "metadata", "full"};
-  const OutputOption options[] = {{"mode", "half"}};
+  const FormatOption options[] = {{"mode", "half"}};
   std::string_view mode = "off";
   OptionParser parser("test", options);
   parser.Choice("mode", kModes, &mode);
@@ -102,14 +102,14 @@ TEST(OptionParserTest, TakesQemusWordsForOnAndOff) {
        {std::pair("on", true), std::pair("yes", true), std::pair("true", true),
         std::pair("y", true), std::pair("off", false), std::pair("no", false),
         std::pair("false", false), std::pair("n", false)}) {
-    const OutputOption options[] = {{"flag", text}};
+    const FormatOption options[] = {{"flag", text}};
     bool flag = !expected;
     OptionParser parser("test", options);
     parser.OnOff("flag", &flag);
     EXPECT_TRUE(parser.Done().ok()) << text;
     EXPECT_EQ(flag, expected) << text;
   }
-  const OutputOption options[] = {{"flag", "maybe"}};
+  const FormatOption options[] = {{"flag", "maybe"}};
   bool flag = false;
   OptionParser parser("test", options);
   parser.OnOff("flag", &flag);
@@ -117,16 +117,16 @@ TEST(OptionParserTest, TakesQemusWordsForOnAndOff) {
 }
 
 TEST(OptionParserTest, TakesWhatAsksForNothing) {
-  for (const OutputOption& option :
-       {OutputOption{"encryption", "off"}, OutputOption{"nocow", "off"},
-        OutputOption{"extent_size_hint", "0"}, OutputOption{"extent_size_hint", "1M"}}) {
+  for (const FormatOption& option :
+       {FormatOption{"encryption", "off"}, FormatOption{"nocow", "off"},
+        FormatOption{"extent_size_hint", "0"}, FormatOption{"extent_size_hint", "1M"}}) {
     OptionParser parser("test", {&option, 1});
     parser.RefuseUnlessOff("encryption", "not done");
     EXPECT_TRUE(parser.Done().ok()) << option.key;
   }
-  for (const OutputOption& option :
-       {OutputOption{"encryption", "on"}, OutputOption{"nocow", "on"},
-        OutputOption{"extent_size_hint", "4G"}, OutputOption{"extent_size_hint", "big"}}) {
+  for (const FormatOption& option :
+       {FormatOption{"encryption", "on"}, FormatOption{"nocow", "on"},
+        FormatOption{"extent_size_hint", "4G"}, FormatOption{"extent_size_hint", "big"}}) {
     OptionParser parser("test", {&option, 1});
     parser.RefuseUnlessOff("encryption", "not done");
     EXPECT_FALSE(parser.Done().ok()) << option.key;
@@ -134,7 +134,7 @@ TEST(OptionParserTest, TakesWhatAsksForNothing) {
 }
 
 TEST(OptionParserTest, RefusesByName) {
-  const OutputOption options[] = {{"later", "1"}};
+  const FormatOption options[] = {{"later", "1"}};
   OptionParser parser("test", options);
   parser.Refuse("later", "not done");
   const Status status = parser.Done();

@@ -25,7 +25,7 @@
 namespace hotcell::guest {
 
 // One `-o key=value`.
-struct OutputOption {
+struct FormatOption {
   std::string key;
   std::string value;
 };
@@ -43,16 +43,16 @@ struct CreateOptions {
   uint64_t virtual_size = 0;  // bytes, a multiple of 512
   // Bytes, of the disk that is copied: a power of two, of which virtual_size is a multiple.
   uint64_t sector_size = 512;
-  std::span<const OutputOption> options;
+  std::span<const FormatOption> options;
   bool compress = false;  // `-c`
   std::optional<BackingImage> backing;
   // The file keeps its size and its bytes are not known to be zero (`-n`). Otherwise it is empty,
   // and what is not written reads as zeroes.
-  bool existing = false;
-  // bytes, when existing, and of a block device that gets a new image: it is no larger or smaller
+  bool exists = false;
+  // bytes, when it `exists`, and of a block device that gets a new image: it is no larger or smaller
   // than this afterwards; else 0.
-  uint64_t existing_size = 0;
-  bool existing_is_zero = false;  // the existing bytes are known to be zero after all
+  uint64_t file_size = 0;
+  bool is_zero = false;  // the existing bytes are known to be zero after all
 };
 
 // A part of the virtual disk, all of one kind.

@@ -14,7 +14,7 @@ namespace {
 
 struct Variant {
   std::string name;
-  std::vector<OutputOption> options;
+  std::vector<FormatOption> options;
   uint64_t size = 0;
   uint64_t sparse_size = 4096;
 };

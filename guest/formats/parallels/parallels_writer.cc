@@ -87,7 +87,7 @@ Result<std::unique_ptr<ImageWriter>> CreateParallels(IoChannel& /*io*/,
   if (options.backing) {
     return Unsupported("parallels: backing file not supported for this file format");
   }
-  if (options.existing) {
+  if (options.exists) {
     return Unsupported(
         "parallels: writing into an existing image (-n) is not done; without -n the image is made "
         "anew");

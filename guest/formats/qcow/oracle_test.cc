@@ -188,8 +188,8 @@ struct Refusal {
 };
 
 TEST(QcowWriterTest, RefusesByNameWhatItDoesNotDo) {
-  const OutputOption encryption = {.key = "encryption", .value = "on"};
-  const OutputOption unknown = {.key = "cluster_size", .value = "4k"};
+  const FormatOption encryption = {.key = "encryption", .value = "on"};
+  const FormatOption unknown = {.key = "cluster_size", .value = "4k"};
   const std::string long_name(1024, 'x');
   const Refusal refusals[] = {
       {{.virtual_size = 512, .options = {&encryption, 1}}, "encryption: encrypted output"},
@@ -198,7 +198,7 @@ TEST(QcowWriterTest, RefusesByNameWhatItDoesNotDo) {
       {{.virtual_size = 1ull << 50}, "too large"},
       {{.virtual_size = 512, .backing = BackingImage{.name = long_name, .format = "raw"}},
        "1024 bytes, more than the 1023"},
-      {{.virtual_size = 512, .existing = true}, "(-n)"},
+      {{.virtual_size = 512, .exists = true}, "(-n)"},
   };
   const TemporaryDirectory directory;
   for (const Refusal& refusal : refusals) {

@@ -301,7 +301,7 @@ Status Writer::WriteHeader(IoChannel& io, const ClusterAllocator::RefcountTable&
 Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOptions& options) {
   const auto parsed = qcow2::ParseWriteOptions(options);
   if (!parsed.ok()) return parsed.status();
-  if (options.existing) {
+  if (options.exists) {
     return Unsupported(
         "qcow2: writing into an existing image (-n) is not done; without -n the image is made "
         "anew");

@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 struct Output {
   std::string name;
-  std::vector<OutputOption> options = {};
+  std::vector<FormatOption> options = {};
   uint64_t sparse_size = 4096;
 };
 
@@ -198,7 +198,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(QedWriterTest, PiecesOfLargeTablesLieWhereTheyBelong) {
   if (!HaveQemuImg()) GTEST_SKIP() << "qemu-img and qemu-io are not installed (qemu-utils)";
   const TemporaryDirectory directory;
-  const OutputOption options[] = {{.key = "cluster_size", .value = "64k"},
+  const FormatOption options[] = {{.key = "cluster_size", .value = "64k"},
                                   {.key = "table_size", .value = "16"}};
   // Tables of 1 MiB map 8 GiB, in pieces of 2 GiB.
   const Status status = WriteImage(
@@ -250,13 +250,13 @@ struct Refusal {
 };
 
 TEST(QedWriterTest, RefusesByNameWhatItDoesNotDo) {
-  const OutputOption odd = {.key = "cluster_size", .value = "5k"};
-  const OutputOption small = {.key = "cluster_size", .value = "2k"};
-  const OutputOption tables = {.key = "table_size", .value = "32"};
-  const OutputOption one = {.key = "table_size", .value = "1"};
-  const OutputOption large = {.key = "cluster_size", .value = "64M"};
-  const OutputOption unknown = {.key = "compat", .value = "1"};
-  const OutputOption four_k = {.key = "cluster_size", .value = "4k"};
+  const FormatOption odd = {.key = "cluster_size", .value = "5k"};
+  const FormatOption small = {.key = "cluster_size", .value = "2k"};
+  const FormatOption tables = {.key = "table_size", .value = "32"};
+  const FormatOption one = {.key = "table_size", .value = "1"};
+  const FormatOption large = {.key = "cluster_size", .value = "64M"};
+  const FormatOption unknown = {.key = "compat", .value = "1"};
+  const FormatOption four_k = {.key = "cluster_size", .value = "4k"};
   const Refusal refusals[] = {
       {{.virtual_size = 512, .options = {&odd, 1}}, "cluster_size must be a power of two"},
       {{.virtual_size = 512, .options = {&small, 1}}, "cluster_size must be a power of two"},
@@ -266,7 +266,7 @@ TEST(QedWriterTest, RefusesByNameWhatItDoesNotDo) {
       {{.virtual_size = 512, .options = {&unknown, 1}}, "unknown option 'compat'"},
       {{.virtual_size = 1ull << 40, .options = {&four_k, 1}}, "too large"},
       {{.virtual_size = 512, .compress = true}, "compression not supported"},
-      {{.virtual_size = 512, .existing = true}, "(-n)"},
+      {{.virtual_size = 512, .exists = true}, "(-n)"},
   };
   const TemporaryDirectory directory;
   for (const Refusal& refusal : refusals) {

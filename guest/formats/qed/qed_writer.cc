@@ -144,7 +144,7 @@ Result<Plan> MakePlan(const CreateOptions& options) {
   if (options.compress) {
     return Unsupported("qed: compression not supported for this file format");
   }
-  if (options.existing) {
+  if (options.exists) {
     return Unsupported(
         "qed: writing into an existing image (-n) is not done; without -n the image is made anew");
   }

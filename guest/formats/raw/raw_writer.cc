@@ -41,17 +41,16 @@ Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOption
   if (options.compress) return Unsupported("raw: compression not supported for this file format");
   if (options.backing) return Unsupported("raw: backing file not supported for this file format");
 
-  if (options.existing) {
-    if (options.existing_size < options.virtual_size) {
-      return InvalidArgument(
-          StrCat("output file is smaller than input file: ", options.existing_size, " bytes, but ",
-                 options.virtual_size, " are needed"));
+  if (options.exists) {
+    if (options.file_size < options.virtual_size) {
+      return InvalidArgument(StrCat("output file is smaller than input file: ", options.file_size,
+                                    " bytes, but ", options.virtual_size, " are needed"));
     }
   } else if (const IoResult sized = io.SetSize(options.slot, options.virtual_size); !sized.ok()) {
     return IoError(sized, StrCat("make the target ", options.virtual_size, " bytes long"));
   }
-  return std::unique_ptr<ImageWriter>(std::make_unique<RawWriter>(
-      preallocation != "off", options.existing && !options.existing_is_zero));
+  return std::unique_ptr<ImageWriter>(
+      std::make_unique<RawWriter>(preallocation != "off", options.exists && !options.is_zero));
 }
 
 }  // namespace hotcell::guest

@@ -119,7 +119,7 @@ Result<std::unique_ptr<ImageWriter>> CreateVdi(IoChannel& /*io*/, const CreateOp
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.compress) return Unsupported("vdi: compression not supported for this file format");
   if (options.backing) return Unsupported("vdi: backing file not supported for this file format");
-  if (options.existing) {
+  if (options.exists) {
     return Unsupported(
         "vdi: writing into an existing image (-n) is not done; without -n the image is made anew");
   }

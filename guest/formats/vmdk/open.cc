@@ -213,7 +213,7 @@ using OpenFiles = std::map<std::string, FileHandle, std::less<>>;
 Result<FileHandle> OpenFile(IoChannel& io, uint32_t from_slot, const std::string& name,
                             OpenFiles& files) {
   if (const auto found = files.find(name); found != files.end()) return found->second;
-  const IoResult opened = io.OpenReference(from_slot, ReferenceKind::kExtent, name);
+  const IoResult opened = io.OpenReference(from_slot, ReferenceKind::kExtentFile, name);
   if (!opened.ok()) return IoError(opened, StrCat("open the extent '", name, "'"));
   const FileHandle file = {.slot = static_cast<uint32_t>(opened.value), .size = opened.value2};
   files.emplace(name, file);
@@ -238,7 +238,7 @@ void AddReference(const std::string& name, std::vector<Reference>& references) {
       std::any_of(references.begin(), references.end(),
                   [&](const Reference& reference) { return reference.name == name; });
   if (name.empty() || known) return;
-  references.push_back({.kind = ReferenceKind::kExtent, .name = name});
+  references.push_back({.kind = ReferenceKind::kExtentFile, .name = name});
 }
 
 Result<ImageParts> OpenExtents(IoChannel& io, const FileHandle& file, Descriptor descriptor,

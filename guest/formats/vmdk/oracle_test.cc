@@ -194,7 +194,7 @@ json Describe(const ImageDescription& description) {
   json data = {{"cid", description.vmdk->cid},
                {"parent-cid", description.vmdk->parent_cid},
                {"create-type", description.vmdk->create_type}};
-  for (const VmdkExtent& extent : description.vmdk->extents) {
+  for (const VmdkExtentFile& extent : description.vmdk->extents) {
     json entry = {{"virtual-size", extent.virtual_size}, {"format", extent.format}};
     entry["filename"] = extent.filename.empty() ? "image.vmdk" : extent.filename;
     if (extent.cluster_size != 0) entry["cluster-size"] = extent.cluster_size;

@@ -17,7 +17,7 @@ uint64_t VirtualSize(const ImageParts& parts) {
 // As QEMU: only extents that are all alike have a cluster size.
 uint64_t ClusterSize(const ImageParts& parts) {
   if (parts.extents.empty()) return 0;
-  const VmdkExtent& first = parts.extents.front().info;
+  const VmdkExtentFile& first = parts.extents.front().info;
   const bool alike =
       std::all_of(parts.extents.begin(), parts.extents.end(), [&](const DiskExtent& extent) {
         return extent.info.cluster_size == first.cluster_size &&
@@ -28,7 +28,7 @@ uint64_t ClusterSize(const ImageParts& parts) {
 
 }  // namespace
 
-Status InExtent(const VmdkExtent& extent, const Status& status) {
+Status InExtent(const VmdkExtentFile& extent, const Status& status) {
   if (extent.format.empty()) return status;
   constexpr std::string_view kPrefix = "vmdk: ";
   std::string_view message = status.message();

@@ -19,7 +19,7 @@ namespace hotcell::guest::vmdk {
 struct DiskExtent {
   uint64_t begin = 0;   // on the disk, bytes
   uint64_t length = 0;  // bytes
-  VmdkExtent info;
+  VmdkExtentFile info;
   std::unique_ptr<GrainMap> grains;
   std::unique_ptr<ImageReader> flat;
   uint64_t flat_offset = 0;  // in the file, bytes
@@ -59,7 +59,7 @@ class Reader : public ImageReader {
 };
 
 // The error of an extent, with the name of its file if that is not the image's own.
-Status InExtent(const VmdkExtent& extent, const Status& status);
+Status InExtent(const VmdkExtentFile& extent, const Status& status);
 
 // Everything about an image, and, unless it is only described, its open extents, whose tables
 // nobody has looked at.

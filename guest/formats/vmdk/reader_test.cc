@@ -305,9 +305,9 @@ TEST_F(VmdkReaderTest, FileOfSeveralExtentsIsOpenedOnce) {
   const auto reader =
       Open(Text(DescriptorText("custom", "RW 5 FLAT \"b.raw\" 10\nRW 5 FLAT \"b.raw\" 0\n")));
   ASSERT_TRUE(reader.ok()) << reader.status().message();
-  EXPECT_THAT(opened_, ElementsAre(std::pair(ReferenceKind::kExtent, "b.raw")));
+  EXPECT_THAT(opened_, ElementsAre(std::pair(ReferenceKind::kExtentFile, "b.raw")));
   EXPECT_THAT((*reader)->Describe().references,
-              ElementsAre(AllOf(Field(&Reference::kind, ReferenceKind::kExtent),
+              ElementsAre(AllOf(Field(&Reference::kind, ReferenceKind::kExtentFile),
                                 Field(&Reference::name, "b.raw"))));
 }
 

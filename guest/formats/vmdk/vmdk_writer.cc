@@ -10,13 +10,13 @@ namespace hotcell::guest {
 Result<std::unique_ptr<ImageWriter>> CreateVmdk(IoChannel& io, const CreateOptions& options) {
   const auto parsed = vmdk::ParseWriteOptions(options);
   if (!parsed.ok()) return parsed.status();
-  if (options.existing) {
+  if (options.exists) {
     return Unsupported(
         "vmdk: writing into an existing image (-n) is not done; without -n the image is made anew");
   }
   switch (parsed->subformat) {
     case vmdk::Subformat::kStreamOptimized:
-      if (options.existing_size != 0) {
+      if (options.file_size != 0) {
         return Unsupported(
             "vmdk: a streamOptimized image ends with its footer, and a device does not end where "
             "the image does; write it to a file, or leave out subformat=streamOptimized");

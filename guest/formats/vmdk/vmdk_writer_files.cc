@@ -31,14 +31,14 @@ Result<std::vector<ExtentFile>> CreateExtentFiles(IoChannel& io, const CreateOpt
   const uint64_t step = options.subformat == Subformat::kMonolithicFlat
                             ? std::max<uint64_t>(size, 1)
                             : kMaxExtentSize;
-  if (DivideUp(size, step) > abi::kMaxExtents) {
+  if (DivideUp(size, step) > abi::kMaxExtentFiles) {
     return LimitExceeded(StrCat("vmdk: ", options.create_type, " would take ", DivideUp(size, step),
-                                " files; the most is ", abi::kMaxExtents));
+                                " files; the most is ", abi::kMaxExtentFiles));
   }
   std::vector<ExtentFile> files;
   for (uint64_t begin = 0; begin < size; begin += step) {
     const auto number = static_cast<uint32_t>(files.size());
-    const IoResult made = io.CreateExtent(create.slot, number);
+    const IoResult made = io.CreateExtentFile(create.slot, number);
     if (made.status == IoStatus::kRefused) {
       return Status(Code::kReferenceRefused,
                     StrCat("vmdk: ", options.create_type,

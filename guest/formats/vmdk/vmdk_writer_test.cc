@@ -17,7 +17,7 @@ namespace {
 
 using testing::HasSubstr;
 
-using Options = std::vector<OutputOption>;
+using Options = std::vector<FormatOption>;
 
 std::string ReadFile(const std::string& path) {
   std::stringstream bytes;

@@ -15,7 +15,7 @@
 namespace hotcell::guest {
 namespace {
 
-using Options = std::vector<OutputOption>;
+using Options = std::vector<FormatOption>;
 
 struct Variant {
   std::string name;
@@ -123,7 +123,7 @@ struct Refusal {
   Options options;
   std::string error;
   bool compress = false;
-  bool existing = false;
+  bool exists = false;
 };
 
 void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
@@ -139,7 +139,7 @@ TEST_P(VpcRefusalTest, NamesTheReason) {
                                      .target_format = "vpc",
                                      .options = GetParam().options,
                                      .compress = GetParam().compress,
-                                     .existing = GetParam().existing});
+                                     .target_exists = GetParam().exists});
   EXPECT_NE(result.status().message().find(GetParam().error), std::string::npos)
       << result.status().message();
 }

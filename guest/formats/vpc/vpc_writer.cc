@@ -223,7 +223,7 @@ Result<std::unique_ptr<ImageWriter>> CreateVpc(IoChannel& io, const CreateOption
   if (options.backing) {
     return Unsupported("vpc: writing a disk on a parent is not done; leave out the backing file");
   }
-  if (options.existing) {
+  if (options.exists) {
     return Unsupported(
         "vpc: writing into an existing image (-n) is not done; without -n the image is made anew");
   }
@@ -233,9 +233,9 @@ Result<std::unique_ptr<ImageWriter>> CreateVpc(IoChannel& io, const CreateOption
         std::make_unique<vpc::DynamicWriter>(options.slot, disk->size, footer));
   }
   const uint64_t file_size = disk->size + sizeof(vpc::Footer);
-  if (options.existing_size != 0 && options.existing_size != file_size) {
+  if (options.file_size != 0 && options.file_size != file_size) {
     return Unsupported(StrCat("vpc: a fixed VHD ends with its footer, and the device has ",
-                              options.existing_size, " bytes, not ", file_size,
+                              options.file_size, " bytes, not ", file_size,
                               "; leave out subformat=fixed"));
   }
   if (const IoResult sized = io.SetSize(options.slot, disk->size); !sized.ok()) {

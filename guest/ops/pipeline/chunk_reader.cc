@@ -86,14 +86,15 @@ Status ChunkReader::Start(IoChannel& io, uint64_t offset, uint64_t length) {
   HOTCELL_RETURN_IF_ERROR(MapChunk(io));
   const Kind first = parts_[0].extent.kind;
   const bool hole = first == Kind::kUnallocated ||
-                    (first == Kind::kZero && (plan_.unit != 0 || plan_.skips_zero_chunks));
+                    (first == Kind::kZero && (plan_.sparse_size != 0 || plan_.skips_zero_chunks));
   if (parts_.size() == 1 && hole) return OkStatus();
   data_ = io.AcquireBuffer();
   ZeroFill();
   order_.clear();
   for (size_t i = 0; i < parts_.size(); ++i) {
     const Kind kind = parts_[i].extent.kind;
-    if (kind == Kind::kCompressed || (kind == Kind::kData && !plan_.copies)) order_.push_back(i);
+    if (kind == Kind::kCompressed || (kind == Kind::kData && !plan_.copy_offload))
+      order_.push_back(i);
   }
   std::sort(order_.begin(), order_.end(), [this](size_t a, size_t b) {
     const Extent& left = parts_[a].extent;
@@ -110,11 +111,11 @@ void ChunkReader::ZeroFill() {
     if (part.extent.kind != Kind::kZero) continue;
     const uint64_t begin = part.position;
     const uint64_t end = begin + part.extent.length;
-    if (plan_.unit == 0) {
+    if (plan_.sparse_size == 0) {
       std::memset(data_ + begin, 0, end - begin);
       continue;
     }
-    const uint64_t unit = plan_.hole_unit();
+    const uint64_t unit = plan_.hole_size();
     const uint64_t head_end = std::min(end, AlignUp(begin, unit));
     std::memset(data_ + begin, 0, head_end - begin);
     if (end == length_) continue;
@@ -248,16 +249,16 @@ std::optional<Run::Kind> ChunkReader::KnownHole(uint64_t begin, uint64_t end, si
   while (parts_[part].position + parts_[part].extent.length <= begin) ++part;
   const Part& at = parts_[part];
   if (at.position + at.extent.length < end) return std::nullopt;
-  if (at.extent.kind == Kind::kZero && plan_.unit == 0) return std::nullopt;
+  if (at.extent.kind == Kind::kZero && plan_.sparse_size == 0) return std::nullopt;
   return HoleKind(at.extent.kind);
 }
 
 void ChunkReader::FindRuns(Chunk& chunk) const {
   chunk.runs.clear();
   const uint64_t whole = plan_.backing_unit != 0 ? plan_.backing_unit : length_;
-  const uint64_t unit = plan_.unit != 0 ? plan_.unit : whole;
-  const uint64_t hole_unit = plan_.unit != 0 ? plan_.hole_unit() : whole;
-  const bool look = plan_.unit != 0 && !plan_.copies;
+  const uint64_t unit = plan_.sparse_size != 0 ? plan_.sparse_size : whole;
+  const uint64_t hole_unit = plan_.sparse_size != 0 ? plan_.hole_size() : whole;
+  const bool look = plan_.sparse_size != 0 && !plan_.copy_offload;
   size_t part = 0;
   for (uint64_t begin = 0; begin < length_;) {
     uint64_t end = std::min(begin + hole_unit, length_);
@@ -285,7 +286,7 @@ void ChunkReader::FindRuns(Chunk& chunk) const {
 }
 
 ChunkReader::Place ChunkReader::Find(const std::byte* data, uint64_t length) const {
-  if (!plan_.copies || data_ == nullptr || data < data_ || data >= data_ + length_) {
+  if (!plan_.copy_offload || data_ == nullptr || data < data_ || data >= data_ + length_) {
     return {.length = length};
   }
   const auto position = static_cast<uint64_t>(data - data_);

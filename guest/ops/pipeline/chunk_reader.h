@@ -20,24 +20,24 @@ struct ReadPlan {
   uint64_t source_size = 0;  // bytes; the disk reads as zeroes beyond
   // Zeroes are looked for in aligned units of this, bytes; a power of two, at least 512, at most a
   // chunk. 0: they are not looked for, and known ones become data.
-  uint64_t unit = 0;
+  uint64_t sparse_size = 0;
   // The source's own zeroes are left out in aligned units of this, bytes; a power of two, at most
-  // `unit`, which is about the others. 0: as `unit`.
-  uint64_t known_unit = 0;
-  // A chunk that is known to be zero takes no buffer, whatever `unit` says.
+  // `sparse_size`, which is about the others. 0: as `sparse_size`.
+  uint64_t known_sparse_size = 0;
+  // A chunk that is known to be zero takes no buffer, whatever `sparse_size` says.
   bool skips_zero_chunks = false;
   // Data is padded with zeroes, in memory, to a multiple of this.
   uint64_t padding = 512;
   // Data that is in a file as it is is left there, for COPY: only its place is found out, and its
   // bytes in memory mean nothing.
-  bool copies = false;
+  bool copy_offload = false;
   // What the source leaves to its backing image the target leaves to its own, in whole units of
-  // this, the target's cluster size in bytes; `unit` is no larger. 0: the target has none.
+  // this, the target's cluster size in bytes; `sparse_size` is no larger. 0: the target has none.
   uint64_t backing_unit = 0;
   // The target's backing image ends here, bytes: behind it, what is left to it reads as zeroes.
   uint64_t backing_size = 0;
 
-  uint64_t hole_unit() const { return known_unit != 0 ? known_unit : unit; }
+  uint64_t hole_size() const { return known_sparse_size != 0 ? known_sparse_size : sparse_size; }
 };
 
 // The extent of the source at `offset` as the target is to have it: kUnallocated where it is left

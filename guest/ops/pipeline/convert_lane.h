@@ -22,7 +22,7 @@ struct ConvertPlan {
   uint32_t target_slot = 0;
   uint64_t buffer_size = 0;  // bytes; holds a chunk, and one that is encoded
   bool encodes = false;
-  // Where the chunks' data is shown; null: nowhere. It cannot be where read.copies is set.
+  // Where the chunks' data is shown; null: nowhere. It cannot be where read.copy_offload is set.
   DiskEnds* ends = nullptr;
   ChunkScheduler* scheduler = nullptr;
   Lanes* lanes = nullptr;

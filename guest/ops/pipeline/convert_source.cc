@@ -53,7 +53,7 @@ Status ConvertSource::AddImage(IoChannel& io, const ConvertJob& job, const Sourc
 }
 
 // Precondition: one image.
-void ConvertSource::Cut(const Window& window) {
+void ConvertSource::Cut(const DiskWindow& window) {
   Piece& piece = pieces_.front();
   const uint64_t end = std::min(window.end, piece.image_length);
   const uint64_t begin = std::min(window.begin, end);

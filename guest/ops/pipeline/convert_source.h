@@ -44,7 +44,7 @@ class ConvertSource : public Disk {
 
   ConvertSource() = default;
   Status AddImage(IoChannel& io, const ConvertJob& job, const SourceImage& image);
-  void Cut(const Window& window);
+  void Cut(const DiskWindow& window);
   Result<Extent> MapWith(MapFunction map, IoChannel& io, uint64_t offset, uint64_t length);
 
   std::vector<Piece> pieces_;

@@ -20,20 +20,20 @@ ConvertJob MakeJob(const TestConversion& conversion, NativeFiles& files) {
                     .window = conversion.window,
                     .snapshot = {.id_or_name = conversion.snapshot},
                     .sparse_size = conversion.sparse_size,
-                    .copy = conversion.copy};
+                    .copy_offload = conversion.copy_offload};
   if (!conversion.source.empty()) job.source = source(conversion.source);
   for (const std::string& path : conversion.more_sources) job.more_sources.push_back(source(path));
   const FileHandle target =
-      files.AddPath(conversion.target, O_RDWR | O_CREAT | (conversion.existing ? 0 : O_TRUNC));
+      files.AddPath(conversion.target, O_RDWR | O_CREAT | (conversion.target_exists ? 0 : O_TRUNC));
   job.target = {.slot = target.slot,
                 .name = std::filesystem::path(conversion.target).filename(),
                 .format = conversion.target_format,
                 .options = conversion.options,
                 .compress = conversion.compress,
                 .backing = conversion.backing,
-                .existing = conversion.existing,
-                .existing_size = conversion.existing ? target.size : 0,
-                .existing_is_zero = conversion.existing_is_zero};
+                .exists = conversion.target_exists,
+                .file_size = conversion.target_exists ? target.size : 0,
+                .is_zero = conversion.target_is_zero};
   return job;
 }
 
@@ -46,7 +46,7 @@ Result<ConvertSummary> RunConversion(const TestConversion& conversion) {
   if (conversion.fault) files.set_fault_hook(conversion.fault);
   if (conversion.references) files.set_reference_opener(conversion.references);
   if (conversion.extents) {
-    files.set_extent_opener([&](uint32_t number) {
+    files.set_extent_file_opener([&](uint32_t number) {
       const int fd =
           open(conversion.extents(number).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
       return fd < 0 ? nullptr : std::make_unique<FdFile>(fd);

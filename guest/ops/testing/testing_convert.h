@@ -18,16 +18,16 @@ struct TestConversion {
   std::string source;  // empty: a disk of `size` bytes that holds nothing
   std::vector<std::string> more_sources = {};
   uint64_t size = 0;
-  std::optional<Window> window = {};
+  std::optional<DiskWindow> window = {};
   std::string source_format = {};
   std::string target;
   std::string target_format = "raw";
-  std::vector<OutputOption> options = {};
+  std::vector<FormatOption> options = {};
   bool compress = false;
-  bool existing = false;
-  bool existing_is_zero = false;
+  bool target_exists = false;
+  bool target_is_zero = false;
   std::optional<BackingImage> backing = {};
-  bool copy = false;
+  bool copy_offload = false;
   uint64_t sparse_size = 4096;
   std::optional<std::string> snapshot = {};
   uint64_t max_virtual_size = 64ull << 40;

@@ -70,9 +70,9 @@ class IoChannel {
   // value: the new slot; value2: its size in bytes.
   virtual IoResult OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) = 0;
 
-  // Makes a new, empty file for extent `number` of the target, which the job must allow. Extents
+  // Makes a new, empty extent file `number` of the target, which the job must allow. They
   // are asked for from 0 on and in order. value: its slot.
-  virtual IoResult CreateExtent(uint32_t target_slot, uint32_t number) = 0;
+  virtual IoResult CreateExtentFile(uint32_t target_slot, uint32_t number) = 0;
 
   // Hands over what was found out about the file in `slot`, as a hotcell.v1.Report that lies in one
   // of the channel's buffers. Until the answer is OK nothing may be written. Once, in a job that

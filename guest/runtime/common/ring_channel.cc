@@ -229,8 +229,8 @@ IoResult RingChannel::OpenReference(uint32_t from_slot, ReferenceKind kind, std:
                       .flags = static_cast<uint32_t>(kind)}));
 }
 
-IoResult RingChannel::CreateExtent(uint32_t target_slot, uint32_t number) {
-  return Wait(Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kCreateExtent),
+IoResult RingChannel::CreateExtentFile(uint32_t target_slot, uint32_t number) {
+  return Wait(Submit({.opcode = static_cast<uint32_t>(abi::Opcode::kCreateExtentFile),
                       .slot = target_slot,
                       .offset = number}));
 }

@@ -38,7 +38,7 @@ class RingChannel final : public IoChannel {
   IoResult Flush(uint32_t slot) override;
   IoResult SetSize(uint32_t slot, uint64_t size) override;
   IoResult OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) override;
-  IoResult CreateExtent(uint32_t target_slot, uint32_t number) override;
+  IoResult CreateExtentFile(uint32_t target_slot, uint32_t number) override;
   IoResult Proceed(uint32_t slot, std::span<const std::byte> report) override;
   std::byte* AcquireBuffer() override;
   void ReleaseBuffer(std::byte* buffer) override;

@@ -131,7 +131,7 @@ IoResult NativeChannel::Execute(const NativeRequest& request, std::byte* data) {
     case abi::Opcode::kCopy:
       return ExecuteCopy(request, *file);
     case abi::Opcode::kOpenReference:
-    case abi::Opcode::kCreateExtent:
+    case abi::Opcode::kCreateExtentFile:
     case abi::Opcode::kProceed:
       break;
   }
@@ -202,13 +202,13 @@ IoResult NativeChannel::OpenReference(uint32_t from_slot, ReferenceKind kind,
   return {.value = handle.slot, .value2 = handle.size};
 }
 
-IoResult NativeChannel::CreateExtent(uint32_t target_slot, uint32_t number) {
+IoResult NativeChannel::CreateExtentFile(uint32_t target_slot, uint32_t number) {
   ++request_count_;
   Drain(pending_.size());
   if (files_.file(target_slot) == nullptr) ContractBroken("an unknown slot");
-  if (number != files_.next_extent_++) ContractBroken("an extent out of order");
-  if (!files_.extent_opener_) return {.status = IoStatus::kRefused};
-  std::unique_ptr<NativeFile> file = files_.extent_opener_(number);
+  if (number != files_.next_extent_file_++) ContractBroken("an extent out of order");
+  if (!files_.extent_file_opener_) return {.status = IoStatus::kRefused};
+  std::unique_ptr<NativeFile> file = files_.extent_file_opener_(number);
   if (file == nullptr) return {.status = IoStatus::kIoError, .value = EIO};
   return {.value = files_.Add(std::move(file)).slot};
 }

@@ -100,8 +100,8 @@ class NativeFiles {
   };
   using ReferenceOpener =
       std::function<Opened(uint32_t from_slot, ReferenceKind kind, std::string_view name)>;
-  // Answers CREATE_EXTENT: a new file; null: the request is refused.
-  using ExtentOpener = std::function<std::unique_ptr<NativeFile>(uint32_t number)>;
+  // Answers CREATE_EXTENT_FILE: a new file; null: the request is refused.
+  using ExtentFileOpener = std::function<std::unique_ptr<NativeFile>(uint32_t number)>;
   // Answers PROCEED.
   using Judge = std::function<IoStatus(uint32_t slot, std::span<const std::byte> report)>;
   // A result takes the place of the request's own. Called by several channels at once.
@@ -114,7 +114,7 @@ class NativeFiles {
 
   // Refuse everything unless set. Set all before the first request.
   void set_reference_opener(ReferenceOpener opener) { opener_ = std::move(opener); }
-  void set_extent_opener(ExtentOpener opener) { extent_opener_ = std::move(opener); }
+  void set_extent_file_opener(ExtentFileOpener opener) { extent_file_opener_ = std::move(opener); }
   void set_judge(Judge judge) { judge_ = std::move(judge); }
   void set_fault_hook(FaultHook hook) { fault_hook_ = std::move(hook); }
 
@@ -127,8 +127,8 @@ class NativeFiles {
   std::mutex mutex_;
   std::vector<std::unique_ptr<NativeFile>> files_;
   ReferenceOpener opener_;
-  ExtentOpener extent_opener_;
-  uint32_t next_extent_ = 0;
+  ExtentFileOpener extent_file_opener_;
+  uint32_t next_extent_file_ = 0;
   Judge judge_;
   FaultHook fault_hook_;
 };
@@ -161,7 +161,7 @@ class NativeChannel : public IoChannel {
   IoResult Flush(uint32_t slot) override;
   IoResult SetSize(uint32_t slot, uint64_t size) override;
   IoResult OpenReference(uint32_t from_slot, ReferenceKind kind, std::string_view name) override;
-  IoResult CreateExtent(uint32_t target_slot, uint32_t number) override;
+  IoResult CreateExtentFile(uint32_t target_slot, uint32_t number) override;
   IoResult Proceed(uint32_t slot, std::span<const std::byte> report) override;
   std::byte* AcquireBuffer() override;
   void ReleaseBuffer(std::byte* buffer) override;

@@ -29,5 +29,5 @@ std::byte* StolenArena() { return arena; }
 
 int main() {
   if (!hotcell::tests::StealArena()) _exit(2);
-  hotcell::worker::RunJob({});
+  hotcell::worker::HostJob({});
 }

@@ -158,7 +158,7 @@ absl::StatusOr<ConvertReply> HostileGuestTest::ConvertWith(const Engine& engine,
   request.target_name = "output.raw";
   request.lanes = job.lanes;
   request.references = references_;
-  request.open_extent = open_extent_;
+  request.open_extent_file = open_extent_file_;
   request.inspect = inspect_;
   request.options = options_;
   return engine.Convert(request);

@@ -104,7 +104,7 @@ class HostileGuestTest : public testing::Test {
   // What the jobs to come are to have.
   JobOptions options_;
   ReferencePolicy references_;
-  ExtentOpener open_extent_;
+  ExtentFileOpener open_extent_file_;
   std::optional<InspectFirst> inspect_;
 
  private:

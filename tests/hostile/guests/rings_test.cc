@@ -109,11 +109,11 @@ const RequestCase kOpcodes[] = {
     {"BlockStatusOfNothing",
      {Request(Opcode::kBlockStatus, kInputSlot, 0, 0, kInBuffers)},
      BrokeTheRings("the length is zero")},
-    {"CreateExtentUnasked",
-     {Request(Opcode::kCreateExtent, kOutputSlot)},
+    {"CreateExtentFileUnasked",
+     {Request(Opcode::kCreateExtentFile, kOutputSlot)},
      Told("status 4, result 0, result2 0")},
-    {"CreateExtentOfAnInput",
-     {Request(Opcode::kCreateExtent, kInputSlot)},
+    {"CreateExtentFileOfAnInput",
+     {Request(Opcode::kCreateExtentFile, kInputSlot)},
      BrokeTheRings("opcode 9 would write to 'input.raw'")},
 };
 
@@ -354,17 +354,18 @@ TEST_F(HostileGuestTest, ExabytesOfZeroesTakeNoTime) {
 
 TEST_F(HostileGuestTest, ExtentsAreMadeInOrderAndOnceOnly) {
   const UniqueFd extent = dir().Open("extent", O_RDWR | O_CREAT);
-  open_extent_ = [&](uint32_t) { return ExtentFile{.fd = extent.get(), .name = "extent"}; };
-  const Submission skipping[] = {Request(Opcode::kCreateExtent, kOutputSlot, 5)};
+  open_extent_file_ = [&](uint32_t) { return ExtentFile{.fd = extent.get(), .name = "extent"}; };
+  const Submission skipping[] = {Request(Opcode::kCreateExtentFile, kOutputSlot, 5)};
   SetRequests(skipping);
   ExpectConvertEnds({"requests"},
                     BrokeTheRings("extent 5 of the target is to be made, but the next is 0"));
-  const Submission twice[] = {Request(Opcode::kCreateExtent, kOutputSlot, 0),
-                              Request(Opcode::kCreateExtent, kOutputSlot, 0)};
+  const Submission twice[] = {Request(Opcode::kCreateExtentFile, kOutputSlot, 0),
+                              Request(Opcode::kCreateExtentFile, kOutputSlot, 0)};
   SetRequests(twice);
   ExpectConvertEnds({"requests"},
                     BrokeTheRings("extent 0 of the target is to be made, but the next is 1"));
-  const Submission too_many[] = {Request(Opcode::kCreateExtent, kOutputSlot, abi::kMaxExtents)};
+  const Submission too_many[] = {
+      Request(Opcode::kCreateExtentFile, kOutputSlot, abi::kMaxExtentFiles)};
   SetRequests(too_many);
   ExpectConvertEnds({"requests"}, Quota());
 }

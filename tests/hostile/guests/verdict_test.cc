@@ -69,7 +69,7 @@ TEST_F(HostileVerdicts, WriteBeforeIsABreach) {
                               Request(Opcode::kWriteZeroes, kOutputSlot, 512),
                               Request(Opcode::kFlush, kOutputSlot),
                               Request(Opcode::kSetSize, kOutputSlot),
-                              Request(Opcode::kCreateExtent, kOutputSlot),
+                              Request(Opcode::kCreateExtentFile, kOutputSlot),
                               Request(Opcode::kRead, kOutputSlot, 512, kInBuffers),
                               {.opcode = static_cast<uint32_t>(Opcode::kCopy),
                                .slot = kOutputSlot,

@@ -178,7 +178,7 @@ class Session {
         broker::IoEngine::Create(**worker, files, *resolver);
     Check(io.ok(), "an I/O engine can be made");
     spec.io = io->get();
-    const absl::StatusOr<WorkerReport> report = broker::RunJob(**worker, spec, dying_);
+    const absl::StatusOr<WorkerReport> report = broker::SuperviseJob(**worker, spec, dying_);
     if (!report.ok()) return CheckFailure(report.status());
     CheckEnd(report->end, /*payload=*/true);
     Check(files.bytes_read() <= 1 << 20, "reads stay within their quota");

@@ -131,8 +131,8 @@ World::World(const WorldOptions& options)
   slots_.push_back({.kind = Kind::kInput, .fd = Fixed().input_fd.get(), .bytes = Fixed().input});
   slots_.push_back({.kind = Kind::kOutput, .fd = output});
   if (options.extents) {
-    files_.AllowExtents([this](uint32_t number) { return OpenExtent(number); },
-                        broker::Durability::kNone, broker::Access::kCached);
+    files_.AllowExtentFiles([this](uint32_t number) { return OpenExtent(number); },
+                            broker::Durability::kNone, broker::Access::kCached);
   }
   ReferencePolicy policy;
   if (options.follow_mappings) {
@@ -169,11 +169,11 @@ bool World::KeepsContract(uint32_t lane, const abi::Submission& request,
       {.offset = true, .writes = true},                                            // SET_SIZE
       {.length = true, .buffer = true, .max_length = 4096},                        // OPEN_REFERENCE
       {.offset = true, .length = true, .writes = true, .max_length = 16 << 20},    // COPY
-      {.offset = true, .writes = true},                                            // CREATE_EXTENT
+      {.offset = true, .writes = true},  // CREATE_EXTENT_FILE
   };
   constexpr uint32_t kOpenReference = 7;
   constexpr uint32_t kCopy = 8;
-  constexpr uint32_t kCreateExtent = 9;
+  constexpr uint32_t kCreateExtentFile = 9;
   if (request.opcode == 0 || request.opcode >= std::size(kUses)) return false;
   const Use& use = kUses[request.opcode];
   if (request.reserved0 != 0 || request.slot >= slots_.size()) return false;
@@ -202,8 +202,8 @@ bool World::KeepsContract(uint32_t lane, const abi::Submission& request,
            request.source_slot < slots_.size() && slots_[request.source_slot].kind != Kind::kOutput;
   }
   if (request.source_slot != 0 || request.source_offset != 0) return false;
-  return request.opcode != kCreateExtent || !options_.extents ||
-         request.offset >= abi::kMaxExtents || request.offset == next_extent_;
+  return request.opcode != kCreateExtentFile || !options_.extents ||
+         request.offset >= abi::kMaxExtentFiles || request.offset == next_extent_file_;
 }
 
 std::optional<abi::IoStatus> World::Refusal(const File& file, uint64_t end) const {
@@ -309,10 +309,10 @@ void World::Apply(const abi::Submission& request, const abi::Completion& complet
     }
     case abi::Opcode::kProceed:  // the world has no judge, so that it breaks the contract
       break;
-    case abi::Opcode::kCreateExtent: {
+    case abi::Opcode::kCreateExtentFile: {
       if (!options_.extents) return expect(abi::IoStatus::kRefused, 0);
-      if (request.offset >= abi::kMaxExtents) return expect(abi::IoStatus::kQuota, 0);
-      ++next_extent_;
+      if (request.offset >= abi::kMaxExtentFiles) return expect(abi::IoStatus::kQuota, 0);
+      ++next_extent_file_;
       if (request.offset >= kExtentFiles) return expect(abi::IoStatus::kIoError, 0);
       expect(std::nullopt, slots_.size());
       slots_.push_back({.kind = Kind::kOutput, .fd = made_.back().get()});

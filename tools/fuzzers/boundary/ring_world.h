@@ -100,7 +100,7 @@ class World {
   std::vector<File> slots_;
   uint64_t read_ = 0;
   uint64_t output_taken_ = 0;
-  uint64_t next_extent_ = 0;
+  uint64_t next_extent_file_ = 0;
   uint32_t asked_references_ = 0;  // found or not
 };
 

@@ -54,8 +54,8 @@ std::string ReadAll(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-std::vector<guest::OutputOption> OptionsOf(const ImageChoice& choice) {
-  std::vector<guest::OutputOption> options;
+std::vector<guest::FormatOption> OptionsOf(const ImageChoice& choice) {
+  std::vector<guest::FormatOption> options;
   for (const auto& [key, value] : choice.options) options.push_back({.key = key, .value = value});
   return options;
 }
@@ -65,7 +65,7 @@ std::vector<guest::OutputOption> OptionsOf(const ImageChoice& choice) {
 std::string Convert(const Conversion& conversion) {
   NativeFiles files;
   files.set_reference_opener(FilesOf(conversion.directory));
-  files.set_extent_opener([&](uint32_t number) {
+  files.set_extent_file_opener([&](uint32_t number) {
     const std::string path = conversion.directory + "/" + ExtentName(conversion, number);
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     return fd < 0 ? nullptr : std::make_unique<FdFile>(fd);
@@ -87,7 +87,7 @@ std::string Convert(const Conversion& conversion) {
                                         .options = OptionsOf(conversion.target_choice),
                                         .compress = conversion.target_choice.compress},
                              .sparse_size = conversion.sparse_size,
-                             .copy = conversion.copy});
+                             .copy_offload = conversion.copy_offload});
   if (summary.ok()) return {};
   return "converting " + conversion.source + " to " + conversion.target + ": " +
          summary.status().message();

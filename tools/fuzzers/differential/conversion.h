@@ -17,7 +17,7 @@ struct Conversion {
   std::string target;
   ImageChoice target_choice = {.format = "raw"};
   uint64_t sparse_size = 4096;
-  bool copy = false;
+  bool copy_offload = false;
   uint32_t lanes = 1;
   std::optional<std::string> snapshot = {};
 };

@@ -31,7 +31,7 @@ std::string ReadBack(const std::string& directory, const std::string& image,
                                  .source_format = format,
                                  .target = "ours.raw",
                                  .sparse_size = random.Pick<uint64_t>({0, 512, 4096, 65536}),
-                                 .copy = random.OneIn(3),
+                                 .copy_offload = random.OneIn(3),
                                  .lanes = 1 + static_cast<uint32_t>(random.Below(3)),
                                  .snapshot = snapshot});
   if (problem.empty()) problem = shadow.CompareWith(directory + "/ours.raw");
@@ -158,7 +158,7 @@ Outcome WriteAndRead(uint64_t seed, const std::string& directory) {
                                  .target = image,
                                  .target_choice = choice,
                                  .sparse_size = random.Pick<uint64_t>({0, 512, 4096, 65536}),
-                                 .copy = random.OneIn(3),
+                                 .copy_offload = random.OneIn(3),
                                  .lanes = 1 + static_cast<uint32_t>(random.Below(3))};
   std::string& problem = outcome.problem;
   problem = Convert(conversion);

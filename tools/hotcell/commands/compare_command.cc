@@ -107,7 +107,7 @@ is allocated could not be found out, 4 data could not be read, 130 and 143 cance
   return *line;
 }
 
-absl::Status SetImage(const std::string& operand, bool image_opts, ImageSource& source) {
+absl::Status SetImage(const std::string& operand, bool image_opts, SourceImage& source) {
   absl::StatusOr<ImageOpts> image = ParseImageOperand(operand, image_opts);
   if (!image.ok()) return image.status();
   source.name = std::move(image->path);

@@ -60,8 +60,8 @@ absl::Status SetBacking(const Engine& engine, const ConvertOptions& options,
   const JobOptions inspect = {.limits = request.options.limits,
                               .cancellation = request.options.cancellation,
                               .required_layers = request.options.required_layers};
-  absl::StatusOr<TargetBase> backing =
-      InspectBacking(engine, options.target_path, options.backing, inspect);
+  absl::StatusOr<BackingImage> backing =
+      DescribeBacking(engine, options.target_path, options.backing, inspect);
   if (!backing.ok()) return backing.status();
   const std::string& name = *options.backing.name;
   if (!request.references.mappings().contains(name)) {
@@ -126,14 +126,14 @@ absl::StatusOr<int> Convert(ConvertOptions& options, Job& job) {
   if (!engine.ok()) return engine.status();
   ConvertRequest& request = options.request;
   request.options = job.Options();
-  if (request.target_is_existing && request.target_format == "qcow2") {
+  if (request.target_exists && request.target_format == "qcow2") {
     job.RestartTime();
     absl::Status status = MakeAnew(**engine, options.target_path, request.options, request);
     if (!status.ok()) return status;
   }
   absl::StatusOr<Target> target = Target::Open(
       options.target_path, {.format = request.target_format,
-                            .existing = request.target_is_existing,
+                            .existing = request.target_exists,
                             .making = Cat("error while converting ", request.target_format)});
   if (!target.ok()) return target.status();
 
@@ -148,13 +148,13 @@ absl::StatusOr<int> Convert(ConvertOptions& options, Job& job) {
     request.more_sources[i].fd = (*sources)[i + 1].fd();
   }
   request.target_fd = target->fd();
-  request.target_is_existing = target->is_existing();
+  request.target_exists = target->is_existing();
   request.target_replaces = target->replaces();
 
   job.RestartTime();
   if (absl::Status status = SetBacking(**engine, options, request); !status.ok()) return status;
 
-  request.open_extent = target->OpenExtents(
+  request.open_extent_file = target->OpenExtents(
       request.target_format, request.target_options,
       [&](const std::string& path) { return CheckExtent(options, *sources, path); });
 

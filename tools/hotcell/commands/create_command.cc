@@ -170,8 +170,8 @@ absl::Status SetBacking(const Engine& engine, Job& job, Options& options) {
   CreateRequest& request = options.request;
   request.options = job.Options();
   if (options.backing.name && options.open_backing) {
-    absl::StatusOr<TargetBase> backing =
-        InspectBacking(engine, options.path, options.backing, request.options);
+    absl::StatusOr<BackingImage> backing =
+        DescribeBacking(engine, options.path, options.backing, request.options);
     if (!backing.ok()) return backing.status();
     request.backing = *std::move(backing);
     if (!options.size) options.size = request.backing->size;
@@ -198,8 +198,9 @@ absl::StatusOr<int> Create(Options& options, Job& job) {
   absl::StatusOr<Target> target = Target::Open(options.path, {.format = request.target_format});
   if (!target.ok()) return target.status();
   request.target_fd = target->fd();
-  request.open_extent = target->OpenExtents(request.target_format, request.target_options,
-                                            [](const std::string&) { return absl::OkStatus(); });
+  request.open_extent_file =
+      target->OpenExtents(request.target_format, request.target_options,
+                          [](const std::string&) { return absl::OkStatus(); });
   const absl::StatusOr<ConvertReply> reply = job.Perform(&Engine::CreateImage, request);
   if (!reply.ok()) return reply.status();
   if (absl::Status status = target->Commit(/*sync=*/false); !status.ok()) return status;

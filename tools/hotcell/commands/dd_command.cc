@@ -59,7 +59,7 @@ constexpr Option<Options> kOptions[] = {
      }},
     {{.letter = 'n', .help = "write into an OUTPUT that exists, in place"},
      [](std::string_view, Options& options) {
-       options.request.target_is_existing = true;
+       options.request.target_exists = true;
        return absl::OkStatus();
      }},
     {With(kImageOptsRow, "INPUT is driver=FORMAT,file.filename=FILE"), On<&Options::image_opts>},
@@ -143,7 +143,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   absl::StatusOr<TargetName> target = ParseTargetName(options.target_path);
   if (!target.ok()) return target.status();
   options.target_path = request.target_name = std::move(target->path);
-  request.target_is_zero = target->is_zero && request.target_is_existing;
+  request.target_is_zero = target->is_zero && request.target_exists;
   request.references = options.common.references;
   // As in qemu-img, blocks are counted from the start of the disk, the skipped ones included.
   request.window = {.begin = Multiply(options.skip, options.block_size),
@@ -161,13 +161,13 @@ absl::StatusOr<int> Copy(Options& options, Job& job) {
   if (!status.ok()) return status;
   absl::StatusOr<Target> target =
       Target::Open(options.target_path, {.format = options.request.target_format,
-                                         .existing = options.request.target_is_existing,
+                                         .existing = options.request.target_exists,
                                          .making = "error while creating output image"});
   if (!target.ok()) return target.status();
   ConvertRequest& request = options.request;
   request.source.fd = source->fd();
   request.target_fd = target->fd();
-  request.target_is_existing = target->is_existing();
+  request.target_exists = target->is_existing();
   request.target_replaces = target->replaces();
   const absl::StatusOr<ConvertReply> reply = job.Perform(&Engine::Convert, request);
   if (!reply.ok()) return target->Explain(reply.status());

@@ -112,7 +112,7 @@ absl::StatusOr<std::vector<InfoReport>> Inspect(const InfoOptions& options, Job&
                      .image = std::move(reply->info),
                      .warnings = std::move(reply->warnings),
                      .layers = std::move(reply->worker.layers)});
-  for (BackingImage& below : reply->backing_chain) {
+  for (ChainImage& below : reply->backing_chain) {
     const InfoReport& above = reports.back();
     reports.push_back({.filename = FullBackingName(above.filename, above.image.backing_file),
                        .actual_size = below.allocated_size,

@@ -144,7 +144,7 @@ constexpr Option<ConvertOptions> kOptions[] = {
       .names = {"no-create"},
       .help = "write into an OUTPUT that exists, in place; a qcow2 image is made anew\n"
               "with its options, and its disk must have the size of INPUT's"},
-     InRequest<&ConvertRequest::target_is_existing>},
+     InRequest<&ConvertRequest::target_exists>},
     {{.names = {"target-is-zero"}, .help = "with -n: OUTPUT is known to read as zeroes"},
      InRequest<&ConvertRequest::target_is_zero>},
     {With(kImageOptsRow, "INPUT is driver=FORMAT,file.filename=FILE"),
@@ -272,7 +272,7 @@ absl::Status SetTarget(std::string_view operand, ConvertOptions& options) {
     absl::StatusOr<TargetName> name = ParseTargetName(operand);
     if (!name.ok()) return name.status();
     options.target_path = std::move(name->path);
-    request.target_is_zero |= name->is_zero && request.target_is_existing;
+    request.target_is_zero |= name->is_zero && request.target_exists;
   }
   request.target_name = options.target_path;
   if (!options.target_path.empty()) return absl::OkStatus();
@@ -293,7 +293,7 @@ absl::Status SetOperands(const std::vector<std::string>& operands, ConvertOption
     if (!image.ok()) return image.status();
     if (image->format.empty()) image->format = format;
     options.source_paths.push_back(image->path);
-    ImageSource source = {.name = image->path, .format = image->format};
+    SourceImage source = {.name = image->path, .format = image->format};
     if (i == 0) {
       request.source = std::move(source);
     } else {
@@ -306,7 +306,7 @@ absl::Status SetOperands(const std::vector<std::string>& operands, ConvertOption
 // Options that do not go together.
 absl::Status CheckCombination(const ConvertOptions& options) {
   const ConvertRequest& request = options.request;
-  const bool in_place = request.target_is_existing;
+  const bool in_place = request.target_exists;
   if (options.image_opts && options.has_source_format) {
     return absl::InvalidArgumentError("--image-opts and --format are mutually exclusive");
   }

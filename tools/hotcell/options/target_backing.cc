@@ -79,8 +79,8 @@ std::string BackingPath(std::string_view target_path, std::string_view name) {
   return FullBackingName(target_path, name);
 }
 
-absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::string& target_path,
-                                          const TargetBacking& backing, JobOptions options) {
+absl::StatusOr<BackingImage> DescribeBacking(const Engine& engine, const std::string& target_path,
+                                             const TargetBacking& backing, JobOptions options) {
   const std::string path = BackingPath(target_path, *backing.name);
   const absl::StatusOr<File> file = OpenForReading(path);
   if (!file.ok()) return file.status();
@@ -92,7 +92,7 @@ absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::strin
     return Reworded(reply.status(),
                     Cat("backing file '", path, "': ", View(reply.status().message())));
   }
-  return TargetBase{
+  return BackingImage{
       .name = *backing.name, .format = *backing.format, .size = reply->info.virtual_size};
 }
 

@@ -38,8 +38,8 @@ absl::Status TakeBackingOptions(const std::string& target_format, TargetOptions&
 std::string BackingPath(std::string_view target_path, std::string_view name);
 
 // Asks a guest for the size of its disk. Precondition: name and format are there.
-absl::StatusOr<TargetBase> InspectBacking(const Engine& engine, const std::string& target_path,
-                                          const TargetBacking& backing, JobOptions options);
+absl::StatusOr<BackingImage> DescribeBacking(const Engine& engine, const std::string& target_path,
+                                             const TargetBacking& backing, JobOptions options);
 
 }  // namespace hotcell::cli
 

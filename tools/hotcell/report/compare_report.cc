@@ -28,7 +28,7 @@ std::string_view OutcomeName(const CompareResult& result) {
   }
 }
 
-Json ImageJson(const ImageSource& source, const std::string& format, uint64_t size) {
+Json ImageJson(const SourceImage& source, const std::string& format, uint64_t size) {
   Json image = Json::Object();
   image.SetString("filename", source.name)
       .SetString("format", format)
@@ -76,7 +76,7 @@ std::string CompareJson(const CompareRequest& request, const CompareReply& reply
 }
 
 absl::Status CompareFailure(const CompareRequest& request, const CompareReply& reply) {
-  const ImageSource& image = reply.result.failed_image == 2 ? request.second : request.first;
+  const SourceImage& image = reply.result.failed_image == 2 ? request.second : request.first;
   return Reworded(reply.failure, Cat("'", Escape(image.name), "', from disk offset ",
                                      reply.result.offset, " on: ", View(reply.failure.message())));
 }

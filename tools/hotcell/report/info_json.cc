@@ -67,7 +67,7 @@ Json Qcow2Json(const Qcow2Info& qcow2) {
 
 Json VmdkJson(const VmdkInfo& vmdk, std::string_view image) {
   Json extents = Json::Array();
-  for (const VmdkExtent& extent : vmdk.extents) {
+  for (const VmdkExtentFile& extent : vmdk.extents) {
     Json json = Json::Object();
     if (extent.compressed) json.SetBool("compressed", true);
     json.SetNumber("virtual-size", extent.virtual_size)

@@ -58,7 +58,7 @@ std::string FullBackingName(std::string_view image, std::string_view backing) {
   return Cat(directory, backing);
 }
 
-std::string ExtentName(std::string_view image, const VmdkExtent& extent) {
+std::string ExtentName(std::string_view image, const VmdkExtentFile& extent) {
   if (extent.filename.empty() && extent.format.empty()) return std::string(image);
   return FullBackingName(image, extent.filename);
 }

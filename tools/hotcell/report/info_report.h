@@ -39,7 +39,7 @@ bool HasDirtyFlag(std::string_view format);
 std::string FullBackingName(std::string_view image, std::string_view backing);
 
 // The path of a VMDK's extent as qemu-img prints it: the image's own, or as of a backing file.
-std::string ExtentName(std::string_view image, const VmdkExtent& extent);
+std::string ExtentName(std::string_view image, const VmdkExtentFile& extent);
 
 // "2026-11-20 23:42:10" in the local time zone, as the snapshot table has it.
 std::string FormatDate(uint32_t seconds);

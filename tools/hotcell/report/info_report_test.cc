@@ -39,7 +39,7 @@ InfoReport VmdkReport(bool own) {
   vmdk->cid = 2450465877;
   vmdk->parent_cid = 4294967295;
   vmdk->create_type = own ? "streamOptimized" : "twoGbMaxExtentFlat";
-  VmdkExtent* first = &vmdk->extents.emplace_back();
+  VmdkExtentFile* first = &vmdk->extents.emplace_back();
   if (own) {
     first->virtual_size = 3ull << 30;
     first->cluster_size = 65536;
@@ -49,7 +49,7 @@ InfoReport VmdkReport(bool own) {
   first->filename = "disk-f001.vmdk";
   first->format = "FLAT";
   first->virtual_size = 2ull << 30;
-  VmdkExtent second = *first;
+  VmdkExtentFile second = *first;
   second.filename = "disk-f002.vmdk";
   second.virtual_size = 1ull << 30;
   vmdk->extents.push_back(second);

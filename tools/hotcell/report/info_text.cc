@@ -63,7 +63,7 @@ void AppendVmdk(std::string& out, const VmdkInfo& vmdk, std::string_view image) 
   Append(out, "    create type: ", Escape(vmdk.create_type), "\n");
   out += "    extents:\n";
   for (size_t i = 0; i < vmdk.extents.size(); ++i) {
-    const VmdkExtent& extent = vmdk.extents[i];
+    const VmdkExtentFile& extent = vmdk.extents[i];
     Append(out, "        [", i, "]:\n");
     if (extent.compressed) out += "            compressed: true\n";
     Append(out, "            virtual size: ", extent.virtual_size, "\n");

@@ -61,7 +61,7 @@ absl::Status MakeAnew(const Engine& engine, const std::string& path, const JobOp
   }
   AddOptions(reply->info, request);
   request.target_disk_size = reply->info.virtual_size;
-  request.target_is_existing = false;
+  request.target_exists = false;
   request.target_is_zero = false;
   return absl::OkStatus();
 }

@@ -14,7 +14,7 @@ namespace hotcell::cli {
 // at it. Errors: it has snapshots, bitmaps, a backing file, a data file, or is encrypted, and what
 // Engine::Info() says.
 //
-// Precondition: request.target_is_existing, which is false afterwards.
+// Precondition: request.target_exists, which is false afterwards.
 absl::Status MakeAnew(const Engine& engine, const std::string& path, const JobOptions& options,
                       ConvertRequest& request);
 

@@ -132,8 +132,9 @@ std::optional<FileIdentity> Target::replaces() const {
   return in_place_.has_value() ? std::nullopt : fresh_->old_file();
 }
 
-ExtentOpener Target::OpenExtents(const std::string& format, const TargetExtents::Options& options,
-                                 TargetExtents::Check check) {
+ExtentFileOpener Target::OpenExtents(const std::string& format,
+                                     const TargetExtents::Options& options,
+                                     TargetExtents::Check check) {
   extents_ = TargetExtents::Of(format, options, path_, std::move(check));
   if (!extents_) return nullptr;
   if (in_place_.has_value()) {

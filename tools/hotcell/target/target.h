@@ -41,8 +41,8 @@ class Target {
   // What makes the files beside the target, where its format and options say that there are any;
   // null: there are none. `check` may refuse to have an existing file replaced. The target outlives
   // its use.
-  ExtentOpener OpenExtents(const std::string& format, const TargetExtents::Options& options,
-                           TargetExtents::Check check);
+  ExtentFileOpener OpenExtents(const std::string& format, const TargetExtents::Options& options,
+                               TargetExtents::Check check);
 
   // A job's error, and where the image is until it goes into a pipe if there was no room for it.
   absl::Status Explain(absl::Status status) const;

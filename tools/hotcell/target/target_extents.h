@@ -31,7 +31,7 @@ class TargetExtents {
   // descriptor.
   std::string Path(uint32_t number) const;
 
-  // For ConvertRequest::open_extent. The file has no name before Commit().
+  // For ConvertRequest::open_extent_file. The file has no name before Commit().
   absl::StatusOr<ExtentFile> Open(uint32_t number);
 
   // Gives all files their names, in order. When that fails, those before keep theirs.

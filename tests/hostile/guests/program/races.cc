@@ -135,7 +135,7 @@ HOSTILE_GUEST(race_reference_name) {
     if (index != 0) return;
     for (uint64_t i = 0; i < p.first; ++i) {
       const abi::Completion completion =
-          lane.OpenReference(p.second, static_cast<uint32_t>(abi::ReferenceKind::kExtent));
+          lane.OpenReference(p.second, static_cast<uint32_t>(abi::ReferenceKind::kExtentFile));
       ++(completion.status == 0 ? opened : refused);
     }
     done = true;

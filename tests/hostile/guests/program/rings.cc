@@ -181,7 +181,7 @@ HOSTILE_GUEST(many_references) {
   ReadScript(lane);
   for (uint64_t i = 0; i < p.first; ++i) {
     const abi::Completion completion =
-        lane.OpenReference(p.second, static_cast<uint32_t>(abi::ReferenceKind::kExtent));
+        lane.OpenReference(p.second, static_cast<uint32_t>(abi::ReferenceKind::kExtentFile));
     if (completion.status != 0) Tell(std::to_string(i) + " opened, " + Describe(completion));
   }
 }
