@@ -10,8 +10,9 @@ from verdicts import contents, judge, writers
 
 # Images that are rightly not safe: (writer, disk, reason); None is any.
 EXCEPTIONS = [
-    *[(writer, disk, "qemu-img opens a raw file that begins with a LUKS header as LUKS")
-      for writer in ("cp", "hotcell raw") for disk in contents.LUKS_DISKS],
+    *[(name, disk, "qemu-img opens a file that begins with a LUKS header as LUKS")
+      for name, writer in writers.WRITERS.items() if writer.begins_with_disk
+      for disk in contents.LUKS_DISKS],
 ]
 # Files that begin with the disk are what they are said to be: inspect is told the format where it
 # has to choose between what begins the file and what ends it, or between a disk and a disc.
