@@ -80,16 +80,16 @@ void Cancellation::Cancel() {
 
 Engine::Impl::Call::Call(Impl& engine) : engine_(engine), outer_(innermost_) {
   innermost_ = this;
-  Calls& calls = *engine_.calls;
-  const std::lock_guard lock(calls.mutex);
-  ++calls.under_way;
+  Calls& all = *engine_.calls;
+  const std::lock_guard lock(all.mutex);
+  ++all.under_way;
 }
 
 Engine::Impl::Call::~Call() {
   innermost_ = outer_;
-  Calls& calls = *engine_.calls;
-  const std::lock_guard lock(calls.mutex);
-  if (--calls.under_way == 0) calls.ended.notify_all();
+  Calls& all = *engine_.calls;
+  const std::lock_guard lock(all.mutex);
+  if (--all.under_way == 0) all.ended.notify_all();
 }
 
 bool Engine::Impl::Call::IsWithin(const Impl& engine) {

@@ -204,6 +204,9 @@ TEST(DecodeJob, ReadsCheck) {
   const auto check = As<CheckJob>(job);
   ExpectLimits(check.limits);
   ExpectSource(check.source, 6, 2048, "vhdx");
+  EXPECT_FALSE(check.source.device);
+  job.mutable_check()->mutable_source()->set_device(true);
+  EXPECT_TRUE(As<CheckJob>(job).source.device);
 }
 
 TEST(DecodeJob, ReadsInspect) {

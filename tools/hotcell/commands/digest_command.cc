@@ -88,14 +88,11 @@ absl::Status Parse(int argc, char** argv, DigestOptions& options) {
 }
 
 absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::string& path,
-                                   Cancellation& cancellation, JobSignals& signals) {
+                                   Job& job) {
   absl::StatusOr<ImageOpts> image = ParseImageOperand(path, /*image_opts=*/false);
   if (!image.ok()) return image.status();
-  const JobTime time(options.common.limits.wall_time);
   const absl::StatusOr<File> file = OpenForReading(image->path);
   if (!file.ok()) return file.status();
-  const absl::StatusOr<const Engine*> engine = options.common.StartEngine();
-  if (!engine.ok()) return engine.status();
   // Standard output is for other programs to read.
   ProgressPrinter progress(options.progress, stderr, stderr);
   DigestRequest request = options.request;
@@ -103,15 +100,9 @@ absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::stri
   request.source.name = path;
   if (!image->format.empty()) request.source.format = image->format;
   request.references = options.common.references;
-  request.options = options.common.Job();
-  request.options.cancellation = &cancellation;
-  request.options.progress = [&](uint64_t done, uint64_t total) {
-    progress.Update(done, total);
-    if (signals.TakeProgressRequest()) progress.PrintOnce(done, total);
-  };
+  job.ShowProgress(progress);
   progress.Begin();
-  time.Restart();
-  absl::StatusOr<DigestReply> reply = (*engine)->Digest(request);
+  absl::StatusOr<DigestReply> reply = job.Perform(&Engine::Digest, request);
   if (reply.ok()) {
     progress.Finish();
   } else {
@@ -180,14 +171,13 @@ Json DigestJson(const ImageDigest& digest, const std::string& path) {
 
 // Returns the exit status. `result` is Packed() then, if it is kExitOk.
 int DigestImage(const DigestOptions& options, const std::string& path, std::string& result) {
-  Cancellation cancellation;
-  JobSignals signals(cancellation, {kName, OutputFormat::kHuman});
-  absl::StatusOr<DigestReply> reply = Digest(options, path, cancellation, signals);
+  Job job(options.common, {kName, OutputFormat::kHuman});
+  const absl::StatusOr<DigestReply> reply = Digest(options, path, job);
   if (!reply.ok()) {
     const absl::Status& why = reply.status();
     const bool named = options.paths.size() == 1;
-    return signals.Fail(named ? why
-                              : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))));
+    return job.signals().Fail(
+        named ? why : Reworded(why, Cat("'", Escape(path), "': ", View(why.message()))));
   }
   PrintWarnings(kName, reply->warnings);
   result = Packed(*reply);
