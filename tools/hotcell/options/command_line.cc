@@ -63,6 +63,12 @@ std::string Described(const std::vector<Row>& rows, std::string_view text, size_
   return out + "\n";
 }
 
+// By their letters: the same literal may stand in several places.
+bool IsSameName(const char* one, const char* other) {
+  if (one == nullptr || other == nullptr) return one == other;
+  return std::string_view(one) == other;
+}
+
 }  // namespace
 
 void OptionTable::Text(std::string_view text) { parts_.push_back({.text = std::string(text)}); }
@@ -107,7 +113,7 @@ std::string OptionTable::Help() const {
 bool OptionTable::Tells(const Row& row) const {
   return std::ranges::any_of(parts_, [&](const Part& part) {
     return std::ranges::any_of(part.rows, [&](const Row& told) {
-      return told.letter == row.letter && told.names == row.names;
+      return told.letter == row.letter && std::ranges::equal(told.names, row.names, IsSameName);
     });
   });
 }
