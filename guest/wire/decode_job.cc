@@ -1,6 +1,7 @@
 #include "guest/wire/decode_job.h"
 
-#include <bit>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -190,12 +191,20 @@ std::optional<Preallocation> PreallocationOf(uint32_t preallocation) {
   }
 }
 
+// The decoder puts any number into an enumeration, which may not be read as one then.
+template <typename Enumeration>
+uint32_t NumberOf(const Enumeration& value) {
+  static_assert(sizeof(Enumeration) == sizeof(uint32_t));
+  uint32_t number = 0;
+  std::memcpy(&number, &value, sizeof(number));
+  return number;
+}
+
 Result<Job> DecodeResize(const hotcell_v1_Job& job) {
   const hotcell_v1_ResizeJob& resize = job.operation.resize;
   if (!resize.has_image) return InvalidArgument("the job names no image to resize");
-  // The decoder puts any number into an enumeration.
-  const auto change = SizeChangeOf(std::bit_cast<uint32_t>(resize.change));
-  const auto preallocation = PreallocationOf(std::bit_cast<uint32_t>(resize.preallocation));
+  const auto change = SizeChangeOf(NumberOf(resize.change));
+  const auto preallocation = PreallocationOf(NumberOf(resize.preallocation));
   if (!change || !preallocation) {
     return InvalidArgument("the job cannot be decoded: no such change of size or preallocation");
   }
