@@ -16,10 +16,9 @@ absl::Status CompareOperation::Describe(FileTable& files, v1::Job& job) {
 }
 
 std::vector<WorkerShape> CompareOperation::Shapes() const {
-  const uint64_t first = AllocatedBytes(request_.first.fd);
-  const uint64_t second = AllocatedBytes(request_.second.fd);
+  const int fds[] = {request_.first.fd, request_.second.fd};
   return ShapesFor(request_.options.limits, request_.lanes, request_.references,
-                   first > UINT64_MAX - second ? UINT64_MAX : first + second);
+                   AllocatedBytes(fds));
 }
 
 absl::StatusOr<CompareReply> CompareOperation::MakeReply(v1::Report& report,

@@ -100,12 +100,10 @@ absl::Status ConvertOperation::Describe(FileTable& files, v1::Job& job) {
 }
 
 std::vector<WorkerShape> ConvertOperation::Shapes() const {
-  uint64_t allocated = AllocatedBytes(request_.source.fd);
-  for (const SourceImage& source : request_.more_sources) {
-    const uint64_t more = AllocatedBytes(source.fd);
-    allocated = allocated > UINT64_MAX - more ? UINT64_MAX : allocated + more;
-  }
-  return ShapesFor(request_.options.limits, request_.lanes, request_.references, allocated);
+  std::vector<int> fds = {request_.source.fd};
+  for (const SourceImage& source : request_.more_sources) fds.push_back(source.fd);
+  return ShapesFor(request_.options.limits, request_.lanes, request_.references,
+                   AllocatedBytes(fds));
 }
 
 absl::StatusOr<ConvertReply> ConvertOperation::MakeReply(v1::Report& report,

@@ -31,13 +31,10 @@ std::string FileName(const std::string& path) {
 
 absl::Status CheckTexts(const TargetParts& target) {
   absl::Status status = CheckFormatAndOptions(target.format, target.options);
-  if (status.ok() && target.backing) {
-    status = CheckText("the backing file", target.backing->name, wire::kMaxBackingImageName);
-    if (status.ok())
-      status =
-          CheckText("the backing format", target.backing->format, wire::kMaxBackingImageFormat);
-  }
-  return status;
+  if (!status.ok() || !target.backing) return status;
+  status = CheckText("the backing file", target.backing->name, wire::kMaxBackingImageName);
+  if (!status.ok()) return status;
+  return CheckText("the backing format", target.backing->format, wire::kMaxBackingImageFormat);
 }
 
 }  // namespace

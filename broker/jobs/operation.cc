@@ -32,4 +32,13 @@ uint64_t AllocatedBytes(int fd) {
   return static_cast<uint64_t>(status.st_blocks) * kStatBlock;
 }
 
+uint64_t AllocatedBytes(std::span<const int> fds) {
+  uint64_t sum = 0;
+  for (const int fd : fds) {
+    const uint64_t bytes = AllocatedBytes(fd);
+    sum = sum > UINT64_MAX - bytes ? UINT64_MAX : sum + bytes;
+  }
+  return sum;
+}
+
 }  // namespace hotcell::broker

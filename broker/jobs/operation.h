@@ -5,6 +5,7 @@
 #define HOTCELL_BROKER_JOBS_OPERATION_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ absl::Status NoResult();
 
 // What a file occupies on its file system, bytes; of what is no file there, the most there can be.
 uint64_t AllocatedBytes(int fd);
+// Of several together.
+uint64_t AllocatedBytes(std::span<const int> fds);
 
 }  // namespace hotcell::broker
 
