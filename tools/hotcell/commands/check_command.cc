@@ -83,11 +83,8 @@ absl::Status Parse(int argc, char** argv, CheckOptions& options) {
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
   options.request.source.name = operands->front();
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(operands->front(), options.image_opts);
-  if (!image.ok()) return image.status();
-  options.path = std::move(image->path);
-  if (!image->format.empty()) options.request.source.format = std::move(image->format);
-  return absl::OkStatus();
+  return SetImage(operands->front(), options.image_opts, options.path,
+                  options.request.source.format);
 }
 
 absl::StatusOr<int> Check(CheckOptions& options, Job& job) {

@@ -107,14 +107,6 @@ is allocated could not be found out, 4 data could not be read, 130 and 143 cance
   return *line;
 }
 
-absl::Status SetImage(const std::string& operand, bool image_opts, SourceImage& source) {
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(operand, image_opts);
-  if (!image.ok()) return image.status();
-  source.name = std::move(image->path);
-  if (!image->format.empty()) source.format = std::move(image->format);
-  return absl::OkStatus();
-}
-
 absl::Status Parse(int argc, char** argv, CompareOptions& options) {
   constexpr std::string_view kOperands[] = {"FIRST", "SECOND"};
   const absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
@@ -125,8 +117,11 @@ absl::Status Parse(int argc, char** argv, CompareOptions& options) {
   if (options.image_opts && !(request.first.format + request.second.format).empty()) {
     return absl::InvalidArgumentError("--image-opts and -f, -F both say what the formats are");
   }
-  absl::Status status = SetImage((*operands)[0], options.image_opts, request.first);
-  if (status.ok()) status = SetImage((*operands)[1], options.image_opts, request.second);
+  const auto set = [&](const std::string& operand, SourceImage& source) {
+    return SetImage(operand, options.image_opts, source.name, source.format);
+  };
+  absl::Status status = set((*operands)[0], request.first);
+  if (status.ok()) status = set((*operands)[1], request.second);
   return status;
 }
 

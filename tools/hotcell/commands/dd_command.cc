@@ -135,10 +135,9 @@ absl::Status Parse(int argc, char** argv, Options& options) {
     return absl::InvalidArgumentError("Must specify both input and output files");
   }
   ConvertRequest& request = options.request;
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(options.source_path, options.image_opts);
-  if (!image.ok()) return image.status();
-  options.source_path = std::move(image->path);
-  if (!image->format.empty()) request.source.format = std::move(image->format);
+  absl::Status status =
+      SetImage(options.source_path, options.image_opts, options.source_path, request.source.format);
+  if (!status.ok()) return status;
   request.source.name = options.source_path;
   absl::StatusOr<TargetName> target = ParseTargetName(options.target_path);
   if (!target.ok()) return target.status();

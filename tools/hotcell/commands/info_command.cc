@@ -87,11 +87,7 @@ absl::Status Parse(int argc, char** argv, InfoOptions& options) {
   if (options.image_opts && !options.source_format.empty()) {
     return absl::InvalidArgumentError("-f and --image-opts both say what the format is");
   }
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(options.path, options.image_opts);
-  if (!image.ok()) return image.status();
-  options.path = std::move(image->path);
-  if (!image->format.empty()) options.source_format = std::move(image->format);
-  return absl::OkStatus();
+  return SetImage(options.path, options.image_opts, options.path, options.source_format);
 }
 
 // The reports of the image and, when asked for, of those below it.

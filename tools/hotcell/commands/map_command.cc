@@ -90,10 +90,10 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(operands->front(), options.image_opts);
-  if (!image.ok()) return image.status();
-  options.path = options.request.source.name = std::move(image->path);
-  if (!image->format.empty()) options.request.source.format = std::move(image->format);
+  absl::Status status =
+      SetImage(operands->front(), options.image_opts, options.path, options.request.source.format);
+  if (!status.ok()) return status;
+  options.request.source.name = options.path;
   options.request.references = options.common.references;
   return absl::OkStatus();
 }

@@ -119,11 +119,10 @@ absl::Status SetOperands(const std::vector<std::string>& operands, Options& opti
   }
   options.request.size = options.size.value_or(0);
   if (operands.empty()) return absl::OkStatus();
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(operands.front(), options.image_opts);
-  if (!image.ok()) return image.status();
-  options.path = options.request.source.name = std::move(image->path);
-  if (!image->format.empty()) options.request.source.format = std::move(image->format);
-  return absl::OkStatus();
+  absl::Status status =
+      SetImage(operands.front(), options.image_opts, options.path, options.request.source.format);
+  options.request.source.name = options.path;
+  return status;
 }
 
 absl::Status Parse(int argc, char** argv, Options& options) {

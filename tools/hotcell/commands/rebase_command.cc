@@ -157,11 +157,9 @@ absl::Status Parse(int argc, char** argv, Options& options) {
                       "makes an image on another one");
   }
   EditedImage& image = options.request.image;
-  absl::StatusOr<ImageOpts> opened = ParseImageOperand(operands->front(), options.image_opts);
-  if (!opened.ok()) return opened.status();
-  options.path = image.name = std::move(opened->path);
-  if (!opened->format.empty()) image.format = std::move(opened->format);
-  return absl::OkStatus();
+  absl::Status status = SetImage(operands->front(), options.image_opts, options.path, image.format);
+  image.name = options.path;
+  return status;
 }
 
 absl::StatusOr<RebaseReply> Rebase(Options& options, Job& job) {

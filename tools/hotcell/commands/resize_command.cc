@@ -127,11 +127,9 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   if (options.image_opts && !image.format.empty()) {
     return absl::InvalidArgumentError("--image-opts and --format are mutually exclusive");
   }
-  absl::StatusOr<ImageOpts> opened = ParseImageOperand(operands->front(), options.image_opts);
-  if (!opened.ok()) return opened.status();
-  options.path = image.name = std::move(opened->path);
-  if (!opened->format.empty()) image.format = std::move(opened->format);
-  return absl::OkStatus();
+  absl::Status status = SetImage(operands->front(), options.image_opts, options.path, image.format);
+  image.name = options.path;
+  return status;
 }
 
 absl::StatusOr<ResizeReply> Resize(Options& options, Job& job) {

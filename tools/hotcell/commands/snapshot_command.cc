@@ -79,11 +79,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;
-  absl::StatusOr<ImageOpts> image = ParseImageOperand(operands->front(), options.image_opts);
-  if (!image.ok()) return image.status();
-  options.path = std::move(image->path);
-  if (!image->format.empty()) options.format = std::move(image->format);
-  return absl::OkStatus();
+  return SetImage(operands->front(), options.image_opts, options.path, options.format);
 }
 
 absl::StatusOr<int> List(Options& options, Job& job) {

@@ -96,4 +96,13 @@ absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image
   return ImageOpts{.path = *std::move(path), .format = {}};
 }
 
+absl::Status SetImage(std::string_view operand, bool image_opts, std::string& path,
+                      std::string& format) {
+  absl::StatusOr<ImageOpts> image = ParseImageOperand(operand, image_opts);
+  if (!image.ok()) return image.status();
+  path = std::move(image->path);
+  if (!image->format.empty()) format = std::move(image->format);
+  return absl::OkStatus();
+}
+
 }  // namespace hotcell::cli
