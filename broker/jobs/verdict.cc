@@ -61,28 +61,28 @@ class Judgement {
     JudgeFormat();
     JudgeSignatures();
     if (!reply_.failure.ok()) {
-      Against("cannot-open",
+      Against(VerdictCode::kCannotOpen,
               absl::StrCat("the image cannot be opened: ", reply_.failure.message()));
     }
     if (inspection_.info) {
       JudgeImage(*inspection_.info);
     } else if (reply_.failure.ok()) {
-      Against("cannot-open", "the guest says nothing of the image");
+      Against(VerdictCode::kCannotOpen, "the guest says nothing of the image");
     }
     JudgeConcerns();
     JudgeCheck();
     for (const ChangedFile& file : reply_.worker.changed_files) {
-      Against("changed", broker::ChangeText(file.name, file.attributes_only, "judged"));
+      Against(VerdictCode::kChanged, broker::ChangeText(file.name, file.attributes_only, "judged"));
     }
-    for (const std::string& warning : reply_.warnings) Note("warning", warning);
+    for (const std::string& warning : reply_.warnings) Note(VerdictCode::kWarning, warning);
     return std::move(verdict_);
   }
 
  private:
-  void Against(std::string_view code, std::string text) {
+  void Against(VerdictCode code, std::string text) {
     verdict_.reasons.push_back({code, std::move(text)});
   }
-  void Note(std::string_view code, std::string text) {
+  void Note(VerdictCode code, std::string text) {
     verdict_.anomalies.push_back({code, std::move(text)});
   }
 
@@ -90,14 +90,16 @@ class Judgement {
     const std::string& format = inspection_.format;
     const std::vector<std::string>& allowed = policy_.allowed_formats;
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), format) == allowed.end()) {
-      Against("format-not-allowed", absl::StrCat("format ", format, " is not among those allowed"));
+      Against(VerdictCode::kFormatNotAllowed,
+              absl::StrCat("format ", format, " is not among those allowed"));
     }
     if (allowed.empty() && format == "qed") {
-      Against("format-not-allowed", "format qed is given up by QEMU; --allow-format=qed allows it");
+      Against(VerdictCode::kFormatNotAllowed, "format qed is given up by QEMU");
     }
     for (const std::string& other : inspection_.other_formats) {
       if (IsFirstChunk(inspection_, other) || IsDisc(inspection_, other)) continue;
-      Against("ambiguous-format", absl::StrCat("the file could also be taken for ", other));
+      Against(VerdictCode::kAmbiguousFormat,
+              absl::StrCat("the file could also be taken for ", other));
     }
   }
 
@@ -117,41 +119,44 @@ class Judgement {
       if (name == "GPT backup table") continue;
       // Two bytes are no proof: a boot sector may begin with them.
       if (begins_with_disk && (name == "DOS or Windows program" || name == "script")) {
-        Note("signature", what);
+        Note(VerdictCode::kSignature, what);
         continue;
       }
-      Against("foreign-signature", what);
+      Against(VerdictCode::kForeignSignature, what);
     }
     if (begins_with_disk && gpt && !mbr) {
-      Note("no-protective-mbr", "the GPT has no protective MBR before it");
+      Note(VerdictCode::kNoProtectiveMbr, "the GPT has no protective MBR before it");
     }
   }
 
   void JudgeImage(const ImageInfo& info) {
     for (const ReferenceInfo& reference : info.references) {
-      Against("reference", absl::StrCat("it names another file, '", Shown(reference.name), "'"));
+      Against(VerdictCode::kReference,
+              absl::StrCat("it names another file, '", Shown(reference.name), "'"));
     }
     if (info.references.empty() && !info.backing_file.empty()) {
-      Against("reference", absl::StrCat("it names another file, '", Shown(info.backing_file), "'"));
+      Against(VerdictCode::kReference,
+              absl::StrCat("it names another file, '", Shown(info.backing_file), "'"));
     }
     if (info.encrypted) {
-      Against("encrypted", info.encryption.empty()
-                               ? std::string("it is encrypted")
-                               : absl::StrCat("it is encrypted (", info.encryption, ")"));
+      Against(VerdictCode::kEncrypted,
+              info.encryption.empty() ? std::string("it is encrypted")
+                                      : absl::StrCat("it is encrypted (", info.encryption, ")"));
     }
     if (info.vmdk && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
                                info.vmdk->create_type) == kSafeVmdkTypes.end()) {
-      Against("vmdk-type",
+      Against(VerdictCode::kVmdkType,
               absl::StrCat("VMDK of type '", info.vmdk->create_type,
                            "': only monolithicSparse and streamOptimized are one file"));
     }
     if (info.qcow2 && info.qcow2->corrupt) {
-      Against("corrupt", "it is marked as corrupt");
+      Against(VerdictCode::kCorrupt, "it is marked as corrupt");
     }
     JudgeSize(info.virtual_size);
-    if (info.dirty) Note("dirty", "it was not closed");
+    if (info.dirty) Note(VerdictCode::kDirty, "it was not closed");
     if (!info.snapshots.empty()) {
-      Note("snapshots", absl::StrCat(info.snapshots.size(), " internal snapshots are in it"));
+      Note(VerdictCode::kSnapshots,
+           absl::StrCat(info.snapshots.size(), " internal snapshots are in it"));
     }
   }
 
@@ -160,14 +165,15 @@ class Judgement {
                               ? limits_.virtual_size
                               : std::min(policy_.max_virtual_size, limits_.virtual_size);
     if (size > most) {
-      Against("too-big",
+      Against(VerdictCode::kTooBig,
               absl::StrCat("the disk has ", size, " bytes, more than the ", most, " allowed"));
     }
     if (policy_.max_expansion != 0 &&
         Expansion(reply_) > static_cast<double>(policy_.max_expansion)) {
-      Against("expansion", absl::StrFormat("the disk is %.1f times as big as the file, more than "
-                                           "the %d allowed",
-                                           Expansion(reply_), policy_.max_expansion));
+      Against(VerdictCode::kExpansion,
+              absl::StrFormat("the disk is %.1f times as big as the file, more than "
+                              "the %d allowed",
+                              Expansion(reply_), policy_.max_expansion));
     }
   }
 
@@ -176,32 +182,33 @@ class Judgement {
       std::string text = Shown(concern.text);
       switch (concern.kind) {
         case ConcernKind::kReadersDiffer:
-          Against("readers-differ", std::move(text));
+          Against(VerdictCode::kReadersDiffer, std::move(text));
           break;
         case ConcernKind::kHiddenReference:
-          Against("reference", std::move(text));
+          Against(VerdictCode::kReference, std::move(text));
           break;
         case ConcernKind::kNestedImage:
-          Against("nested-image", std::move(text));
+          Against(VerdictCode::kNestedImage, std::move(text));
           break;
         case ConcernKind::kOddity:
-          Note("oddity", std::move(text));
+          Note(VerdictCode::kOddity, std::move(text));
           break;
         default:
-          Against("not-understood", std::move(text));
+          Against(VerdictCode::kNotUnderstood, std::move(text));
           break;
       }
     }
     if (inspection_.reader_memory > policy_.max_reader_memory) {
-      Against("reader-memory", absl::StrCat("programs take ", inspection_.reader_memory,
-                                            " bytes of memory to open it, more than the ",
-                                            policy_.max_reader_memory, " allowed"));
+      Against(VerdictCode::kReaderMemory,
+              absl::StrCat("programs take ", inspection_.reader_memory,
+                           " bytes of memory to open it, more than the ", policy_.max_reader_memory,
+                           " allowed"));
     }
   }
 
   void JudgeCheck() {
     if (!reply_.check_failure.ok()) {
-      Against("check-failed",
+      Against(VerdictCode::kCheckFailed,
               absl::StrCat("its tables cannot be read: ", reply_.check_failure.message()));
     }
     if (!inspection_.check) return;
@@ -215,13 +222,13 @@ class Judgement {
         absl::StrAppend(&text, ", the first: ", Shown(finding.text));
         break;
       }
-      Against("corrupt", text);
+      Against(VerdictCode::kCorrupt, text);
     }
     if (check.leaks != 0)
-      Note("leaks", absl::StrCat(check.leaks, " clusters of the file have no use"));
+      Note(VerdictCode::kLeaks, absl::StrCat(check.leaks, " clusters of the file have no use"));
     const uint64_t end = check.image_end_offset.value_or(0);
     if (end != 0 && end < reply_.file_size) {
-      Note("trailing-data",
+      Note(VerdictCode::kTrailingData,
            absl::StrCat(reply_.file_size - end, " bytes follow the end of the image"));
     }
   }
@@ -234,6 +241,60 @@ class Judgement {
 };
 
 }  // namespace
+
+std::string_view VerdictCodeName(VerdictCode code) {
+  switch (code) {
+    case VerdictCode::kAmbiguousFormat:
+      return "ambiguous-format";
+    case VerdictCode::kCannotOpen:
+      return "cannot-open";
+    case VerdictCode::kChanged:
+      return "changed";
+    case VerdictCode::kCheckFailed:
+      return "check-failed";
+    case VerdictCode::kCorrupt:
+      return "corrupt";
+    case VerdictCode::kEncrypted:
+      return "encrypted";
+    case VerdictCode::kExpansion:
+      return "expansion";
+    case VerdictCode::kForeignSignature:
+      return "foreign-signature";
+    case VerdictCode::kFormatNotAllowed:
+      return "format-not-allowed";
+    case VerdictCode::kNestedImage:
+      return "nested-image";
+    case VerdictCode::kNotUnderstood:
+      return "not-understood";
+    case VerdictCode::kReaderMemory:
+      return "reader-memory";
+    case VerdictCode::kReadersDiffer:
+      return "readers-differ";
+    case VerdictCode::kReference:
+      return "reference";
+    case VerdictCode::kTooBig:
+      return "too-big";
+    case VerdictCode::kVmdkType:
+      return "vmdk-type";
+    case VerdictCode::kDirty:
+      return "dirty";
+    case VerdictCode::kLeaks:
+      return "leaks";
+    case VerdictCode::kNoProtectiveMbr:
+      return "no-protective-mbr";
+    case VerdictCode::kOddity:
+      return "oddity";
+    case VerdictCode::kSignature:
+      return "signature";
+    case VerdictCode::kSnapshots:
+      return "snapshots";
+    case VerdictCode::kTrailingData:
+      return "trailing-data";
+    case VerdictCode::kWarning:
+      return "warning";
+  }
+  return {};
+}
 
 Verdict Judge(const InspectReply& reply, const VerdictPolicy& policy, const Limits& limits) {
   return Judgement(reply, policy, limits).Run();

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <set>
+#include <string_view>
+
 namespace hotcell {
 namespace {
 
@@ -12,8 +16,19 @@ using testing::IsEmpty;
 
 std::vector<std::string_view> Codes(const std::vector<Finding>& findings) {
   std::vector<std::string_view> codes;
-  for (const Finding& finding : findings) codes.push_back(finding.code);
+  for (const Finding& finding : findings) codes.push_back(VerdictCodeName(finding.code));
   return codes;
+}
+
+TEST(VerdictCodeTest, EachHasANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (int32_t code = 0; code <= static_cast<int32_t>(VerdictCode::kWarning); ++code) {
+    const std::string_view name = VerdictCodeName(static_cast<VerdictCode>(code));
+    EXPECT_FALSE(name.empty()) << code;
+    EXPECT_TRUE(names.insert(name).second) << name;
+  }
+  EXPECT_EQ(VerdictCodeName(VerdictCode::kAmbiguousFormat), "ambiguous-format");
+  EXPECT_EQ(VerdictCodeName(VerdictCode::kWarning), "warning");
 }
 
 class VerdictTest : public testing::Test {
@@ -160,6 +175,7 @@ TEST_F(VerdictTest, TakesTheFormatsThatAreAllowed) {
 TEST_F(VerdictTest, TakesQedOnlyByName) {
   inspection().format = "qed";
   EXPECT_THAT(Reasons(), ElementsAre("format-not-allowed"));
+  EXPECT_EQ(verdict_.reasons[0].text, "format qed is given up by QEMU");
   policy_.allowed_formats = {"qed"};
   EXPECT_THAT(Reasons(), IsEmpty());
 }

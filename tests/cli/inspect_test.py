@@ -265,7 +265,11 @@ def _policy(_):
     _check_unsafe("image.qcow2", "expansion", "--max-expansion", "1000")
     _check_unsafe("image.qcow2", "format-not-allowed", "--allow-format", "raw,vmdk")
     programs.qemu_img("create", "-q", "-f", "qed", "image.qed", "1M")
-    _check_unsafe("image.qed", "format-not-allowed")
+    verdict = _check_unsafe("image.qed", "format-not-allowed")
+    text = "format qed is given up by QEMU; --allow-format=qed allows it"
+    harness.check(text in [reason["text"] for reason in verdict["reasons"]], text)
+    result = programs.hotcell("convert", "--inspect", "-O", "raw", "image.qed", "out.raw")
+    harness.check(text.encode() in result.stderr, result.stderr)
     _check_safe("image.qed", "--allow-format=qed")
 
 

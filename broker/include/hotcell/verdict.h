@@ -25,10 +25,43 @@ struct VerdictPolicy {
   uint64_t max_reader_memory = 256 << 20;
 };
 
+// What a finding is about, for programs.
+enum class VerdictCode : int32_t {
+  // Reasons.
+  kAmbiguousFormat,
+  kCannotOpen,
+  kChanged,  // the file changed while it was judged
+  kCheckFailed,
+  kCorrupt,
+  kEncrypted,
+  kExpansion,         // VerdictPolicy::max_expansion
+  kForeignSignature,  // the file has the mark of one of another kind
+  kFormatNotAllowed,  // VerdictPolicy::allowed_formats
+  kNestedImage,
+  kNotUnderstood,
+  kReaderMemory,  // VerdictPolicy::max_reader_memory
+  kReadersDiffer,
+  kReference,  // the image names another file
+  kTooBig,     // VerdictPolicy::max_virtual_size, Limits::virtual_size
+  kVmdkType,
+  // Anomalies.
+  kDirty,
+  kLeaks,
+  kNoProtectiveMbr,
+  kOddity,
+  kSignature,
+  kSnapshots,
+  kTrailingData,
+  kWarning,
+};
+
+// "ambiguous-format": the code in the command's documents, see docs/schema/inspect.json.
+std::string_view VerdictCodeName(VerdictCode code);
+
 // Something that speaks against the file, or that one should know.
 struct Finding {
-  std::string_view code;  // for programs; part of the command's interface, see docs/schema
-  std::string text;       // a sentence, escaped
+  VerdictCode code;
+  std::string text;  // a sentence, escaped
 };
 
 struct Verdict {

@@ -82,7 +82,7 @@ InspectFirst JudgeBefore(const ConvertOptions& options, InspectReport& verdict) 
   verdict.filename = options.source_paths.front();
   const auto judge = [&](const InspectReply& reply) {
     verdict.reply = reply;
-    verdict.verdict = Judge(reply, options.verdict.policy, options.common.limits);
+    verdict.verdict = JudgeBy(options.verdict, reply, options.common.limits);
     return VerdictStatus(verdict.verdict);
   };
   return {.check = options.verdict.check, .judge = judge};

@@ -86,7 +86,7 @@ absl::StatusOr<int> Inspect(InspectOptions& options, Job& job) {
   absl::StatusOr<InspectReply> reply = job.Perform(&Engine::Inspect, request);
   if (!reply.ok()) return reply.status();
   InspectReport report = {.filename = path, .reply = *std::move(reply)};
-  report.verdict = Judge(report.reply, options.verdict.policy, options.common.limits);
+  report.verdict = JudgeBy(options.verdict, report.reply, options.common.limits);
   if (options.common.format == OutputFormat::kJson) {
     InspectJson(report).Write(Print);
     Print("\n");

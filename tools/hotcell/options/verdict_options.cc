@@ -71,4 +71,15 @@ constexpr Option<VerdictOptions> kOptions[] = {
 
 std::span<const Option<VerdictOptions>> PolicyOptions() { return kOptions; }
 
+Verdict JudgeBy(const VerdictOptions& options, const InspectReply& reply, const Limits& limits) {
+  Verdict verdict = Judge(reply, options.policy, limits);
+  // Whoever names formats knows the option.
+  if (!options.policy.allowed_formats.empty()) return verdict;
+  for (Finding& reason : verdict.reasons) {
+    if (reason.code != VerdictCode::kFormatNotAllowed) continue;
+    Append(reason.text, "; --allow-format=", reply.inspection.format, " allows it");
+  }
+  return verdict;
+}
+
 }  // namespace hotcell::cli

@@ -19,6 +19,9 @@ struct VerdictOptions {
 // Those options.
 std::span<const Option<VerdictOptions>> PolicyOptions();
 
+// What Judge() of the library says, with the option that would change it.
+Verdict JudgeBy(const VerdictOptions& options, const InspectReply& reply, const Limits& limits);
+
 }  // namespace hotcell::cli
 
 #endif  // HOTCELL_TOOLS_HOTCELL_OPTIONS_VERDICT_OPTIONS_H_

@@ -30,7 +30,7 @@ Json FindingsJson(const std::vector<Finding>& findings) {
   Json json = Json::Array();
   for (const Finding& finding : findings) {
     Json entry = Json::Object();
-    entry.SetString("code", finding.code).SetString("text", finding.text);
+    entry.SetString("code", VerdictCodeName(finding.code)).SetString("text", finding.text);
     json.Append(std::move(entry));
   }
   return json;
