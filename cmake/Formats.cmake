@@ -1,38 +1,28 @@
-# hotcell_format(name DRIVER variable... SOURCES file... [WRITABLE] [REFUSED] [COMPRESSIONS option...])
+set(HOTCELL_FORMAT_OPTIONS ${CMAKE_SOURCE_DIR}/guest/formats/common/format_options.py)
+
+# hotcell_format(name DRIVER variable... SOURCES file... [WRITABLE] [REFUSED])
 #   Registers the image format in the current folder, whose FormatDrivers are `variable`s. `name` is
-#   what -f and -O take. The folder's options.txt, where there is one, is the text of `-o help`, and
-#   its creation.txt lists what `create` prints of a new image.
-#   WRITABLE: -O takes it. REFUSED: it is known only to be refused, and no command takes its name.
-#   COMPRESSIONS: what -o chooses among with -c.
+#   what -f and -O take.
+#   WRITABLE: -O takes it, and the folder's options.toml is the table of what -o takes for it.
+#   REFUSED: it is known only to be refused, and no command takes its name.
 function(hotcell_format name)
-  cmake_parse_arguments(ARG "WRITABLE;REFUSED" "" "DRIVER;SOURCES;COMPRESSIONS" ${ARGN})
+  cmake_parse_arguments(ARG "WRITABLE;REFUSED" "" "DRIVER;SOURCES" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   set_property(GLOBAL APPEND PROPERTY HOTCELL_FORMAT_SOURCES ${ARG_SOURCES})
   set_property(GLOBAL APPEND PROPERTY HOTCELL_FORMAT_DRIVERS ${ARG_DRIVER})
-  if(ARG_REFUSED)
-    return()
-  endif()
-
-  foreach(text options creation)
-    set(${text} "")
-    set(file ${CMAKE_CURRENT_SOURCE_DIR}/${text}.txt)
-    if(EXISTS ${file})
-      file(READ ${file} ${text})
-      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
-    endif()
-  endforeach()
-  set(writable false)
+  set(options "")
   if(ARG_WRITABLE)
-    set(writable true)
+    set(options ${CMAKE_CURRENT_SOURCE_DIR}/options.toml)
+    set_property(GLOBAL APPEND PROPERTY HOTCELL_WRITABLE_FORMATS ${name})
+    set_property(GLOBAL APPEND PROPERTY HOTCELL_OPTION_TABLES ${options})
   endif()
-  list(TRANSFORM ARG_COMPRESSIONS REPLACE "(.+)" "\"\\1\"")
-  list(JOIN ARG_COMPRESSIONS ", " compressions)
-  set_property(GLOBAL APPEND_STRING PROPERTY HOTCELL_FORMAT_TABLE
-    "{\"${name}\", ${writable}, {${compressions}}, R\"text(${options})text\", R\"text(${creation})text\"},\n")
+  if(NOT ARG_REFUSED)
+    set_property(GLOBAL APPEND PROPERTY HOTCELL_COMMAND_FORMATS ${name}=${options})
+  endif()
 endfunction()
 
-# Writes the guest's registry and the command's table of formats.
-function(hotcell_write_format_tables registry table)
+# Writes the guest's registry.
+function(hotcell_write_format_registry registry)
   get_property(drivers GLOBAL PROPERTY HOTCELL_FORMAT_DRIVERS)
   set(declarations "")
   set(pointers "")
@@ -57,6 +47,34 @@ std::span<const FormatDriver* const> Formats() { return kFormats; }
 
 }  // namespace hotcell::guest
 ]])
-  get_property(rows GLOBAL PROPERTY HOTCELL_FORMAT_TABLE)
-  file(CONFIGURE OUTPUT ${table} @ONLY CONTENT "@rows@")
+endfunction()
+
+# Makes the guest's tables of options, which are in its view alone; `headers` are set in the caller.
+function(hotcell_make_guest_options headers)
+  get_property(formats GLOBAL PROPERTY HOTCELL_WRITABLE_FORMATS)
+  get_property(tables GLOBAL PROPERTY HOTCELL_OPTION_TABLES)
+  set(folder ${HOTCELL_VIEWS}/guest/formats_generated)
+  set(made "")
+  foreach(format table IN ZIP_LISTS formats tables)
+    set(header ${folder}/${format}_options.h)
+    add_custom_command(
+      OUTPUT ${header}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+      COMMAND ${SYSTEM_PYTHON3} -B ${HOTCELL_FORMAT_OPTIONS} guest ${format} ${table} ${header}
+      DEPENDS ${table} ${HOTCELL_FORMAT_OPTIONS} VERBATIM)
+    list(APPEND made ${header})
+  endforeach()
+  set(${headers} ${made} PARENT_SCOPE)
+endfunction()
+
+# Makes the command's table of formats.
+function(hotcell_make_command_formats table)
+  get_property(formats GLOBAL PROPERTY HOTCELL_COMMAND_FORMATS)
+  get_property(sources GLOBAL PROPERTY HOTCELL_OPTION_TABLES)
+  get_filename_component(folder ${table} DIRECTORY)
+  add_custom_command(
+    OUTPUT ${table}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+    COMMAND ${SYSTEM_PYTHON3} -B ${HOTCELL_FORMAT_OPTIONS} command ${table} ${formats}
+    DEPENDS ${sources} ${HOTCELL_FORMAT_OPTIONS} VERBATIM)
 endfunction()

@@ -95,6 +95,8 @@ def _bash_offers_options_of_formats(_):
     harness.check_equal(
         _completed("convert", "--target-format", "=", "qcow2", "-o", "compression_type", "=", ""),
         ["zlib", "zstd"], "compression_type=")
+    harness.check_equal(_completed("convert", "-O", "vpc", "-o", "subformat", "=", ""),
+                        ["dynamic", "fixed"], "subformat= of vpc")
     harness.check_equal(_completed("convert", "-o", "prealloc"), ["preallocation="], "-o of raw")
     for name, options in {f["name"]: f["options"]
                           for f in json.loads(_text("options.json"))["formats"]}.items():
@@ -157,6 +159,47 @@ def _help_is_the_same_everywhere(_):
 
 # ---- What -o takes ------------------------------------------------------------------------------
 
+_FORMAT_OPTIONS = os.path.join(os.path.dirname(_TESTS), "guest", "formats", "common",
+                               "format_options.py")
+
+_SOUND_TABLE = """creation = ["size", "mode=off"]
+[[option]]
+key = "mode"
+kind = "choice"
+choices = ["off", "full"]
+default = "off"
+value = "MODE"
+"""
+
+
+def _made_of(table):
+    with open("options.toml", "w", encoding="utf-8") as file:
+        file.write(table)
+    return subprocess.run([sys.executable, "-B", _FORMAT_OPTIONS, "command", "table.inc",
+                           "test=options.toml"], capture_output=True, check=False, text=True,
+                          timeout=60)
+
+
+def _tables_are_checked(_):
+    """A format's table with a slip in it stops the build, and says where."""
+    result = _made_of(_SOUND_TABLE)
+    harness.check_equal((result.returncode, result.stderr), (0, ""), "a sound table")
+    for old, new, fault in (
+            ('default = "off"', 'default = "none"', "mode: the default is no choice"),
+            ('"choice"', '"choices"', "mode: the kind 'choices' is none"),
+            ('value = "MODE"', "", "mode: lacks ['value']"),
+            ('value = "MODE"', 'value = "MODE"\nvalues = "MODE"', "mode: has ['values']"),
+            ('"choice"', '"text"', "mode: has ['choices']"),
+            ('"mode=off"', '"mood=off"', "creation: mood is no option"),
+            ("creation", 'compressions = ["mode=fast"]\ncreation',
+             "compressions: mode=fast is no choice"),
+            ('value = "MODE"', 'value = "MODE"\n[[option]]\nkey = "mode"\nrefused = "not done"',
+             "an option is there twice")):
+        result = _made_of(_SOUND_TABLE.replace(old, new, 1))
+        harness.check_equal((result.returncode, result.stderr), (1, f"options.toml: {fault}\n"),
+                            new)
+
+
 def _refusal(target_format, option):
     """What the guest says of a value, or of an option, that it does not take."""
     with open("empty", "wb") as file:
@@ -177,7 +220,9 @@ def _formats_take_what_is_told(_):
     told = option_table.Table(os.path.join(_SHARE, "options.json")).target_options()
     harness.check(told["qcow2"]["compression_type"], "no values are known")
     for target_format, options in told.items():
-        known = _refusal(target_format, "no-such-option=1").partition("it knows ")[2].split("; ")[0]
+        refusal = _refusal(target_format, "no-such-option=1")
+        known = refusal.partition("it knows ")[2].split("; ")[0]
+        harness.check_equal("it has no options" in refusal, not options, refusal)
         harness.check_equal(sorted(_listed(known)), sorted(options),
                             f"options of {target_format}")
         for option, values in options.items():
@@ -197,6 +242,7 @@ WITHOUT_KVM = {
     "syntax": _shells_can_read_them,
     "manual": _manual_names_each_option,
     "help": _help_is_the_same_everywhere,
+    "tables-of-formats": _tables_are_checked,
 }
 
 WITH_KVM = {

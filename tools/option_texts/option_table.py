@@ -1,7 +1,6 @@
 """The command lines of all commands, as build/.../options.json has them (describe_options.cc)."""
 
 import json
-import re
 
 
 class Option:
@@ -69,7 +68,7 @@ class Table:
 
     def target_options(self):
         """By format: the names that -o takes, each with the values that are words."""
-        return {f["name"]: {o["name"]: _values(o) for o in f["options"]}
+        return {f["name"]: {o["name"]: o["values"] for o in f["options"]}
                 for f in self.formats if f["writable"]}
 
 
@@ -92,10 +91,3 @@ def _options(rows, shared):
             options.append(option)
         seen.update(option.flags)
     return options
-
-
-def _values(option):
-    if option["type"].startswith("<bool"):
-        return ["on", "off"]
-    listed = re.match(r"((?:[\w.]+, )*[\w.]+ or [\w.]+)(?: \(|$)", option["text"])
-    return re.split(r", | or ", listed[1]) if listed else []

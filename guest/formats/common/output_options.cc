@@ -1,8 +1,8 @@
 #include "guest/formats/common/output_options.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
-#include <utility>
 
 #include "base/text.h"
 
@@ -88,6 +88,48 @@ bool IsAboutTheFile(const FormatOption& option) {
          ParseSize(option.value);
 }
 
+// A number, or 1 and 0 for on and off.
+std::optional<uint64_t> ParseValue(OptionKind kind, std::string_view text) {
+  if (kind == OptionKind::kSize) return ParseSize(text);
+  if (kind == OptionKind::kNumber) return ParseNumber(text);
+  return ParseBoolean(text);
+}
+
+bool IsIn(uint64_t value, const OptionRange& range) {
+  if (value == 0 && range.or_zero) return true;
+  if (range.power_of_two && !std::has_single_bit(value)) return false;
+  return value >= range.minimum && value <= range.maximum;
+}
+
+// "a, b and c".
+std::string Listed(std::span<const std::string_view> words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    text += StrCat(i == 0 ? "" : i + 1 == words.size() ? " and " : ", ", words[i]);
+  }
+  return text;
+}
+
+// Why the value is none; empty: it is one.
+std::string FaultOf(const OptionRow& row, std::string_view text) {
+  switch (row.kind) {
+    case OptionKind::kSize:
+      return ParseSize(text) ? "" : " is not a size, such as 65536 or 64k";
+    case OptionKind::kNumber:
+      return ParseNumber(text) ? "" : " is not a number";
+    case OptionKind::kOnOff:
+      return ParseBoolean(text) ? "" : " is not one of on and off";
+    case OptionKind::kChoice:
+      return std::ranges::find(row.choices, text) != row.choices.end()
+                 ? ""
+                 : StrCat(" is not one of ", Listed(row.choices));
+    case OptionKind::kText:
+    case OptionKind::kRefused:
+      break;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::optional<uint64_t> ParseSize(std::string_view text) {
@@ -113,8 +155,51 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
   return (whole << *shift) + Fraction(fraction, *shift);
 }
 
-std::optional<std::string_view> OptionParser::Find(std::string_view key) {
-  known_.push_back(key);
+const OptionRow* OptionParser::Take(std::string_view key, OptionKind kind) {
+  for (size_t i = 0; i < table_.rows.size(); ++i) {
+    const OptionRow& row = table_.rows[i];
+    if (row.key != key || row.kind != kind) continue;
+    taken_[i] = true;
+    return &row;
+  }
+  not_in_table_ = key;
+  return nullptr;
+}
+
+uint64_t OptionParser::TakeNumber(std::string_view key, OptionKind kind) {
+  const OptionRow* const row = Take(key, kind);
+  return row == nullptr ? 0 : NumberOf(*row);
+}
+
+std::string_view OptionParser::TakeText(std::string_view key, OptionKind kind) {
+  const OptionRow* const row = Take(key, kind);
+  if (row == nullptr) return "";
+  const std::optional<std::string_view> text = Find(key);
+  return text && FaultOf(*row, *text).empty() ? *text : row->text;
+}
+
+uint64_t OptionParser::Size(std::string_view key) { return TakeNumber(key, OptionKind::kSize); }
+
+uint64_t OptionParser::Number(std::string_view key) { return TakeNumber(key, OptionKind::kNumber); }
+
+std::string_view OptionParser::Text(std::string_view key) {
+  return TakeText(key, OptionKind::kText);
+}
+
+bool OptionParser::OnOff(std::string_view key) { return TakeNumber(key, OptionKind::kOnOff) != 0; }
+
+std::string_view OptionParser::Choice(std::string_view key) {
+  return TakeText(key, OptionKind::kChoice);
+}
+
+void OptionParser::Accept(std::string_view key) { (void)Take(key, OptionKind::kRefused); }
+
+uint64_t OptionParser::NumberOf(const OptionRow& row) const {
+  const std::optional<std::string_view> text = Find(row.key);
+  return text ? ParseValue(row.kind, *text).value_or(row.number) : row.number;
+}
+
+std::optional<std::string_view> OptionParser::Find(std::string_view key) const {
   std::optional<std::string_view> found;
   for (const FormatOption& option : options_) {
     if (option.key == key) found = option.value;
@@ -122,92 +207,64 @@ std::optional<std::string_view> OptionParser::Find(std::string_view key) {
   return found;
 }
 
-void OptionParser::Fail(Status status) {
-  if (status_.ok()) status_ = std::move(status);
+bool OptionParser::IsKnown(std::string_view key) const {
+  return std::ranges::any_of(table_.rows, [&](const OptionRow& row) { return row.key == key; });
 }
 
-void OptionParser::Size(std::string_view key, uint64_t* value) {
-  const std::optional<std::string_view> text = Find(key);
-  if (!text) return;
-  if (const std::optional<uint64_t> size = ParseSize(*text)) {
-    *value = *size;
-  } else {
-    Fail(InvalidArgument(
-        StrCat(format_, ": option ", key, "=", *text, " is not a size, such as 65536 or 64k")));
+Status OptionParser::CheckTaken() const {
+  if (!not_in_table_.empty()) {
+    return Unsupported(
+        StrCat(table_.format, ": the table of options has no ", not_in_table_, " of this kind"));
   }
-}
-
-void OptionParser::Number(std::string_view key, uint64_t* value) {
-  const std::optional<std::string_view> text = Find(key);
-  if (!text) return;
-  if (const std::optional<uint64_t> number = ParseNumber(*text)) {
-    *value = *number;
-  } else {
-    Fail(InvalidArgument(StrCat(format_, ": option ", key, "=", *text, " is not a number")));
+  for (size_t i = 0; i < table_.rows.size(); ++i) {
+    const OptionRow& row = table_.rows[i];
+    if (row.kind == OptionKind::kRefused || taken_[i]) continue;
+    return Unsupported(StrCat(table_.format, ": nothing takes the option ", row.key));
   }
+  return OkStatus();
 }
 
-void OptionParser::Text(std::string_view key, std::string_view* value) {
-  if (const std::optional<std::string_view> text = Find(key)) *value = *text;
-}
-
-void OptionParser::OnOff(std::string_view key, bool* value) {
-  const std::optional<std::string_view> text = Find(key);
-  if (!text) return;
-  if (const std::optional<bool> given = ParseBoolean(*text)) {
-    *value = *given;
-  } else {
-    Fail(InvalidArgument(
-        StrCat(format_, ": option ", key, "=", *text, " is not one of on and off")));
+Status OptionParser::CheckValue(size_t row_index) const {
+  const OptionRow& row = table_.rows[row_index];
+  if (row.kind == OptionKind::kRefused) {
+    return taken_[row_index] ? OkStatus() : CheckRefused(row);
   }
+  const std::optional<std::string_view> text = Find(row.key);
+  if (!text) return OkStatus();
+  const std::string fault = FaultOf(row, *text);
+  if (fault.empty()) return OkStatus();
+  return InvalidArgument(StrCat(table_.format, ": option ", row.key, "=", *text, fault));
 }
 
-void OptionParser::Choice(std::string_view key, std::span<const std::string_view> choices,
-                          std::string_view* value) {
-  const std::optional<std::string_view> text = Find(key);
-  if (!text) return;
-  if (std::find(choices.begin(), choices.end(), *text) != choices.end()) {
-    *value = *text;
-    return;
-  }
-  std::string message = StrCat(format_, ": option ", key, "=", *text, " is not one of ");
-  for (size_t i = 0; i < choices.size(); ++i) {
-    message += StrCat(i == 0 ? "" : i + 1 == choices.size() ? " and " : ", ", choices[i]);
-  }
-  Fail(InvalidArgument(std::move(message)));
+Status OptionParser::CheckRefused(const OptionRow& row) const {
+  const std::optional<std::string_view> text = Find(row.key);
+  if (!text || (row.unless_off && ParseBoolean(*text) == false)) return OkStatus();
+  return Unsupported(StrCat(table_.format, ": option ", row.key, ": ", row.reason));
 }
 
-void OptionParser::Refuse(std::string_view key, std::string_view reason) {
-  refused_.push_back(key);
+Status OptionParser::CheckRange(const OptionRow& row) const {
+  if (row.range.text.empty() || IsIn(NumberOf(row), row.range)) return OkStatus();
+  return InvalidArgument(StrCat(table_.format, ": ", row.key, " must be ", row.range.text));
+}
+
+Status OptionParser::UnknownOption(std::string_view key) const {
+  std::vector<std::string_view> known;
+  for (size_t i = 0; i < table_.rows.size(); ++i) {
+    if (taken_[i]) known.push_back(table_.rows[i].key);
+  }
+  return InvalidArgument(
+      StrCat("unknown option '", key, "' for format ", table_.format, "; ",
+             known.empty() ? "it has no options" : StrCat("it knows ", Listed(known))));
+}
+
+Status OptionParser::Done() const {
+  HOTCELL_RETURN_IF_ERROR(CheckTaken());
+  for (size_t i = 0; i < table_.rows.size(); ++i) HOTCELL_RETURN_IF_ERROR(CheckValue(i));
   for (const FormatOption& option : options_) {
-    if (option.key == key) Fail(Unsupported(StrCat(format_, ": option ", key, ": ", reason)));
+    if (!IsKnown(option.key) && !IsAboutTheFile(option)) return UnknownOption(option.key);
   }
-}
-
-void OptionParser::RefuseUnlessOff(std::string_view key, std::string_view reason) {
-  const std::optional<std::string_view> text = Find(key);
-  known_.pop_back();
-  if (text && ParseBoolean(*text) == false) {
-    refused_.push_back(key);
-  } else {
-    Refuse(key, reason);
-  }
-}
-
-Status OptionParser::Done() {
-  for (const FormatOption& option : options_) {
-    const auto is_it = [&](std::string_view key) { return key == option.key; };
-    if (std::any_of(known_.begin(), known_.end(), is_it)) continue;
-    if (std::any_of(refused_.begin(), refused_.end(), is_it)) continue;
-    if (IsAboutTheFile(option)) continue;
-    std::string message =
-        StrCat("unknown option '", option.key, "' for format ", format_, "; it knows ");
-    for (size_t i = 0; i < known_.size(); ++i) {
-      message += StrCat(i == 0 ? "" : i + 1 == known_.size() ? " and " : ", ", known_[i]);
-    }
-    Fail(InvalidArgument(std::move(message)));
-  }
-  return status_;
+  for (const OptionRow& row : table_.rows) HOTCELL_RETURN_IF_ERROR(CheckRange(row));
+  return OkStatus();
 }
 
 }  // namespace hotcell::guest

@@ -5,6 +5,7 @@
 
 #include "base/alignment.h"
 #include "base/text.h"
+#include "formats_generated/parallels_options.h"
 #include "guest/formats/common/block_writer.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/parallels/on_disk.h"
@@ -13,7 +14,7 @@ namespace hotcell::guest {
 namespace parallels {
 namespace {
 
-constexpr uint64_t kDefaultClusterSize = 1 << 20;
+static_assert(kOptions.RangeOf("cluster_size").maximum == uint64_t{kMaxTracks} * kSectorSize);
 // A geometry for those who ask; nothing depends on it.
 constexpr uint32_t kHeads = 16;
 constexpr uint32_t kSectorsPerTrack = 32;
@@ -75,11 +76,9 @@ class Writer : public ImageWriter {
 
 Result<std::unique_ptr<ImageWriter>> CreateParallels(IoChannel& /*io*/,
                                                      const CreateOptions& options) {
-  using parallels::kMaxTracks;
-  using parallels::kSectorSize;
-  uint64_t cluster_size = parallels::kDefaultClusterSize;
-  OptionParser parser("parallels", options.options);
-  parser.Size("cluster_size", &cluster_size);
+  OptionParser parser(parallels::kOptions, options.options);
+  // Rounded up in silence, as qemu-img does.
+  const uint64_t cluster_size = AlignUp(parser.Size("cluster_size"), parallels::kSectorSize);
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.compress) {
     return Unsupported("parallels: compression not supported for this file format");
@@ -92,12 +91,6 @@ Result<std::unique_ptr<ImageWriter>> CreateParallels(IoChannel& /*io*/,
         "parallels: writing into an existing image (-n) is not done; without -n the image is made "
         "anew");
   }
-  if (cluster_size == 0 || cluster_size > kMaxTracks * kSectorSize) {
-    return InvalidArgument(StrCat("parallels: cluster_size must be between ", kSectorSize, " and ",
-                                  kMaxTracks * kSectorSize, " bytes"));
-  }
-  // Rounded up in silence, as qemu-img does.
-  cluster_size = AlignUp(cluster_size, kSectorSize);
   const auto layout = parallels::MakeLayout(options.virtual_size, cluster_size);
   if (layout.blocks > parallels::kMaxBatEntries) {
     return InvalidArgument(StrCat("parallels: a disk of ", options.virtual_size,

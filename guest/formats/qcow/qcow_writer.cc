@@ -5,6 +5,7 @@
 
 #include "base/alignment.h"
 #include "base/text.h"
+#include "formats_generated/qcow_options.h"
 #include "guest/formats/common/cluster_encoder.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/common/two_level_builder.h"
@@ -119,11 +120,7 @@ class Writer : public ImageWriter {
 };
 
 Result<Plan> MakePlan(const CreateOptions& options) {
-  OptionParser parser("qcow", options.options);
-  parser.RefuseUnlessOff("encryption", "encrypted output is not done");
-  parser.Refuse("encrypt.format", "encrypted output is not done");
-  parser.Refuse("encrypt.key-secret", "encrypted output is not done");
-  HOTCELL_RETURN_IF_ERROR(parser.Done());
+  HOTCELL_RETURN_IF_ERROR(OptionParser(kOptions, options.options).Done());
   Plan plan = {
       .slot = options.slot, .virtual_size = options.virtual_size, .compress = options.compress};
   if (options.backing) {

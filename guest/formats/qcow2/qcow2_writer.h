@@ -7,7 +7,7 @@
 
 namespace hotcell::guest {
 
-// A qcow2 image, version 3 unless compat=0.10. Options: those of options.txt.
+// A qcow2 image, version 3 unless compat=0.10. Options: those of options.toml.
 Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOptions& options);
 
 }  // namespace hotcell::guest

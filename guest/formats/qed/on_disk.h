@@ -43,9 +43,6 @@ inline constexpr uint32_t kMaxTableSize = 16;
 // QEMU's limit: its block layer has room for so many.
 inline constexpr uint32_t kMaxBackingFileName = 1023;
 
-inline constexpr uint64_t kDefaultClusterSize = 64 << 10;
-inline constexpr uint64_t kDefaultTableSize = 4;
-
 }  // namespace hotcell::guest::qed
 
 #endif  // HOTCELL_GUEST_FORMATS_QED_ON_DISK_H_

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "formats_generated/qed_options.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/common/two_level_builder.h"
 #include "guest/formats/qed/header.h"
@@ -14,11 +15,15 @@ namespace hotcell::guest {
 namespace qed {
 namespace {
 
+static_assert(kOptions.RangeOf("cluster_size").minimum == kMinClusterSize);
+static_assert(kOptions.RangeOf("cluster_size").maximum == kMaxClusterSize);
+static_assert(kOptions.RangeOf("table_size").maximum == kMaxTableSize);
+
 struct Plan {
   uint32_t slot = 0;
   uint64_t virtual_size = 0;
-  uint64_t cluster_size = kDefaultClusterSize;
-  uint64_t table_size = kDefaultTableSize;
+  uint64_t cluster_size = 0;  // bytes
+  uint64_t table_size = 0;    // clusters
   std::string backing_name;  // empty: none
   bool raw_backing = false;
 
@@ -103,19 +108,12 @@ class Writer : public ImageWriter {
 };
 
 Result<Plan> MakePlan(const CreateOptions& options) {
-  Plan plan = {.slot = options.slot, .virtual_size = options.virtual_size};
-  OptionParser parser("qed", options.options);
-  parser.Size("cluster_size", &plan.cluster_size);
-  parser.Size("table_size", &plan.table_size);
+  OptionParser parser(kOptions, options.options);
+  Plan plan = {.slot = options.slot,
+               .virtual_size = options.virtual_size,
+               .cluster_size = parser.Size("cluster_size"),
+               .table_size = parser.Size("table_size")};
   HOTCELL_RETURN_IF_ERROR(parser.Done());
-  if (!IsClusterSize(plan.cluster_size)) {
-    return InvalidArgument("qed: cluster_size must be a power of two between 4k and 64M");
-  }
-  // QEMU takes the end of a table of one cluster for an overflow.
-  if (!IsTableSize(plan.table_size) || plan.table_size == 1) {
-    return InvalidArgument(
-        "qed: table_size must be a power of two between 2 and 16 (QEMU opens no image with 1)");
-  }
   if (MaxImageSize(plan.cluster_size, plan.table_size) == INT64_MAX) {
     return InvalidArgument(
         StrCat("qed: QEMU opens no image with clusters of ", plan.cluster_size,

@@ -1,6 +1,7 @@
 #include "guest/formats/raw/raw_writer.h"
 
 #include "base/text.h"
+#include "formats_generated/raw_options.h"
 #include "guest/formats/common/output_options.h"
 
 namespace hotcell::guest {
@@ -33,10 +34,8 @@ class RawWriter : public ImageWriter {
 }  // namespace
 
 Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOptions& options) {
-  constexpr std::string_view kPreallocation[] = {"off", "falloc", "full"};
-  std::string_view preallocation = "off";
-  OptionParser parser("raw", options.options);
-  parser.Choice("preallocation", kPreallocation, &preallocation);
+  OptionParser parser(raw::kOptions, options.options);
+  const std::string_view preallocation = parser.Choice("preallocation");
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.compress) return Unsupported("raw: compression not supported for this file format");
   if (options.backing) return Unsupported("raw: backing file not supported for this file format");

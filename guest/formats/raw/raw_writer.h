@@ -7,9 +7,8 @@
 
 namespace hotcell::guest {
 
-// The virtual disk byte for byte; zeroes are left out of a new file. Options:
-// preallocation=off|falloc|full, of which the last two write the
-// zeroes too.
+// The virtual disk byte for byte; zeroes are left out of a new file unless
+// preallocation is other than off. Options: those of options.toml.
 Result<std::unique_ptr<ImageWriter>> CreateRaw(IoChannel& io, const CreateOptions& options);
 
 }  // namespace hotcell::guest

@@ -7,6 +7,7 @@
 
 #include "base/alignment.h"
 #include "base/text.h"
+#include "formats_generated/vdi_options.h"
 #include "guest/formats/common/block_writer.h"
 #include "guest/formats/common/derived_uuid.h"
 #include "guest/formats/common/output_options.h"
@@ -113,9 +114,8 @@ class Writer : public ImageWriter {
 }  // namespace vdi
 
 Result<std::unique_ptr<ImageWriter>> CreateVdi(IoChannel& /*io*/, const CreateOptions& options) {
-  bool is_static = false;
-  OptionParser parser("vdi", options.options);
-  parser.OnOff("static", &is_static);
+  OptionParser parser(vdi::kOptions, options.options);
+  const bool is_static = parser.OnOff("static");
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.compress) return Unsupported("vdi: compression not supported for this file format");
   if (options.backing) return Unsupported("vdi: backing file not supported for this file format");

@@ -7,7 +7,7 @@
 
 namespace hotcell::guest {
 
-// A VMDK in any of the hosted subformats; options.txt has the options.
+// A VMDK in any of the hosted subformats; options.toml has the options.
 Result<std::unique_ptr<ImageWriter>> CreateVmdk(IoChannel& io, const CreateOptions& options);
 
 }  // namespace hotcell::guest

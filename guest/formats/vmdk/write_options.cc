@@ -5,20 +5,23 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "formats_generated/vmdk_options.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/vmdk/vmdk_writer_descriptor.h"
 
 namespace hotcell::guest::vmdk {
 namespace {
 
-// In the order of Subformat.
-constexpr std::string_view kSubformats[] = {"monolithicSparse", "monolithicFlat",
-                                            "twoGbMaxExtentSparse", "twoGbMaxExtentFlat",
-                                            "streamOptimized"};
-
 constexpr std::string_view kNoParent =
     "the output has no parent: its content ID would have to be known";
-constexpr std::string_view kHostFile = "space is taken as it is written";
+
+// The table has them in the order of Subformat.
+Subformat SubformatOf(std::string_view create_type) {
+  return static_cast<Subformat>(std::ranges::find(kSubformatChoices, create_type) -
+                                std::begin(kSubformatChoices));
+}
+static_assert(kSubformatChoices[static_cast<size_t>(Subformat::kStreamOptimized)] ==
+              "streamOptimized");
 
 Status CheckText(std::string_view key, std::string_view value) {
   if (FitsInQuotes(value)) return OkStatus();
@@ -29,37 +32,24 @@ Status CheckText(std::string_view key, std::string_view value) {
 }  // namespace
 
 Result<WriteOptions> ParseWriteOptions(const CreateOptions& options) {
-  constexpr std::string_view kAdapters[] = {"ide", "buslogic", "lsilogic", "legacyESX"};
-  std::string_view adapter_type = kAdapters[0];
-  std::string_view create_type = kSubformats[0];
-  std::string_view hardware_version;
-  std::string_view tools_version = "2147483647";
-  bool version_6 = false;
-  bool zeroed_grain = false;
-
-  OptionParser parser("vmdk", options.options);
-  parser.Choice("adapter_type", kAdapters, &adapter_type);
-  parser.OnOff("compat6", &version_6);
-  parser.Text("hwversion", &hardware_version);
-  parser.Choice("subformat", kSubformats, &create_type);
-  parser.Text("toolsversion", &tools_version);
-  parser.OnOff("zeroed_grain", &zeroed_grain);
-  parser.Refuse("backing_file", kNoParent);
-  parser.Refuse("backing_fmt", kNoParent);
-  parser.Refuse("extent_size_hint", kHostFile);
-  parser.RefuseUnlessOff("nocow", kHostFile);
-  parser.RefuseUnlessOff("preallocation", kHostFile);
+  OptionParser parser(kOptions, options.options);
+  const std::string_view adapter_type = parser.Choice("adapter_type");
+  const bool version_6 = parser.OnOff("compat6");
+  std::string_view hardware_version = parser.Text("hwversion");
+  const std::string_view create_type = parser.Choice("subformat");
+  const std::string_view tools_version = parser.Text("toolsversion");
+  const bool zeroed_grain = parser.OnOff("zeroed_grain");
   HOTCELL_RETURN_IF_ERROR(parser.Done());
+  const bool has_version = parser.IsGiven("hwversion") && !hardware_version.empty();
   if (options.backing) return Unsupported(StrCat("vmdk: ", kNoParent));
   HOTCELL_RETURN_IF_ERROR(CheckText("hwversion", hardware_version));
   HOTCELL_RETURN_IF_ERROR(CheckText("toolsversion", tools_version));
 
-  if (version_6 && !hardware_version.empty()) {
+  if (version_6 && has_version) {
     return InvalidArgument("vmdk: compat6 cannot be enabled with hwversion set");
   }
-  if (hardware_version.empty()) hardware_version = version_6 ? "6" : "4";
-  const auto* const found = std::find(std::begin(kSubformats), std::end(kSubformats), create_type);
-  const auto subformat = static_cast<Subformat>(found - std::begin(kSubformats));
+  if (!has_version) hardware_version = version_6 ? "6" : "4";
+  const Subformat subformat = SubformatOf(create_type);
   const bool flat =
       subformat == Subformat::kMonolithicFlat || subformat == Subformat::kTwoGbMaxExtentFlat;
   if (flat && zeroed_grain) {

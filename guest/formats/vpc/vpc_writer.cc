@@ -9,6 +9,7 @@
 
 #include "base/alignment.h"
 #include "base/text.h"
+#include "formats_generated/vpc_options.h"
 #include "guest/formats/common/derived_uuid.h"
 #include "guest/formats/common/output_options.h"
 #include "guest/formats/vpc/footer.h"
@@ -193,14 +194,11 @@ Status DynamicWriter::Finish(IoChannel& io) {
 }
 
 Result<Disk> ChooseDisk(const CreateOptions& options) {
-  constexpr std::string_view kSubformats[] = {"dynamic", "fixed"};
-  std::string_view subformat = "dynamic";
+  OptionParser parser(kOptions, options.options);
   Disk disk;
-  OptionParser parser("vpc", options.options);
-  parser.Choice("subformat", kSubformats, &subformat);
-  parser.OnOff("force_size", &disk.force_size);
+  disk.fixed = parser.Choice("subformat") == "fixed";
+  disk.force_size = parser.OnOff("force_size");
   HOTCELL_RETURN_IF_ERROR(parser.Done());
-  disk.fixed = subformat == "fixed";
   const uint64_t sectors = options.virtual_size / kSectorSize;
   if (sectors > kMaxSectors) {
     return InvalidArgument(StrCat("vpc: the image size is too large for the format: ",

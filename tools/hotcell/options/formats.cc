@@ -6,9 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/invocation.h"
@@ -18,15 +16,25 @@
 namespace hotcell::cli {
 namespace {
 
+// What -o takes.
+struct ToldOption {
+  std::string_view name;
+  std::string_view type;  // as qemu-img calls it
+  std::string_view text;
+  std::vector<std::string_view> values;  // those that are words
+  bool taken;                            // otherwise its value comes in another way
+};
+
 struct FormatName {
   std::string_view name;
   bool writable;
   std::vector<std::string_view> compressions;  // what -o chooses among with -c
-  std::string_view options;                    // one a line, as -o takes them
-  std::string_view creation;                   // one a line, as creation_text.h has it
+  std::vector<ToldOption> options;             // in alphabetical order
+  std::string_view help;                       // the text of `-o help`; empty: it has no options
+  std::vector<PrintedOption> creation;
 };
 
-// From what the formats' folders declare.
+// From what the formats' folders declare, by format_options.py.
 const std::vector<FormatName>& KnownFormats() {
   static const auto* const formats = new std::vector<FormatName>{
 #include "hotcell_formats.inc"
@@ -34,48 +42,15 @@ const std::vector<FormatName>& KnownFormats() {
   return *formats;
 }
 
-// The types that qemu-img has for what our own help calls by its meaning.
-std::string_view TypeOfValue(std::string_view meaning) {
-  if (meaning == "SIZE") return "<size>";
-  if (meaning == "COUNT") return "<num>";
-  return meaning == "on|off" ? "<bool (on/off)>" : "<str>";
-}
-
-// Descriptions by "NAME=TYPE" of a format's options.
-std::map<std::string, std::string> DescribedOptions(std::string_view options) {
-  std::map<std::string, std::string> described;
-  std::string* last = nullptr;
-  for (const absl::string_view line :
-       absl::StrSplit(AbslView(options), '\n', absl::SkipWhitespace())) {
-    const std::string_view text = View(absl::StripAsciiWhitespace(line));
-    const size_t equals = text.find('=');
-    const size_t end = text.find(' ');
-    const bool is_continued = line.substr(0, 3) == "   " || equals > end;
-    if (is_continued && last != nullptr) {
-      Append(*last, " ", text);
-    } else if (!is_continued && end != std::string_view::npos) {
-      const std::string_view type = TypeOfValue(text.substr(equals + 1, end - equals - 1));
-      last = &described[Cat(text.substr(0, equals + 1), type)];
-      *last = View(absl::StripAsciiWhitespace(AbslView(text.substr(end))));
-    }
-  }
-  return described;
-}
-
-// The one whose images can be written on a backing file.
-constexpr std::string_view kOverlayFormat = "qcow2";
-
 // In the form of qemu-img, whose lists scripts search for names.
 std::string SupportedOptions(const FormatName& format) {
-  std::map<std::string, std::string> described = DescribedOptions(format.options);
-  described["size=<size>"] = "of the disk";
-  if (format.name == kOverlayFormat) {
-    described["backing_file=<str>"] = "the file that the image stands on";
-    described["backing_fmt=<str>"] = "the format of that file";
+  std::map<std::string, std::string_view> described = {{"size=<size>", "of the disk"}};
+  for (const ToldOption& option : format.options) {
+    described[Cat(option.name, "=", option.type)] = option.text;
   }
   std::string list = "Supported options:\n";
   for (const auto& [option, text] : described) {
-    list += absl::StrFormat("  %-22s - %s\n", option, text);
+    list += absl::StrFormat("  %-22s - %s\n", option, AbslView(text));
   }
   return list;
 }
@@ -121,13 +96,15 @@ Json FormatOptionsJson() {
   Json formats = Json::Array();
   for (const FormatName& format : KnownFormats()) {
     Json options = Json::Array();
-    // "cluster_size=<size>".
-    for (const auto& [option, text] : DescribedOptions(format.options)) {
-      const size_t equals = option.find('=');
+    for (const ToldOption& option : format.options) {
+      if (!option.taken) continue;
+      Json values = Json::Array();
+      for (const std::string_view value : option.values) values.AppendString(value);
       Json entry = Json::Object();
-      entry.SetString("name", option.substr(0, equals))
-          .SetString("type", option.substr(equals + 1))
-          .SetString("text", text);
+      entry.SetString("name", option.name)
+          .SetString("type", option.type)
+          .SetString("text", option.text)
+          .Set("values", std::move(values));
       options.Append(std::move(entry));
     }
     Json entry = Json::Object();
@@ -156,19 +133,19 @@ absl::Status SetTargetFormat(std::string_view name, std::string& format) {
   return Set(name, /*to_write=*/true, format);
 }
 
-std::string_view CreationOptions(std::string_view name) {
+std::span<const PrintedOption> CreationOptions(std::string_view name) {
   for (const FormatName& format : KnownFormats()) {
     if (format.name == name) return format.creation;
   }
-  return "";
+  return {};
 }
 
 std::string TargetOptionsHelp(std::string_view name) {
   for (const FormatName& format : KnownFormats()) {
     if (format.name != name) continue;
     if (ActsAsQemuImg()) return SupportedOptions(format);
-    if (format.options.empty()) return Cat("Format '", name, "' has no options.\n");
-    return Cat("Options of format '", name, "' (-o NAME=VALUE,...):\n", format.options);
+    if (format.help.empty()) return Cat("Format '", name, "' has no options.\n");
+    return Cat("Options of format '", name, "' (-o NAME=VALUE,...):\n", format.help);
   }
   return "";
 }

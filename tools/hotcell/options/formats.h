@@ -3,6 +3,9 @@
 #ifndef HOTCELL_TOOLS_HOTCELL_OPTIONS_FORMATS_H_
 #define HOTCELL_TOOLS_HOTCELL_OPTIONS_FORMATS_H_
 
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,15 +26,25 @@ std::string FormatNames();
 // a format that is written.
 std::string TargetOptionsHelp(std::string_view name);
 
-// The format's creation.txt (creation_text.h); empty: it has none.
-std::string_view CreationOptions(std::string_view name);
+// What `create` prints of one option of a new image (creation_text.h).
+struct PrintedOption {
+  enum class Kind : uint8_t { kText, kNumber, kSize };
+
+  std::string_view name;
+  Kind kind = Kind::kText;
+  std::optional<std::string_view> value;  // when it is not given; nullopt: nothing is printed then
+};
+
+// Those of a format in the order in which they are printed; empty: it is not written.
+std::span<const PrintedOption> CreationOptions(std::string_view name);
 
 // For programs: an array of {"name", "writable", "compressions"}, the last being the -o options
 // that choose how -c compresses, empty where the format has no compression. Every format is read.
 Json FormatsJson();
 
 // For the completions: an array of {"name", "writable", "options"}, the last an array of
-// {"name", "type", "text"} with qemu-img's words for types.
+// {"name", "type", "text", "values"} with qemu-img's words for types; the values are those that are
+// words.
 Json FormatOptionsJson();
 
 }  // namespace hotcell::cli

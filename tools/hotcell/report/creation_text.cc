@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <utility>
+#include <span>
 #include <vector>
 
 #include "absl/strings/str_replace.h"
@@ -14,39 +14,12 @@
 namespace hotcell::cli {
 namespace {
 
-struct CreationOption {
-  enum class Kind : uint8_t { kText, kNumber, kSize };
-
-  std::string_view name;
-  Kind kind = Kind::kText;
-  std::optional<std::string_view> value;  // when it is not given
-};
-
-// The next of the words of `text`, which are taken off it; empty: there is none.
-std::string_view TakeUntil(std::string_view& text, char end) {
-  const std::string_view word = text.substr(0, text.find(end));
-  text.remove_prefix(std::min(text.size(), word.size() + 1));
-  return word;
-}
-
-std::vector<CreationOption> OptionsOf(std::string_view format) {
-  std::vector<CreationOption> options;
-  std::string_view rest = CreationOptions(format);
-  while (!rest.empty()) {
-    std::string_view line = TakeUntil(rest, '\n');
-    CreationOption option;
-    option.name = TakeUntil(line, ' ');
-    const std::string_view kind = TakeUntil(line, ' ');
-    if (kind == "size") option.kind = CreationOption::Kind::kSize;
-    if (kind == "number") option.kind = CreationOption::Kind::kNumber;
-    if (!line.empty()) option.value = line;
-    options.push_back(option);
-  }
-  using Kind = CreationOption::Kind;
-  if (options.empty()) options.push_back({.name = "size", .kind = Kind::kSize, .value = {}});
+std::vector<PrintedOption> OptionsOf(std::string_view format) {
+  const std::span<const PrintedOption> of_format = CreationOptions(format);
+  std::vector<PrintedOption> options(of_format.begin(), of_format.end());
   // Of the file, whatever its format.
   options.push_back({.name = "nocow", .value = {}});
-  options.push_back({.name = "extent_size_hint", .kind = Kind::kSize, .value = {}});
+  options.push_back({.name = "extent_size_hint", .kind = PrintedOption::Kind::kSize, .value = {}});
   return options;
 }
 
@@ -60,12 +33,11 @@ std::string Quoted(std::string_view value) {
 absl::StatusOr<std::string> FormattingText(std::string_view path, std::string_view format,
                                            TargetOptions options) {
   std::string text = Cat("Formatting '", Escape(path), "', fmt=", format);
-  for (const CreationOption& option : OptionsOf(format)) {
+  for (const PrintedOption& option : OptionsOf(format)) {
     const std::optional<std::string> given = TakeOption(options, option.name);
-    if (given && option.kind != CreationOption::Kind::kText) {
-      const absl::StatusOr<uint64_t> value = option.kind == CreationOption::Kind::kSize
-                                                 ? ParseSize(*given)
-                                                 : ParseOptionNumber(*given);
+    if (given && option.kind != PrintedOption::Kind::kText) {
+      const absl::StatusOr<uint64_t> value =
+          option.kind == PrintedOption::Kind::kSize ? ParseSize(*given) : ParseOptionNumber(*given);
       if (!value.ok()) return value.status();
       Append(text, " ", option.name, "=", *value);
     } else if (given) {
@@ -81,7 +53,7 @@ absl::StatusOr<std::string> FormattingText(std::string_view path, std::string_vi
 }
 
 bool HasBackingFiles(std::string_view format) {
-  for (const CreationOption& option : OptionsOf(format)) {
+  for (const PrintedOption& option : CreationOptions(format)) {
     if (option.name == "backing_file") return true;
   }
   return false;

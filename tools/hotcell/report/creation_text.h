@@ -1,8 +1,5 @@
-// What `create` prints of a new image, as qemu-img prints it. A format's folder has the list of its
-// options in creation.txt, in the order in which they are printed, one a line:
-//
-//   cluster_size size 65536   its value is a size or a number; this is printed when it is not given
-//   compat text               printed as it is given, and else not
+// What `create` prints of a new image, as qemu-img prints it. The format's options.toml has which
+// options are printed, in which order, and what is printed of those that are not given.
 #ifndef HOTCELL_TOOLS_HOTCELL_REPORT_CREATION_TEXT_H_
 #define HOTCELL_TOOLS_HOTCELL_REPORT_CREATION_TEXT_H_
 
