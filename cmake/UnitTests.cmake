@@ -21,7 +21,11 @@ function(hotcell_unit_test target)
       COMMAND ${target} --gtest_output=xml:${CMAKE_BINARY_DIR}/cases/${test}.xml)
     set_tests_properties(${test} PROPERTIES LABELS unit TIMEOUT 900)
   else()
-    gtest_discover_tests(${target} TEST_PREFIX "${ARG_PREFIX}"
+    set(prefix)
+    if(ARG_PREFIX)
+      set(prefix TEST_PREFIX ${ARG_PREFIX})
+    endif()
+    gtest_discover_tests(${target} ${prefix}
       PROPERTIES LABELS unit TIMEOUT ${ARG_TIMEOUT})
   endif()
 endfunction()
