@@ -35,13 +35,26 @@ class ParallelsOracleTest : public testing::TestWithParam<Variant> {
     ASSERT_TRUE(result.ok()) << result.status().message();
   }
 
+  std::string QemuImgConverts(const std::string& target) const {
+    std::string options;
+    for (const auto& [key, value] : GetParam().options) options += " -o " + key + "=" + value;
+    return "qemu-img convert -f raw -O parallels" + options + " source.raw " + target + "\n";
+  }
+
+  // QEMU 10 rounds where the data begins by an arithmetic that only powers of two suit. Where
+  // clusters have another size it takes its own images for damaged.
+  bool QemuImgChecksThisClusterSize() const {
+    const std::string verdict =
+        directory_.Run(QemuImgConverts("sound.parallels") +
+                       "qemu-img check -q -f parallels sound.parallels >&2 && echo sound || true");
+    return verdict == "sound\n";
+  }
+
   const TemporaryDirectory directory_;
 };
 
 TEST_P(ParallelsOracleTest, ReadsWhatQemuImgWrote) {
-  std::string options;
-  for (const auto& [key, value] : GetParam().options) options += " -o " + key + "=" + value;
-  directory_.Run("qemu-img convert -f raw -O parallels" + options + " source.raw image.parallels");
+  directory_.Run(QemuImgConverts("image.parallels"));
 
   Convert({.source = "image.parallels", .target = "back.raw", .lanes = 3});
 
@@ -57,9 +70,9 @@ TEST_P(ParallelsOracleTest, WritesWhatQemuImgReads) {
            .sparse_size = GetParam().sparse_size,
            .lanes = 3});
 
-  directory_.Run(
-      "qemu-img check -q -f parallels ours.parallels >&2\n"
-      "qemu-img compare -f raw -F parallels source.raw ours.parallels >&2");
+  directory_.Run("qemu-img compare -f raw -F parallels source.raw ours.parallels >&2");
+  if (!QemuImgChecksThisClusterSize()) GTEST_SKIP() << "qemu-img takes its own images for damaged";
+  directory_.Run("qemu-img check -q -f parallels ours.parallels >&2");
 }
 
 TEST_P(ParallelsOracleTest, WritesTheSameWithAnyNumberOfLanes) {
@@ -85,11 +98,8 @@ std::string Figures(const CheckResult& result) {
 }
 
 TEST_P(ParallelsOracleTest, ChecksAsQemuImgDoes) {
-  std::string options;
-  for (const auto& [key, value] : GetParam().options) options += " -o " + key + "=" + value;
-  directory_.Run("qemu-img convert -f raw -O parallels" + options +
-                 " source.raw image.parallels\n"
-                 "truncate -s +3000000 image.parallels");
+  if (!QemuImgChecksThisClusterSize()) GTEST_SKIP() << "qemu-img takes its own images for damaged";
+  directory_.Run(QemuImgConverts("image.parallels") + "truncate -s +3000000 image.parallels");
   const std::string expected = directory_.Run(
       "qemu-img check -f parallels --output=json image.parallels > check.json || [ $? = 3 ]\n"
       "for key in image-end-offset total-clusters allocated-clusters fragmented-clusters leaks "

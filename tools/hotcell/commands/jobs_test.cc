@@ -1,6 +1,7 @@
 // convert, info and doctor, through the built command, where tests/ does not look: the numbers of
 // --stats, JSON against qemu-img's, signals.
 #include <csignal>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,26 @@ class Jobs : public testing::Test {
   ScratchDirectory scratch_;
 };
 
+// From 8.0 on qemu-img tells of the file below an image as well, by its own name and size.
+std::string WithoutChildren(const std::string& text) {
+  const std::regex child("(^|\n)Child node '[^\n]*':\n(    [^\n]*\n)*");
+  return std::regex_replace(text, child, "$1");
+}
+
+// From 9.2 on the columns of its snapshots have other widths and names, and hours four digits.
+std::string WithoutColumns(std::string text) {
+  text = std::regex_replace(text, std::regex("VM_(SIZE|CLOCK)"), "VM $1");
+  text = std::regex_replace(text, std::regex(" 00(\\d\\d:\\d\\d:)"), " $1");
+  return std::regex_replace(text, std::regex(" +"), " ");
+}
+
 // qemu-img's keys and values, all of them and in its order, and then ours.
 void CheckInfoIsQemuImgs(const std::string& path) {
   const Outcome theirs = RunProgram({"qemu-img", "info", "--output=json", path});
   const Outcome ours = Hotcell({"info", "--output=json", path});
   ASSERT_EQ(ours.status, 0) << ours.err;
   ordered_json expected = ordered_json::parse(theirs.out);
+  expected.erase("children");
   ordered_json document = ordered_json::parse(ours.out);
   ASSERT_TRUE(document.contains("hotcell"));
   document.erase("hotcell");
@@ -47,7 +62,12 @@ void CheckInfoIsQemuImgs(const std::string& path) {
 
   const Outcome their_text = RunProgram({"qemu-img", "info", path});
   const Outcome our_text = Hotcell({"info", path});
-  EXPECT_EQ(our_text.out, their_text.out) << path;
+  const std::string expected_text = WithoutChildren(their_text.out);
+  if (expected_text.find("VM_SIZE") == std::string::npos) {
+    EXPECT_EQ(our_text.out, expected_text) << path;
+  } else {
+    EXPECT_EQ(WithoutColumns(our_text.out), WithoutColumns(expected_text)) << path;
+  }
 }
 
 TEST_F(Jobs, InfoIsQemuImgs) {
