@@ -57,6 +57,7 @@ def _mounted_over(_):
 def _directories(_):
     """A directory that one may not write to, and one that one may not list."""
     programs.require_root()
+    programs.require_others_may_run()
     image = _image()
     # The device, for everybody: whoever else the machine lets use it.
     os.mknod("kvm", stat.S_IFCHR | 0o666, os.stat("/dev/kvm").st_rdev)

@@ -158,6 +158,7 @@ def _lanes_that_fit(_):
 
 def _processes(directory):
     programs.require_kvm()
+    programs.require_others_may_run()
     namespaces.enter()
     scratch = os.path.join(directory, "device")
     os.mkdir(scratch)

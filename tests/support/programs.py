@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 
 from support import harness
@@ -26,7 +27,12 @@ def require_kvm():
 # Packages of programs that tools/setup installs where the release has them; tools/lib/check_skips.py
 # asks whether it has.
 _ORACLE_PACKAGES = {"7zz": "7zip", "bximage": "bximage", "create_compressed_fs": "cloop-utils",
-                    "cryptsetup": "cryptsetup-bin", "xorriso": "xorriso"}
+                    "cryptsetup": "cryptsetup-bin", "fincore": "util-linux-extra",
+                    "xorriso": "xorriso"}
+
+
+# 7-Zip's program is called so by Debian 12, and 7z from Debian 13 on.
+SEVEN_ZIP = "7zz" if shutil.which("7zz") or not shutil.which("7z") else "7z"
 
 
 def require_program(name):
@@ -38,6 +44,15 @@ def require_program(name):
 def require_root():
     if os.geteuid() != 0:
         raise harness.Skip("needs root")
+
+
+def require_others_may_run():
+    """Another user may start hotcell, which nobody may whose way to it is closed."""
+    path = os.path.dirname(HOTCELL)
+    while path != "/":
+        if not os.stat(path).st_mode & stat.S_IXOTH:
+            raise harness.Skip(f"other users may not enter {path}, below which hotcell is")
+        path = os.path.dirname(path)
 
 
 def run(command, timeout=TIMEOUT_SECONDS, **options):
