@@ -42,6 +42,8 @@ def _correct_oslo_utils(directory):
     copy = os.path.join(directory, "oslo_utils")
     shutil.copytree(_find(os.path.join(_MODULES, "oslo_utils"), "the Python module oslo_utils"), copy)
     path = os.path.join(copy, "imageutils.py")
+    if not os.path.exists(path):  # in later versions a package, without the typo
+        return
     with open(path, encoding="utf-8") as source:
         text = source.read()
     with open(path, "w", encoding="utf-8") as corrected:
