@@ -7,6 +7,7 @@ import sys
 
 from hostile.images import dmgfile as d
 from support import files, harness, programs
+from support.programs import SEVEN_ZIP
 
 
 def _disk():
@@ -30,16 +31,16 @@ def _disk():
 # Name: (arguments of from_disk, others that read it). qemu-img is packaged without bzip2 for such
 # images and has no LZMA; 7-Zip does not read resource forks.
 _VARIANTS = {
-    "zlib": ({"kinds": [d.ZLIB]}, ["qemu-img", "7zz"]),
-    "zlib-256k": ({"kinds": [d.ZLIB], "chunk_sectors": 512}, ["qemu-img", "7zz"]),
-    "bzip2": ({"kinds": [d.BZIP2]}, ["7zz"]),
-    "lzma": ({"kinds": [d.LZMA]}, ["7zz"]),
-    "adc": ({"kinds": [d.ADC]}, ["7zz"]),
-    "raw": ({"kinds": [d.RAW]}, ["qemu-img", "7zz"]),
-    "mixed-partitions": ({"kinds": [d.ZLIB, d.RAW, d.BZIP2], "partitions": 3}, ["7zz"]),
-    "odd-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.RAW], "chunk_sectors": 333}, ["7zz"]),
-    "one-sector-chunks": ({"kinds": [d.ZLIB, d.RAW], "chunk_sectors": 1}, ["qemu-img", "7zz"]),
-    "largest-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.LZMA], "chunk_sectors": 4095}, ["7zz"]),
+    "zlib": ({"kinds": [d.ZLIB]}, ["qemu-img", SEVEN_ZIP]),
+    "zlib-256k": ({"kinds": [d.ZLIB], "chunk_sectors": 512}, ["qemu-img", SEVEN_ZIP]),
+    "bzip2": ({"kinds": [d.BZIP2]}, [SEVEN_ZIP]),
+    "lzma": ({"kinds": [d.LZMA]}, [SEVEN_ZIP]),
+    "adc": ({"kinds": [d.ADC]}, [SEVEN_ZIP]),
+    "raw": ({"kinds": [d.RAW]}, ["qemu-img", SEVEN_ZIP]),
+    "mixed-partitions": ({"kinds": [d.ZLIB, d.RAW, d.BZIP2], "partitions": 3}, [SEVEN_ZIP]),
+    "odd-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.RAW], "chunk_sectors": 333}, [SEVEN_ZIP]),
+    "one-sector-chunks": ({"kinds": [d.ZLIB, d.RAW], "chunk_sectors": 1}, ["qemu-img", SEVEN_ZIP]),
+    "largest-chunks": ({"kinds": [d.ZLIB, d.BZIP2, d.LZMA], "chunk_sectors": 4095}, [SEVEN_ZIP]),
     "resource-fork": ({"kinds": [d.ZLIB, d.RAW], "resource_fork": True}, ["qemu-img"]),
 }
 
@@ -53,7 +54,7 @@ def _check_judges(image, disk, judges):
             programs.qemu_img("convert", "-f", "dmg", "-O", "raw", image, judged)
         else:
             with open(judged, "wb") as out:
-                programs.must(["7zz", "x", "-tdmg", "-so", image], stdout=out)
+                programs.must([SEVEN_ZIP, "x", "-tdmg", "-so", image], stdout=out)
         difference = files.first_difference(judged, disk)
         harness.check(difference is None, f"{judge}: differs from the disk at byte {difference}")
 

@@ -153,13 +153,13 @@ def _check_same_bytes(path, raw, what):
 
 
 def _seven_zip(target, path, raw, directory):
-    if not target.seven_zip or shutil.which("7zz") is None:
+    if not target.seven_zip or shutil.which(programs.SEVEN_ZIP) is None:
         return
     if target.format == "vhdx" and os.path.getsize(raw) % 4096 != 0:
         return  # 7-Zip does not open such disks, whoever wrote them
     back = os.path.join(directory, "back.raw")
     with open(back, "wb") as out:
-        programs.must(["7zz", "e", "-t" + target.seven_zip, "-so", path], stdout=out)
+        programs.must([programs.SEVEN_ZIP, "e", "-t" + target.seven_zip, "-so", path], stdout=out)
     _check_same_bytes(back, raw, f"7-Zip of {target}")
     os.unlink(back)
 

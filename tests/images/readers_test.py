@@ -95,10 +95,10 @@ def _qemu(directory):
 
 
 def _seven_zip(directory):
-    programs.require_program("7zz")
+    programs.require_program(programs.SEVEN_ZIP)
     back = os.path.join(directory, "back.raw")
     with open(back, "wb") as out:
-        programs.must(["7zz", "e", "-tqcow", "-so", _convert(directory)], stdout=out)
+        programs.must([programs.SEVEN_ZIP, "e", "-tqcow", "-so", _convert(directory)], stdout=out)
     _check_same(back)
 
 

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 
-from support import confined
+from support import confined, programs
 
 MIB = 1 << 20
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -115,7 +115,7 @@ def _read_by_seven_zip(path, scratch):
     reading = Reading("7zz")
     # An answer to the question for a password keeps it from asking.
     disk = os.path.join(scratch, "7zz")
-    run = _run(reading, ["7zz", "l", "-slt", "-p-", path], path, disk)
+    run = _run(reading, [programs.SEVEN_ZIP, "l", "-slt", "-p-", path], path, disk)
     fields = {}
     for key, value in _FIELD.findall(run.output):
         fields.setdefault(key.decode(), value.decode(errors="replace").strip())
@@ -134,8 +134,8 @@ def _read_by_seven_zip(path, scratch):
     reading.size = int(fields["Size"])
     if reading.size <= WHOLE_DISK:
         with open(disk, "wb") as out:
-            run = _run(reading, ["7zz", "x", f"-t{kind}", "-so", "-p-", path], path, disk,
-                       output=out)
+            run = _run(reading, [programs.SEVEN_ZIP, "x", f"-t{kind}", "-so", "-p-", path], path,
+                       disk, output=out)
         if run.end == confined.OK:
             reading.disk = disk
     return reading
@@ -154,7 +154,9 @@ def _read_by_libyal(path, scratch):
                folders=[os.path.dirname(_LIBYAL)],
                # libvmdk looks for an image of one file under the name that its text has, which is
                # that of an honest one before it was renamed.
-               own=[os.path.join(os.path.dirname(path), "image.vmdk")])
+               own=[os.path.join(os.path.dirname(path), "image.vmdk"),
+                    # Where Python 3.13 looks for the lines of a library's error.
+                    os.path.join(disk + ".empty", "<unknown>")])
     if run.output:
         answer = json.loads(run.output)
         reading.format = answer["format"]
@@ -262,7 +264,7 @@ def every():
     """All readers that there are, installed or not."""
     found = list(_qemu_readers())
     found.append(Reader("7zz", _read_by_seven_zip,
-                        None if shutil.which("7zz") else "7zip is not installed"))
+                        None if shutil.which(programs.SEVEN_ZIP) else "7zip is not installed"))
     found.append(Reader("libyal", _read_by_libyal, _libyal_problem()))
     vbox = _unpacked("sid", "usr/lib/virtualbox/vbox-img")
     found.append(Reader("vbox-img", functools.partial(_read_by_vbox, *vbox)) if vbox else

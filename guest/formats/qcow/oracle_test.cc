@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(Qcow, QcowWriterOracleTest,
 
 // 7-Zip does not unpack compressed clusters of this version.
 TEST(QcowWriterTest, SevenZipReadsTheDisk) {
-  if (std::system("command -v 7zz > /dev/null") != 0) GTEST_SKIP() << "7zz is not installed (7zip)";
+  if (SevenZip().empty()) GTEST_SKIP() << "7zz is not installed (7zip)";
   const TemporaryDirectory directory;
   WriteSampleDisk(directory.path("source.raw"), 9 << 20);
 
@@ -148,7 +148,7 @@ TEST(QcowWriterTest, SevenZipReadsTheDisk) {
                                      .target_format = "qcow"});
 
   ASSERT_TRUE(result.ok()) << result.status().message();
-  directory.Run("7zz e -tqcow -so ours.qcow | cmp - source.raw >&2");
+  directory.Run(SevenZip() + " e -tqcow -so ours.qcow | cmp - source.raw >&2");
 }
 
 TEST(QcowWriterTest, ZeroesHideTheBackingFile) {

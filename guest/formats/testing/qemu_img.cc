@@ -48,6 +48,14 @@ bool HaveQemuImg() {
   return have;
 }
 
+std::string SevenZip() {
+  for (const char* name : {"7zz", "7z"}) {
+    const std::string command = std::string("command -v ") + name + " >/dev/null";
+    if (std::system(command.c_str()) == 0) return name;
+  }
+  return "";
+}
+
 void WriteSampleDisk(const std::string& path, uint64_t size) {
   std::mt19937_64 random(size);
   // The test program is machine code and symbol names, which compress as programs do.

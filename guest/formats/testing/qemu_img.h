@@ -27,6 +27,9 @@ class TemporaryDirectory {
 // Whether qemu-img and qemu-io are on PATH.
 bool HaveQemuImg();
 
+// 7-Zip's program, which is called 7zz by Debian 12 and 7z from Debian 13 on; empty: there is none.
+std::string SevenZip();
+
 // Writes a disk with text, machine code, noise and holes of several sizes.
 void WriteSampleDisk(const std::string& path, uint64_t size);
 

@@ -94,7 +94,7 @@ def _check_size(reader, size, verdict):
 
 def _read_by_seven_zip(path):
     """Size of the disk; None: it reads no such image."""
-    result = programs.run(["7zz", "l", "-slt", "-p-", path])
+    result = programs.run([programs.SEVEN_ZIP, "l", "-slt", "-p-", path])
     text = result.stdout.decode(errors="replace")
     kind = re.search(r"^Type = (QCOW|VHDX|VDI)$", text, re.MULTILINE)
     size = re.search(r"^Size = (\d+)$", text, re.MULTILINE)
@@ -117,10 +117,10 @@ def _check_disk(verdict, path):
     info = programs.qemu_info(path)
     harness.check_equal(info["format"], verdict["format"], "qemu-img info: format")
     _check_size("qemu-img", info["virtual-size"], verdict)
-    if programs.shutil.which("7zz"):
+    if programs.shutil.which(programs.SEVEN_ZIP):
         size = _read_by_seven_zip(path)
         if size is not None:
-            _check_size("7zz", size, verdict)
+            _check_size("7-Zip", size, verdict)
     size = _read_by_libyal(path, verdict["format"])
     if size is not None:
         _check_size("libyal", size, verdict)
