@@ -1,6 +1,7 @@
 # Libraries of their own, which libhotcell links: what kind of failure an error is, and starting a
 # worker.
-add_library(hotcell_failure STATIC host/control_group.cc host/failure.cc host/host_limits.cc)
+add_library(hotcell_failure STATIC host/control_group.cc host/failure.cc host/host_limits.cc
+  host/remedy.cc)
 target_include_directories(hotcell_failure PUBLIC include PRIVATE ${SECCOMP_INCLUDE_DIR})
 target_link_libraries(hotcell_failure
   PUBLIC absl::status absl::time

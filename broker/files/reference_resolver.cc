@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "broker/host/posix_error.h"
+#include "hotcell/remedy.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -67,27 +68,25 @@ std::string WhyLinksAreUnprotected(const std::string& path) {
   return value == '0' ? "fs.protected_hardlinks is off on this system" : "";
 }
 
-// The option as a shell and then `hotcell convert` read it: between single quotes, and with escapes
-// for what would end the name early.
-std::string MappingOption(absl::string_view name) {
-  constexpr size_t kMaxPasted = 1023;  // the longest backing file name of qcow2
-  if (name.size() > kMaxPasted) return "--backing";
-  const std::string quoted = Quote({name.data(), name.size()}, kMaxPasted);
-  std::string option = "--backing '";
-  for (size_t i = 1; i + 1 < quoted.size(); ++i) {
-    if (quoted[i] == '=') {
-      option += "\\x3d";
-    } else if (quoted[i] == '\\' && quoted[i + 1] == '\'') {
-      option += "\\x27";
-      ++i;
-    } else if (quoted[i] == '\\') {
-      option += quoted[i];
-      option += quoted[++i];
-    } else {
-      option += quoted[i];
-    }
-  }
-  return option + "=FILE'";
+// An error whose remedy is a policy that allows `name`, the reference as the image has it.
+absl::Status WithNameToAllow(absl::Status status, Remedy remedy, absl::string_view name) {
+  const size_t end = status.message().size();
+  return WithRemedy(std::move(status),
+                    {.remedy = remedy, .subject = std::string(name), .place = end});
+}
+
+// The same refusal where the last `replaced` bytes of the message say what the remedy says too.
+absl::Status RefusedUnlessAllowed(absl::string_view fact, absl::string_view replaced, Remedy remedy,
+                                  absl::string_view name) {
+  return WithRemedy(absl::PermissionDeniedError(absl::StrCat(fact, replaced)),
+                    {.remedy = remedy,
+                     .subject = std::string(name),
+                     .place = fact.size(),
+                     .replaced = replaced.size()});
+}
+
+absl::Status RefusedUnlessMapped(absl::string_view fact, absl::string_view name) {
+  return RefusedUnlessAllowed(fact, "", Remedy::kMapReference, name);
 }
 
 // As the kernel names it; empty when it does not.
@@ -194,9 +193,9 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::Open(absl::string_view name
   const auto mapping = policy_.mappings().find(std::string(name));
   if (mapping != policy_.mappings().end()) return OpenMapped(mapping->second, what);
   if (directories_.empty()) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        what, " that the image names was not opened: files named by images are opened only with ",
-        MappingOption(name), " or --follow-references=DIR"));
+    return RefusedUnlessAllowed(absl::StrCat(what, " that the image names was not opened"),
+                                ": files named by images are opened only when they are allowed",
+                                Remedy::kAllowReference, name);
   }
   const std::string refused = absl::StrCat(what, " that the image names was not opened: ");
   if (name.size() > kMaxNameSize) {
@@ -219,9 +218,9 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenFollowed(const std::str
   if (name.front() != '/') return OpenRelative(name, referrer_fd, what);
   const std::vector<Candidate> candidates = CandidatesFor(name);
   if (!candidates.empty()) return OpenFirst(candidates, name, what);
-  return absl::PermissionDeniedError(
-      absl::StrCat(refused, "its name is absolute and leads nowhere below a directory of ",
-                   "--follow-references; ", MappingOption(name), " allows it"));
+  return RefusedUnlessAllowed(
+      absl::StrCat(refused, "its name is absolute and leads nowhere below a directory"),
+      " that may be followed", Remedy::kMapReferenceElsewhere, name);
 }
 
 absl::StatusOr<ResolvedReference> ReferenceResolver::OpenRelative(const std::string& name,
@@ -230,9 +229,9 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenRelative(const std::str
   const std::string refused = absl::StrCat(what, " that the image names was not opened: ");
   const std::string referrer = PathOf(referrer_fd);
   if (referrer.empty() && IsRegularFile(referrer_fd)) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        refused, "its name is relative, and /proc does not tell where the image lies; ",
-        MappingOption(name), " allows it"));
+    return RefusedUnlessMapped(
+        absl::StrCat(refused, "its name is relative, and /proc does not tell where the image lies"),
+        name);
   }
   const std::string beside =
       referrer.empty() ? "" : Beside(referrer.substr(0, referrer.rfind('/')), name);
@@ -250,10 +249,10 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenRelative(const std::str
     if (place.empty()) continue;
     absl::StatusOr<ResolvedReference> opened = OpenFirst(place, name, what);
     if (opened.ok() && IsAnotherFile(beside, opened->fd.get())) {
-      return absl::PermissionDeniedError(absl::StrCat(
+      const std::string fact = absl::StrCat(
           refused, "beside the image its name leads to a file that may not be followed, and to ",
-          "another one in ", Quote(place.front().directory->given), "; ", MappingOption(name),
-          " says which"));
+          "another one in ", Quote(place.front().directory->given));
+      return WithNameToAllow(absl::PermissionDeniedError(fact), Remedy::kChooseReference, name);
     }
     if (!absl::IsNotFound(opened.status())) return opened;
     first.Update(opened.status());
@@ -293,7 +292,8 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenFirst(
     const bool in_another_mount = absl::IsFailedPrecondition(opened.status());
     if (!absl::IsNotFound(opened.status()) && !in_another_mount) return opened;
     if (in_another_mount && !is_elsewhere) {
-      first = absl::PermissionDeniedError(opened.status().message());
+      first = WithRemedy(absl::PermissionDeniedError(opened.status().message()),
+                         RemedyOf(opened.status()).value_or(RemedyNote()));
     }
     is_elsewhere = is_elsewhere || in_another_mount;
     first.Update(opened.status());
@@ -319,21 +319,23 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& 
     // EXDEV stands for another mount, even where nothing is in it, and for what lies outside.
     if (number == EXDEV) number = ErrorWithMounts(directory.fd.get(), name.c_str());
     if (number == 0) {
-      return absl::FailedPreconditionError(absl::StrCat(
+      const std::string fact = absl::StrCat(
           what, " that the image names was not opened: its name leads into another mount below ",
-          Quote(directory.given), "; ", MappingOption(shown),
-          " or another --follow-references=DIR allows it"));
+          Quote(directory.given));
+      return WithNameToAllow(absl::FailedPreconditionError(fact), Remedy::kMapOrFollowReference,
+                             shown);
     }
     if (number == EXDEV || number == ELOOP) {
-      return absl::PermissionDeniedError(
+      return RefusedUnlessMapped(
           absl::StrCat(what, " that the image names was not opened: its name leads ",
                        number == EXDEV ? "out of " : "over a symbolic link in ",
-                       Quote(directory.given), "; ", MappingOption(shown), " allows it"));
+                       Quote(directory.given)),
+          shown);
     }
     if (number == ENOSYS) {
-      return absl::UnimplementedError(absl::StrCat("cannot open ", place,
-                                                   ": this kernel has no openat2 (Linux 5.6); ",
-                                                   MappingOption(shown), " works without"));
+      const std::string fact =
+          absl::StrCat("cannot open ", place, ": this kernel has no openat2 (Linux 5.6)");
+      return WithNameToAllow(absl::UnimplementedError(fact), Remedy::kMapReferenceInstead, shown);
     }
     // ENOTDIR: a part of the name is a file.
     return PosixError(number == ENOTDIR ? ENOENT : number, absl::StrCat("open ", place));
@@ -346,13 +348,12 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenBelow(const Directory& 
   if (fstat(probe.get(), &found) != 0) return error();
   // With O_PATH a symbolic link at the end is opened itself, and is refused here.
   if (!S_ISREG(found.st_mode)) {
-    return absl::PermissionDeniedError(absl::StrCat(place, " was not opened: no regular file; ",
-                                                    MappingOption(shown), " allows it"));
+    return RefusedUnlessMapped(absl::StrCat(place, " was not opened: no regular file"), shown);
   }
   if (found.st_nlink > 1 && !links_unprotected_.empty()) {
-    return absl::PermissionDeniedError(
-        absl::StrCat(place, " was not opened: it has ", found.st_nlink, " names (hard links), and ",
-                     links_unprotected_, "; ", MappingOption(shown), " allows it"));
+    return RefusedUnlessMapped(absl::StrCat(place, " was not opened: it has ", found.st_nlink,
+                                            " names (hard links), and ", links_unprotected_),
+                               shown);
   }
   UniqueFd fd(OpenBeneath(directory.fd.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return error();

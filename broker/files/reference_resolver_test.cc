@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "broker/testing/temp_dir.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell::broker {
 namespace {
@@ -42,16 +43,30 @@ class ReferenceResolverTest : public testing::Test {
                       const std::string& referrer = "secret") {
     const absl::Status status = Open(policy, name, referrer).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+    note_ = RemedyOf(status).value_or(RemedyNote());
     return std::string(status.message());
+  }
+  // What would allow what Refusal() was about.
+  Remedy RemedyFor(const ReferencePolicy& policy, absl::string_view name,
+                   const std::string& referrer = "secret") {
+    Refusal(policy, name, referrer);
+    EXPECT_EQ(note_.subject, std::string(name));
+    return note_.remedy;
   }
 
   TempDir dir_;
+  RemedyNote note_;  // of the last Refusal()
 };
 
 TEST_F(ReferenceResolverTest, RefusesEverythingByDefaultAndSaysWhatAllowsIt) {
-  EXPECT_THAT(Refusal({}, "/etc/passwd"), AllOf(HasSubstr("the backing file '/etc/passwd'"),
-                                                HasSubstr("--backing '/etc/passwd=FILE'"),
-                                                HasSubstr("--follow-references=DIR")));
+  const std::string refusal = Refusal({}, "/etc/passwd");
+  EXPECT_THAT(refusal, HasSubstr("the backing file '/etc/passwd'"));
+  EXPECT_EQ(note_.remedy, Remedy::kAllowReference);
+  EXPECT_EQ(note_.subject, "/etc/passwd");
+  // What a program says of the remedy stands for the clause.
+  EXPECT_EQ(refusal.substr(note_.place),
+            ": files named by images are opened only when they are allowed");
+  EXPECT_EQ(note_.replaced, refusal.size() - note_.place);
   EXPECT_THAT(Refusal({}, dir_.File("secret")), HasSubstr("was not opened"));
 }
 
@@ -62,7 +77,7 @@ TEST_F(ReferenceResolverTest, EscapesAndCutsNames) {
 }
 
 TEST_F(ReferenceResolverTest, SuggestsAnOptionThatCanBePasted) {
-  EXPECT_THAT(Refusal({}, "a=b\n\\c'd"), HasSubstr("--backing 'a\\x3db\\n\\\\c\\x27d=FILE'"));
+  EXPECT_EQ(RemedyFor({}, "a=b\n\\c'd"), Remedy::kAllowReference);
 }
 
 TEST_F(ReferenceResolverTest, OpensExactlyWhatIsMapped) {
@@ -89,8 +104,9 @@ TEST_F(ReferenceResolverTest, FollowsRelativeNamesBelowTheDirectory) {
 TEST_F(ReferenceResolverTest, NeverLeavesTheDirectory) {
   EXPECT_THAT(Refusal(Below(), "../secret"), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), "sub/../../secret"), HasSubstr("leads out of"));
-  EXPECT_THAT(Refusal(Below(), dir_.File("secret")),
-              AllOf(HasSubstr("absolute"), HasSubstr("--backing")));
+  EXPECT_THAT(Refusal(Below(), dir_.File("secret")), HasSubstr("absolute"));
+  EXPECT_EQ(note_.remedy, Remedy::kMapReferenceElsewhere);
+  EXPECT_EQ(note_.replaced, std::string(" that may be followed").size());
   EXPECT_THAT(Refusal(Below(), dir_.File("images/../secret")), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), dir_.File("images-not/base.raw")), HasSubstr("absolute"));
   EXPECT_THAT(Refusal(Below(), "/proc/self/fd/0"), HasSubstr("absolute"));
@@ -133,7 +149,7 @@ TEST_F(ReferenceResolverTest, LeavesTheDirectoryByNoNameThatComesFromOutside) {
   EXPECT_THAT(Refusal(Below(), "../images/../secret", top), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), "../images/sub/../../secret", top), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), "../secret", top), HasSubstr("leads out of"));
-  EXPECT_THAT(Refusal(Below(), "../images/sub/link", top), HasSubstr("--backing"));
+  EXPECT_EQ(RemedyFor(Below(), "../images/sub/link", top), Remedy::kMapReference);
   EXPECT_THAT(Refusal(Below(), "../images/..", top), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), dir_.File("images/../images/../secret")), HasSubstr("leads out of"));
   EXPECT_THAT(Refusal(Below(), dir_.File("images/../images/sub/../../secret")),
@@ -158,8 +174,8 @@ TEST_F(ReferenceResolverTest, TakesNoLinkForADirectoryThatDotsLeave) {
 TEST_F(ReferenceResolverTest, TakesNoOtherFileForOneBesideTheImage) {
   dir_.Write("base.raw", "base beside, where nothing may be followed");
   EXPECT_THAT(Refusal(Below(), "base.raw"),
-              AllOf(HasSubstr("beside the image"), HasSubstr("another one in"),
-                    HasSubstr("--backing 'base.raw=FILE'")));
+              AllOf(HasSubstr("beside the image"), HasSubstr("another one in")));
+  EXPECT_EQ(RemedyFor(Below(), "base.raw"), Remedy::kChooseReference);
   EXPECT_EQ(*Open(Below(), "sub/deep.raw"), "deep") << "nothing beside the image";
   // One file in both places is no other.
   ASSERT_EQ(symlink("images/sub/deep.raw", dir_.File("deep.raw").c_str()), 0);
@@ -199,8 +215,8 @@ TEST_F(ReferenceResolverTest, FollowsNoSymbolicLinks) {
   ASSERT_EQ(symlink("../secret", dir_.File("images/link").c_str()), 0);
   ASSERT_EQ(symlink("base.raw", dir_.File("images/inner").c_str()), 0);
   ASSERT_EQ(symlink("sub", dir_.File("images/dirlink").c_str()), 0);
-  EXPECT_THAT(Refusal(Below(), "link"), HasSubstr("--backing"));
-  EXPECT_THAT(Refusal(Below(), "inner"), HasSubstr("--backing"));
+  EXPECT_EQ(RemedyFor(Below(), "link"), Remedy::kMapReference);
+  EXPECT_EQ(RemedyFor(Below(), "inner"), Remedy::kMapReference);
   EXPECT_THAT(Refusal(Below(), "dirlink/deep.raw"), HasSubstr("symbolic link"));
 }
 
@@ -216,8 +232,8 @@ TEST_F(ReferenceResolverTest, TakesHardLinksOnlyWhereTheSystemProtectsThem) {
   for (const char* protection : {"off", "missing"}) {
     const absl::Status refused = open_where(protection, "secret");
     EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
-    EXPECT_THAT(std::string(refused.message()),
-                AllOf(HasSubstr("it has 2 names (hard links)"), HasSubstr("--backing")));
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("it has 2 names (hard links)"));
+    EXPECT_EQ(RemedyOf(refused).value_or(RemedyNote()).remedy, Remedy::kMapReference);
     EXPECT_TRUE(open_where(protection, "base.raw").ok()) << "a file with one name";
   }
   EXPECT_THAT(std::string(open_where("off", "secret").message()), HasSubstr("is off"));

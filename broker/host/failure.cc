@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "broker/host/violation_mark.h"
+#include "hotcell/remedy.h"
 #include "protos/control.pb.h"
 
 namespace hotcell {
@@ -178,6 +179,12 @@ absl::Status Reworded(const absl::Status& status, std::string_view message) {
   absl::Status reworded(status.code(), absl::string_view(message.data(), message.size()));
   status.ForEachPayload(
       [&](absl::string_view url, const absl::Cord& payload) { reworded.SetPayload(url, payload); });
+  std::optional<RemedyNote> note = RemedyOf(status);
+  const absl::string_view old = status.message();
+  if (note.has_value() && message.ends_with(std::string_view(old.data(), old.size()))) {
+    note->place += message.size() - old.size();
+    return WithRemedy(std::move(reworded), *note);
+  }
   return reworded;
 }
 

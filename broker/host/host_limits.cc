@@ -13,6 +13,7 @@
 #include "broker/host/control_group.h"
 #include "guest/abi/abi.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell {
 namespace broker {
@@ -170,11 +171,9 @@ absl::Duration InheritedCpu() {
 }
 
 absl::Status CpuUsedUp(absl::Duration limit) {
-  return WithFailureKind(
-      absl::ResourceExhaustedError(absl::StrCat("RLIMIT_CPU is ", absl::ToInt64Seconds(limit),
-                                                " s, and the worker has used them up (ulimit -t, "
-                                                "prlimit --cpu)")),
-      FailureKind::kLimit);
+  const absl::Status error = absl::ResourceExhaustedError(absl::StrCat(
+      "RLIMIT_CPU is ", absl::ToInt64Seconds(limit), " s, and the worker has used them up"));
+  return WithFailureKind(WithRemedy(error, Remedy::kRaiseCpuLimit), FailureKind::kLimit);
 }
 
 }  // namespace broker

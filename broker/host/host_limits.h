@@ -37,7 +37,7 @@ std::string ExplainRefusal(int error);
 // without one.
 absl::Duration InheritedCpu();
 
-// "RLIMIT_CPU is 2 s, which the worker has used up (ulimit -t, prlimit --cpu)"; kResourceExhausted.
+// "RLIMIT_CPU is 2 s, and the worker has used them up"; kResourceExhausted, Remedy::kRaiseCpuLimit.
 absl::Status CpuUsedUp(absl::Duration limit);
 
 }  // namespace hotcell::broker

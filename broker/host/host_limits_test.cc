@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell::broker {
 namespace {
@@ -89,6 +90,7 @@ TEST(InheritedCpuTest, IsInfiniteWithoutALimit) {
   EXPECT_EQ(InheritedCpu(), absl::Seconds(3600));
   EXPECT_THAT(MessageOf(CpuUsedUp(absl::Seconds(2))), HasSubstr("RLIMIT_CPU is 2 s"));
   EXPECT_EQ(FailureKindOf(CpuUsedUp(absl::Seconds(2))), FailureKind::kLimit);
+  EXPECT_EQ(RemedyOf(CpuUsedUp(absl::Seconds(2)))->remedy, Remedy::kRaiseCpuLimit);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "broker/workers/native_end.h"
 #include "broker/workers/worker_end.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell::broker {
 namespace {
@@ -154,9 +155,10 @@ absl::Status Supervisor::CheckTime() {
   if (now >= deadline_) {
     deadline_ = absl::InfiniteDuration();
     return Stop(v1::STOP_REASON_DEADLINE,
-                absl::DeadlineExceededError(
-                    absl::StrCat("the job took longer than its limit `wall-time` of ",
-                                 absl::FormatDuration(limits.wall_time), " (--timeout SECONDS)")));
+                WithRemedy(absl::DeadlineExceededError(
+                               absl::StrCat("the job took longer than its limit `wall-time` of ",
+                                            absl::FormatDuration(limits.wall_time))),
+                           Remedy::kRaiseWallTime));
   }
   if (now >= next_cpu_check_) {
     const absl::Duration left_of_ours = limits.cpu_time - worker_.process()->CpuTime();

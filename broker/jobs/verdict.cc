@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "broker/files/file_state.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 #include "hotcell/text.h"
 
 namespace hotcell {
@@ -61,8 +62,7 @@ class Judgement {
     JudgeFormat();
     JudgeSignatures();
     if (!reply_.failure.ok()) {
-      Against(VerdictCode::kCannotOpen,
-              absl::StrCat("the image cannot be opened: ", reply_.failure.message()));
+      Against(VerdictCode::kCannotOpen, "the image cannot be opened: ", reply_.failure);
     }
     if (inspection_.info) {
       JudgeImage(*inspection_.info);
@@ -81,6 +81,10 @@ class Judgement {
  private:
   void Against(VerdictCode code, std::string text) {
     verdict_.reasons.push_back({code, std::move(text)});
+  }
+  void Against(VerdictCode code, absl::string_view what, const absl::Status& error) {
+    const absl::Status told = Reworded(error, absl::StrCat(what, error.message()));
+    verdict_.reasons.push_back({code, std::string(told.message()), RemedyOf(told)});
   }
   void Note(VerdictCode code, std::string text) {
     verdict_.anomalies.push_back({code, std::move(text)});
@@ -208,8 +212,7 @@ class Judgement {
 
   void JudgeCheck() {
     if (!reply_.check_failure.ok()) {
-      Against(VerdictCode::kCheckFailed,
-              absl::StrCat("its tables cannot be read: ", reply_.check_failure.message()));
+      Against(VerdictCode::kCheckFailed, "its tables cannot be read: ", reply_.check_failure);
     }
     if (!inspection_.check) return;
     const CheckReport& check = *inspection_.check;
@@ -304,13 +307,19 @@ absl::Status VerdictStatus(const Verdict& verdict) {
   constexpr size_t kMostReasons = 8;
   if (verdict.safe()) return absl::OkStatus();
   std::string text = "the image is not safe";
+  RemedyNote first_remedy;
   for (size_t i = 0; i < verdict.reasons.size() && i < kMostReasons; ++i) {
     absl::StrAppend(&text, i == 0 ? ": " : "; ", verdict.reasons[i].text);
+    const std::optional<RemedyNote>& remedy = verdict.reasons[i].remedy;
+    if (first_remedy.remedy != Remedy::kNone || !remedy.has_value()) continue;
+    first_remedy = *remedy;
+    first_remedy.place += text.size() - verdict.reasons[i].text.size();
   }
   if (verdict.reasons.size() > kMostReasons) {
     absl::StrAppend(&text, "; and ", verdict.reasons.size() - kMostReasons, " more reasons");
   }
-  return WithFailureKind(absl::FailedPreconditionError(text), FailureKind::kUnsafe);
+  return WithFailureKind(WithRemedy(absl::FailedPreconditionError(text), first_remedy),
+                         FailureKind::kUnsafe);
 }
 
 double Expansion(const InspectReply& reply) {

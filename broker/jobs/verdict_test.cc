@@ -7,6 +7,9 @@
 #include <set>
 #include <string_view>
 
+#include "hotcell/failure.h"
+#include "hotcell/remedy.h"
+
 namespace hotcell {
 namespace {
 
@@ -116,6 +119,21 @@ TEST_F(VerdictTest, RefusesWhatCannotBeOpened) {
   inspection().info.reset();
   reply_.failure = absl::DataLossError("qcow2: bad");
   EXPECT_THAT(Reasons(), ElementsAre("cannot-open"));
+}
+
+TEST_F(VerdictTest, KeepsWhatCanBeDoneWithItsPlaceInTheText) {
+  info().encrypted = true;
+  reply_.check_failure =
+      Reworded(WithRemedy(absl::ResourceExhaustedError("too much"), Remedy::kRaiseMemory),
+               "too much; it changed");
+  EXPECT_THAT(Reasons(), ElementsAre("encrypted", "check-failed"));
+  const RemedyNote note = verdict_.reasons[1].remedy.value_or(RemedyNote());
+  EXPECT_EQ(note.remedy, Remedy::kRaiseMemory);
+  EXPECT_EQ(verdict_.reasons[1].text.substr(note.place), "; it changed");
+  const absl::Status status = VerdictStatus(verdict_);
+  const RemedyNote told = RemedyOf(status).value_or(RemedyNote());
+  EXPECT_EQ(told.remedy, Remedy::kRaiseMemory);
+  EXPECT_EQ(std::string(status.message()).substr(told.place), "; it changed");
 }
 
 TEST_F(VerdictTest, RefusesWhatNothingIsSaidOf) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 #include "protos/report.pb.h"
 
 namespace hotcell::broker {
@@ -129,11 +130,10 @@ absl::Status CheckReportParts(absl::string_view bytes, uint64_t report_bytes) {
   Counter counter(BudgetFor(report_bytes));
   if (counter.Count(input, kReport)) return absl::OkStatus();
   if (!counter.exceeded()) return absl::InternalError("no well-formed report");
-  return WithFailureKind(
-      absl::ResourceExhaustedError(
-          absl::StrCat("the report on this image has more parts than the limit `report-bytes` of ",
-                       report_bytes, " bytes allows (--limit report-bytes=SIZE)")),
-      FailureKind::kLimit);
+  const absl::Status error = absl::ResourceExhaustedError(
+      absl::StrCat("the report on this image has more parts than the limit `report-bytes` of ",
+                   report_bytes, " bytes allows"));
+  return WithFailureKind(WithRemedy(error, Remedy::kRaiseReportBytes), FailureKind::kLimit);
 }
 
 }  // namespace hotcell::broker

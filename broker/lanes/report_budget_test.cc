@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 #include "protos/report.pb.h"
 
 namespace hotcell::broker {
@@ -59,6 +60,7 @@ TEST(ReportBudgetTest, CountsAllThatTakesMemory) {
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << i;
     EXPECT_EQ(FailureKindOf(status), FailureKind::kLimit);
     EXPECT_THAT(std::string(status.message()), testing::HasSubstr("`report-bytes` of 1048576"));
+    EXPECT_EQ(RemedyOf(status).value_or(RemedyNote()).remedy, Remedy::kRaiseReportBytes);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "broker/lanes/report_budget.h"
 #include "broker/workers/arena.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -58,6 +59,22 @@ FailureKind KindOf(v1::ErrorCode code) {
       return FailureKind::kReference;
     default:
       return FailureKind::kGuestContract;
+  }
+}
+
+// The guest may send any number.
+Remedy RemedyOf(const v1::Error& error) {
+  switch (error.remedy()) {
+    case v1::REMEDY_RAISE_VIRTUAL_SIZE:
+      return Remedy::kRaiseVirtualSize;
+    case v1::REMEDY_RAISE_CHAIN_DEPTH:
+      return Remedy::kRaiseChainDepth;
+    case v1::REMEDY_RAISE_REPORT_BYTES:
+      return Remedy::kRaiseReportBytes;
+    case v1::REMEDY_REMOVE_BITMAPS:
+      return Remedy::kRemoveBitmaps;
+    default:
+      return Remedy::kNone;
   }
 }
 
@@ -155,11 +172,10 @@ absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes, uint64_t report
   }
   // There is room for an error however small the limit.
   if (bytes.size() > report_bytes && !report.has_error()) {
-    return WithFailureKind(
-        absl::ResourceExhaustedError(absl::StrCat("the report on this image has ", bytes.size(),
-                                                  " bytes, more than the limit `report-bytes` of ",
-                                                  report_bytes, " (--limit report-bytes=SIZE)")),
-        FailureKind::kLimit);
+    const absl::Status error = absl::ResourceExhaustedError(
+        absl::StrCat("the report on this image has ", bytes.size(),
+                     " bytes, more than the limit `report-bytes` of ", report_bytes));
+    return WithFailureKind(WithRemedy(error, Remedy::kRaiseReportBytes), FailureKind::kLimit);
   }
   MakeTextsPrintable(report);
   return report;
@@ -169,8 +185,9 @@ absl::Status ReportedError(const v1::Error& error, const absl::Status& recorded)
   const FailureKind kind = KindOf(error.code());
   if (!recorded.ok() && IsAboutFiles(error.code())) return WithFailureKind(recorded, kind);
   const std::string text = Escape(error.message(), kMaxShownMessage);
-  return WithFailureKind(
-      absl::Status(CodeOf(error.code()), text.empty() ? "the guest gives no reason" : text), kind);
+  const absl::Status status(CodeOf(error.code()),
+                            text.empty() ? "the guest gives no reason" : text);
+  return WithFailureKind(WithRemedy(status, RemedyOf(error)), kind);
 }
 
 std::vector<std::string> ReportedWarnings(const v1::Report& report) {

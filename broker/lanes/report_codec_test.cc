@@ -7,6 +7,7 @@
 
 #include "broker/workers/arena.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell::broker {
 namespace {
@@ -108,6 +109,19 @@ TEST(ReportedErrorTest, TellsWhoseFailureItIs) {
   const absl::Status full =
       WithFailureKind(absl::ResourceExhaustedError("no space"), FailureKind::kHost);
   EXPECT_EQ(kind(v1::ERROR_LIMIT, full), FailureKind::kHost);
+}
+
+TEST(ReportedErrorTest, HasTheRemedyThatTheGuestNames) {
+  const auto remedy = [](int number) {
+    v1::Error error = Error(v1::ERROR_LIMIT, "x");
+    error.set_remedy(static_cast<v1::Remedy>(number));
+    return RemedyOf(ReportedError(error, absl::OkStatus())).value_or(RemedyNote()).remedy;
+  };
+  EXPECT_EQ(remedy(v1::REMEDY_RAISE_VIRTUAL_SIZE), Remedy::kRaiseVirtualSize);
+  EXPECT_EQ(remedy(v1::REMEDY_RAISE_CHAIN_DEPTH), Remedy::kRaiseChainDepth);
+  EXPECT_EQ(remedy(v1::REMEDY_RAISE_REPORT_BYTES), Remedy::kRaiseReportBytes);
+  EXPECT_EQ(remedy(v1::REMEDY_REMOVE_BITMAPS), Remedy::kRemoveBitmaps);
+  for (const int number : {0, 77, -1, INT32_MAX}) EXPECT_EQ(remedy(number), Remedy::kNone);
 }
 
 TEST(ReportedErrorTest, EscapesWhatTheImageSays) {

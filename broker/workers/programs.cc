@@ -11,12 +11,20 @@
 #include "absl/strings/str_cat.h"
 #include "broker/host/posix_error.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
 namespace {
 
 constexpr absl::string_view kWorkerName = "hotcell-worker";
+
+// What gives this process the device that it could not open.
+Remedy KvmRemedy(int error) {
+  if (error == ENOENT || error == ENXIO || error == ENODEV) return Remedy::kLoadKvm;
+  if (error == EACCES || error == EPERM) return Remedy::kAllowKvm;
+  return Remedy::kExamineKvm;
+}
 
 }  // namespace
 
@@ -28,8 +36,15 @@ absl::StatusOr<UniqueFd> OpenWorker(const std::string& path) {
   }
   std::array<char, PATH_MAX> self;
   const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());
-  if (size < 0)
-    return PosixError(errno, "find the worker (read /proc/self/exe; --worker FILE names it)");
+  if (size < 0) {
+    constexpr absl::string_view kAction = "find the worker";
+    constexpr absl::string_view kHow = " (read /proc/self/exe)";
+    return WithRemedy(PosixError(errno, absl::StrCat(kAction, kHow)),
+                      {.remedy = Remedy::kNameWorker,
+                       .subject = {},
+                       .place = absl::string_view("cannot ").size() + kAction.size(),
+                       .replaced = kHow.size()});
+  }
   std::string directory(self.data(), static_cast<size_t>(size));
   directory.erase(directory.rfind('/') + 1);
   for (const absl::string_view below : {"", "../libexec/hotcell/"}) {
@@ -42,31 +57,24 @@ absl::StatusOr<UniqueFd> OpenWorker(const std::string& path) {
       return PosixError(errno, absl::StrCat("open the worker ", Quote(beside)));
     }
   }
-  return absl::NotFoundError(
-      absl::StrCat("cannot find ", kWorkerName, " in ", Quote(directory),
-                   " or ../libexec/hotcell/ beside it; install it there or "
-                   "name it with --worker FILE (EngineOptions::worker_path)"));
+  return WithRemedy(
+      absl::NotFoundError(absl::StrCat("cannot find ", kWorkerName, " in ", Quote(directory),
+                                       " or ../libexec/hotcell/ beside it")),
+      Remedy::kInstallWorker);
 }
 
 absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (fd.valid()) return fd;
   const int error = errno;
-  absl::string_view remedy = "see `hotcell doctor`";
-  if (error == ENOENT || error == ENXIO || error == ENODEV) {
-    remedy =
-        "load kvm_intel or kvm_amd, having enabled virtualization in the firmware, or nested "
-        "virtualization where this is a virtual machine; pass the device on to a container: "
-        "--device /dev/kvm";
-  } else if (error == EACCES || error == EPERM) {
-    remedy =
-        "let this user open it: usermod -aG kvm USER and log in again; in a container, pass it on "
-        "with the group that owns it: --device /dev/kvm --group-add";
+  if (error == EMFILE) {
+    return WithFailureKind(PosixError(error, absl::StrCat("open ", path)), FailureKind::kKvm);
   }
-  absl::Status status =
-      absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path, " (", remedy, ")"));
-  if (error == EMFILE) status = PosixError(error, absl::StrCat("open ", path));
-  return WithFailureKind(std::move(status), FailureKind::kKvm);
+  const std::string action = absl::StrCat("cannot open ", path);
+  return WithFailureKind(
+      WithRemedy(absl::ErrnoToStatus(error, action),
+                 {.remedy = KvmRemedy(error), .subject = {}, .place = action.size()}),
+      FailureKind::kKvm);
 }
 
 }  // namespace hotcell::broker

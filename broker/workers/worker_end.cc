@@ -20,6 +20,7 @@
 #include "guest/abi/abi.h"
 #include "hotcell/failure.h"
 #include "hotcell/layers.h"
+#include "hotcell/remedy.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -97,8 +98,9 @@ absl::Status EndStatus(const GuestEnd& end, absl::string_view panic_text,
                                FailureKind::kGuestPanic);
       }
       if (end.exit_code == abi::kExitOutOfMemory) {
-        const std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
-        return WithFailureKind(absl::ResourceExhaustedError(absl::StrCat(text, "; raise --memory")),
+        std::string text = Escape({panic_text.data(), panic_text.size()}, kMaxShownMessage);
+        if (text.empty()) text = "the guest is out of memory";
+        return WithFailureKind(WithRemedy(absl::ResourceExhaustedError(text), Remedy::kRaiseMemory),
                                FailureKind::kLimit);
       }
       return absl::InternalError(

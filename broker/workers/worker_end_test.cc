@@ -41,6 +41,13 @@ TEST(GuestEndStatusTest, APanicTellsItsText) {
   EXPECT_EQ(MessageOf(status), "the guest gave up: heap.cc:12: bad\\x1b");
 }
 
+TEST(GuestEndStatusTest, WantOfMemoryIsToldWhereTheGuestSaysNothing) {
+  GuestEnd end = Ended(EndReason::kExited);
+  end.exit_code = abi::kExitOutOfMemory;
+  EXPECT_EQ(MessageOf(GuestEndStatus(end, "", kSymbols)), "the guest is out of memory");
+  EXPECT_EQ(MessageOf(GuestEndStatus(end, "no room", kSymbols)), "no room");
+}
+
 TEST(GuestEndStatusTest, APageFaultIsSymbolised) {
   GuestEnd end = Ended(EndReason::kGuestFault);
   end.fault = {.vector = 14, .error_code = 6};

@@ -67,11 +67,11 @@ Result<CompareSummary> Compare(Lanes& lanes, const CompareJob& job) {
   }
   auto first = ImageChain::Open(io, job.first, job.limits);
   if (!first.ok()) {
-    return Status(first.status().code(), StrCat("first image: ", first.status().message()));
+    return first.status().WithMessage(StrCat("first image: ", first.status().message()));
   }
   auto second = ImageChain::Open(io, job.second, job.limits);
   if (!second.ok()) {
-    return Status(second.status().code(), StrCat("second image: ", second.status().message()));
+    return second.status().WithMessage(StrCat("second image: ", second.status().message()));
   }
   CompareSummary summary = {.first_size = SizeOf(**first),
                             .second_size = SizeOf(**second),

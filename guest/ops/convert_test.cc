@@ -292,6 +292,7 @@ TEST_F(ConvertTest, NamesWhatCannotBeDone) {
     TestConversion conversion;
     Code code;
     std::string message;
+    Remedy remedy = Remedy::kNone;
   };
   std::vector<Case> cases(7);
   for (Case& c : cases) c.conversion = ToQcow2();
@@ -310,10 +311,12 @@ TEST_F(ConvertTest, NamesWhatCannotBeDone) {
   cases[5].message = "(-n)";
   cases[6].conversion.max_virtual_size = 1024;
   cases[6].message = "2048 bytes, more than the limit of 1024";
+  cases[6].remedy = Remedy::kRaiseVirtualSize;
   for (const Case& c : cases) {
     const auto result = RunConversion(c.conversion);
     ASSERT_FALSE(result.ok()) << c.message;
     EXPECT_THAT(result.status().message(), HasSubstr(c.message));
+    EXPECT_EQ(result.status().remedy(), c.remedy);
   }
 }
 

@@ -37,16 +37,17 @@ Result<std::vector<ImageDescription>> Info(IoChannel& io, const InfoJob& job) {
   while (job.backing_chain && image->backing) {
     const Reference backing = *std::move(image->backing);
     if (images.size() >= job.limits.max_depth) {
-      return LimitExceeded(StrCat("the backing chain has more than ", job.limits.max_depth,
-                                  " images (--limit chain-depth=COUNT)"));
+      return LimitExceeded(
+          StrCat("the backing chain has more than ", job.limits.max_depth, " images"),
+          Remedy::kRaiseChainDepth);
     }
     const Result<FileHandle> below = OpenBackingFile(io, file.slot, backing);
     if (!below.ok()) return below.status();
     file = *below;
     image = Describe(io, file, ChooseDeclaredFormat(io, file, backing.format));
     if (!image.ok()) {
-      return Status(image.status().code(),
-                    StrCat("backing file '", backing.name, "': ", image.status().message()));
+      return image.status().WithMessage(
+          StrCat("backing file '", backing.name, "': ", image.status().message()));
     }
     images.push_back(std::move(image->description));
   }

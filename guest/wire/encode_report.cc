@@ -104,7 +104,8 @@ void ReportMessage::NoteCut(std::string_view what, size_t count) {
 hotcell_v1_Error ReportMessage::MakeError(const Status& error) {
   return {.code = static_cast<hotcell_v1_ErrorCode>(error.code()),
           .message = Bytes(error.message()),
-          .slot = 0};
+          .slot = 0,
+          .remedy = static_cast<hotcell_v1_Remedy>(error.remedy())};
 }
 
 void ReportMessage::SetError(const Status& error) {
@@ -436,8 +437,8 @@ size_t EncodeReport(const JobOutcome& outcome, std::span<std::byte> area) {
 
   ReportMessage too_long;
   too_long.SetError(
-      LimitExceeded("the report on this image is longer than the limit `report-bytes` allows "
-                    "(--limit report-bytes=SIZE)"));
+      LimitExceeded("the report on this image is longer than the limit `report-bytes` allows",
+                    Remedy::kRaiseReportBytes));
   return Encode(too_long, area).value_or(0);
 }
 

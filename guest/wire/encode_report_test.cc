@@ -113,6 +113,7 @@ TEST(Report, ThatDoesNotFitBecomesAnErrorThatSaysSo) {
   const v1::Report report = Decoded(EncodedRichInfo(exact - 1));
   EXPECT_EQ(report.error().code(), v1::ERROR_LIMIT);
   EXPECT_THAT(report.error().message(), HasSubstr("`report-bytes`"));
+  EXPECT_EQ(report.error().remedy(), v1::REMEDY_RAISE_REPORT_BYTES);
 }
 
 TEST(Report, IsEmptyWhereNotEvenTheErrorFits) { EXPECT_EQ(EncodedRichInfo(10), ""); }

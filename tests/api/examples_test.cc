@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "hotcell/failure.h"
 #include "hotcell/output_file.h"
 #include "hotcell/references.h"
+#include "hotcell/remedy.h"
 #include "hotcell/verdict.h"
 #include "tests/api/memory_file.h"
 
@@ -63,6 +65,18 @@ std::vector<std::string> AsTheFailure(const Engine* engine, const ConvertRequest
   }
   // End.
   return alarms;
+}
+
+// Whether larger disks were offered.
+bool AsTheRemedy(const Engine* engine, const DigestRequest& request) {
+  bool offered = false;
+  const auto OfferLargerDisks = [&] { offered = true; };
+  // Example: broker/include/hotcell/remedy.h
+  absl::StatusOr<hotcell::DigestReply> reply = engine->Digest(request);
+  const std::optional<hotcell::RemedyNote> note = hotcell::RemedyOf(reply.status());
+  if (note && note->remedy == hotcell::Remedy::kRaiseVirtualSize) OfferLargerDisks();
+  // End.
+  return offered;
 }
 
 // Whether the image was taken.
@@ -127,6 +141,15 @@ TEST_F(ExamplesTest, RaiseNoAlarmOfAnHonestWorker) {
   request.source.fd = image_.fd();
   request.target_fd = output.fd();
   EXPECT_THAT(AsTheFailure(&*engine_, request), IsEmpty());
+}
+
+TEST_F(ExamplesTest, OfferLargerDisksWhereThatIsWhatIsMissing) {
+  ASSERT_TRUE(engine_.ok()) << engine_.status();
+  DigestRequest request;
+  request.source.fd = image_.fd();
+  EXPECT_FALSE(AsTheRemedy(&*engine_, request));
+  request.options.limits.virtual_size = kMebibyte - 1;
+  EXPECT_TRUE(AsTheRemedy(&*engine_, request));
 }
 
 TEST_F(ExamplesTest, TakeWhatIsSafeAndNothingElse) {

@@ -90,7 +90,8 @@ std::string DescribeViolation(const Violation& violation);
 
 // Marks an error that has no mark yet. OK stays OK.
 absl::Status WithFailureKind(absl::Status status, FailureKind kind);
-// The same error in other words: its code and its marks stay.
+// The same error in other words: its code and its marks stay. The place of its remedy
+// (hotcell/remedy.h) stays behind the words that it follows, where those are only added to.
 absl::Status Reworded(const absl::Status& status, std::string_view message);
 
 }  // namespace hotcell

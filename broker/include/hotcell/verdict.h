@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hotcell/engine.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell {
 
@@ -62,6 +63,9 @@ std::string_view VerdictCodeName(VerdictCode code);
 struct Finding {
   VerdictCode code;
   std::string text;  // a sentence, escaped
+  // What can be done about it, where it is an error for which that is known; its place is in
+  // `text`.
+  std::optional<RemedyNote> remedy = std::nullopt;
 };
 
 struct Verdict {

@@ -20,7 +20,7 @@ Result<size_t> BlockTable::Read(IoChannel& io, uint64_t first, std::span<uint32_
   out = out.first(std::min<uint64_t>(out.size(), entries_ - first));
   const Status read = cache_.Read(io, file_, offset_ + first * sizeof(uint32_t),
                                   std::as_writable_bytes(out), what_);
-  if (!read.ok()) return Status(read.code(), StrCat(format_, ": ", read.message()));
+  if (!read.ok()) return read.WithMessage(StrCat(format_, ": ", read.message()));
   return out.size();
 }
 

@@ -11,7 +11,7 @@ namespace {
 std::string Where(const Reference& backing) { return StrCat("backing file '", backing.name, "'"); }
 
 Status InBackingFile(const Reference& backing, const Status& status) {
-  return Status(status.code(), StrCat(Where(backing), ": ", status.message()));
+  return status.WithMessage(StrCat(Where(backing), ": ", status.message()));
 }
 
 // Whether the image that was found is the one that its child was made from.
@@ -68,8 +68,9 @@ Result<std::unique_ptr<ImageChain>> ImageChain::Open(IoChannel& io, const Source
   FileHandle above = source.file;
   while (const std::optional<Reference> backing = chain->images_.back().reader->backing()) {
     if (chain->images_.size() >= limits.max_depth) {
-      return LimitExceeded(StrCat("the backing chain has more than ", limits.max_depth, " images: ",
-                                  Where(*backing), " is one too many (--limit chain-depth=COUNT)"));
+      return LimitExceeded(StrCat("the backing chain has more than ", limits.max_depth,
+                                  " images: ", Where(*backing), " is one too many"),
+                           Remedy::kRaiseChainDepth);
     }
     auto file = OpenBackingFile(io, above.slot, *backing);
     if (!file.ok()) return file.status();

@@ -92,8 +92,8 @@ Status CheckVirtualSize(std::string_view format, uint64_t virtual_size,
       virtual_size <= options.max_virtual_size)
     return OkStatus();
   return LimitExceeded(StrCat(format, ": the disk has ", virtual_size,
-                              " bytes, more than the limit of ", options.max_virtual_size,
-                              " (--limit virtual-size=SIZE)"));
+                              " bytes, more than the limit of ", options.max_virtual_size),
+                       Remedy::kRaiseVirtualSize);
 }
 
 }  // namespace hotcell::guest

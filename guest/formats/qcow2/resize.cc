@@ -183,9 +183,8 @@ Status CheckRequest(const ImageHeader& header, const ResizeOptions& options) {
     return Unsupported("Can't resize a v2 image which has snapshots");
   }
   if (header.bitmaps) {
-    return Unsupported(
-        "qcow2: the image has bitmaps, which would have to grow with it; 'qemu-img bitmap "
-        "--remove' takes them away");
+    return Unsupported("qcow2: the image has bitmaps, which would have to grow with it",
+                       Remedy::kRemoveBitmaps);
   }
   if (options.new_size < options.old_size) {
     return Unsupported(

@@ -25,7 +25,7 @@ class RawReader : public ImageReader {
     if (offset >= file_.size) return Extent{.kind = Extent::Kind::kZero, .length = length};
     length = std::min(length, file_.size - offset);
     const Result<FileHoles::Run> run = holes_.At(io, offset, length);
-    if (!run.ok()) return Status(run.status().code(), StrCat("raw: ", run.status().message()));
+    if (!run.ok()) return run.status().WithMessage(StrCat("raw: ", run.status().message()));
     return Extent{.kind = run->is_hole ? Extent::Kind::kZero : Extent::Kind::kData,
                   .length = run->length,
                   .slot = file_.slot,

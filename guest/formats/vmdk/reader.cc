@@ -33,7 +33,7 @@ Status InExtent(const VmdkExtentFile& extent, const Status& status) {
   constexpr std::string_view kPrefix = "vmdk: ";
   std::string_view message = status.message();
   if (message.starts_with(kPrefix)) message.remove_prefix(kPrefix.size());
-  return Status(status.code(), StrCat(kPrefix, "extent file '", extent.filename, "': ", message));
+  return status.WithMessage(StrCat(kPrefix, "extent file '", extent.filename, "': ", message));
 }
 
 Reader::Reader(ImageParts parts) : parts_(std::move(parts)), virtual_size_(VirtualSize(parts_)) {}

@@ -215,9 +215,9 @@ Status ChunkReader::UnpackRound(Unpacker& unpacker) {
     const Status status = unpacker.Unpack(part.extent, {read.data + begin, size},
                                           {data_ + part.position, part.extent.length});
     if (!status.ok()) {
-      return Status(status.code(),
-                    StrCat("compressed cluster at offset ", part.extent.offset, " (disk offset ",
-                           offset_ + part.position, "): ", status.message()));
+      return status.WithMessage(StrCat("compressed cluster at offset ", part.extent.offset,
+                                       " (disk offset ", offset_ + part.position,
+                                       "): ", status.message()));
     }
   }
   return OkStatus();

@@ -13,8 +13,8 @@ constexpr uint64_t kSectorSize = 512;
 
 Status CheckTotal(uint64_t total, uint64_t limit) {
   if (limit == 0 || total <= limit) return OkStatus();
-  return LimitExceeded(StrCat("the disk has ", total, " bytes, more than the limit of ", limit,
-                              " (--limit virtual-size=SIZE)"));
+  return LimitExceeded(StrCat("the disk has ", total, " bytes, more than the limit of ", limit),
+                       Remedy::kRaiseVirtualSize);
 }
 
 }  // namespace

@@ -27,17 +27,35 @@ enum class Code : uint8_t {
   kOutOfMemory = 8,
 };
 
+// What can be done about an error. Values are those of hotcell.v1.Remedy; the words for them are
+// those of the program that tells of the error.
+enum class Remedy : uint8_t {
+  kNone = 0,
+  kRaiseVirtualSize = 1,
+  kRaiseChainDepth = 2,
+  kRaiseReportBytes = 3,
+  kRemoveBitmaps = 4,
+};
+
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  Status(Code code, std::string message, Remedy remedy = Remedy::kNone)
+      : code_(code), remedy_(remedy), message_(std::move(message)) {}
 
   bool ok() const { return code_ == Code::kOk; }
   Code code() const { return code_; }
+  Remedy remedy() const { return remedy_; }
   const std::string& message() const { return message_; }
+
+  // The same error, with other words for it.
+  Status WithMessage(std::string message) const {
+    return Status(code_, std::move(message), remedy_);
+  }
 
  private:
   Code code_ = Code::kOk;
+  Remedy remedy_ = Remedy::kNone;
   std::string message_;
 };
 
@@ -45,14 +63,14 @@ inline Status OkStatus() { return Status(); }
 inline Status CorruptImage(std::string message) {
   return Status(Code::kCorruptImage, std::move(message));
 }
-inline Status Unsupported(std::string message) {
-  return Status(Code::kUnsupported, std::move(message));
+inline Status Unsupported(std::string message, Remedy remedy = Remedy::kNone) {
+  return Status(Code::kUnsupported, std::move(message), remedy);
 }
 inline Status InvalidArgument(std::string message) {
   return Status(Code::kInvalidArgument, std::move(message));
 }
-inline Status LimitExceeded(std::string message) {
-  return Status(Code::kLimit, std::move(message));
+inline Status LimitExceeded(std::string message, Remedy remedy = Remedy::kNone) {
+  return Status(Code::kLimit, std::move(message), remedy);
 }
 
 // A value or the reason why there is none. Precondition of value(): ok().

@@ -186,6 +186,8 @@ absl::Status HostileGuestTest::Map(const AttackJob& job) {
 void HostileGuestTest::ExpectEnd(const absl::Status& status, const End& end) {
   EXPECT_EQ(status.code(), end.code) << status;
   EXPECT_THAT(std::string(status.message()), ContainsRegex(end.message));
+  if (!end.remedy.has_value()) return;
+  EXPECT_EQ(RemedyOf(status).value_or(RemedyNote()).remedy, *end.remedy) << status;
 }
 
 void HostileGuestTest::ExpectOrdinaryJobsSucceedWith(const Engine& engine) const {

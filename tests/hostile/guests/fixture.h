@@ -21,6 +21,7 @@
 #include "base/unique_fd.h"
 #include "broker/testing/temp_dir.h"
 #include "hotcell/engine.h"
+#include "hotcell/remedy.h"
 #include "tests/hostile/guests/script.h"
 
 namespace hotcell::hostile {
@@ -33,11 +34,12 @@ struct AttackJob {
   uint32_t lanes = 1;
 };
 
-// How a job must end: the status's code, and an extended regular expression that its message
-// contains.
+// How a job must end: the status's code, an extended regular expression that its message contains,
+// and its remedy, where that is of interest.
 struct End {
   absl::StatusCode code = absl::StatusCode::kInternal;
   std::string message;
+  std::optional<Remedy> remedy = std::nullopt;
 };
 
 // An exception at CPL 3, told by the fault stubs. `vectors` is an expression: "13", "(6|13)".

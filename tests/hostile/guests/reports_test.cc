@@ -239,11 +239,11 @@ TEST_F(HostileLastWords, AreCutAndEscaped) {
   }
 }
 
-TEST_F(HostileLastWords, OfMemoryNameTheOption) {
+TEST_F(HostileLastWords, OfMemoryNameTheLimit) {
   SetScript(kTerminal);
-  ExpectConvertEnds(
-      {"last_words", sizeof(kTerminal) - 1, abi::kExitOutOfMemory},
-      {absl::StatusCode::kResourceExhausted, "^\\\\x1b\\[31mred\\\\n\\\\x07; raise --memory$"});
+  ExpectConvertEnds({"last_words", sizeof(kTerminal) - 1, abi::kExitOutOfMemory},
+                    {absl::StatusCode::kResourceExhausted, "^\\\\x1b\\[31mred\\\\n\\\\x07$",
+                     Remedy::kRaiseMemory});
 }
 
 TEST_F(HostileLastWords, AreEmptyWhereThereAreNone) {

@@ -12,6 +12,7 @@
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/files.h"
+#include "tools/hotcell/common/remedies.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/report/run_report.h"
 
@@ -28,11 +29,11 @@ constexpr size_t kImageSize = 1 << 20;
 constexpr size_t kDataSize = 64 << 10;
 
 Check Problem(std::string name, const absl::Status& status) {
-  std::string remedy = Escape(Remedy(status));
+  std::string remedy = Escape(OwnRemedy(status));
   if (remedy.empty() && absl::IsResourceExhausted(status)) {
     remedy = "start it with a higher limit: prlimit(1), ulimit, Limit...= of a systemd unit";
   }
-  return {std::move(name), CheckState::kProblem, Escape(View(status.message())), remedy};
+  return {std::move(name), CheckState::kProblem, MessageWithRemedy(status), remedy};
 }
 
 std::string Milliseconds(absl::Time start) {

@@ -15,10 +15,12 @@
 #include "absl/strings/str_format.h"
 #include "hotcell/failure.h"
 #include "hotcell/host_limits.h"
+#include "hotcell/remedy.h"
 #include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/invocation.h"
+#include "tools/hotcell/common/remedies.h"
 #include "tools/hotcell/common/signals.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/common/watch.h"
@@ -52,10 +54,9 @@ Json ViolationJson(const Violation& violation) {
 
 // For a cancellation that came of SIGXCPU.
 absl::Status OwnCpuTimeIsUp(uint64_t seconds) {
-  return WithFailureKind(absl::ResourceExhaustedError(Cat(
-                             "RLIMIT_CPU is ", seconds,
-                             " s, and this process has used them up (ulimit -t, prlimit --cpu)")),
-                         FailureKind::kLimit);
+  const absl::Status error = absl::ResourceExhaustedError(
+      Cat("RLIMIT_CPU is ", seconds, " s, and this process has used them up"));
+  return WithFailureKind(WithRemedy(error, Remedy::kRaiseCpuLimit), FailureKind::kLimit);
 }
 
 absl::Status WithOwnCpuTime(const absl::Status& status) {
@@ -92,7 +93,7 @@ absl::Status WithRemedy(absl::Status status, std::string_view remedy) {
   return status;
 }
 
-std::string Remedy(const absl::Status& status) {
+std::string OwnRemedy(const absl::Status& status) {
   const absl::optional<absl::Cord> remedy = status.GetPayload(AbslView(kRemedyUrl));
   return remedy.has_value() ? std::string(*remedy) : std::string();
 }
@@ -105,16 +106,16 @@ absl::Status FileError(std::string_view action, std::string_view path, int error
 
 std::string ErrorLine(std::string_view command, const absl::Status& status) {
   if (ActsAsQemuImg()) {
-    const std::string message = Escape(View(status.message()));
+    const std::string message = MessageWithRemedy(status);
     std::string text = QemuImgMessage(message);
-    const std::string remedy = Remedy(status);
+    const std::string remedy = OwnRemedy(status);
     if (text == message && !remedy.empty()) Append(text, "; ", Escape(remedy));
     return Cat("qemu-img: ", text, "\n");
   }
   std::string line = "hotcell: ";
   if (!command.empty()) Append(line, command, ": ");
-  Append(line, Escape(View(status.message())));
-  const std::string remedy = Remedy(status);
+  line += MessageWithRemedy(status);
+  const std::string remedy = OwnRemedy(status);
   if (!remedy.empty()) Append(line, "; ", Escape(remedy));
   Append(line, "\n");
   return line;
@@ -125,7 +126,10 @@ std::string ErrorJson(const absl::Status& status) {
   error.SetString("code", ErrorCodeName(status.code()))
       .SetString("kind", FailureKindName(FailureKindOf(status)))
       .SetString("message", View(status.message()));
-  const std::string remedy = Remedy(status);
+  std::string remedy = RemedyText(status);
+  if (const std::string own = OwnRemedy(status); !own.empty()) {
+    Append(remedy, remedy.empty() ? "" : "; ", own);
+  }
   if (!remedy.empty()) error.SetString("remedy", remedy);
   if (const std::optional<Violation> violation = ViolationOf(status)) {
     error.Set("violation", ViolationJson(*violation));

@@ -9,9 +9,11 @@
 
 namespace hotcell::cli {
 
-// Adds what the user can do about it. A later remedy replaces an earlier one; OK stays OK.
+// Adds what the user can do about it, to what the library may know (remedies.h). A later remedy of
+// the command replaces an earlier one; OK stays OK.
 absl::Status WithRemedy(absl::Status status, std::string_view remedy);
-std::string Remedy(const absl::Status& status);  // empty: none
+// What WithRemedy() has added; empty: nothing. What the library knows is RemedyText()'s.
+std::string OwnRemedy(const absl::Status& status);
 
 // "cannot open 'x.qcow2': No such file or directory", with the code that fits `error` (an errno).
 absl::Status FileError(std::string_view action, std::string_view path, int error);

@@ -41,7 +41,7 @@ TEST(ErrorJsonTest, LeavesOutARemedyThatIsNotThere) {
 
 TEST(WithRemedyTest, KeepsOk) {
   EXPECT_TRUE(WithRemedy(absl::OkStatus(), "x").ok());
-  EXPECT_EQ(Remedy(WithRemedy(WithRemedy(absl::InternalError("a"), "1"), "2")), "2");
+  EXPECT_EQ(OwnRemedy(WithRemedy(WithRemedy(absl::InternalError("a"), "1"), "2")), "2");
 }
 
 }  // namespace

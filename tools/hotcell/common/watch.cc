@@ -12,7 +12,9 @@
 #include <ctime>
 #include <string>
 
+#include "hotcell/failure.h"
 #include "hotcell/output_file.h"
+#include "hotcell/remedy.h"
 #include "hotcell/workers.h"
 #include "tools/hotcell/common/served_files.h"
 #include "tools/hotcell/common/signals.h"
@@ -148,11 +150,13 @@ void Watch::EndIfHeldUp() {
   looks_after_time_ = end == kNever || Now() < absl::Nanoseconds(end) ? 0 : looks_after_time_ + 1;
   if (looks_after_time_ <= kGraceLooks) return;
   const absl::Duration limit = absl::Nanoseconds(wall_time_ns.load());
-  const std::string late = manner_.late.empty()
-                               ? Cat("the job took longer than its limit `wall-time` of ",
-                                     absl::FormatDuration(limit), " (--timeout SECONDS)")
-                               : std::string(manner_.late);
-  End(absl::DeadlineExceededError(Cat(late, "; ", manner_.held_up)), 0);
+  const absl::Status late =
+      manner_.late.empty() ? WithRemedy(absl::DeadlineExceededError(Cat(
+                                            "the job took longer than its limit `wall-time` of ",
+                                            absl::FormatDuration(limit))),
+                                        Remedy::kRaiseWallTime)
+                           : absl::DeadlineExceededError(AbslView(manner_.late));
+  End(Reworded(late, Cat(View(late.message()), "; ", manner_.held_up)), 0);
 }
 
 void Watch::End(const absl::Status& reason, int signal) const {

@@ -127,7 +127,7 @@ TEST(CommandLineTest, ReportsWhatIsWrong) {
   EXPECT_EQ(Parse({"--object", "x"}, options).status().code(), absl::StatusCode::kUnimplemented);
   const absl::Status unknown = Parse({"--compres"}, options).status();
   EXPECT_EQ(unknown.message(), "unknown option '--compres'");
-  EXPECT_EQ(Remedy(unknown), "did you mean '--compress'?");
+  EXPECT_EQ(OwnRemedy(unknown), "did you mean '--compress'?");
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ TEST_F(FileNamesTest, AsQemuImgEveryOtherProtocolIsUnknown) {
   SetInvokedAs("qemu-img");
   const absl::Status status = ParseInputName("vm:disk.qcow2").status();
   EXPECT_EQ(status.message(), "Could not open 'vm:disk.qcow2': Unknown protocol 'vm'");
-  EXPECT_THAT(Remedy(status), HasSubstr("begin with './'"));
+  EXPECT_THAT(OwnRemedy(status), HasSubstr("begin with './'"));
   EXPECT_EQ(ParseTargetName("nbd:localhost:10809").status().message(), "Unknown protocol 'nbd'");
   EXPECT_EQ(ParseTargetName(":x").status().message(), "Unknown protocol ''");
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "tools/hotcell/common/escape.h"
+#include "tools/hotcell/common/remedies.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/report/json.h"
@@ -30,7 +31,8 @@ Json FindingsJson(const std::vector<Finding>& findings) {
   Json json = Json::Array();
   for (const Finding& finding : findings) {
     Json entry = Json::Object();
-    entry.SetString("code", VerdictCodeName(finding.code)).SetString("text", finding.text);
+    entry.SetString("code", VerdictCodeName(finding.code))
+        .SetString("text", AddRemedy(finding.text, finding.remedy));
     json.Append(std::move(entry));
   }
   return json;
@@ -129,10 +131,10 @@ std::string InspectText(const InspectReport& report) {
     Append(out, "signature: ", signature.name, " at offset ", signature.offset, "\n");
   }
   for (const Finding& anomaly : report.verdict.anomalies) {
-    Append(out, "anomaly: ", anomaly.text, "\n");
+    Append(out, "anomaly: ", AddRemedy(anomaly.text, anomaly.remedy), "\n");
   }
   for (const Finding& reason : report.verdict.reasons) {
-    Append(out, "unsafe: ", reason.text, "\n");
+    Append(out, "unsafe: ", AddRemedy(reason.text, reason.remedy), "\n");
   }
   Append(out, "safe: ", report.verdict.safe() ? "true" : "false", "\n");
   return out;
