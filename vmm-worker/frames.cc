@@ -48,16 +48,16 @@ Result<const v1::ToWorker*> FrameChannel::Read() {
   bool end = false;
   if (!ReadExactly(&size, sizeof(size), &end)) {
     if (end) return static_cast<const v1::ToWorker*>(nullptr);
-    return ErrnoError("read a frame", "the pipe ended within a length");
+    return ErrnoError(v1::STEP_READ_FRAME, "the pipe ended within a length");
   }
-  if (size > abi::kMaxFrameToWorker) return Error{"read a frame", 0, "a frame is too long"};
+  if (size > abi::kMaxFrameToWorker) return Error{v1::STEP_READ_FRAME, 0, "a frame is too long"};
   if (!ReadExactly(buffer_.get(), size, &end)) {
-    return ErrnoError("read a frame", "the pipe ended within a frame");
+    return ErrnoError(v1::STEP_READ_FRAME, "the pipe ended within a frame");
   }
   arena_.Reset();
   auto* message = google::protobuf::Arena::CreateMessage<v1::ToWorker>(&arena_);
   if (!message->ParseFromArray(buffer_.get(), static_cast<int>(size))) {
-    return Error{"read a frame", 0, "a frame is not a message to a worker"};
+    return Error{v1::STEP_READ_FRAME, 0, "a frame is not a message to a worker"};
   }
   return static_cast<const v1::ToWorker*>(message);
 }

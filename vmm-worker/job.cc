@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <ctime>
@@ -37,6 +38,26 @@ constexpr int kExitFailed = 1;
 // input, and frames of its own.
 constexpr size_t kHeapReserve = size_t{4} * abi::kMaxFrameToWorker;
 constexpr size_t kVcpuStackSize = 256 << 10;
+
+constexpr v1::Step StepOfLimit(int resource) {
+  switch (resource) {
+    case RLIMIT_NPROC:
+      return v1::STEP_LOWER_NPROC;
+    case RLIMIT_NOFILE:
+      return v1::STEP_LOWER_NOFILE;
+    case RLIMIT_AS:
+      return v1::STEP_LOWER_AS;
+    case RLIMIT_DATA:
+      return v1::STEP_LOWER_DATA;
+    case RLIMIT_CPU:
+      return v1::STEP_LOWER_CPU;
+    default:
+      return v1::STEP_UNSPECIFIED;
+  }
+}
+static_assert(std::ranges::none_of(policy::kRunLimits, [](const policy::LimitSpec& limit) {
+  return StepOfLimit(limit.resource) == v1::STEP_UNSPECIFIED;
+}));
 
 void OnKick(int /*signal*/) {}
 
@@ -131,7 +152,7 @@ void Job::Confine() {
   seccomp.set_state(filtered ? v1::LAYER_STATE_ACHIEVED : v1::LAYER_STATE_FAILED);
   if (!filtered) seccomp.set_error(errno);
   channel_.Write(message);
-  if (!filtered) Fail({"install the set-up filter", seccomp.error(), {}});
+  if (!filtered) Fail({v1::STEP_INSTALL_SETUP_FILTER, seccomp.error(), {}});
 }
 
 const v1::ToWorker& Job::ReadMessage(v1::ToWorker::MessageCase expected) {
@@ -139,7 +160,7 @@ const v1::ToWorker& Job::ReadMessage(v1::ToWorker::MessageCase expected) {
   if (!message.ok()) Fail(message.error());
   if (*message == nullptr) _exit(kExitFailed);  // the broker is gone
   if ((*message)->message_case() != expected) {
-    Fail({"read a frame", 0, "a message came that this state does not have"});
+    Fail({v1::STEP_READ_FRAME, 0, "a message came that this state does not have"});
   }
   return **message;
 }
@@ -154,7 +175,7 @@ void Job::StartThreads() {
   // Without SA_RESTART: a kick also ends the read(2) of a waiting lane.
   struct sigaction action {};
   action.sa_handler = &OnKick;
-  if (sigaction(SIGUSR1, &action, nullptr) != 0) Fail(ErrnoError("sigaction"));
+  if (sigaction(SIGUSR1, &action, nullptr) != 0) Fail(ErrnoError(v1::STEP_SIGACTION));
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   for (uint32_t i = 0; i < machine_->vcpu_count(); ++i) {
@@ -162,13 +183,13 @@ void Job::StartThreads() {
     thread->job = this;
     thread->index = i;
     Result<Mapping> stack = Mapping::Stack(kVcpuStackSize);
-    if (!stack.ok()) Fail({"map a stack", stack.error().error, {}});
+    if (!stack.ok()) Fail({v1::STEP_MAP_STACK, stack.error().error, {}});
     thread->stack = std::move(*stack);
     pthread_attr_setstack(&attributes, thread->stack.bytes().data() + abi::kPageSize,
                           kVcpuStackSize);
     pthread_t handle{};
     const int error = pthread_create(&handle, &attributes, &VcpuMain, thread.get());
-    if (error != 0) Fail({"start a thread (clone)", error, {}});
+    if (error != 0) Fail({v1::STEP_START_THREAD, error, {}});
     threads_.push_back(std::move(thread));
   }
 }
@@ -228,7 +249,7 @@ void Job::Pause() {
 
 void Job::Run() {
   PayloadSeeds seeds;
-  if (getrandom(&seeds, sizeof(seeds), 0) != sizeof(seeds)) Fail(ErrnoError("getrandom"));
+  if (getrandom(&seeds, sizeof(seeds), 0) != sizeof(seeds)) Fail(ErrnoError(v1::STEP_GETRANDOM));
   const rlimit cpu_limit = InheritedCpuLimit();
   Confine();
 
@@ -245,9 +266,9 @@ void Job::Run() {
                                  : setup.forward_doorbells() ? policy::RunExtra::kDoorbells
                                                              : policy::RunExtra::kNothing;
   const LimitFailure limit = LowerRunLimits(setup.cpu_seconds(), cpu_limit);
-  if (limit.error != 0) Fail({StrCat("lower ", limit.name, " (setrlimit)"), limit.error, {}});
+  if (limit.error != 0) Fail({StepOfLimit(limit.resource), limit.error, {}});
   if (!InstallRunFilter(machine_->vcpu_count(), extra)) {
-    Fail(ErrnoError("install the run filter"));
+    Fail(ErrnoError(v1::STEP_INSTALL_RUN_FILTER));
   }
   v1::FromWorker ready;
   ReportSetupLayers(*ready.mutable_ready());
@@ -266,7 +287,7 @@ void Job::Run() {
 void HostJob(std::span<const std::byte> builtin) {
   ReserveHeap(kHeapReserve);
   Result<Mapping> stack = MapMainStack();
-  if (!stack.ok()) Job(builtin).Fail({"map a stack", stack.error().error, {}});
+  if (!stack.ok()) Job(builtin).Fail({v1::STEP_MAP_STACK, stack.error().error, {}});
   SwitchStack(
       stack->bytes(),
       [](void* program) { Job(*static_cast<std::span<const std::byte>*>(program)).Run(); },

@@ -25,7 +25,7 @@ constexpr uint32_t kArenaSlot = 15;
 constexpr int kMaxDirtyRanges = 128;
 constexpr uint64_t kLongModeDefaultLoad = 0x10000;
 
-Error Refuse(std::string detail) { return {"load the program", 0, std::move(detail)}; }
+Error Refuse(std::string detail) { return {v1::STEP_LOAD_PROGRAM, 0, std::move(detail)}; }
 
 bool Overlaps(uint64_t begin, uint64_t end, uint64_t other_begin, uint64_t other_end) {
   return begin < other_end && other_begin < end;
@@ -93,7 +93,7 @@ Result<std::unique_ptr<Machine>> Machine::Create(const v1::Setup& setup, const P
   const UniqueFd given_up(abi::kFdArena);  // once it is mapped
   if (setup.arena_size() != 0) {
     Result<Mapping> arena = Mapping::OfFile(abi::kFdArena, setup.arena_size());
-    if (!arena.ok()) return Error{"map the arena", arena.error().error, {}};
+    if (!arena.ok()) return Error{v1::STEP_MAP_ARENA, arena.error().error, {}};
     machine->arena_ = std::move(*arena);
   }
   return machine;
@@ -175,7 +175,7 @@ Status Machine::AddArena() {
   }
   if (setup_.program_size() != 0) {
     Result<Mapping> program = Mapping::Anonymous(setup_.program_size());
-    if (!program.ok()) return Error{"allocate the program", program.error().error, {}};
+    if (!program.ok()) return Error{v1::STEP_ALLOCATE_PROGRAM, program.error().error, {}};
     program_ = std::move(*program);
   }
   return {};

@@ -34,7 +34,7 @@ Status HideFromDumps(uintptr_t begin, uintptr_t end) {
   if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTDUMP) == 0 || errno == ENOMEM) {
     return {};
   }
-  return ErrnoError("madvise(MADV_DONTDUMP)");
+  return ErrnoError(v1::STEP_KEEP_OUT_OF_DUMPS);
 }
 
 }  // namespace

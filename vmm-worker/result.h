@@ -8,16 +8,18 @@
 #include <string>
 #include <utility>
 
+#include "protos/control.pb.h"
+
 namespace hotcell::worker {
 
 struct Error {
-  std::string step;  // "KVM_CREATE_VM", "load the program"
-  int error = 0;     // errno; 0 when no call failed
+  v1::Step step = v1::STEP_UNSPECIFIED;
+  int error = 0;  // errno; 0 when no call failed
   std::string detail;
 };
 
-inline Error ErrnoError(std::string step, std::string detail = {}) {
-  return {std::move(step), errno, std::move(detail)};
+inline Error ErrnoError(v1::Step step, std::string detail = {}) {
+  return {step, errno, std::move(detail)};
 }
 
 // A value or the reason why there is none. Precondition of value(): ok().

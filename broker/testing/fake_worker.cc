@@ -114,7 +114,7 @@ void SetUp(FakeBehaviour behaviour) {
       close(abi::kFdControlOut);
       Hang();
     case FakeBehaviour::kFails:
-      message.mutable_failure()->set_step("KVM_CREATE_VM");
+      message.mutable_failure()->set_step(v1::STEP_KVM_CREATE_VM);
       message.mutable_failure()->set_error(ENOMEM);
       Send(message);
       _exit(1);

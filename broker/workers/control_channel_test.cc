@@ -59,7 +59,7 @@ v1::FromWorker Violation() {
 
 v1::FromWorker Failure() {
   v1::FromWorker message;
-  message.mutable_failure()->set_step("x");
+  message.mutable_failure()->set_step(v1::STEP_KVM_RUN);
   return message;
 }
 

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "broker/host/violation_mark.h"
+#include "broker/workers/steps.h"
 #include "guest/abi/abi.h"
 #include "hotcell/failure.h"
 #include "hotcell/layers.h"
@@ -194,10 +194,8 @@ absl::Status ViolationStatus(const v1::Violation& wire) {
 }
 
 absl::Status FailureStatus(const v1::Failure& failure) {
-  const std::string action =
-      absl::StrCat("the worker failed to ", Escape(failure.step()), EscapeDetail(failure.detail()));
-  // Steps have the names of KVM's calls, or say what is done.
-  const bool is_kvm = absl::StartsWith(failure.step(), "KVM_");
+  const std::string action = absl::StrCat("the worker failed to ", StepText(failure.step()),
+                                          EscapeDetail(failure.detail()));
   absl::Status status = absl::InternalError(action);
   if (failure.error() != 0) {
     status = absl::ErrnoToStatus(failure.error(), action);
@@ -205,7 +203,8 @@ absl::Status FailureStatus(const v1::Failure& failure) {
     status = Reworded(status, absl::StrCat(status.message(), ExplainErrno(failure.error()),
                                            ExplainRefusal(failure.error())));
   }
-  return WithFailureKind(std::move(status), is_kvm ? FailureKind::kKvm : FailureKind::kHost);
+  return WithFailureKind(std::move(status),
+                         IsKvmStep(failure.step()) ? FailureKind::kKvm : FailureKind::kHost);
 }
 
 DeathContext DeathContext::Read(Phase phase) {

@@ -84,7 +84,7 @@ TEST(ViolationStatusTest, NamesTheSystemCallAndThePhase) {
 
 TEST(FailureStatusTest, TellsStepErrnoAndDetail) {
   v1::Failure failure;
-  failure.set_step("KVM_CREATE_VM");
+  failure.set_step(v1::STEP_KVM_CREATE_VM);
   failure.set_error(EBUSY);
   failure.set_detail("again");
   EXPECT_EQ(MessageOf(FailureStatus(failure)),
@@ -95,9 +95,9 @@ TEST(FailureStatusTest, TellsStepErrnoAndDetail) {
 
 TEST(FailureStatusTest, TellsKvmFromTheRestOfTheHost) {
   v1::Failure failure;
-  failure.set_step("KVM_CREATE_VM");
+  failure.set_step(v1::STEP_KVM_CREATE_VM);
   EXPECT_EQ(FailureKindOf(FailureStatus(failure)), FailureKind::kKvm);
-  failure.set_step("allocate guest memory");
+  failure.set_step(v1::STEP_ALLOCATE_GUEST_MEMORY);
   EXPECT_EQ(FailureKindOf(FailureStatus(failure)), FailureKind::kHost);
 }
 

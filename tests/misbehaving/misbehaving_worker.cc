@@ -73,7 +73,7 @@ class Worker {
 
   void Fail() {
     v1::FromWorker message;
-    message.mutable_failure()->set_step("KVM_CREATE_VM");
+    message.mutable_failure()->set_step(v1::STEP_KVM_CREATE_VM);
     message.mutable_failure()->set_error(EBUSY);
     channel_.Write(message);
     Exit(1);

@@ -13,7 +13,7 @@
 namespace hotcell::worker {
 namespace {
 
-Error Refuse(std::string detail) { return {"load the program", 0, std::move(detail)}; }
+Error Refuse(std::string detail) { return {v1::STEP_LOAD_PROGRAM, 0, std::move(detail)}; }
 
 // Copies a struct out of the file. Precondition: it lies within.
 template <typename T>

@@ -27,7 +27,8 @@ constexpr uint64_t IndexAt(uint64_t address, int level) {
 }  // namespace
 
 void PageTables::Fail(const char* detail, uint64_t address) {
-  if (status_.ok()) status_ = Error{"make page tables", 0, StrCat(detail, " at ", Hex(address))};
+  if (status_.ok())
+    status_ = Error{v1::STEP_MAKE_PAGE_TABLES, 0, StrCat(detail, " at ", Hex(address))};
 }
 
 uint64_t PageTables::FindEntry(uint64_t address, int level) {

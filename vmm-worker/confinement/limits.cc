@@ -1,9 +1,7 @@
 #include "vmm-worker/confinement/limits.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
-#include <utility>
 
 namespace hotcell::worker {
 namespace {
@@ -13,11 +11,7 @@ __rlimit_resource ResourceOf(const policy::LimitSpec& limit) {
 }
 
 LimitFailure Failed(const policy::LimitSpec& limit, int error) {
-  std::string name = "RLIMIT_";
-  for (const char* letter = limit.name; *letter != 0; ++letter) {
-    name += static_cast<char>(std::toupper(*letter));
-  }
-  return {std::move(name), error};
+  return {.resource = static_cast<int>(limit.resource), .error = error};
 }
 
 LimitFailure Set(const policy::LimitSpec& limit, const rlimit& value) {

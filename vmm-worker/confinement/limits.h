@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "policy/layers.h"
 
@@ -19,7 +18,7 @@ rlimit LowerOf(const rlimit& inherited, rlim_t value);
 
 // A limit that could not be set; `error` is 0 when all could.
 struct LimitFailure {
-  std::string name;  // "RLIMIT_NPROC"
+  int resource = 0;  // RLIMIT_*
   int error = 0;     // errno
 };
 

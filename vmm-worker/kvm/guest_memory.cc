@@ -28,7 +28,7 @@ Mapping::~Mapping() {
 
 Status Mapping::HideFromDumps() const {
   if (madvise(bytes_.data(), bytes_.size(), MADV_DONTDUMP) == 0) return {};
-  return ErrnoError("madvise(MADV_DONTDUMP)");
+  return ErrnoError(v1::STEP_KEEP_OUT_OF_DUMPS);
 }
 
 Result<Mapping> Mapping::Anonymous(size_t size) {
@@ -36,7 +36,7 @@ Result<Mapping> Mapping::Anonymous(size_t size) {
   const size_t padded = pages + kHugePage;
   void* address = mmap(nullptr, padded, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address == MAP_FAILED) return ErrnoError("mmap");
+  if (address == MAP_FAILED) return ErrnoError(v1::STEP_MMAP);
   auto* const begin = static_cast<std::byte*>(address);
   const size_t lead = -reinterpret_cast<uintptr_t>(address) & (kHugePage - 1);
   if (lead != 0) munmap(begin, lead);
@@ -50,16 +50,16 @@ Result<Mapping> Mapping::Anonymous(size_t size) {
 Result<Mapping> Mapping::Stack(size_t size) {
   void* address = mmap(nullptr, kPageSize + size, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (address == MAP_FAILED) return ErrnoError("mmap");
+  if (address == MAP_FAILED) return ErrnoError(v1::STEP_MMAP);
   Mapping mapping(address, kPageSize + size);
-  if (mprotect(address, kPageSize, PROT_NONE) != 0) return ErrnoError("mprotect");
+  if (mprotect(address, kPageSize, PROT_NONE) != 0) return ErrnoError(v1::STEP_MPROTECT);
   if (Status status = mapping.HideFromDumps(); !status.ok()) return status.error();
   return mapping;
 }
 
 Result<Mapping> Mapping::OfFile(int fd, size_t size) {
   void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (address == MAP_FAILED) return ErrnoError("mmap");
+  if (address == MAP_FAILED) return ErrnoError(v1::STEP_MMAP);
   Mapping mapping(address, size);
   if (Status status = mapping.HideFromDumps(); !status.ok()) return status.error();
   return mapping;
@@ -76,7 +76,7 @@ void Mapping::Touch(size_t begin, size_t size) const {
 
 Result<GuestMemory> GuestMemory::Create(uint64_t size) {
   Result<Mapping> mapping = Mapping::Anonymous(size);
-  if (!mapping.ok()) return Error{"allocate guest memory", mapping.error().error, {}};
+  if (!mapping.ok()) return Error{v1::STEP_ALLOCATE_GUEST_MEMORY, mapping.error().error, {}};
   return GuestMemory(std::move(*mapping));
 }
 

@@ -55,7 +55,7 @@ constexpr Capability kNeeded[] = {
 struct Surplus {
   int capability;
   uint64_t bits;  // of the value that KVM_CHECK_EXTENSION gives
-  const char* step;
+  v1::Step step;
 };
 constexpr Surplus kSurplus[] = {
     // What KVM does against the manuals for old guests' sake: it emulates the instruction of the
@@ -63,14 +63,14 @@ constexpr Surplus kSurplus[] = {
     // it carries out MONITOR and MWAIT, which CPUID does not offer, as if they were NOPs.
     {KVM_CAP_DISABLE_QUIRKS2,
      KVM_X86_QUIRK_FIX_HYPERCALL_INSN | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS,
-     "KVM_CAP_DISABLE_QUIRKS2"},
+     v1::STEP_KVM_CAP_DISABLE_QUIRKS2},
     // The performance counters.
-    {KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, "KVM_CAP_PMU_CAPABILITY"},
+    {KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE, v1::STEP_KVM_CAP_PMU_CAPABILITY},
 };
 // What a vCPU has too much: hypercalls and paravirtual MSRs that CPUID does not offer, which is
 // all.
 constexpr Surplus kVcpuSurplus[] = {
-    {KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID"},
+    {KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1, v1::STEP_KVM_CAP_ENFORCE_PV_FEATURE_CPUID},
 };
 
 Status Drop(std::span<const Surplus> surplus, const System& system, int fd) {
@@ -91,34 +91,35 @@ Result<System> System::Adopt(UniqueFd fd) {
   System system;
   system.fd_ = std::move(fd);
   system.api_version_ = ioctl(system.fd(), KVM_GET_API_VERSION, 0);
-  if (system.api_version_ < 0) return ErrnoError("KVM_GET_API_VERSION");
+  if (system.api_version_ < 0) return ErrnoError(v1::STEP_KVM_GET_API_VERSION);
   if (system.api_version_ != kApiVersion) {
-    return Error{"KVM_GET_API_VERSION", 0, "the API is not version 12"};
+    return Error{v1::STEP_KVM_GET_API_VERSION, 0, "the API is not version 12"};
   }
   for (const Capability& capability : kNeeded) {
     const int value = ioctl(system.fd(), KVM_CHECK_EXTENSION, capability.number);
     if (value <= 0 || (value & capability.bits) != capability.bits) {
-      return Error{"KVM_CHECK_EXTENSION", 0,
+      return Error{v1::STEP_KVM_CHECK_EXTENSION, 0,
                    std::string("this KVM lacks ") + capability.name + capability.remedy};
     }
   }
   const int run_size = ioctl(system.fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
-  if (run_size < static_cast<int>(sizeof(kvm_run))) return ErrnoError("KVM_GET_VCPU_MMAP_SIZE");
+  if (run_size < static_cast<int>(sizeof(kvm_run)))
+    return ErrnoError(v1::STEP_KVM_GET_VCPU_MMAP_SIZE);
   system.run_size_ = run_size;
   return system;
 }
 
 Result<Vm> Vm::Create(const System& system, int fd) {
   const UniqueFd made(ioctl(system.fd(), KVM_CREATE_VM, 0));
-  if (!made.valid()) return ErrnoError("KVM_CREATE_VM");
-  if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError("dup3");
+  if (!made.valid()) return ErrnoError(v1::STEP_KVM_CREATE_VM);
+  if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError(v1::STEP_DUP);
   Vm vm{UniqueFd(fd)};
   uint64_t identity_map = kIdentityMapAddress;
   if (ioctl(vm.fd_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0) {
-    return ErrnoError("KVM_SET_IDENTITY_MAP_ADDR");
+    return ErrnoError(v1::STEP_KVM_SET_IDENTITY_MAP_ADDR);
   }
   if (ioctl(vm.fd_.get(), KVM_SET_TSS_ADDR, kTssAddress) != 0) {
-    return ErrnoError("KVM_SET_TSS_ADDR");
+    return ErrnoError(v1::STEP_KVM_SET_TSS_ADDR);
   }
   return vm;
 }
@@ -129,7 +130,7 @@ Status Vm::DenyMsrs() {
   capability.args[0] =
       KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER;
   if (ioctl(fd_.get(), KVM_ENABLE_CAP, &capability) != 0) {
-    return ErrnoError("KVM_CAP_X86_USER_SPACE_MSR");
+    return ErrnoError(v1::STEP_KVM_CAP_X86_USER_SPACE_MSR);
   }
   // A filter that denies by default must have a range; this one allows nothing either.
   std::array<uint8_t, 8> nothing{};
@@ -140,7 +141,7 @@ Status Vm::DenyMsrs() {
   filter.ranges[0].nmsrs = 1;
   filter.ranges[0].bitmap = nothing.data();
   if (ioctl(fd_.get(), KVM_X86_SET_MSR_FILTER, &filter) != 0) {
-    return ErrnoError("KVM_X86_SET_MSR_FILTER");
+    return ErrnoError(v1::STEP_KVM_X86_SET_MSR_FILTER);
   }
   return {};
 }
@@ -155,7 +156,7 @@ Status Vm::SetMemory(uint32_t slot, uint64_t gpa, std::span<std::byte> memory, u
   region.memory_size = memory.size();
   region.userspace_addr = reinterpret_cast<uintptr_t>(memory.data());
   if (ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &region) != 0) {
-    return ErrnoError("KVM_SET_USER_MEMORY_REGION");
+    return ErrnoError(v1::STEP_KVM_SET_USER_MEMORY_REGION);
   }
   return {};
 }
@@ -167,16 +168,16 @@ Status Vm::AddIoEvent(uint16_t port, uint32_t value, int eventfd) {
   event.len = sizeof(value);
   event.fd = eventfd;
   event.flags = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO;
-  if (ioctl(fd_.get(), KVM_IOEVENTFD, &event) != 0) return ErrnoError("KVM_IOEVENTFD");
+  if (ioctl(fd_.get(), KVM_IOEVENTFD, &event) != 0) return ErrnoError(v1::STEP_KVM_IOEVENTFD);
   return {};
 }
 
 Result<Vcpu> Vm::CreateVcpu(const System& system, uint32_t index, int fd) {
   UniqueFd made(ioctl(fd_.get(), KVM_CREATE_VCPU, index));
-  if (!made.valid()) return ErrnoError("KVM_CREATE_VCPU");
-  if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError("dup3");
+  if (!made.valid()) return ErrnoError(v1::STEP_KVM_CREATE_VCPU);
+  if (dup3(made.get(), fd, O_CLOEXEC) < 0) return ErrnoError(v1::STEP_DUP);
   Result<Mapping> run = Mapping::OfFile(fd, system.run_size());
-  if (!run.ok()) return Error{"map kvm_run", run.error().error, {}};
+  if (!run.ok()) return Error{v1::STEP_MAP_KVM_RUN, run.error().error, {}};
   Vcpu vcpu(UniqueFd(fd), std::move(*run));
   if (Status status = Drop(kVcpuSurplus, system, fd); !status.ok()) return status.error();
   vcpu.run().kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
@@ -187,13 +188,13 @@ Status Vm::GetDirtyLog(uint32_t slot, std::span<uint64_t> bitmap) {
   kvm_dirty_log log{};
   log.slot = slot;
   log.dirty_bitmap = bitmap.data();
-  if (ioctl(fd_.get(), KVM_GET_DIRTY_LOG, &log) != 0) return ErrnoError("KVM_GET_DIRTY_LOG");
+  if (ioctl(fd_.get(), KVM_GET_DIRTY_LOG, &log) != 0) return ErrnoError(v1::STEP_KVM_GET_DIRTY_LOG);
   return {};
 }
 
 Status Vcpu::SetCpuid(std::span<const CpuidEntry> entries) {
   CpuidArgument argument{};
-  if (entries.size() > argument.entries.size()) return Error{"KVM_SET_CPUID2", E2BIG, {}};
+  if (entries.size() > argument.entries.size()) return Error{v1::STEP_KVM_SET_CPUID2, E2BIG, {}};
   argument.nent = entries.size();
   std::transform(entries.begin(), entries.end(), argument.entries.begin(),
                  [](const CpuidEntry& entry) {
@@ -207,7 +208,7 @@ Status Vcpu::SetCpuid(std::span<const CpuidEntry> entries) {
                    out.edx = entry.edx;
                    return out;
                  });
-  if (ioctl(fd_.get(), kSetCpuid2, &argument) != 0) return ErrnoError("KVM_SET_CPUID2");
+  if (ioctl(fd_.get(), kSetCpuid2, &argument) != 0) return ErrnoError(v1::STEP_KVM_SET_CPUID2);
   return {};
 }
 
@@ -215,18 +216,18 @@ Status Vcpu::SetXcr0(uint64_t value) {
   kvm_xcrs xcrs{};
   xcrs.nr_xcrs = 1;
   xcrs.xcrs[0].value = value;
-  if (ioctl(fd_.get(), KVM_SET_XCRS, &xcrs) != 0) return ErrnoError("KVM_SET_XCRS");
+  if (ioctl(fd_.get(), KVM_SET_XCRS, &xcrs) != 0) return ErrnoError(v1::STEP_KVM_SET_XCRS);
   return {};
 }
 
 Result<kvm_sregs> Vcpu::GetSregs() {
   kvm_sregs sregs{};
-  if (ioctl(fd_.get(), KVM_GET_SREGS, &sregs) != 0) return ErrnoError("KVM_GET_SREGS");
+  if (ioctl(fd_.get(), KVM_GET_SREGS, &sregs) != 0) return ErrnoError(v1::STEP_KVM_GET_SREGS);
   return sregs;
 }
 
 Status Vcpu::SetSregs(const kvm_sregs& sregs) {
-  if (ioctl(fd_.get(), KVM_SET_SREGS, &sregs) != 0) return ErrnoError("KVM_SET_SREGS");
+  if (ioctl(fd_.get(), KVM_SET_SREGS, &sregs) != 0) return ErrnoError(v1::STEP_KVM_SET_SREGS);
   return {};
 }
 
@@ -239,7 +240,7 @@ Status Vcpu::Prepare() {
   run().immediate_exit = 1;
   const int error = Run();
   run().immediate_exit = 0;
-  if (error != EINTR) return Error{"KVM_RUN", error, "the first run of a virtual machine"};
+  if (error != EINTR) return Error{v1::STEP_KVM_RUN, error, "the first run of a virtual machine"};
   return {};
 }
 

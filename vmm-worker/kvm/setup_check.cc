@@ -16,7 +16,7 @@ using abi::kPageSize;
 constexpr uint64_t kMaxArena = 8ull << 30;
 constexpr uint64_t kMaxProgram = 256ull << 20;
 
-Error BadSetup(std::string detail) { return {"check Setup", 0, std::move(detail)}; }
+Error BadSetup(std::string detail) { return {v1::STEP_CHECK_SETUP, 0, std::move(detail)}; }
 
 }  // namespace
 

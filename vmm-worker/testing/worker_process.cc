@@ -167,7 +167,8 @@ bool WorkerProcess::Start() {
       ADD_FAILURE() << "expected frame " << expected << ", got "
                     << (frame ? frame->message_case() : 0) << ": "
                     << (frame && frame->has_failure()
-                            ? frame->failure().step() + ": " + frame->failure().detail() + " (" +
+                            ? v1::Step_Name(frame->failure().step()) + ": " +
+                                  frame->failure().detail() + " (" +
                                   std::strerror(frame->failure().error()) + ")"
                             : "")
                     << (frame && frame->has_violation()

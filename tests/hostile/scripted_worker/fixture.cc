@@ -113,9 +113,9 @@ v1::FromWorker Violation(int syscall, v1::Phase phase) {
   return message;
 }
 
-v1::FromWorker Failure(std::string_view step, int error, std::string_view detail) {
+v1::FromWorker Failure(int step, int error, std::string_view detail) {
   v1::FromWorker message;
-  message.mutable_failure()->set_step(std::string(step));
+  message.mutable_failure()->set_step(static_cast<v1::Step>(step));
   message.mutable_failure()->set_error(error);
   message.mutable_failure()->set_detail(std::string(detail));
   return message;

@@ -31,7 +31,7 @@ v1::FromWorker Output(std::string_view serial);
 v1::FromWorker Trace(std::string_view text);
 v1::FromWorker Finished(v1::EndReason reason);
 v1::FromWorker Violation(int syscall, v1::Phase phase);
-v1::FromWorker Failure(std::string_view step, int error, std::string_view detail);
+v1::FromWorker Failure(int step, int error, std::string_view detail);
 
 // A worker that has behaved well until its guest runs.
 Script Running();

@@ -69,7 +69,7 @@ std::vector<FrameCase> FrameCases() {
       {"UnendedGroup", Frame(Tag(20, 3)), kNoMessage},
       {"EndOfAGroupThatDidNotBegin", Frame(Tag(20, 4)), kNoMessage},
       {"TraceThatIsNoUtf8", Frame(Tag(4, 2) + "\x04" + Tag(1, 2) + "\x02\xc3\x28"), kNoMessage},
-      {"FailureThatIsNoUtf8", Frame(Tag(7, 2) + "\x03" + Tag(1, 2) + "\x01\xff"), kNoMessage},
+      {"FailureThatIsNoUtf8", Frame(Tag(7, 2) + "\x03" + Tag(3, 2) + "\x01\xff"), kNoMessage},
       {"TheBrokersOwnStart", Frame(Tag(2, 2) + "\x02" + Tag(1, 0) + "\x01"),
        "Ready in state running"},
   };

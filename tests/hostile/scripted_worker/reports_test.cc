@@ -123,8 +123,9 @@ std::vector<EndCase> EndCases() {
       {"ASuccessReportAndASignal", Report(InfoReport()).Trap(),
        "the worker was killed by signal 4 (SIGILL) before its guest ended",
        absl::StatusCode::kAborted},
-      {"ASuccessReportAndAFailure", Report(InfoReport()).Write(Frame(Failure("end well", 0, ""))),
-       "the worker failed to end well"},
+      {"ASuccessReportAndAFailure",
+       Report(InfoReport()).Write(Frame(Failure(v1::STEP_KVM_RUN, 0, ""))),
+       "the worker failed to KVM_RUN"},
   };
 }
 
@@ -184,12 +185,17 @@ std::vector<WordsCase> WordsCases() {
       {"TheLeastSyscall", Violation(INT_MIN, v1::PHASE_SETUP), "number -2147483648"},
       {"TheGreatestSyscall", Violation(INT_MAX, v1::PHASE_RUN), "number 2147483647"},
       {"APhaseNobodyKnows", Violation(59, phase(77)), "forbidden system call execve (59)"},
-      {"FailureWithoutAStep", Failure("", 0, ""), "the worker failed to "},
-      {"FailureOfEscapes", Failure(escapes, 0, ""), "the worker failed to \\x1b[2J"},
-      {"FailureWithADetailOfNuls", Failure("try", 0, std::string(4000, '\0')), "(\\x00\\x00"},
-      {"AnErrorNobodyKnows", Failure("try", 99999, ""), "the worker failed to try",
+      {"FailureWithoutAStep", Failure(0, 0, ""),
+       "the worker failed to take step 0, which is not known"},
+      {"FailureInAStepNobodyKnows", Failure(INT_MIN, 0, ""),
+       "the worker failed to take step -2147483648, which is not known"},
+      {"FailureOfEscapes", Failure(v1::STEP_MMAP, 0, escapes),
+       "the worker failed to mmap (\\x1b[2J"},
+      {"FailureWithADetailOfNuls", Failure(v1::STEP_MMAP, 0, std::string(4000, '\0')),
+       "(\\x00\\x00"},
+      {"AnErrorNobodyKnows", Failure(v1::STEP_MMAP, 99999, ""), "the worker failed to mmap",
        absl::StatusCode::kUnknown},
-      {"ANegativeError", Failure("try", INT_MIN, ""), "the worker failed to try",
+      {"ANegativeError", Failure(v1::STEP_MMAP, INT_MIN, ""), "the worker failed to mmap",
        absl::StatusCode::kUnknown},
   };
 }

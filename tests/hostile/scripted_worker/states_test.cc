@@ -48,7 +48,7 @@ std::string MessageFrame(const std::string& name) {
   if (name == "Trace") return Frame(Trace("x"));
   if (name == "Finished") return Frame(Finished(v1::END_REASON_HALTED));
   if (name == "Violation") return Frame(Violation(59, v1::PHASE_RUN));
-  return Frame(Failure("try", 0, ""));
+  return Frame(Failure(v1::STEP_MMAP, 0, ""));
 }
 
 // A worker that has come to `state` by the rules.
@@ -105,7 +105,7 @@ TEST_F(StatesTest, AllOfAJobInOneWriteIsTaken) {
   EXPECT_THAT(Error(Script().Write(Frame(Confined()) + Frame(Ready()) + MessageFrame("Trace") +
                                    MessageFrame("Failure")),
                     kInternal),
-              HasSubstr("the worker failed to try"));
+              HasSubstr("the worker failed to mmap"));
 }
 
 TEST_F(StatesTest, NothingCountsAfterTheFirstFinished) {

@@ -172,7 +172,7 @@ class Talk {
         message.mutable_violation()->set_phase(static_cast<v1::Phase>(input_.Take<int8_t>()));
         break;
       case 6:
-        message.mutable_failure()->set_step(TakeText());
+        message.mutable_failure()->set_step(static_cast<v1::Step>(input_.Take<int32_t>()));
         message.mutable_failure()->set_error(input_.Take<int32_t>());
         message.mutable_failure()->set_detail(TakeText());
         break;

@@ -69,7 +69,7 @@ class Pipe {
 };
 
 void CheckError(const worker::Error& error) {
-  CheckClean(error.step, "an error's step");
+  Check(v1::Step_IsValid(error.step) && error.step != v1::STEP_UNSPECIFIED, "an error has a step");
   CheckClean(error.detail, "an error's text");
   Check(error.detail.size() < 512, "an error's text is short");
 }
