@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/jobs/native_details.h"
 #include "broker/lanes/report_budget.h"
 
 namespace hotcell::broker {
@@ -59,8 +60,8 @@ template <typename... Part>
 constexpr bool FitBudget() {
   return ((sizeof(Part) <= kMostOfPart) && ...);
 }
-static_assert(FitBudget<Snapshot, Bitmap, VmdkExtentFile, ReferenceInfo, CheckFinding, Signature,
-                        Concern, std::string>());
+static_assert(FitBudget<Snapshot, Bitmap, Detail, ReferenceInfo, CheckFinding, Signature, Concern,
+                        std::string>());
 
 std::string Take(std::string* text) { return std::move(*text); }
 
@@ -103,36 +104,6 @@ Bitmap TakeBitmap(v1::Bitmap& bitmap) {
   return {.name = Take(bitmap.mutable_name()),
           .granularity = bitmap.granularity(),
           .flags = TakeTexts(*bitmap.mutable_flags())};
-}
-
-Qcow2Info TakeQcow2(v1::Qcow2Info& qcow2) {
-  Qcow2Info native{.compat = Take(qcow2.mutable_compat()),
-                   .compression_type = Take(qcow2.mutable_compression_type()),
-                   .lazy_refcounts = qcow2.lazy_refcounts(),
-                   .refcount_bits = qcow2.refcount_bits(),
-                   .corrupt = qcow2.corrupt(),
-                   .extended_l2 = qcow2.extended_l2(),
-                   .data_file = {},
-                   .data_file_raw = qcow2.data_file_raw(),
-                   .encryption = Take(qcow2.mutable_encryption()),
-                   .bitmaps = TakeEach(*qcow2.mutable_bitmaps(), TakeBitmap)};
-  if (qcow2.has_data_file()) native.data_file = Take(qcow2.mutable_data_file());
-  return native;
-}
-
-VmdkExtentFile TakeExtent(v1::VmdkExtentFile& extent) {
-  return {.filename = Take(extent.mutable_filename()),
-          .format = Take(extent.mutable_format()),
-          .virtual_size = extent.virtual_size(),
-          .cluster_size = extent.cluster_size(),
-          .compressed = extent.compressed()};
-}
-
-VmdkInfo TakeVmdk(v1::VmdkInfo& vmdk) {
-  return {.cid = vmdk.cid(),
-          .parent_cid = vmdk.parent_cid(),
-          .create_type = Take(vmdk.mutable_create_type()),
-          .extents = TakeEach(*vmdk.mutable_extents(), TakeExtent)};
 }
 
 ReferenceInfo TakeReference(v1::ReferenceInfo& reference) {
@@ -207,24 +178,22 @@ RebaseResult TakeNative(v1::RebaseResult& result) {
 }
 
 ImageInfo TakeNative(v1::ImageInfo& info) {
-  ImageInfo native{.format = Take(info.mutable_format()),
-                   .virtual_size = info.virtual_size(),
-                   .cluster_size = info.cluster_size(),
-                   .dirty = info.dirty(),
-                   .encrypted = info.encrypted(),
-                   .backing_file = Take(info.mutable_backing_file()),
-                   .backing_format = Take(info.mutable_backing_format()),
-                   .snapshots = TakeEach(*info.mutable_snapshots(), TakeSnapshot),
-                   .qcow2 = {},
-                   .vmdk = {},
-                   .encryption = Take(info.mutable_encryption()),
-                   .references = TakeEach(*info.mutable_references(), TakeReference),
-                   .variant = Take(info.mutable_variant()),
-                   .features = TakeTexts(*info.mutable_features()),
-                   .contents = TakeTexts(*info.mutable_contents())};
-  if (info.has_qcow2()) native.qcow2 = TakeQcow2(*info.mutable_qcow2());
-  if (info.has_vmdk()) native.vmdk = TakeVmdk(*info.mutable_vmdk());
-  return native;
+  return {.format = Take(info.mutable_format()),
+          .virtual_size = info.virtual_size(),
+          .cluster_size = info.cluster_size(),
+          .dirty = info.dirty(),
+          .encrypted = info.encrypted(),
+          .backing_file = Take(info.mutable_backing_file()),
+          .backing_format = Take(info.mutable_backing_format()),
+          .snapshots = TakeEach(*info.mutable_snapshots(), TakeSnapshot),
+          .bitmaps = TakeEach(*info.mutable_bitmaps(), TakeBitmap),
+          .details = TakeDetails(*info.mutable_details()),
+          .corrupt = info.corrupt(),
+          .encryption = Take(info.mutable_encryption()),
+          .references = TakeEach(*info.mutable_references(), TakeReference),
+          .variant = Take(info.mutable_variant()),
+          .features = TakeTexts(*info.mutable_features()),
+          .contents = TakeTexts(*info.mutable_contents())};
 }
 
 CheckReport TakeNative(v1::CheckReport& report) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <climits>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace hotcell::broker {
@@ -21,6 +23,7 @@ TEST(NativeRepliesTest, AnImageHasAllThatIsInTheReport) {
   wire.set_cluster_size(2);
   wire.set_dirty(true);
   wire.set_encrypted(true);
+  wire.set_corrupt(true);
   wire.set_backing_file("base");
   wire.set_backing_format("raw");
   wire.set_encryption("luks");
@@ -46,7 +49,8 @@ TEST(NativeRepliesTest, AnImageHasAllThatIsInTheReport) {
   EXPECT_EQ(info.references[0].role, ReferenceRole::kDataFile);
   EXPECT_EQ(info.references[0].name, "data");
   EXPECT_EQ(info.references[0].format, "c");
-  EXPECT_FALSE(info.qcow2 || info.vmdk);
+  EXPECT_TRUE(info.corrupt);
+  EXPECT_TRUE(info.details.empty() && info.bitmaps.empty());
 }
 
 TEST(NativeRepliesTest, PartsKeepTheirOrderAndLeaveTheReport) {
@@ -69,25 +73,77 @@ TEST(NativeRepliesTest, PartsKeepTheirOrderAndLeaveTheReport) {
   EXPECT_EQ(info.snapshots[1].icount, 7u);
 }
 
-TEST(NativeRepliesTest, AQcow2ImageHasItsBitmapsAndADataFileThatMayHaveNoName) {
+TEST(NativeRepliesTest, AnImageHasItsBitmaps) {
   v1::ImageInfo wire;
-  v1::Qcow2Info& qcow2 = *wire.mutable_qcow2();
-  qcow2.set_compat("1.1");
-  qcow2.set_refcount_bits(16);
-  qcow2.set_has_data_file(true);
-  v1::Bitmap& bitmap = *qcow2.add_bitmaps();
+  v1::Bitmap& bitmap = *wire.add_bitmaps();
   bitmap.set_name("b");
   bitmap.set_granularity(65536);
   bitmap.add_flags("auto");
   bitmap.add_flags("in-use");
-  const Qcow2Info native = TakeNative(wire).qcow2.value();
-  EXPECT_EQ(native.compat, "1.1");
-  EXPECT_EQ(native.refcount_bits, 16u);
-  EXPECT_EQ(native.data_file, "");
-  ASSERT_EQ(native.bitmaps.size(), 1u);
-  EXPECT_EQ(native.bitmaps[0].name, "b");
-  EXPECT_EQ(native.bitmaps[0].granularity, 65536u);
-  EXPECT_THAT(native.bitmaps[0].flags, ElementsAre("auto", "in-use"));
+  const ImageInfo info = TakeNative(wire);
+  ASSERT_EQ(info.bitmaps.size(), 1u);
+  EXPECT_EQ(info.bitmaps[0].name, "b");
+  EXPECT_EQ(info.bitmaps[0].granularity, 65536u);
+  EXPECT_THAT(info.bitmaps[0].flags, ElementsAre("auto", "in-use"));
+}
+
+v1::Detail& AddDetail(v1::ImageInfo& wire, uint32_t depth, const std::string& key) {
+  v1::Detail& detail = *wire.add_details();
+  detail.set_depth(depth);
+  detail.set_key(key);
+  return detail;
+}
+
+TEST(NativeRepliesTest, DetailsOfEachKindKeepTheirValues) {
+  v1::ImageInfo wire;
+  AddDetail(wire, 0, "b").set_boolean(true);
+  AddDetail(wire, 0, "n").set_number(UINT64_MAX);
+  AddDetail(wire, 0, "t").set_text(kLong);
+  AddDetail(wire, 0, "data-file").set_name("\xff");
+  AddDetail(wire, 0, "f").set_file("");
+  AddDetail(wire, 0, "o").set_kind(v1::Detail::KIND_OWN_FILE);
+  AddDetail(wire, 0, "m").set_kind(v1::Detail::KIND_BITMAPS);
+  const ImageInfo info = TakeNative(wire);
+  EXPECT_TRUE(wire.details().empty());
+  EXPECT_EQ(std::get<bool>(FindDetail(info, "b")->value), true);
+  EXPECT_EQ(std::get<uint64_t>(FindDetail(info, "n")->value), UINT64_MAX);
+  EXPECT_EQ(std::get<std::string>(FindDetail(info, "t")->value), kLong);
+  EXPECT_EQ(std::get<Detail::Name>(FindDetail(info, "data-file")->value).bytes, "\xff");
+  EXPECT_EQ(std::get<Detail::File>(FindDetail(info, "f")->value).bytes, "");
+  EXPECT_EQ(std::get<Detail::File>(FindDetail(info, "o")->value).bytes, std::nullopt);
+  EXPECT_TRUE(std::holds_alternative<Detail::Bitmaps>(FindDetail(info, "m")->value));
+  EXPECT_EQ(FindDetail(info, "compat"), nullptr);
+}
+
+TEST(NativeRepliesTest, DetailsLieInThoseThatHoldThem) {
+  v1::ImageInfo wire;
+  AddDetail(wire, 0, "extents").set_kind(v1::Detail::KIND_LIST);
+  for (int i = 0; i < 100; ++i) {
+    AddDetail(wire, 1, "").set_kind(v1::Detail::KIND_DICTIONARY);
+    AddDetail(wire, 2, "size").set_number(i);
+    AddDetail(wire, 2, "format").set_text("FLAT");
+  }
+  AddDetail(wire, 0, "last").set_boolean(false);
+  const ImageInfo info = TakeNative(wire);
+  ASSERT_EQ(info.details.size(), 2u);
+  EXPECT_EQ(info.details[1].key, "last");
+  const std::vector<Detail>& extents = info.details[0].children;
+  ASSERT_EQ(extents.size(), 100u);
+  for (size_t i = 0; i < extents.size(); ++i) {
+    ASSERT_EQ(extents[i].children.size(), 2u);
+    EXPECT_EQ(std::get<uint64_t>(extents[i].children[0].value), i);
+    EXPECT_EQ(extents[i].children[1].key, "format");
+  }
+  EXPECT_EQ(FindDetail(info, "size"), nullptr) << "it is in another";
+}
+
+// DecodeReport() refuses such; here they do no harm.
+TEST(NativeRepliesTest, DetailsThatHangNowhereAreSomewhere) {
+  v1::ImageInfo wire;
+  AddDetail(wire, UINT32_MAX, "a");
+  AddDetail(wire, 7, "b").set_kind(static_cast<v1::Detail::Kind>(99));
+  AddDetail(wire, 0, "c");
+  EXPECT_EQ(TakeNative(wire).details.size(), 2u);
 }
 
 TEST(NativeRepliesTest, NumbersThatAreNoneAreUnknown) {

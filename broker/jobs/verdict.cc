@@ -147,15 +147,13 @@ class Judgement {
               info.encryption.empty() ? std::string("it is encrypted")
                                       : absl::StrCat("it is encrypted (", info.encryption, ")"));
     }
-    if (info.vmdk && std::find(kSafeVmdkTypes.begin(), kSafeVmdkTypes.end(),
-                               info.vmdk->create_type) == kSafeVmdkTypes.end()) {
+    if (inspection_.format == "vmdk" &&
+        std::ranges::find(kSafeVmdkTypes, info.variant) == kSafeVmdkTypes.end()) {
       Against(VerdictCode::kVmdkType,
-              absl::StrCat("VMDK of type '", info.vmdk->create_type,
+              absl::StrCat("VMDK of type '", info.variant,
                            "': only monolithicSparse and streamOptimized are one file"));
     }
-    if (info.qcow2 && info.qcow2->corrupt) {
-      Against(VerdictCode::kCorrupt, "it is marked as corrupt");
-    }
+    if (info.corrupt) Against(VerdictCode::kCorrupt, "it is marked as corrupt");
     JudgeSize(info.virtual_size);
     if (info.dirty) Note(VerdictCode::kDirty, "it was not closed");
     if (!info.snapshots.empty()) {

@@ -200,9 +200,9 @@ TEST_F(VerdictTest, TakesQedOnlyByName) {
 
 TEST_F(VerdictTest, TakesVmdksOfOneFile) {
   inspection().format = "vmdk";
-  info().vmdk.emplace().create_type = "streamOptimized";
+  info().variant = "streamOptimized";
   EXPECT_THAT(Reasons(), IsEmpty());
-  info().vmdk->create_type = "monolithicFlat";
+  info().variant = "monolithicFlat";
   EXPECT_THAT(Reasons(), ElementsAre("vmdk-type"));
 }
 

@@ -19,8 +19,8 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
 // kNone: a message of which there is one. When it comes again it is merged into the first.
-enum class Part : uint8_t { kSnapshot, kBitmap, kBitmapFlag, kOther, kNone };
-constexpr size_t kParts = 4;
+enum class Part : uint8_t { kSnapshot, kBitmap, kBitmapFlag, kDetail, kOther, kNone };
+constexpr size_t kParts = 5;
 
 struct Field;
 using Fields = std::span<const Field>;
@@ -33,12 +33,10 @@ struct Field {
 };
 
 constexpr Field kBitmap[] = {{v1::Bitmap::kFlagsFieldNumber, {}, Part::kBitmapFlag}};
-constexpr Field kQcow2Info[] = {{v1::Qcow2Info::kBitmapsFieldNumber, kBitmap, Part::kBitmap}};
-constexpr Field kVmdkInfo[] = {{v1::VmdkInfo::kExtentsFieldNumber}};
 constexpr Field kImageInfo[] = {
     {v1::ImageInfo::kSnapshotsFieldNumber, {}, Part::kSnapshot},
-    {v1::ImageInfo::kQcow2FieldNumber, kQcow2Info, Part::kNone},
-    {v1::ImageInfo::kVmdkFieldNumber, kVmdkInfo, Part::kNone},
+    {v1::ImageInfo::kBitmapsFieldNumber, kBitmap, Part::kBitmap},
+    {v1::ImageInfo::kDetailsFieldNumber, {}, Part::kDetail},
     {v1::ImageInfo::kReferencesFieldNumber},
     {v1::ImageInfo::kFeaturesFieldNumber},
     {v1::ImageInfo::kContentsFieldNumber},
@@ -62,7 +60,8 @@ constexpr Field kReport[] = {
 class Counter {
  public:
   explicit Counter(const ReportBudget& budget)
-      : left_{budget.snapshots, budget.bitmaps, budget.bitmap_flags, budget.others} {}
+      : left_{budget.snapshots, budget.bitmaps, budget.bitmap_flags, budget.details,
+              budget.others} {}
 
   bool exceeded() const { return exceeded_; }
 
@@ -116,11 +115,14 @@ class Counter {
 ReportBudget BudgetFor(uint64_t report_bytes) {
   constexpr uint64_t kMostInQcow2 = 65'536;
   constexpr uint64_t kFlagsOfBitmap = 2;
+  constexpr uint64_t kDetails = 32'768;
+  constexpr uint64_t kBytesOfDetail = 32;
   constexpr uint64_t kOthers = 8192;
   constexpr uint64_t kBytesOfAnother = 128;
   return {.snapshots = kMostInQcow2,
           .bitmaps = kMostInQcow2,
           .bitmap_flags = kMostInQcow2 * kFlagsOfBitmap,
+          .details = std::max(kDetails, report_bytes / kBytesOfDetail),
           .others = std::max(kOthers, report_bytes / kBytesOfAnother)};
 }
 

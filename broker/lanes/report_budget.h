@@ -14,13 +14,15 @@ namespace hotcell::broker {
 // reply.
 struct ReportBudget {
   uint64_t snapshots = 0;
-  uint64_t bitmaps = 0;       // of qcow2
+  uint64_t bitmaps = 0;
   uint64_t bitmap_flags = 0;  // of all bitmaps together
+  uint64_t details = 0;       // of formats
   uint64_t others = 0;
 };
 
 // What a report of at most `report_bytes` needs to tell all there can be in an image: qcow2 has up
-// to 65,536 snapshots and as many bitmaps, of all else there are some hundreds.
+// to 65,536 snapshots and as many bitmaps, a VMDK of 240 files has some 1,500 details, of all else
+// there are some hundreds.
 ReportBudget BudgetFor(uint64_t report_bytes);
 
 // What a part takes in a reply at most, without its texts: bytes of memory.

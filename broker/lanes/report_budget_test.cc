@@ -30,9 +30,6 @@ constexpr Fill kOthers[] = {
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_references(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_features(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_contents(); }); },
-    [](v1::Report& r, int n) {
-      Times(n, [&] { r.mutable_info()->mutable_vmdk()->add_extents(); });
-    },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_check()->add_findings(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_inspect()->add_other_formats(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_inspect()->add_signatures(); }); },
@@ -45,7 +42,7 @@ constexpr Fill kOthers[] = {
     },
     [](v1::Report& r, int n) {
       v1::ImageInfo& image = *r.add_backing_chain();
-      Times(n, [&] { image.mutable_vmdk()->add_extents(); });
+      Times(n, [&] { image.add_references(); });
     },
 };
 
@@ -74,15 +71,28 @@ TEST(ReportBudgetTest, LeavesRoomForWhatQcow2MayHave) {
   v1::Report report;
   Times(65'536, [&] { report.mutable_info()->add_snapshots(); });
   EXPECT_TRUE(Check(report).ok()) << Check(report);
-  v1::Qcow2Info& qcow2 = *report.mutable_info()->mutable_qcow2();
-  Times(65'536, [&] { *qcow2.add_bitmaps()->add_flags() = "auto"; });
+  v1::ImageInfo& image = *report.mutable_info();
+  Times(65'536, [&] { *image.add_bitmaps()->add_flags() = "auto"; });
   EXPECT_TRUE(Check(report).ok()) << Check(report);
-  Times(70'000, [&] { qcow2.mutable_bitmaps(0)->add_flags(); });
+  Times(70'000, [&] { image.mutable_bitmaps(0)->add_flags(); });
   EXPECT_FALSE(Check(report).ok());
-  qcow2.clear_bitmaps();
+  image.clear_bitmaps();
   EXPECT_TRUE(Check(report).ok());
   report.mutable_info()->add_snapshots();
   EXPECT_FALSE(Check(report).ok());
+}
+
+// A chain of 16 VMDKs with 240 extents of six details and a few more.
+TEST(ReportBudgetTest, LeavesRoomForTheDetailsOfAChain) {
+  v1::Report report;
+  Times(16, [&] {
+    v1::ImageInfo& image = *report.add_backing_chain();
+    Times(240 * 6 + 4, [&] { image.add_details(); });
+  });
+  EXPECT_TRUE(Check(report).ok()) << Check(report);
+  Times(10'000, [&] { report.mutable_inspect()->mutable_info()->add_details(); });
+  EXPECT_FALSE(Check(report).ok());
+  EXPECT_TRUE(Check(report, 2 << 20).ok());
 }
 
 TEST(ReportBudgetTest, GrowsWithTheLimit) {

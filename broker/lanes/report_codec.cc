@@ -3,11 +3,13 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/stubs/logging.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "broker/lanes/report_budget.h"
+#include "broker/lanes/report_details.h"
 #include "broker/workers/arena.h"
 #include "hotcell/failure.h"
 #include "hotcell/remedy.h"
@@ -16,7 +18,7 @@
 namespace hotcell::broker {
 namespace {
 
-// Report > ImageInfo > Qcow2Info > Bitmap, and one to spare.
+// Report > Inspection > ImageInfo > Detail, and two to spare.
 constexpr int kMaxNesting = 5;
 constexpr int kMaxWarnings = 100;
 
@@ -86,20 +88,6 @@ bool IsAboutFiles(v1::ErrorCode code) {
 
 void Clean(std::string* text) { *text = Escape(*text); }
 
-void MakeTextsPrintable(v1::Qcow2Info& qcow2) {
-  Clean(qcow2.mutable_compat());
-  Clean(qcow2.mutable_compression_type());
-  Clean(qcow2.mutable_encryption());
-  for (v1::Bitmap& bitmap : *qcow2.mutable_bitmaps()) {
-    for (std::string& flag : *bitmap.mutable_flags()) Clean(&flag);
-  }
-}
-
-void MakeTextsPrintable(v1::VmdkInfo& vmdk) {
-  Clean(vmdk.mutable_create_type());
-  for (v1::VmdkExtentFile& extent : *vmdk.mutable_extents()) Clean(extent.mutable_format());
-}
-
 void MakeTextsPrintable(v1::ImageInfo& info) {
   Clean(info.mutable_format());
   Clean(info.mutable_backing_format());
@@ -110,8 +98,10 @@ void MakeTextsPrintable(v1::ImageInfo& info) {
   for (v1::ReferenceInfo& reference : *info.mutable_references()) {
     Clean(reference.mutable_format());
   }
-  if (info.has_qcow2()) MakeTextsPrintable(*info.mutable_qcow2());
-  if (info.has_vmdk()) MakeTextsPrintable(*info.mutable_vmdk());
+  for (v1::Bitmap& bitmap : *info.mutable_bitmaps()) {
+    for (std::string& flag : *bitmap.mutable_flags()) Clean(&flag);
+  }
+  MakeDetailsPrintable(*info.mutable_details());
 }
 
 void MakeTextsPrintable(v1::Inspection& inspection) {
@@ -122,6 +112,12 @@ void MakeTextsPrintable(v1::Inspection& inspection) {
   }
   if (inspection.has_info()) MakeTextsPrintable(*inspection.mutable_info());
   if (inspection.has_check()) Clean(inspection.mutable_check()->mutable_format());
+}
+
+bool HasSoundDetails(const v1::Report& report) {
+  const auto is_sound = [](const v1::ImageInfo& info) { return AreDetails(info.details()); };
+  return is_sound(report.info()) && is_sound(report.inspect().info()) &&
+         std::ranges::all_of(report.backing_chain(), is_sound);
 }
 
 absl::Status NotWellFormed() {
@@ -167,7 +163,8 @@ absl::StatusOr<v1::Report> DecodeReport(absl::string_view bytes, uint64_t report
   v1::Report report;
   // A string that is not UTF-8 makes protobuf write a line to standard error by itself.
   const google::protobuf::LogSilencer silencer;
-  if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) {
+  if (!report.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage() ||
+      !HasSoundDetails(report)) {
     return NotWellFormed();
   }
   // There is room for an error however small the limit.

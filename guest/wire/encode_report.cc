@@ -19,9 +19,23 @@ constexpr size_t kMaxCount = UINT16_MAX;
 
 template <size_t kSize>
 void CopyText(char (&to)[kSize], std::string_view text) {
-  const size_t size = std::min(text.size(), kSize - 1);
-  std::memcpy(to, text.data(), size);
-  to[size] = '\0';
+  to[text.copy(to, kSize - 1)] = '\0';
+}
+
+// Of details that have no value of their own.
+hotcell_v1_Detail_Kind WireKind(Detail::Kind kind) {
+  switch (kind) {
+    case Detail::Kind::kOwnFile:
+      return hotcell_v1_Detail_Kind_KIND_OWN_FILE;
+    case Detail::Kind::kList:
+      return hotcell_v1_Detail_Kind_KIND_LIST;
+    case Detail::Kind::kDictionary:
+      return hotcell_v1_Detail_Kind_KIND_DICTIONARY;
+    case Detail::Kind::kBitmaps:
+      return hotcell_v1_Detail_Kind_KIND_BITMAPS;
+    default:
+      return hotcell_v1_Detail_Kind_KIND_UNSPECIFIED;
+  }
 }
 
 // A nanopb message refers to its variable parts by pointer; this owns them.
@@ -54,10 +68,15 @@ class ReportMessage {
   hotcell_v1_Error MakeError(const Status& error);
   hotcell_v1_CheckReport MakeCheck(const CheckResult& result);
   hotcell_v1_ImageInfo MakeInfo(const ImageDescription& description);
+  // What `make` makes of each that there is room for, kept as one more of `lists`.
+  template <typename Part, typename Native>
+  std::vector<Part>& MakeEach(std::deque<std::vector<Part>>& lists, std::string_view what,
+                              const std::vector<Native>& natives,
+                              Part (ReportMessage::*make)(const Native&));
+  void AddLists(const ImageDescription& description, hotcell_v1_ImageInfo& info);
   hotcell_v1_Snapshot MakeSnapshot(const SnapshotInfo& snapshot);
   hotcell_v1_Bitmap MakeBitmap(const BitmapInfo& bitmap);
-  hotcell_v1_Qcow2Info MakeQcow2(const Qcow2Details& details);
-  hotcell_v1_VmdkInfo MakeVmdk(const VmdkDetails& details);
+  hotcell_v1_Detail MakeDetail(const Detail& detail);
   hotcell_v1_ReferenceInfo MakeReference(const Reference& reference);
   std::vector<char*>& TextList(const std::vector<std::string>& texts);
   void AddWarning(std::string_view text);
@@ -70,7 +89,7 @@ class ReportMessage {
   // What the messages of the images point to; an element is one image's.
   std::deque<std::vector<hotcell_v1_Snapshot>> snapshots_;
   std::deque<std::vector<hotcell_v1_Bitmap>> bitmaps_;
-  std::deque<std::vector<hotcell_v1_VmdkExtentFile>> extents_;
+  std::deque<std::vector<hotcell_v1_Detail>> details_;
   std::deque<std::vector<hotcell_v1_ReferenceInfo>> references_;
   std::vector<hotcell_v1_CheckFinding> findings_;
   std::vector<hotcell_v1_Signature> signatures_;
@@ -188,48 +207,36 @@ hotcell_v1_Bitmap ReportMessage::MakeBitmap(const BitmapInfo& bitmap) {
           .flags = flags.data()};
 }
 
-hotcell_v1_Qcow2Info ReportMessage::MakeQcow2(const Qcow2Details& details) {
-  hotcell_v1_Qcow2Info qcow2 = hotcell_v1_Qcow2Info_init_zero;
-  CopyText(qcow2.compat, details.compat);
-  CopyText(qcow2.compression_type, details.compression_type);
-  qcow2.lazy_refcounts = details.lazy_refcounts;
-  qcow2.refcount_bits = details.refcount_bits;
-  qcow2.corrupt = details.corrupt;
-  qcow2.extended_l2 = details.extended_l2;
-  qcow2.has_data_file = details.data_file.has_value();
-  if (details.data_file) qcow2.data_file = Bytes(*details.data_file);
-  qcow2.data_file_raw = details.data_file_raw;
-  CopyText(qcow2.encryption, details.encryption);
-
-  std::vector<hotcell_v1_Bitmap>& bitmaps = bitmaps_.emplace_back();
-  NoteCut("bitmaps", details.bitmaps.size());
-  for (const BitmapInfo& bitmap : std::span(details.bitmaps).first(Counted(details.bitmaps))) {
-    bitmaps.push_back(MakeBitmap(bitmap));
+hotcell_v1_Detail ReportMessage::MakeDetail(const Detail& detail) {
+  hotcell_v1_Detail entry = hotcell_v1_Detail_init_zero;
+  entry.depth = detail.depth;
+  CopyText(entry.key, detail.key);
+  switch (detail.kind) {
+    case Detail::Kind::kBoolean:
+      entry.which_value = hotcell_v1_Detail_boolean_tag;
+      entry.value.boolean = detail.number != 0;
+      break;
+    case Detail::Kind::kNumber:
+      entry.which_value = hotcell_v1_Detail_number_tag;
+      entry.value.number = detail.number;
+      break;
+    case Detail::Kind::kText:
+      entry.which_value = hotcell_v1_Detail_text_tag;
+      entry.value.text = Bytes(detail.text);
+      break;
+    case Detail::Kind::kName:
+      entry.which_value = hotcell_v1_Detail_name_tag;
+      entry.value.name = Bytes(detail.text);
+      break;
+    case Detail::Kind::kFile:
+      entry.which_value = hotcell_v1_Detail_file_tag;
+      entry.value.file = Bytes(detail.text);
+      break;
+    default:
+      entry.which_value = hotcell_v1_Detail_kind_tag;
+      entry.value.kind = WireKind(detail.kind);
   }
-  qcow2.bitmaps_count = Counted(bitmaps);
-  qcow2.bitmaps = bitmaps.data();
-  return qcow2;
-}
-
-hotcell_v1_VmdkInfo ReportMessage::MakeVmdk(const VmdkDetails& details) {
-  hotcell_v1_VmdkInfo vmdk = hotcell_v1_VmdkInfo_init_zero;
-  vmdk.cid = details.cid;
-  vmdk.parent_cid = details.parent_cid;
-  CopyText(vmdk.create_type, details.create_type);
-  std::vector<hotcell_v1_VmdkExtentFile>& extents = extents_.emplace_back();
-  NoteCut("extents", details.extents.size());
-  for (const VmdkExtentFile& extent : std::span(details.extents).first(Counted(details.extents))) {
-    hotcell_v1_VmdkExtentFile& entry = extents.emplace_back();
-    entry = hotcell_v1_VmdkExtentFile_init_zero;
-    entry.filename = Bytes(extent.filename);
-    CopyText(entry.format, extent.format);
-    entry.virtual_size = extent.virtual_size;
-    entry.cluster_size = extent.cluster_size;
-    entry.compressed = extent.compressed;
-  }
-  vmdk.extents_count = Counted(extents);
-  vmdk.extents = extents.data();
-  return vmdk;
+  return entry;
 }
 
 hotcell_v1_ReferenceInfo ReportMessage::MakeReference(const Reference& reference) {
@@ -251,6 +258,40 @@ void ReportMessage::SetInfo(const std::vector<ImageDescription>& images) {
   message_.backing_chain = chain_.data();
 }
 
+template <typename Part, typename Native>
+std::vector<Part>& ReportMessage::MakeEach(std::deque<std::vector<Part>>& lists,
+                                           std::string_view what,
+                                           const std::vector<Native>& natives,
+                                           Part (ReportMessage::*make)(const Native&)) {
+  NoteCut(what, natives.size());
+  std::vector<Part>& parts = lists.emplace_back();
+  parts.reserve(Counted(natives));
+  for (const Native& native : std::span(natives).first(Counted(natives))) {
+    parts.push_back((this->*make)(native));
+  }
+  return parts;
+}
+
+void ReportMessage::AddLists(const ImageDescription& description, hotcell_v1_ImageInfo& info) {
+  auto& snapshots =
+      MakeEach(snapshots_, "snapshots", description.snapshots, &ReportMessage::MakeSnapshot);
+  info.snapshots_count = Counted(snapshots);
+  info.snapshots = snapshots.data();
+  if (description.bitmaps) {
+    auto& bitmaps = MakeEach(bitmaps_, "bitmaps", *description.bitmaps, &ReportMessage::MakeBitmap);
+    info.bitmaps_count = Counted(bitmaps);
+    info.bitmaps = bitmaps.data();
+  }
+  auto& details =
+      MakeEach(details_, "details", description.details.all(), &ReportMessage::MakeDetail);
+  info.details_count = Counted(details);
+  info.details = details.data();
+  auto& references =
+      MakeEach(references_, "references", description.references, &ReportMessage::MakeReference);
+  info.references_count = Counted(references);
+  info.references = references.data();
+}
+
 hotcell_v1_ImageInfo ReportMessage::MakeInfo(const ImageDescription& description) {
   hotcell_v1_ImageInfo info = hotcell_v1_ImageInfo_init_zero;
   info.slot = description.slot;
@@ -264,33 +305,10 @@ hotcell_v1_ImageInfo ReportMessage::MakeInfo(const ImageDescription& description
     info.backing_format = Bytes(description.backing->format);
   }
 
-  std::vector<hotcell_v1_Snapshot>& snapshots = snapshots_.emplace_back();
-  NoteCut("snapshots", description.snapshots.size());
-  for (const SnapshotInfo& snapshot :
-       std::span(description.snapshots).first(Counted(description.snapshots))) {
-    snapshots.push_back(MakeSnapshot(snapshot));
-  }
-  info.snapshots_count = Counted(snapshots);
-  info.snapshots = snapshots.data();
-
-  if (description.qcow2) {
-    info.which_format_specific = hotcell_v1_ImageInfo_qcow2_tag;
-    info.format_specific.qcow2 = MakeQcow2(*description.qcow2);
-  } else if (description.vmdk) {
-    info.which_format_specific = hotcell_v1_ImageInfo_vmdk_tag;
-    info.format_specific.vmdk = MakeVmdk(*description.vmdk);
-  }
-
+  AddLists(description, info);
+  info.corrupt = description.corrupt;
   CopyText(info.encryption, description.encryption);
   CopyText(info.variant, description.variant);
-  std::vector<hotcell_v1_ReferenceInfo>& references = references_.emplace_back();
-  NoteCut("references", description.references.size());
-  for (const Reference& reference :
-       std::span(description.references).first(Counted(description.references))) {
-    references.push_back(MakeReference(reference));
-  }
-  info.references_count = Counted(references);
-  info.references = references.data();
   std::vector<char*>& features = TextList(description.features);
   info.features_count = Counted(features);
   info.features = features.data();

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +22,7 @@
 #include "hotcell/output_file.h"
 #include "hotcell/references.h"
 #include "hotcell/remedy.h"
+#include "hotcell/text.h"
 #include "hotcell/verdict.h"
 #include "tests/api/memory_file.h"
 
@@ -89,6 +91,19 @@ bool AsTheVerdict(const Engine* engine, const InspectRequest& request,
   if (reply.ok() && hotcell::Judge(*reply, policy, request.options.limits).safe()) Take();
   // End.
   return taken;
+}
+
+// How the image's data file may be shown; empty: it has none.
+std::string AsTheImageInfo(const InfoReply* reply) {
+  std::string shown;
+  const auto Show = [&](std::string text) { shown = std::move(text); };
+  // Example: broker/include/hotcell/image_info.h
+  const hotcell::Detail* file = hotcell::FindDetail(reply->info, "data-file");
+  if (file != nullptr && std::holds_alternative<hotcell::Detail::Name>(file->value)) {
+    Show(hotcell::Escape(std::get<hotcell::Detail::Name>(file->value).bytes));
+  }
+  // End.
+  return shown;
 }
 
 absl::Status AsTheOutputFile(const Engine* engine, ConvertRequest& request) {
@@ -173,6 +188,16 @@ TEST_F(ExamplesTest, NameAFileOnceItIsWhole) {
   EXPECT_EQ(std::filesystem::file_size("disk.raw"), kMebibyte);
   std::filesystem::current_path(before);
   std::filesystem::remove_all(directory);
+}
+
+TEST(ExamplesOfImageInfoTest, ShowADataFile) {
+  InfoReply reply;
+  EXPECT_EQ(AsTheImageInfo(&reply), "");
+  reply.info.details = {{.key = "compat", .value = "1.1"},
+                        {.key = "data-file", .value = Detail::Name{"a\n"}}};
+  EXPECT_EQ(AsTheImageInfo(&reply), "a\\n");
+  reply.info.details.back().value = true;
+  EXPECT_EQ(AsTheImageInfo(&reply), "");
 }
 
 TEST(ExamplesOfReferencesTest, AllowWhatTheySay) {

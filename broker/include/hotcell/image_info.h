@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 namespace hotcell {
@@ -30,32 +32,29 @@ struct Bitmap {
   std::vector<std::string> flags;
 };
 
-struct Qcow2Info {
-  std::string compat;            // "0.10" or "1.1"
-  std::string compression_type;  // "zlib" or "zstd"
-  bool lazy_refcounts = false;
-  uint32_t refcount_bits = 0;
-  bool corrupt = false;
-  bool extended_l2 = false;
-  std::optional<std::string> data_file;  // bytes; empty: it does not name the one that it has
-  bool data_file_raw = false;
-  std::string encryption;  // "", "aes" or "luks"
-  std::vector<Bitmap> bitmaps;
-};
+// What a format says of an image beyond what all formats say: qemu-img's "format-specific" data,
+// with its keys and in its order.
+//
+//   const hotcell::Detail* file = hotcell::FindDetail(reply->info, "data-file");
+//   if (file != nullptr && std::holds_alternative<hotcell::Detail::Name>(file->value)) {
+//     Show(hotcell::Escape(std::get<hotcell::Detail::Name>(file->value).bytes));
+//   }
+struct Detail {
+  struct Name {
+    std::string bytes;
+  };
+  // A file, by a name that is relative to the image's folder; nullopt: the image itself.
+  struct File {
+    std::optional<std::string> bytes;
+  };
+  struct List {};        // of `children`, which have no keys
+  struct Dictionary {};  // of `children`
+  struct Bitmaps {};     // here the format has the image's bitmaps, as a list
 
-struct VmdkExtentFile {
-  std::string filename;       // bytes
-  std::string format;         // "FLAT"; that and the name are empty where it is the image itself
-  uint64_t virtual_size = 0;  // bytes
-  uint64_t cluster_size = 0;  // bytes; 0: none
-  bool compressed = false;
-};
-
-struct VmdkInfo {
-  uint32_t cid = 0;
-  uint32_t parent_cid = 0;
-  std::string create_type;
-  std::vector<VmdkExtentFile> extents;
+  std::string key;  // at most 32 of a to z, 0 to 9 and '-'; "compression-type"
+  // A text is escaped.
+  std::variant<bool, uint64_t, std::string, Name, File, List, Dictionary, Bitmaps> value;
+  std::vector<Detail> children = {};
 };
 
 enum class ReferenceRole : int32_t {
@@ -82,14 +81,18 @@ struct ImageInfo {
   std::string backing_file;    // bytes; empty: none
   std::string backing_format;  // as the image declares it; empty: not declared
   std::vector<Snapshot> snapshots;
-  std::optional<Qcow2Info> qcow2;  // of an image of that format
-  std::optional<VmdkInfo> vmdk;
+  std::vector<Bitmap> bitmaps;
+  std::vector<Detail> details;
+  bool corrupt = false;                   // it is marked so
   std::string encryption;                 // as qemu-img names it; empty: none, or unknown
   std::vector<ReferenceInfo> references;  // all files it names
   std::string variant;  // of its format: "dynamic", "streamOptimized"; empty: it has only one
   std::vector<std::string> features;
   std::vector<std::string> contents;  // raw: what its bytes look like
 };
+
+// That of `key` among the details that are in no other; nullptr: the format does not say it.
+const Detail* FindDetail(const ImageInfo& info, std::string_view key);
 
 enum class FindingKind : int32_t {
   kUnknown = 0,

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guest/formats/common/details.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
 
@@ -92,34 +93,8 @@ struct BitmapInfo {
   std::vector<std::string> flags;
 };
 
-struct Qcow2Details {
-  std::string compat;
-  std::string compression_type;
-  bool lazy_refcounts = false;
-  uint32_t refcount_bits = 0;
-  bool corrupt = false;
-  bool extended_l2 = false;
-  std::optional<std::string> data_file;
-  bool data_file_raw = false;
-  std::string encryption;
-  std::vector<BitmapInfo> bitmaps;
-};
-
-struct VmdkExtentFile {
-  std::string filename;
-  std::string format;         // as qemu-img: "SPARSE", "FLAT", "" for the image's own
-  uint64_t virtual_size = 0;  // bytes
-  uint64_t cluster_size = 0;  // bytes; 0: none
-  bool compressed = false;
-};
-
-struct VmdkDetails {
-  uint32_t cid = 0;
-  uint32_t parent_cid = 0;
-  std::string create_type;
-  std::vector<VmdkExtentFile> extents;
-};
-
+// What all formats say is a field here, and so is what code decides on; what else a format says is
+// in `details`.
 struct ImageDescription {
   std::string format;
   uint32_t slot = 0;  // the file that was opened
@@ -134,8 +109,10 @@ struct ImageDescription {
   // Every file that the image names, the backing file included.
   std::vector<Reference> references;
   std::vector<SnapshotInfo> snapshots;
-  std::optional<Qcow2Details> qcow2;
-  std::optional<VmdkDetails> vmdk;
+  // Persistent ones, of which there may be 65,535. nullopt: its format has none.
+  std::optional<std::vector<BitmapInfo>> bitmaps;
+  DetailList details;
+  bool corrupt = false;  // it is marked so
   // Which of its forms the format has here, as its creation option names it: "dynamic", "fixed",
   // "streamOptimized"; empty: it has only one.
   std::string variant;

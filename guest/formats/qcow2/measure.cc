@@ -52,11 +52,12 @@ Status CheckSize(uint64_t size, const WriteOptions& options) {
 }
 
 // Every bitmap with all its bits, their tables and the directory.
-uint64_t BitmapBytes(const ImageDescription& source, uint64_t cluster_size) {
+uint64_t BitmapBytes(const std::vector<BitmapInfo>& bitmaps, uint64_t virtual_size,
+                     uint64_t cluster_size) {
   uint64_t bytes = 0;
   uint64_t directory = 0;
-  for (const BitmapInfo& bitmap : source.qcow2->bitmaps) {
-    const uint64_t bits = DivideUp(source.virtual_size, bitmap.granularity);
+  for (const BitmapInfo& bitmap : bitmaps) {
+    const uint64_t bits = DivideUp(virtual_size, bitmap.granularity);
     const uint64_t clusters = DivideUp(DivideUp(bits, 8), cluster_size);
     bytes += clusters * cluster_size + AlignUp(clusters * kTableEntry, cluster_size);
     directory += AlignUp(kBitmapEntryHeader + bitmap.name.size(), 8);
@@ -85,9 +86,8 @@ Result<Measurement> MeasureQcow2(MeasuredDisk& disk, const MeasureOptions& optio
   }
   const uint64_t metadata = MetadataBytes(size, *chosen);
   Measurement measurement = {.required = metadata + data, .fully_allocated = metadata + size};
-  const bool keeps_bitmaps = source != nullptr && source->qcow2 && source->qcow2->compat == "1.1";
-  if (chosen->version >= 3 && keeps_bitmaps) {
-    measurement.bitmaps = BitmapBytes(*source, cluster_size);
+  if (chosen->version >= 3 && source != nullptr && source->bitmaps) {
+    measurement.bitmaps = BitmapBytes(*source->bitmaps, source->virtual_size, cluster_size);
   }
   return measurement;
 }

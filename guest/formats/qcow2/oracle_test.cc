@@ -215,34 +215,12 @@ TEST_P(Qcow2OracleTest, ReadsTheSameThroughSmallBuffers) {
   EXPECT_EQ(*difference, "");
 }
 
-json DescribeQcow2(const Qcow2Details& details) {
-  json data = {{"compat", details.compat},
-               {"compression-type", details.compression_type},
-               {"refcount-bits", details.refcount_bits}};
-  // qemu-img tells these of version 3 only.
-  if (details.compat == "1.1") {
-    data["lazy-refcounts"] = details.lazy_refcounts;
-    data["corrupt"] = details.corrupt;
-    data["extended-l2"] = details.extended_l2;
-  }
-  if (details.data_file) {
-    data["data-file"] = *details.data_file;
-    data["data-file-raw"] = details.data_file_raw;
-  }
-  for (const BitmapInfo& bitmap : details.bitmaps) {
-    data["bitmaps"].push_back(
-        {{"name", bitmap.name}, {"granularity", bitmap.granularity}, {"flags", bitmap.flags}});
-  }
-  return data;
-}
-
 json Describe(const ImageDescription& description) {
-  json out = {
-      {"format", description.format},
-      {"virtual-size", description.virtual_size},
-      {"cluster-size", description.cluster_size},
-      {"dirty-flag", description.dirty},
-      {"format-specific", {{"type", "qcow2"}, {"data", DescribeQcow2(*description.qcow2)}}}};
+  json out = {{"format", description.format},
+              {"virtual-size", description.virtual_size},
+              {"cluster-size", description.cluster_size},
+              {"dirty-flag", description.dirty},
+              {"format-specific", FormatSpecific(description, "image.qcow2")}};
   if (description.backing) {
     out["backing-filename"] = description.backing->name;
     out["backing-filename-format"] = description.backing->format;

@@ -252,20 +252,35 @@ Status Reader::SelectSnapshot(IoChannel& io, const SnapshotSelector& wanted) {
   return CheckL2Tables(io);
 }
 
+// In QEMU's order.
+DetailList Reader::Details() const {
+  const ImageHeader& header = parts_.header;
+  const bool version3 = header.version >= 3;
+  DetailList details;
+  details.Text("compat", version3 ? "1.1" : "0.10");
+  details.Text("compression-type", header.compression == Compression::kZstd ? "zstd" : "zlib");
+  if (version3) {
+    details.Bool("lazy-refcounts", (header.compatible & kCompatibleLazyRefcounts) != 0);
+  }
+  if (!parts_.bitmaps.empty()) details.Bitmaps("bitmaps");
+  details.Number("refcount-bits", header.refcount_bits);
+  if (header.data_file) {
+    details.Name("data-file", *header.data_file);
+    details.Bool("data-file-raw", header.data_file_raw());
+  }
+  if (header.crypt_method != kCryptNone) {
+    details.Dictionary("encrypt",
+                       [&] { details.Text("format", EncryptionName(header.crypt_method)); });
+  }
+  if (version3) {
+    details.Bool("corrupt", header.corrupt());
+    details.Bool("extended-l2", header.extended_l2());
+  }
+  return details;
+}
+
 ImageDescription Reader::Describe() const {
   const ImageHeader& header = parts_.header;
-  Qcow2Details details;
-  details.compat = header.version >= 3 ? "1.1" : "0.10";
-  details.compression_type = header.compression == Compression::kZstd ? "zstd" : "zlib";
-  details.lazy_refcounts = (header.compatible & kCompatibleLazyRefcounts) != 0;
-  details.refcount_bits = header.refcount_bits;
-  details.corrupt = header.corrupt();
-  details.extended_l2 = header.extended_l2();
-  details.data_file = header.data_file;
-  details.data_file_raw = header.data_file_raw();
-  details.encryption = EncryptionName(header.crypt_method);
-  details.bitmaps = parts_.bitmaps;
-
   ImageDescription description;
   description.format = "qcow2";
   description.virtual_size = virtual_size_;
@@ -282,7 +297,9 @@ ImageDescription Reader::Describe() const {
   for (const Snapshot& snapshot : parts_.snapshots.snapshots) {
     description.snapshots.push_back(snapshot.info);
   }
-  description.qcow2 = std::move(details);
+  if (header.version >= 3) description.bitmaps = parts_.bitmaps;
+  description.corrupt = header.corrupt();
+  description.details = Details();
   description.warnings = parts_.warnings;
   return description;
 }

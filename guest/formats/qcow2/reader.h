@@ -45,6 +45,8 @@ class Reader : public ImageReader {
   Status CheckL2Tables(IoChannel& io);
 
  private:
+  DetailList Details() const;
+
   // L1 entries in a row: the one looked for and those after it.
   struct L1Run {
     static constexpr size_t kMaxEntries = TableCache::kMaxLoad;

@@ -10,6 +10,7 @@
 #include "guest/formats/qcow2/qcow2.h"
 #include "guest/formats/qcow2/test_image.h"
 #include "guest/formats/testing/disk.h"
+#include "guest/formats/testing/oracle.h"
 #include "guest/runtime/native/native_lanes.h"
 
 namespace hotcell::guest::qcow2 {
@@ -240,7 +241,8 @@ TEST_F(Qcow2ReaderTest, DirtyAndCorruptImagesAreReadWithAWarning) {
   const ImageDescription description = reader->Describe();
 
   EXPECT_TRUE(description.dirty);
-  EXPECT_TRUE(description.qcow2->corrupt);
+  EXPECT_TRUE(description.corrupt);
+  EXPECT_EQ(FormatSpecific(description, "")["data"]["corrupt"], true);
   EXPECT_THAT(description.warnings,
               ElementsAre(HasSubstr("marked as corrupt"), HasSubstr("marked as dirty")));
 }
@@ -259,9 +261,10 @@ TEST_F(Qcow2ReaderTest, DescribingNeedsNoWholeTables) {
   const ImageDescription description = reader->Describe();
 
   EXPECT_TRUE(description.encrypted);
-  EXPECT_EQ(description.qcow2->encryption, "luks");
-  EXPECT_EQ(description.qcow2->data_file, "elsewhere.raw");
-  EXPECT_TRUE(description.qcow2->data_file_raw);
+  const nlohmann::json data = FormatSpecific(description, "")["data"];
+  EXPECT_EQ(data["encrypt"]["format"], "luks");
+  EXPECT_EQ(data["data-file"], "elsewhere.raw");
+  EXPECT_EQ(data["data-file-raw"], true);
   EXPECT_EQ(description.backing->name, "base.img");
   EXPECT_EQ(description.backing->format, "raw");
   EXPECT_EQ(description.encryption, "luks");
@@ -304,7 +307,7 @@ TEST_F(Qcow2ReaderTest, UnknownExtensionsAndCompatibleFeaturesAreSkipped) {
   image_.AddExtension(kExtensionBackingFormat, "qcow2");
   const auto reader = Open(image_);
 
-  EXPECT_TRUE(reader->Describe().qcow2->lazy_refcounts);
+  EXPECT_EQ(FormatSpecific(reader->Describe(), "")["data"]["lazy-refcounts"], true);
   EXPECT_EQ(reader->Describe().backing->format, "qcow2");
 }
 

@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "guest/formats/common/chain.h"
 #include "guest/formats/testing/disk.h"
@@ -22,7 +24,57 @@ NativeFiles::ReferenceOpener FilesOf(const TemporaryDirectory& directory) {
   };
 }
 
+json BitmapsOf(const ImageDescription& description) {
+  json bitmaps = json::array();
+  for (const BitmapInfo& bitmap : *description.bitmaps) {
+    bitmaps.push_back(
+        {{"name", bitmap.name}, {"granularity", bitmap.granularity}, {"flags", bitmap.flags}});
+  }
+  return bitmaps;
+}
+
+json ValueOf(const Detail& detail, const ImageDescription& description,
+             const std::string& own_name) {
+  switch (detail.kind) {
+    case Detail::Kind::kBoolean:
+      return detail.number != 0;
+    case Detail::Kind::kNumber:
+      return detail.number;
+    case Detail::Kind::kText:
+    case Detail::Kind::kName:
+    case Detail::Kind::kFile:
+      return detail.text;
+    case Detail::Kind::kOwnFile:
+      return own_name;
+    case Detail::Kind::kList:
+      return json::array();
+    case Detail::Kind::kDictionary:
+      return json::object();
+    case Detail::Kind::kBitmaps:
+      return BitmapsOf(description);
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+json FormatSpecific(const ImageDescription& description, const std::string& own_name) {
+  json data = json::object();
+  // Those in which the next may lie. Only the last ever gets another element.
+  std::vector<json*> open = {&data};
+  for (const Detail& detail : description.details.all()) {
+    open.resize(detail.depth + 1);
+    json value = ValueOf(detail, description, own_name);
+    json& in = *open.back();
+    if (in.is_array()) {
+      in.push_back(std::move(value));
+      open.push_back(&in.back());
+    } else {
+      open.push_back(&(in[std::string(detail.key)] = std::move(value)));
+    }
+  }
+  return {{"type", description.format}, {"data", std::move(data)}};
+}
 
 std::string CompareWithQemuImg(const TemporaryDirectory& directory, const std::string& name,
                                const std::string& format) {

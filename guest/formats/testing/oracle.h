@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "guest/formats/common/format.h"
 #include "guest/formats/testing/qemu_img.h"
 
 namespace hotcell::guest {
@@ -14,6 +15,10 @@ namespace hotcell::guest {
 // `format` empty: probed.
 std::string CompareWithQemuImg(const TemporaryDirectory& directory, const std::string& name,
                                const std::string& format);
+
+// What an image says of itself beyond what all formats have, as qemu-img's "format-specific"; the
+// image's own name is `own_name`.
+nlohmann::json FormatSpecific(const ImageDescription& description, const std::string& own_name);
 
 // What `qemu-img info --output=json` says of the image, without what only the host's file system
 // tells.

@@ -23,7 +23,7 @@ uint64_t Sectors(uint64_t bytes) { return DivideUp(bytes, kSectorSize); }
 
 class ExtentChecker {
  public:
-  ExtentChecker(const VmdkExtentFile& info, GrainMap& map, bool on_device, CheckResult& result)
+  ExtentChecker(const ExtentInfo& info, GrainMap& map, bool on_device, CheckResult& result)
       : info_(info), map_(map), layout_(map.layout()), on_device_(on_device), result_(result) {}
 
   Status Run(IoChannel& io) {
@@ -317,7 +317,7 @@ class ExtentChecker {
     return OkStatus();
   }
 
-  const VmdkExtentFile& info_;
+  const ExtentInfo& info_;
   GrainMap& map_;
   const SparseLayout& layout_;
   const bool on_device_;

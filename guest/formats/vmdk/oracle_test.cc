@@ -191,17 +191,7 @@ json Describe(const ImageDescription& description) {
     out["backing-filename"] = description.backing->name;
     out["backing-filename-format"] = description.backing->format;
   }
-  json data = {{"cid", description.vmdk->cid},
-               {"parent-cid", description.vmdk->parent_cid},
-               {"create-type", description.vmdk->create_type}};
-  for (const VmdkExtentFile& extent : description.vmdk->extents) {
-    json entry = {{"virtual-size", extent.virtual_size}, {"format", extent.format}};
-    entry["filename"] = extent.filename.empty() ? "image.vmdk" : extent.filename;
-    if (extent.cluster_size != 0) entry["cluster-size"] = extent.cluster_size;
-    if (extent.compressed) entry["compressed"] = true;
-    data["extents"].push_back(entry);
-  }
-  out["format-specific"] = {{"type", "vmdk"}, {"data", data}};
+  out["format-specific"] = FormatSpecific(description, "image.vmdk");
   return out;
 }
 

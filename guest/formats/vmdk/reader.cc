@@ -17,7 +17,7 @@ uint64_t VirtualSize(const ImageParts& parts) {
 // As QEMU: only extents that are all alike have a cluster size.
 uint64_t ClusterSize(const ImageParts& parts) {
   if (parts.extents.empty()) return 0;
-  const VmdkExtentFile& first = parts.extents.front().info;
+  const ExtentInfo& first = parts.extents.front().info;
   const bool alike =
       std::all_of(parts.extents.begin(), parts.extents.end(), [&](const DiskExtent& extent) {
         return extent.info.cluster_size == first.cluster_size &&
@@ -26,9 +26,35 @@ uint64_t ClusterSize(const ImageParts& parts) {
   return alike ? first.cluster_size : 0;
 }
 
+void AddExtent(const ExtentInfo& extent, DetailList& details) {
+  if (extent.compressed) details.Bool("compressed", true);
+  details.Number("virtual-size", extent.virtual_size);
+  if (extent.format.empty()) {
+    details.OwnFile("filename");
+  } else {
+    details.File("filename", extent.filename);
+  }
+  if (extent.cluster_size != 0) details.Number("cluster-size", extent.cluster_size);
+  details.Text("format", extent.format);
+}
+
+// In QEMU's order.
+DetailList Details(const ImageParts& parts) {
+  DetailList details;
+  details.Number("cid", parts.descriptor.cid.value_or(0));
+  details.Number("parent-cid", parts.descriptor.parent_cid.value_or(kNoParentCid));
+  details.Text("create-type", parts.create_type);
+  details.List("extents", [&] {
+    for (const DiskExtent& extent : parts.extents) {
+      details.Item([&] { AddExtent(extent.info, details); });
+    }
+  });
+  return details;
+}
+
 }  // namespace
 
-Status InExtent(const VmdkExtentFile& extent, const Status& status) {
+Status InExtent(const ExtentInfo& extent, const Status& status) {
   if (extent.format.empty()) return status;
   constexpr std::string_view kPrefix = "vmdk: ";
   std::string_view message = status.message();
@@ -75,12 +101,6 @@ std::vector<FileHandle> Reader::data_files() const {
 }
 
 ImageDescription Reader::Describe() const {
-  VmdkDetails details;
-  details.cid = parts_.descriptor.cid.value_or(0);
-  details.parent_cid = parts_.descriptor.parent_cid.value_or(kNoParentCid);
-  details.create_type = parts_.create_type;
-  for (const DiskExtent& extent : parts_.extents) details.extents.push_back(extent.info);
-
   ImageDescription description;
   description.format = "vmdk";
   description.virtual_size = virtual_size_;
@@ -89,7 +109,7 @@ ImageDescription Reader::Describe() const {
   if (description.backing) description.references.push_back(*description.backing);
   description.references.insert(description.references.end(), parts_.references.begin(),
                                 parts_.references.end());
-  description.vmdk = std::move(details);
+  description.details = Details(parts_);
   description.variant = parts_.create_type;
   description.features = parts_.features;
   description.warnings = parts_.warnings;

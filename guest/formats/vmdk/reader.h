@@ -15,11 +15,20 @@
 
 namespace hotcell::guest::vmdk {
 
+// What an image says of one of its extents.
+struct ExtentInfo {
+  std::string filename;       // as the descriptor has it
+  std::string format;         // "SPARSE", "FLAT"; empty: the image itself is the extent
+  uint64_t virtual_size = 0;  // bytes
+  uint64_t cluster_size = 0;  // bytes; 0: none
+  bool compressed = false;
+};
+
 // An extent of the disk. Without `grains` and `flat` it reads as zeroes, or is only described.
 struct DiskExtent {
   uint64_t begin = 0;   // on the disk, bytes
   uint64_t length = 0;  // bytes
-  VmdkExtentFile info;
+  ExtentInfo info;
   std::unique_ptr<GrainMap> grains;
   std::unique_ptr<ImageReader> flat;
   uint64_t flat_offset = 0;  // in the file, bytes
@@ -59,7 +68,7 @@ class Reader : public ImageReader {
 };
 
 // The error of an extent, with the name of its file if that is not the image's own.
-Status InExtent(const VmdkExtentFile& extent, const Status& status);
+Status InExtent(const ExtentInfo& extent, const Status& status);
 
 // Everything about an image, and, unless it is only described, its open extents, whose tables
 // nobody has looked at.

@@ -53,17 +53,15 @@ std::string EncodedRichInfo(size_t capacity) {
                      .icount = 0,
                      .virtual_size = 32ull << 30},
                     {.id = "2", .name = "after"}};
-  info.qcow2 =
-      Qcow2Details{.compat = "1.1",
-                   .compression_type = "zstd",
-                   .lazy_refcounts = true,
-                   .refcount_bits = 16,
-                   .corrupt = true,
-                   .extended_l2 = true,
-                   .data_file = "data.raw",
-                   .data_file_raw = true,
-                   .encryption = "luks",
-                   .bitmaps = {{.name = "b0", .granularity = 65536, .flags = {"auto", "in-use"}}}};
+  info.bitmaps = {{.name = "b0", .granularity = 65536, .flags = {"auto", "in-use"}}};
+  info.corrupt = true;
+  info.details.Text("compat", "1.1");
+  info.details.Bitmaps("bitmaps");
+  info.details.Number("refcount-bits", 16);
+  info.details.Name("data-file", "data\xff");
+  info.details.Bool("data-file-raw", true);
+  info.details.Dictionary("encrypt", [&] { info.details.Text("format", "luks"); });
+  info.details.Bool("extended-l2", false);
   return Encoded({.info = {info}}, capacity);
 }
 
@@ -73,11 +71,12 @@ std::string EncodedChain(size_t capacity) {
   ImageDescription top = {.format = "qcow2", .backing = reference, .references = {reference}};
   top.features = {"version 3"};
   ImageDescription base = {.format = "vmdk", .slot = 7, .variant = "streamOptimized"};
-  base.vmdk =
-      VmdkDetails{.cid = 1,
-                  .parent_cid = 2,
-                  .create_type = "streamOptimized",
-                  .extents = {{.filename = "e\xff", .format = "SPARSE", .virtual_size = 3}}};
+  base.details.Number("parent-cid", UINT64_MAX);
+  base.details.List("extents", [&] {
+    base.details.Item([&] { base.details.File("filename", "e\xff"); });
+    base.details.Item([&] { base.details.OwnFile("filename"); });
+    base.details.TextItem("last");
+  });
   return Encoded({.info = {top, base}}, capacity);
 }
 
@@ -100,6 +99,13 @@ std::string EncodedConcerns(size_t capacity) {
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity) {
   ImageDescription info = {.format = "qcow2"};
   info.snapshots.assign(count, {.id = "1"});
+  return Encoded({.info = {info}}, capacity);
+}
+
+std::string EncodedInfoWithBitmaps(size_t count, size_t capacity) {
+  ImageDescription info = {.format = "qcow2"};
+  info.bitmaps.emplace(count, BitmapInfo{.name = "bitmap", .granularity = 65536});
+  info.details.Bitmaps("bitmaps");
   return Encoded({.info = {info}}, capacity);
 }
 

@@ -20,6 +20,7 @@ std::string EncodedRawInfo(size_t capacity);
 // One concern of each kind, and more memory than there is.
 std::string EncodedConcerns(size_t capacity);
 std::string EncodedInfoWithSnapshots(size_t count, size_t capacity);
+std::string EncodedInfoWithBitmaps(size_t count, size_t capacity);
 
 // Runs AnswerJob() on one lane over an image of 4 MiB and returns the report's bytes.
 std::string ReportOnJob(std::string_view job);

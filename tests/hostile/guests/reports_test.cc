@@ -168,6 +168,21 @@ TEST_F(HostileReports, OfTooManyPartsAreNotDecoded) {
                                      "more parts than the limit `report-bytes` of 1048576 bytes"});
 }
 
+TEST_F(HostileReports, WithDetailsThatHangNowhereAreErrors) {
+  v1::Report report;
+  v1::Detail& detail = *report.mutable_info()->add_details();
+  detail.set_key("compat");
+  detail.set_text(kTerminal);
+  const auto reply = Info(Leaves(report));
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(std::get<std::string>(FindDetail(reply->info, "compat")->value), kEscaped);
+  detail.set_depth(1);
+  ExpectEnd(Info(Leaves(report)).status(), kNotWellFormed);
+  detail.set_depth(0);
+  detail.set_key(kTerminal);
+  ExpectEnd(Info(Leaves(report)).status(), kNotWellFormed);
+}
+
 TEST_F(HostileReports, AreNoLongerThanTheirLimitHoweverSmall) {
   options_.limits.report_bytes = 10;
   EXPECT_TRUE(Convert(Leaves(Success())).ok());

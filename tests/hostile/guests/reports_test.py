@@ -53,13 +53,13 @@ def _run(*command):
             usage.ru_maxrss << 10)
 
 
-def _nested(path, part, most):
+def _nested(path, part, most, first=b""):
     """A report of `most` parts, or of as many as there is room for, in the message at the end of
-    `path`.
+    `path`, after `first`.
     """
-    count = min(most, (_REPORT - 64) // len(part))
-    content = count * len(part)
-    head = b""
+    count = min(most, (_REPORT - 64 - len(first)) // len(part))
+    content = len(first) + count * len(part)
+    head = first
     for number in reversed(path):
         beginning = _message(number, content)
         head = beginning + head
@@ -69,18 +69,42 @@ def _nested(path, part, most):
 
 # How many parts a report may have (report_budget.cc).
 _QCOW2 = 65_536
+_DETAILS = 32_000
 _OTHERS = 8_000
 _CHAIN = 1
 
-# Command, path to a message in the report, a part of it (empty ones, short ones, long ones), and
-# how many the command takes.
+
+
+def _detail(depth, key, value):
+    content = b"\x08" + _varint(depth) + _message(2, len(key)) + key + value
+    return _message(10, len(content)) + content
+
+
+# Values of a detail.
+_TRUE = b"\x18\x01"
+_LIST = b"\x40\x01"
+_DICTIONARY = b"\x40\x02"
+_BITMAPS = b"\x40\x04"
+_FILE = b"\x3a\x04" + b"\xff" * 4
+
+# Where the image has its bitmaps, without which nobody prints them; the beginning of a list.
+_HERE = _detail(0, b"bitmaps", _BITMAPS)
+_HEAD = _detail(0, b"list", _LIST)
+
+# Command, path to a message in the report, a part of it (empty ones, short ones, long ones), how
+# many the command takes, and what the message begins with.
 _REPORTS = {
     "snapshots": ("info", [3], b"\x42\x00", _QCOW2),
     "snapshots with names": ("info", [3], _message(8, 8) + b"\x0a\x01i\x12\x03\xff\xff\xff", _QCOW2),
-    "bitmaps": ("info", [3, 9], b"\x5a\x00", _QCOW2),
-    "bitmaps with flags": ("info", [3, 9], _message(11, 6) + b"\x1a\x01f\x1a\x01f", _QCOW2),
-    "flags": ("info", [3, 9, 11], b"\x1a\x00", 2 * _QCOW2),
-    "extents": ("info", [3, 10], b"\x22\x00", _OTHERS),
+    "bitmaps": ("info", [3], b"\x4a\x00", _QCOW2, _HERE),
+    "bitmaps with flags": ("info", [3], _message(9, 6) + b"\x1a\x01f\x1a\x01f", _QCOW2, _HERE),
+    "flags": ("info", [3, 9], b"\x1a\x00", 2 * _QCOW2),
+    "details": ("info", [3], _detail(1, b"", _TRUE), _DETAILS, _HEAD),
+    "files of details": ("info", [3], _detail(1, b"", _FILE), _DETAILS, _HEAD),
+    "lists in a list": ("info", [3], _detail(1, b"", _LIST), _DETAILS, _HEAD),
+    "extents": ("info", [3], _detail(1, b"", _DICTIONARY) + _detail(2, b"k" * 32, _TRUE),
+                _DETAILS // 2, _HEAD),
+    "details to judge": ("inspect", [13, 5], _detail(1, b"", _TRUE), _DETAILS, _HEAD),
     "references": ("info", [3], b"\x62\x00", _OTHERS),
     "a chain": ("info", [], b"\x2a\x00", _CHAIN),
     "warnings": ("info", [], b"\x22\x00", _OTHERS),
@@ -100,9 +124,9 @@ def _cost(_):
     status, _, usual = _run("info")
     harness.check_equal(status, 0, "an honest report")
     print(f"honest: {usual / _MIB:.1f} MiB of memory")
-    for name, (command, path, part, allowed) in _REPORTS.items():
+    for name, (command, path, part, allowed, *first) in _REPORTS.items():
         for most, output in itertools.product((allowed, _REPORT), ("human", "json")):
-            _write_image(*_nested(path, part, most))
+            _write_image(*_nested(path, part, most, *first))
             status, printed, peak = _run(command, f"--output={output}")
             told = (f"{name}, at most {most}, {output}: exit status {status}, {printed} bytes "
                     f"printed, {peak / _MIB:.1f} MiB of memory")

@@ -25,66 +25,54 @@ Json SnapshotJson(const Snapshot& snapshot) {
   return json;
 }
 
-Json BitmapJson(const Bitmap& bitmap) {
-  Json flags = Json::Array();
-  for (const std::string& flag : bitmap.flags) flags.AppendString(flag);
-  Json json = Json::Object();
-  json.Set("flags", std::move(flags))
-      .SetString("name", bitmap.name)
-      .SetNumber("granularity", bitmap.granularity);
-  return json;
-}
-
 // An array of what `make` makes of each of `items`, which are not copied.
-template <typename Item>
-void SetEach(Json& json, std::string_view key, const std::vector<Item>& items,
-             Json (*make)(const Item&)) {
-  json.SetArray(key, items.size(), [&items, make](size_t i) { return make(items[i]); });
+template <typename Item, typename Make>
+Json Each(const std::vector<Item>& items, Make make) {
+  return Json::Array(items.size(), [&items, make](size_t i) { return make(items[i]); });
 }
 
-Json Qcow2Json(const Qcow2Info& qcow2) {
-  const bool version3 = qcow2.compat != "0.10";
-  Json data = Json::Object();
-  data.SetString("compat", qcow2.compat).SetString("compression-type", qcow2.compression_type);
-  if (version3) data.SetBool("lazy-refcounts", qcow2.lazy_refcounts);
-  if (!qcow2.bitmaps.empty()) SetEach(data, "bitmaps", qcow2.bitmaps, BitmapJson);
-  data.SetNumber("refcount-bits", qcow2.refcount_bits);
-  if (qcow2.data_file) {
-    data.SetString("data-file", *qcow2.data_file).SetBool("data-file-raw", qcow2.data_file_raw);
-  }
-  if (!qcow2.encryption.empty()) {
-    Json encrypt = Json::Object();
-    encrypt.SetString("format", qcow2.encryption);
-    data.Set("encrypt", std::move(encrypt));
-  }
-  if (version3) {
-    data.SetBool("corrupt", qcow2.corrupt).SetBool("extended-l2", qcow2.extended_l2);
-  }
-  Json specific = Json::Object();
-  specific.SetString("type", "qcow2").Set("data", std::move(data));
-  return specific;
-}
+// The values of details. They refer to the report.
+class DetailJson {
+ public:
+  explicit DetailJson(const InfoReport& report) : report_(report) {}
 
-Json VmdkJson(const VmdkInfo& vmdk, std::string_view image) {
-  Json extents = Json::Array();
-  for (const VmdkExtentFile& extent : vmdk.extents) {
-    Json json = Json::Object();
-    if (extent.compressed) json.SetBool("compressed", true);
-    json.SetNumber("virtual-size", extent.virtual_size)
-        .SetString("filename", ExtentName(image, extent));
-    if (extent.cluster_size != 0) json.SetNumber("cluster-size", extent.cluster_size);
-    json.SetString("format", extent.format);
-    extents.Append(std::move(json));
+  Json Dictionary(const std::vector<Detail>& details) const {
+    Json object = Json::Object();
+    for (const Detail& detail : details) object.Set(detail.key, ValueOf(detail));
+    return object;
   }
-  Json data = Json::Object();
-  data.SetNumber("cid", vmdk.cid)
-      .SetNumber("parent-cid", vmdk.parent_cid)
-      .SetString("create-type", vmdk.create_type)
-      .Set("extents", std::move(extents));
-  Json specific = Json::Object();
-  specific.SetString("type", "vmdk").Set("data", std::move(data));
-  return specific;
-}
+
+ private:
+  Json List(const std::vector<Detail>& details) const {
+    Json array = Json::Array();
+    for (const Detail& detail : details) array.Append(ValueOf(detail));
+    return array;
+  }
+
+  Json Bitmaps() const {
+    return Each(report_.image.bitmaps, [self = *this](const Bitmap& bitmap) {
+      return self.Dictionary(BitmapDetails(bitmap));
+    });
+  }
+
+  Json ValueOf(const Detail& detail) const {
+    return std::visit(Overloaded{
+                          [](bool value) { return Json::Bool(value); },
+                          [](uint64_t value) { return Json::Number(value); },
+                          [](const std::string& value) { return Json::String(value); },
+                          [](const Detail::Name& name) { return Json::String(name.bytes); },
+                          [&](const Detail::File& file) {
+                            return Json::String(FileName(report_.filename, file));
+                          },
+                          [&](Detail::List) { return List(detail.children); },
+                          [&](Detail::Dictionary) { return Dictionary(detail.children); },
+                          [&](Detail::Bitmaps) { return Bitmaps(); },
+                      },
+                      detail.value);
+  }
+
+  const InfoReport& report_;
+};
 
 Json OwnFields(const InfoReport& report) {
   Json references = Json::Array();
@@ -113,12 +101,16 @@ Json ImageJson(const InfoReport& report) {
   if (!image.backing_format.empty()) {
     json.SetString("backing-filename-format", image.backing_format);
   }
-  if (!image.snapshots.empty()) SetEach(json, "snapshots", image.snapshots, SnapshotJson);
+  if (!image.snapshots.empty()) json.Set("snapshots", Each(image.snapshots, SnapshotJson));
   json.SetNumber("virtual-size", image.virtual_size).SetString("filename", report.filename);
   if (image.cluster_size != 0) json.SetNumber("cluster-size", image.cluster_size);
   json.SetString("format", image.format).SetNumber("actual-size", report.actual_size);
-  if (image.qcow2) json.Set("format-specific", Qcow2Json(*image.qcow2));
-  if (image.vmdk) json.Set("format-specific", VmdkJson(*image.vmdk, report.filename));
+  if (!image.details.empty()) {
+    Json specific = Json::Object();
+    specific.SetString("type", image.format)
+        .Set("data", DetailJson(report).Dictionary(image.details));
+    json.Set("format-specific", std::move(specific));
+  }
   const bool has_backing = !image.backing_file.empty();
   if (has_backing) {
     json.SetString("full-backing-filename", FullBackingName(report.filename, image.backing_file));

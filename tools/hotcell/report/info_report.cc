@@ -58,9 +58,20 @@ std::string FullBackingName(std::string_view image, std::string_view backing) {
   return Cat(directory, backing);
 }
 
-std::string ExtentName(std::string_view image, const VmdkExtentFile& extent) {
-  if (extent.filename.empty() && extent.format.empty()) return std::string(image);
-  return FullBackingName(image, extent.filename);
+std::string FileName(std::string_view image, const Detail::File& file) {
+  return file.bytes ? FullBackingName(image, *file.bytes) : std::string(image);
+}
+
+std::vector<Detail> BitmapDetails(const Bitmap& bitmap) {
+  std::vector<Detail> details = {
+      {.key = "flags", .value = Detail::List()},
+      {.key = "name", .value = Detail::Name{bitmap.name}},
+      {.key = "granularity", .value = uint64_t{bitmap.granularity}},
+  };
+  for (const std::string& flag : bitmap.flags) {
+    details.front().children.push_back({.key = "", .value = flag});
+  }
+  return details;
 }
 
 std::string FormatDate(uint32_t seconds) {

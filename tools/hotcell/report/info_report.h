@@ -38,8 +38,18 @@ bool HasDirtyFlag(std::string_view format);
 // they are, others relative to the image's directory. Text only; nothing is looked up.
 std::string FullBackingName(std::string_view image, std::string_view backing);
 
-// The path of a VMDK's extent as qemu-img prints it: the image's own, or as of a backing file.
-std::string ExtentName(std::string_view image, const VmdkExtentFile& extent);
+// The path of a file of a format's details as qemu-img prints it: the image's own, or as of a
+// backing file.
+std::string FileName(std::string_view image, const Detail::File& file);
+
+// What there is to print of a bitmap.
+std::vector<Detail> BitmapDetails(const Bitmap& bitmap);
+
+// Of several lambdas, the one for a value's type.
+template <typename... Lambdas>
+struct Overloaded : Lambdas... {
+  using Lambdas::operator()...;
+};
 
 // "2026-11-20 23:42:10" in the local time zone, as the snapshot table has it.
 std::string FormatDate(uint32_t seconds);

@@ -1,7 +1,9 @@
 #include "tools/hotcell/report/info_report.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -15,11 +17,17 @@ InfoReport Qcow2Report() {
   report.image.format = "qcow2";
   report.image.virtual_size = 64 << 20;
   report.image.cluster_size = 65536;
-  Qcow2Info* qcow2 = &report.image.qcow2.emplace();
-  qcow2->compat = "1.1";
-  qcow2->compression_type = "zlib";
-  qcow2->refcount_bits = 16;
+  report.image.details = {
+      {.key = "compat", .value = "1.1"},         {.key = "compression-type", .value = "zlib"},
+      {.key = "lazy-refcounts", .value = false}, {.key = "refcount-bits", .value = uint64_t{16}},
+      {.key = "corrupt", .value = false},        {.key = "extended-l2", .value = false}};
   return report;
+}
+
+// Puts `details` before the one with `key`.
+void InsertBefore(const std::string& key, const std::vector<Detail>& details, InfoReport& report) {
+  std::vector<Detail>& all = report.image.details;
+  all.insert(std::ranges::find(all, key, &Detail::key), details.begin(), details.end());
 }
 
 // What the file of `name` is for, as the guest reports it.
@@ -35,24 +43,29 @@ InfoReport VmdkReport(bool own) {
   report.actual_size = 12288;
   report.image.format = "vmdk";
   report.image.virtual_size = 3ull << 30;
-  VmdkInfo* vmdk = &report.image.vmdk.emplace();
-  vmdk->cid = 2450465877;
-  vmdk->parent_cid = 4294967295;
-  vmdk->create_type = own ? "streamOptimized" : "twoGbMaxExtentFlat";
-  VmdkExtentFile* first = &vmdk->extents.emplace_back();
+  Detail extents = {.key = "extents", .value = Detail::List()};
+  const auto add = [&](std::vector<Detail> extent) {
+    extents.children.push_back({.value = Detail::Dictionary(), .children = std::move(extent)});
+  };
   if (own) {
-    first->virtual_size = 3ull << 30;
-    first->cluster_size = 65536;
-    first->compressed = true;
-    return report;
+    add({{.key = "compressed", .value = true},
+         {.key = "virtual-size", .value = uint64_t{3} << 30},
+         {.key = "filename", .value = Detail::File()},
+         {.key = "cluster-size", .value = uint64_t{65536}},
+         {.key = "format", .value = ""}});
+  } else {
+    for (const uint64_t number : {1, 2}) {
+      const std::string name = "disk-f00" + std::to_string(number) + ".vmdk";
+      add({{.key = "virtual-size", .value = (3 - number) << 30},
+           {.key = "filename", .value = Detail::File{name}},
+           {.key = "format", .value = "FLAT"}});
+    }
   }
-  first->filename = "disk-f001.vmdk";
-  first->format = "FLAT";
-  first->virtual_size = 2ull << 30;
-  VmdkExtentFile second = *first;
-  second.filename = "disk-f002.vmdk";
-  second.virtual_size = 1ull << 30;
-  vmdk->extents.push_back(second);
+  report.image.details = {
+      {.key = "cid", .value = uint64_t{2450465877}},
+      {.key = "parent-cid", .value = uint64_t{4294967295}},
+      {.key = "create-type", .value = own ? "streamOptimized" : "twoGbMaxExtentFlat"},
+      std::move(extents)};
   return report;
 }
 
@@ -156,6 +169,102 @@ TEST(InfoTextTest, PrintsTheOwnExtentOfAVmdk) {
       << text;
 }
 
+// A value of each kind at every place that details have, and bitmaps.
+InfoReport ReportOfAll(const std::string& text) {
+  InfoReport report;
+  report.filename = "x";
+  report.image.bitmaps = {{.name = text, .granularity = 512, .flags = {text, "auto"}}, {}};
+  const std::vector<Detail> values = {{.key = "name", .value = Detail::Name{text}},
+                                      {.key = "file", .value = Detail::File{text}},
+                                      {.key = "text", .value = text}};
+  Detail list = {.key = "list", .value = Detail::List(), .children = values};
+  for (Detail& item : list.children) item.key.clear();
+  list.children.push_back({.value = Detail::List(), .children = {{.value = true}}});
+  report.image.details = values;
+  report.image.details.push_back(
+      {.key = "nested-values", .value = Detail::Dictionary(), .children = values});
+  report.image.details.push_back(list);
+  report.image.details.push_back({.key = "bitmaps", .value = Detail::Bitmaps()});
+  return report;
+}
+
+TEST(InfoTextTest, LaysOutDetailsAsQemuDoes) {
+  const std::string text = InfoText(ReportOfAll("v"));
+  EXPECT_EQ(text.substr(text.find("Format")),
+            "Format specific information:\n"
+            "    name: v\n"
+            "    file: v\n"
+            "    text: v\n"
+            "    nested values:\n"
+            "        name: v\n"
+            "        file: v\n"
+            "        text: v\n"
+            "    list:\n"
+            "        [0]: v\n"
+            "        [1]: v\n"
+            "        [2]: v\n"
+            "        [3]:\n"
+            "            [0]: true\n"
+            "    bitmaps:\n"
+            "        [0]:\n"
+            "            flags:\n"
+            "                [0]: v\n"
+            "                [1]: auto\n"
+            "            name: v\n"
+            "            granularity: 512\n"
+            "        [1]:\n"
+            "            flags:\n"
+            "            name: \n"
+            "            granularity: 0\n");
+}
+
+TEST(InfoTextTest, EscapesEveryTextAndKeyOfTheDetails) {
+  constexpr std::string_view kHostile = "a\n\x1b[2J\xff\u202e";
+  InfoReport report = ReportOfAll(std::string(kHostile));
+  report.image.details.front().key = kHostile;
+  const std::string text = InfoText(report);
+  EXPECT_EQ(text.find_first_of("\x1b\xff\xe2"), std::string::npos) << text;
+  EXPECT_EQ(std::ranges::count(text, '\n'), std::ranges::count(InfoText(ReportOfAll("a")), '\n'));
+  const std::string json = InfoJson(report).Dump();
+  EXPECT_TRUE(std::ranges::all_of(json, [](char c) { return c == '\n' || (c >= ' ' && c < 127); }))
+      << json;
+}
+
+TEST(InfoJsonTest, HasDetailsOfEachKindAndBitmaps) {
+  const InfoReport report = ReportOfAll("v");
+  const std::string json = InfoJson(report).Dump();
+  EXPECT_NE(json.find(R"("nested-values": {
+                "name": "v",
+                "file": "v",
+                "text": "v"
+            },
+            "list": [
+                "v",
+                "v",
+                "v",
+                [
+                    true
+                ]
+            ],
+            "bitmaps": [
+                {
+                    "flags": [
+                        "v",
+                        "auto"
+                    ],
+                    "name": "v",
+                    "granularity": 512
+                },
+                {
+                    "flags": [],
+                    "name": "",
+                    "granularity": 0
+                }
+            ])"),
+            std::string::npos)
+      << json;
+}
+
 TEST(InfoTextTest, PrintsARawFile) {
   InfoReport report;
   report.filename = "r.raw";
@@ -194,8 +303,13 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
   report.image.backing_file = "base.qcow2";
   report.image.backing_format = "qcow2";
   report.image.encrypted = true;
-  report.image.qcow2->encryption = "aes";
-  report.image.qcow2->data_file = "d\xff.raw";
+  InsertBefore("corrupt",
+               {{.key = "data-file", .value = Detail::Name{"d\xff.raw"}},
+                {.key = "data-file-raw", .value = false},
+                {.key = "encrypt",
+                 .value = Detail::Dictionary(),
+                 .children = {{.key = "format", .value = "aes"}}}},
+               report);
   AddReference(report, ReferenceRole::kBackingFile, "base.qcow2", "qcow2");
   AddReference(report, ReferenceRole::kDataFile, "d\xff.raw", "");
   report.warnings = {"odd"};
@@ -252,13 +366,14 @@ TEST(InfoJsonTest, HasQemuImgsKeysInItsOrderThenOurs) {
 })");
 }
 
-TEST(InfoJsonTest, LeavesOutWhatVersion2DoesNotHave) {
+TEST(InfoJsonTest, LeavesOutWhatTheImageDoesNotSay) {
   InfoReport report = Qcow2Report();
-  report.image.qcow2->compat = "0.10";
+  report.image.details.clear();
   const std::string json = InfoJson(report).Dump();
-  for (const char* key : {"lazy-refcounts", "corrupt", "extended-l2", "backing-filename"}) {
+  for (const char* key : {"format-specific", "lazy-refcounts", "backing-filename"}) {
     EXPECT_EQ(json.find(key), std::string::npos) << key;
   }
+  EXPECT_EQ(InfoText(report).find("specific"), std::string::npos);
 }
 
 }  // namespace

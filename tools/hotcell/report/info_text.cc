@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <variant>
+
 #include "absl/strings/str_format.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/size.h"
@@ -21,59 +24,64 @@ void AppendBacking(std::string& out, const InfoReport& report) {
   }
 }
 
-void AppendBitmaps(std::string& out, const Qcow2Info& qcow2) {
-  if (qcow2.bitmaps.empty()) return;
-  out += "    bitmaps:\n";
-  for (size_t i = 0; i < qcow2.bitmaps.size(); ++i) {
-    const Bitmap& bitmap = qcow2.bitmaps[i];
-    Append(out, "        [", i, "]:\n            flags:\n");
-    for (size_t flag = 0; flag < bitmap.flags.size(); ++flag) {
-      Append(out, "                [", flag, "]: ", Escape(bitmap.flags[flag]), "\n");
-    }
-    Append(out, "            name: ", Escape(bitmap.name), "\n");
-    Append(out, "            granularity: ", bitmap.granularity, "\n");
-  }
-}
+// Details as QEMU lays out what a format says: a line for each value, what lists and dictionaries
+// hold four columns further in.
+class DetailText {
+ public:
+  DetailText(const InfoReport& report, std::string& out) : report_(report), out_(out) {}
 
-void AppendQcow2(std::string& out, const Qcow2Info& qcow2) {
-  const bool version3 = qcow2.compat != "0.10";
-  out += "Format specific information:\n";
-  Append(out, "    compat: ", Escape(qcow2.compat), "\n");
-  Append(out, "    compression type: ", Escape(qcow2.compression_type), "\n");
-  if (version3) Append(out, "    lazy refcounts: ", TrueOrFalse(qcow2.lazy_refcounts), "\n");
-  AppendBitmaps(out, qcow2);
-  Append(out, "    refcount bits: ", qcow2.refcount_bits, "\n");
-  if (qcow2.data_file) {
-    Append(out, "    data file: ", Escape(*qcow2.data_file), "\n");
-    Append(out, "    data file raw: ", TrueOrFalse(qcow2.data_file_raw), "\n");
-  }
-  if (!qcow2.encryption.empty()) {
-    Append(out, "    encrypt:\n        format: ", Escape(qcow2.encryption), "\n");
-  }
-  if (version3) {
-    Append(out, "    corrupt: ", TrueOrFalse(qcow2.corrupt), "\n");
-    Append(out, "    extended l2: ", TrueOrFalse(qcow2.extended_l2), "\n");
-  }
-}
-
-void AppendVmdk(std::string& out, const VmdkInfo& vmdk, std::string_view image) {
-  out += "Format specific information:\n";
-  Append(out, "    cid: ", vmdk.cid, "\n");
-  Append(out, "    parent cid: ", vmdk.parent_cid, "\n");
-  Append(out, "    create type: ", Escape(vmdk.create_type), "\n");
-  out += "    extents:\n";
-  for (size_t i = 0; i < vmdk.extents.size(); ++i) {
-    const VmdkExtentFile& extent = vmdk.extents[i];
-    Append(out, "        [", i, "]:\n");
-    if (extent.compressed) out += "            compressed: true\n";
-    Append(out, "            virtual size: ", extent.virtual_size, "\n");
-    Append(out, "            filename: ", Escape(ExtentName(image, extent)), "\n");
-    if (extent.cluster_size != 0) {
-      Append(out, "            cluster size: ", extent.cluster_size, "\n");
+  void PrintDictionary(const std::vector<Detail>& details) {
+    for (const Detail& detail : details) {
+      std::string name = Escape(detail.key);
+      std::ranges::replace(name, '-', ' ');
+      PrintName(name);
+      PrintValue(detail);
     }
-    Append(out, "            format: ", Escape(extent.format), "\n");
   }
-}
+
+ private:
+  void PrintList(const std::vector<Detail>& details) {
+    for (size_t i = 0; i < details.size(); ++i) {
+      PrintName(Cat("[", i, "]"));
+      PrintValue(details[i]);
+    }
+  }
+
+  void PrintBitmaps() {
+    for (size_t i = 0; i < report_.image.bitmaps.size(); ++i) {
+      PrintName(Cat("[", i, "]"));
+      Inside([&] { PrintDictionary(BitmapDetails(report_.image.bitmaps[i])); });
+    }
+  }
+
+  void PrintValue(const Detail& detail) {
+    std::visit(Overloaded{
+                   [&](bool value) { EndLine(TrueOrFalse(value)); },
+                   [&](uint64_t value) { EndLine(std::to_string(value)); },
+                   [&](const std::string& value) { EndLine(value); },
+                   [&](const Detail::Name& name) { EndLine(name.bytes); },
+                   [&](const Detail::File& file) { EndLine(FileName(report_.filename, file)); },
+                   [&](Detail::List) { Inside([&] { PrintList(detail.children); }); },
+                   [&](Detail::Dictionary) { Inside([&] { PrintDictionary(detail.children); }); },
+                   [&](Detail::Bitmaps) { Inside([&] { PrintBitmaps(); }); },
+               },
+               detail.value);
+  }
+
+  void PrintName(std::string_view name) { Append(out_, std::string(indent_, ' '), name, ":"); }
+  void EndLine(std::string_view value) { Append(out_, " ", Escape(value), "\n"); }
+  void Inside(const auto& print) {
+    out_ += "\n";
+    indent_ += kIndent;
+    print();
+    indent_ -= kIndent;
+  }
+
+  static constexpr size_t kIndent = 4;
+  const InfoReport& report_;
+  std::string& out_;
+  size_t indent_ = kIndent;
+};
 
 }  // namespace
 
@@ -105,8 +113,10 @@ std::string InfoText(const InfoReport& report) {
   if (image.dirty && HasDirtyFlag(image.format)) out += "cleanly shut down: no\n";
   AppendBacking(out, report);
   out += SnapshotListText(image);
-  if (image.qcow2) AppendQcow2(out, *image.qcow2);
-  if (image.vmdk) AppendVmdk(out, *image.vmdk, report.filename);
+  if (!image.details.empty()) {
+    out += "Format specific information:\n";
+    DetailText(report, out).PrintDictionary(image.details);
+  }
   return out;
 }
 

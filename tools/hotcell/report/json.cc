@@ -113,6 +113,20 @@ Json Json::Object() { return Json(std::make_unique<Value>(Value{ordered_json::ob
 
 Json Json::Array() { return Json(std::make_unique<Value>(Value{ordered_json::array()})); }
 
+Json Json::Array(size_t count, std::function<Json(size_t)> make) {
+  auto value = std::make_unique<Value>(Value{ordered_json::binary({}, 0)});
+  value->arrays.push_back({.count = count, .make = std::move(make)});
+  return Json(std::move(value));
+}
+
+Json Json::String(std::string_view value) {
+  return Json(std::make_unique<Value>(Value{std::string(value)}));
+}
+
+Json Json::Number(uint64_t value) { return Json(std::make_unique<Value>(Value{value})); }
+
+Json Json::Bool(bool value) { return Json(std::make_unique<Value>(Value{value})); }
+
 Json& Json::SetString(std::string_view key, std::string_view value) {
   value_->json[std::string(key)] = std::string(value);
   return *this;
@@ -140,12 +154,6 @@ Json& Json::SetBool(std::string_view key, bool value) {
 
 Json& Json::Set(std::string_view key, Json value) {
   value_->json[std::string(key)] = value_->Adopt(*value.value_);
-  return *this;
-}
-
-Json& Json::SetArray(std::string_view key, size_t count, std::function<Json(size_t)> make) {
-  value_->json[std::string(key)] = ordered_json::binary({}, value_->arrays.size());
-  value_->arrays.push_back({.count = count, .make = std::move(make)});
   return *this;
 }
 

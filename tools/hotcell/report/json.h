@@ -19,21 +19,25 @@ class Json {
  public:
   static Json Object();
   static Json Array();
+  // An array whose elements are made one after the other while it is printed, so that no more than
+  // one takes memory. What `make` refers to lives as long as this object.
+  static Json Array(size_t count, std::function<Json(size_t index)> make);
+  // A value that is neither. Bytes that are not UTF-8 are printed as U+FFFD, here and below.
+  static Json String(std::string_view value);
+  static Json Number(uint64_t value);
+  static Json Bool(bool value);
 
   Json(Json&& other) noexcept;
   Json& operator=(Json&& other) noexcept;
   ~Json();
 
-  // These set a member of an object. Bytes that are not UTF-8 are printed as U+FFFD.
+  // These set a member of an object.
   Json& SetString(std::string_view key, std::string_view value);
   Json& SetNumber(std::string_view key, uint64_t value);
   Json& SetInteger(std::string_view key, int64_t value);
   Json& SetReal(std::string_view key, double value);
   Json& SetBool(std::string_view key, bool value);
   Json& Set(std::string_view key, Json value);
-  // An array whose elements are made one after the other while it is printed, so that no more than
-  // one takes memory. What `make` refers to lives as long as this object.
-  Json& SetArray(std::string_view key, size_t count, std::function<Json(size_t index)> make);
 
   // These append to an array.
   Json& AppendString(std::string_view value);

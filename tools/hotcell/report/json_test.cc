@@ -23,16 +23,29 @@ TEST(JsonTest, PrintsAsciiWhateverTheBytes) {
   EXPECT_EQ(json.Dump(), "{\n    \"name\": \"a\\ufffd\\u001b\\\"\\u00e9\"\n}");
 }
 
+TEST(JsonTest, PutsValuesOfEachKindIntoArraysAndObjects) {
+  Json array = Json::Array();
+  array.Append(Json::Bool(true))
+      .Append(Json::Number(UINT64_MAX))
+      .Append(Json::String("\xff"))
+      .Append(Json::Array(1, [](size_t) { return Json::Number(7); }));
+  Json json = Json::Object();
+  json.Set("a", std::move(array)).Set("b", Json::Bool(false));
+  EXPECT_EQ(json.Dump(),
+            "{\n    \"a\": [\n        true,\n        18446744073709551615,\n        \"\\ufffd\",\n"
+            "        [\n            7\n        ]\n    ],\n    \"b\": false\n}");
+}
+
 TEST(JsonTest, MakesAnArrayWhileItPrints) {
   size_t made = 0;
   const auto object_with = [&](std::string_view key, size_t count) {
     Json json = Json::Object();
-    json.SetArray(key, count, [&made](size_t i) {
-      ++made;
-      Json element = Json::Object();
-      element.SetNumber("n", i);
-      return element;
-    });
+    json.Set(key, Json::Array(count, [&made](size_t i) {
+               ++made;
+               Json element = Json::Object();
+               element.SetNumber("n", i);
+               return element;
+             }));
     return json;
   };
   Json outer = object_with("a", 2);

@@ -52,11 +52,7 @@ Json ImageJson(const InspectReply& reply, const ImageInfo& info) {
   Json image = Json::Object();
   image.SetNumber("virtual-size", info.virtual_size).SetReal("expansion", Expansion(reply));
   if (info.cluster_size != 0) image.SetNumber("cluster-size", info.cluster_size);
-  if (info.vmdk) {
-    image.SetString("variant", info.vmdk->create_type);
-  } else if (!info.variant.empty()) {
-    image.SetString("variant", info.variant);
-  }
+  if (!info.variant.empty()) image.SetString("variant", info.variant);
   image.SetBool("encrypted", info.encrypted)
       .SetBool("dirty", info.dirty)
       .SetNumber("snapshots", info.snapshots.size())

@@ -1,7 +1,9 @@
 #include "tools/hotcell/target/existing_image.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "absl/status/statusor.h"
 #include "tools/hotcell/common/error.h"
@@ -17,25 +19,38 @@ namespace {
 std::string_view WhatWouldBeLost(const ImageInfo& image) {
   if (!image.backing_file.empty()) return "a backing file";
   if (!image.snapshots.empty()) return "snapshots";
-  const Qcow2Info* const qcow2 = image.qcow2 ? &*image.qcow2 : nullptr;
-  if (qcow2 != nullptr && !qcow2->bitmaps.empty()) return "bitmaps";
-  if (qcow2 != nullptr && qcow2->data_file) return "a data file";
-  if (image.encrypted || (qcow2 != nullptr && !qcow2->encryption.empty())) return "encryption";
+  if (!image.bitmaps.empty()) return "bitmaps";
+  const auto is_data = [](const ReferenceInfo& reference) {
+    return reference.role == ReferenceRole::kDataFile;
+  };
+  if (std::ranges::any_of(image.references, is_data)) return "a data file";
+  if (image.encrypted || !image.encryption.empty()) return "encryption";
   return "";
 }
 
-std::string OnOff(bool value) { return value ? "on" : "off"; }
+// A detail of the image as the value of an option that has its name. Empty: the image does not say,
+// and no option takes that.
+std::string OptionOf(const ImageInfo& image, std::string_view key) {
+  const Detail* const detail = FindDetail(image, key);
+  if (detail == nullptr) return "";
+  if (const bool* const on = std::get_if<bool>(&detail->value)) return *on ? "on" : "off";
+  if (const uint64_t* const number = std::get_if<uint64_t>(&detail->value)) {
+    return std::to_string(*number);
+  }
+  const std::string* const text = std::get_if<std::string>(&detail->value);
+  return text == nullptr ? "" : *text;
+}
 
 void AddOptions(const ImageInfo& image, ConvertRequest& request) {
-  const Qcow2Info qcow2 = image.qcow2.value_or(Qcow2Info());
+  const std::string compat = OptionOf(image, "compat");
   auto& options = request.target_options;
-  options.emplace_back("compat", qcow2.compat);
+  options.emplace_back("compat", compat);
   options.emplace_back("cluster_size", std::to_string(image.cluster_size));
-  options.emplace_back("refcount_bits", std::to_string(qcow2.refcount_bits));
-  if (qcow2.compat == "0.10") return;
-  options.emplace_back("compression_type", qcow2.compression_type);
-  options.emplace_back("lazy_refcounts", OnOff(qcow2.lazy_refcounts));
-  options.emplace_back("extended_l2", OnOff(qcow2.extended_l2));
+  options.emplace_back("refcount_bits", OptionOf(image, "refcount-bits"));
+  if (compat == "0.10") return;
+  options.emplace_back("compression_type", OptionOf(image, "compression-type"));
+  options.emplace_back("lazy_refcounts", OptionOf(image, "lazy-refcounts"));
+  options.emplace_back("extended_l2", OptionOf(image, "extended-l2"));
 }
 
 }  // namespace
