@@ -210,6 +210,7 @@ hotcell_v1_Bitmap ReportMessage::MakeBitmap(const BitmapInfo& bitmap) {
 hotcell_v1_Detail ReportMessage::MakeDetail(const Detail& detail) {
   hotcell_v1_Detail entry = hotcell_v1_Detail_init_zero;
   entry.depth = detail.depth;
+  static_assert(sizeof(entry.key) == kMaxDetailKey + 1);
   CopyText(entry.key, detail.key);
   switch (detail.kind) {
     case Detail::Kind::kBoolean:

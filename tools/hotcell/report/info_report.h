@@ -50,6 +50,8 @@ template <typename... Lambdas>
 struct Overloaded : Lambdas... {
   using Lambdas::operator()...;
 };
+template <typename... Lambdas>
+Overloaded(Lambdas...) -> Overloaded<Lambdas...>;
 
 // "2026-11-20 23:42:10" in the local time zone, as the snapshot table has it.
 std::string FormatDate(uint32_t seconds);
