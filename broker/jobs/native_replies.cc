@@ -32,7 +32,8 @@ static_assert(static_cast<int>(ConcernKind::kReadersDiffer) == v1::CONCERN_KIND_
               static_cast<int>(ConcernKind::kNotUnderstood) == v1::CONCERN_KIND_NOT_UNDERSTOOD &&
               static_cast<int>(ConcernKind::kNestedImage) == v1::CONCERN_KIND_NESTED_IMAGE &&
               static_cast<int>(ConcernKind::kOddity) == v1::CONCERN_KIND_ODDITY &&
-              v1::ConcernKind_MAX == v1::CONCERN_KIND_ODDITY);
+              static_cast<int>(ConcernKind::kOtherDisk) == v1::CONCERN_KIND_OTHER_DISK &&
+              v1::ConcernKind_MAX == v1::CONCERN_KIND_OTHER_DISK);
 using Compared = CompareResult::Outcome;
 static_assert(
     static_cast<int>(Compared::kIdentical) == v1::CompareResult::OUTCOME_IDENTICAL &&
@@ -118,13 +119,19 @@ CheckFinding TakeFinding(v1::CheckFinding& finding) {
           .text = Take(finding.mutable_text())};
 }
 
+// The numbers are the same (signature_kinds.cc).
+SignatureKind KindOf(v1::SignatureKind kind) {
+  return Known<SignatureKind>(kind, v1::SignatureKind_IsValid(kind));
+}
+
 Signature TakeSignature(v1::Signature& signature) {
-  return {.offset = signature.offset(), .name = Take(signature.mutable_name())};
+  return {.offset = signature.offset(), .kind = KindOf(signature.kind())};
 }
 
 Concern TakeConcern(v1::Concern& concern) {
   return {.kind = Known<ConcernKind>(concern.kind(), v1::ConcernKind_IsValid(concern.kind())),
-          .text = Take(concern.mutable_text())};
+          .text = Take(concern.mutable_text()),
+          .mark = {.offset = concern.mark_offset(), .kind = KindOf(concern.mark())}};
 }
 
 }  // namespace
@@ -193,7 +200,8 @@ ImageInfo TakeNative(v1::ImageInfo& info) {
           .references = TakeEach(*info.mutable_references(), TakeReference),
           .variant = Take(info.mutable_variant()),
           .features = TakeTexts(*info.mutable_features()),
-          .contents = TakeTexts(*info.mutable_contents())};
+          .contents = TakeEach(*info.mutable_contents(), TakeSignature),
+          .other_formats = TakeTexts(*info.mutable_other_formats())};
 }
 
 CheckReport TakeNative(v1::CheckReport& report) {

@@ -29,7 +29,10 @@ TEST(NativeRepliesTest, AnImageHasAllThatIsInTheReport) {
   wire.set_encryption("luks");
   wire.set_variant("dynamic");
   wire.add_features("a");
-  wire.add_contents("b");
+  v1::Signature& content = *wire.add_contents();
+  content.set_kind(v1::SIGNATURE_KIND_GPT);
+  content.set_offset(512);
+  wire.add_other_formats("b");
   v1::ReferenceInfo& reference = *wire.add_references();
   reference.set_role(v1::REFERENCE_ROLE_DATA_FILE);
   reference.set_name("data");
@@ -44,7 +47,10 @@ TEST(NativeRepliesTest, AnImageHasAllThatIsInTheReport) {
   EXPECT_EQ(info.encryption, "luks");
   EXPECT_EQ(info.variant, "dynamic");
   EXPECT_THAT(info.features, ElementsAre("a"));
-  EXPECT_THAT(info.contents, ElementsAre("b"));
+  ASSERT_EQ(info.contents.size(), 1u);
+  EXPECT_EQ(info.contents[0].kind, SignatureKind::kGpt);
+  EXPECT_EQ(info.contents[0].offset, 512u);
+  EXPECT_THAT(info.other_formats, ElementsAre("b"));
   ASSERT_EQ(info.references.size(), 1u);
   EXPECT_EQ(info.references[0].role, ReferenceRole::kDataFile);
   EXPECT_EQ(info.references[0].name, "data");
@@ -159,12 +165,18 @@ TEST(NativeRepliesTest, NumbersThatAreNoneAreUnknown) {
     EXPECT_EQ(TakeNative(rebase).outcome, RebaseResult::Outcome::kUnknown) << number;
     v1::Inspection inspection;
     inspection.add_concerns()->set_kind(static_cast<v1::ConcernKind>(number));
+    inspection.mutable_concerns(0)->set_mark(static_cast<v1::SignatureKind>(number));
+    inspection.add_signatures()->set_kind(static_cast<v1::SignatureKind>(number));
+    inspection.mutable_info()->add_contents()->set_kind(static_cast<v1::SignatureKind>(number));
     v1::CheckFinding& finding = *inspection.mutable_check()->add_findings();
     finding.set_kind(static_cast<v1::FindingKind>(number));
     v1::ReferenceInfo& reference = *inspection.mutable_info()->add_references();
     reference.set_role(static_cast<v1::ReferenceRole>(number));
     const Inspection native = TakeNative(inspection);
     EXPECT_EQ(native.concerns.at(0).kind, ConcernKind::kUnknown) << number;
+    EXPECT_EQ(native.concerns.at(0).mark.kind, SignatureKind::kUnknown) << number;
+    EXPECT_EQ(native.signatures.at(0).kind, SignatureKind::kUnknown) << number;
+    EXPECT_EQ(native.info.value().contents.at(0).kind, SignatureKind::kUnknown) << number;
     EXPECT_EQ(native.check.value().findings.at(0).kind, FindingKind::kUnknown) << number;
     EXPECT_EQ(native.info.value().references.at(0).role, ReferenceRole::kUnknown) << number;
   }

@@ -30,15 +30,30 @@ bool BeginsWithDisk(const Inspection& inspection) {
 }
 
 // Signatures that a file of its format has anyway.
-bool IsOwnSignature(const Inspection& inspection, std::string_view name) {
+bool IsOwnSignature(const Inspection& inspection, SignatureKind kind) {
   const std::string& format = inspection.format;
-  return (format == "vpc" && name == "VHD footer") || (format == "dmg" && name == "DMG trailer") ||
-         (format == "vmdk" && name.starts_with("VMDK")) || (format == "cloop" && name == "script");
+  switch (kind) {
+    case SignatureKind::kVhdFooter:
+      return format == "vpc";
+    case SignatureKind::kDmgTrailer:
+      return format == "dmg";
+    case SignatureKind::kVmdkImage:
+    case SignatureKind::kVmdkDescriptor:
+      return format == "vmdk";
+    case SignatureKind::kScript:
+      return format == "cloop";
+    default:
+      return false;
+  }
 }
 
 // What a DMG begins with when its first chunk is compressed so.
-bool IsFirstChunk(const Inspection& inspection, std::string_view name) {
-  return inspection.format == "dmg" && (name.starts_with("bzip2") || name.starts_with("xz"));
+bool IsFirstChunk(const Inspection& inspection, std::string_view other) {
+  return inspection.format == "dmg" && (other == "bzip2" || other == "xz");
+}
+bool IsFirstChunk(const Inspection& inspection, SignatureKind kind) {
+  return inspection.format == "dmg" &&
+         (kind == SignatureKind::kBzip2 || kind == SignatureKind::kXz);
 }
 
 // A disk with an ISO 9660 file system, be it alone or beside partitions that start computers from a
@@ -48,9 +63,10 @@ bool IsDisc(const Inspection& inspection, std::string_view other) {
 }
 
 // Whether the signature is of something that stands on a disk; others are of files of another kind.
-bool IsOnDisks(std::string_view name) {
-  return name.ends_with("partition table") || name.ends_with("file system") ||
-         name.ends_with("physical volume");
+bool IsOnDisks(SignatureKind kind) {
+  const SignatureClass found = ClassOf(kind);
+  return found == SignatureClass::kPartitionTable || found == SignatureClass::kFileSystem ||
+         found == SignatureClass::kVolume;
 }
 
 class Judgement {
@@ -112,17 +128,19 @@ class Judgement {
     bool gpt = false;
     bool mbr = false;
     for (const Signature& signature : inspection_.signatures) {
-      const std::string& name = signature.name;
-      gpt |= name == "GPT partition table";
-      mbr |= name == "MBR partition table";
-      if (IsOwnSignature(inspection_, name) || IsFirstChunk(inspection_, name)) continue;
+      const SignatureKind kind = signature.kind;
+      gpt |= kind == SignatureKind::kGpt;
+      mbr |= kind == SignatureKind::kMbr;
+      if (IsOwnSignature(inspection_, kind) || IsFirstChunk(inspection_, kind)) continue;
       const std::string what =
-          absl::StrCat("there is the mark of a ", name, " at offset ", signature.offset);
-      if (begins_with_disk && IsOnDisks(name)) continue;
+          absl::StrCat("there is the mark of a ", std::string(SignatureName(kind)), " at offset ",
+                       signature.offset);
+      if (begins_with_disk && IsOnDisks(kind)) continue;
       // It is the disk's last sector where that is the file's: nobody looks for it in an image.
-      if (name == "GPT backup table") continue;
+      if (kind == SignatureKind::kGptBackup) continue;
       // Two bytes are no proof: a boot sector may begin with them.
-      if (begins_with_disk && (name == "DOS or Windows program" || name == "script")) {
+      if (begins_with_disk &&
+          (kind == SignatureKind::kDosProgram || kind == SignatureKind::kScript)) {
         Note(VerdictCode::kSignature, what);
         continue;
       }
@@ -191,6 +209,11 @@ class Judgement {
           break;
         case ConcernKind::kNestedImage:
           Against(VerdictCode::kNestedImage, std::move(text));
+          break;
+        case ConcernKind::kOtherDisk:
+          Against(VerdictCode::kReadersDiffer,
+                  absl::StrCat("the file begins like a disk with ", ContentName(concern.mark),
+                               ", which is not the disk that its trailer describes"));
           break;
         case ConcernKind::kOddity:
           Note(VerdictCode::kOddity, std::move(text));

@@ -34,6 +34,40 @@ TEST(VerdictCodeTest, EachHasANameOfItsOwn) {
   EXPECT_EQ(VerdictCodeName(VerdictCode::kWarning), "warning");
 }
 
+TEST(SignatureKindTest, EachHasANameAndAClass) {
+  std::set<std::string_view> names;
+  for (int32_t number = 1; number <= static_cast<int32_t>(SignatureKind::kVmState); ++number) {
+    const auto kind = static_cast<SignatureKind>(number);
+    EXPECT_FALSE(SignatureName(kind).empty()) << number;
+    EXPECT_TRUE(names.insert(SignatureName(kind)).second) << SignatureName(kind);
+    EXPECT_NE(ClassOf(kind), SignatureClass::kUnknown) << SignatureName(kind);
+  }
+  EXPECT_EQ(SignatureName(SignatureKind::kMbr), "MBR partition table");
+  EXPECT_EQ(SignatureName(SignatureKind::kVmState), "saved state of a QEMU machine");
+}
+
+TEST(SignatureKindTest, NumbersThatAreNoneAreUnknown) {
+  for (const int32_t number :
+       {0, -1, static_cast<int32_t>(SignatureKind::kVmState) + 1, INT32_MAX, INT32_MIN}) {
+    const auto kind = static_cast<SignatureKind>(number);
+    EXPECT_EQ(ClassOf(kind), SignatureClass::kUnknown) << number;
+    EXPECT_EQ(SignatureName(kind), "kind of file that is not known") << number;
+  }
+}
+
+TEST(SignatureKindTest, ContentsAreNamedWithWhatTheirPlaceTells) {
+  EXPECT_EQ(ContentName({.offset = 512, .kind = SignatureKind::kGpt}), "GPT partition table");
+  EXPECT_EQ(ContentName({.offset = 4096, .kind = SignatureKind::kGpt}),
+            "GPT partition table for sectors of 4096 bytes");
+  EXPECT_EQ(ContentName({.offset = 512, .kind = SignatureKind::kQcowImage}),
+            "QCOW signature at offset 512");
+  EXPECT_EQ(ContentName({.offset = 512, .kind = SignatureKind::kVhdFooter}),
+            "VHD signature at offset 512");
+  EXPECT_EQ(ContentName({.offset = 1536, .kind = SignatureKind::kLvm}), "LVM2 physical volume");
+  EXPECT_EQ(ContentName({.offset = 65600, .kind = SignatureKind::kBtrfs}), "Btrfs file system");
+  EXPECT_EQ(ContentName({.offset = 1080, .kind = SignatureKind::kExt4}), "ext4 file system");
+}
+
 class VerdictTest : public testing::Test {
  protected:
   VerdictTest() {
@@ -47,8 +81,8 @@ class VerdictTest : public testing::Test {
   CheckReport& check() {
     return inspection().check ? *inspection().check : inspection().check.emplace();
   }
-  void AddSignature(const char* name, uint64_t offset) {
-    inspection().signatures.push_back({.offset = offset, .name = name});
+  void AddSignature(SignatureKind kind, uint64_t offset) {
+    inspection().signatures.push_back({.offset = offset, .kind = kind});
   }
   Verdict Judged() const { return Judge(reply_, policy_, limits_); }
   std::vector<std::string_view> Reasons() { return Codes((verdict_ = Judged()).reasons); }
@@ -86,11 +120,11 @@ TEST_F(VerdictTest, RefusesWhatCouldBeAnotherFormat) {
 TEST_F(VerdictTest, DmgMayBeginWithACompressedChunk) {
   inspection().format = "dmg";
   inspection().other_formats.emplace_back("bzip2");
-  AddSignature("bzip2 stream", 0);
-  AddSignature("DMG trailer", 4096);
+  AddSignature(SignatureKind::kBzip2, 0);
+  AddSignature(SignatureKind::kDmgTrailer, 4096);
   EXPECT_TRUE(Judged().safe());
   inspection().other_formats.emplace_back("xz");
-  AddSignature("xz stream", 0);
+  AddSignature(SignatureKind::kXz, 0);
   EXPECT_TRUE(Judged().safe());
   inspection().format = "vmdk";
   EXPECT_FALSE(Judged().safe());
@@ -106,12 +140,12 @@ TEST_F(VerdictTest, TrailerOfAnotherFormatIsAReason) {
   for (const char* const format : {"raw", "qcow2", "dmg"}) {
     inspection().format = format;
     inspection().signatures.clear();
-    AddSignature("VHD footer", 4096);
+    AddSignature(SignatureKind::kVhdFooter, 4096);
     EXPECT_THAT(Reasons(), ElementsAre("foreign-signature")) << format;
   }
   inspection().format = "raw";
   inspection().signatures.clear();
-  AddSignature("DMG trailer", 4096);
+  AddSignature(SignatureKind::kDmgTrailer, 4096);
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
 }
 
@@ -207,23 +241,60 @@ TEST_F(VerdictTest, TakesVmdksOfOneFile) {
 }
 
 TEST_F(VerdictTest, MindsSignaturesInImagesAndNotOnDisks) {
-  AddSignature("MBR partition table", 510);
+  AddSignature(SignatureKind::kMbr, 510);
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
   inspection().format = "raw";
   EXPECT_THAT(Reasons(), IsEmpty());
-  AddSignature("zip archive", 0);
+  AddSignature(SignatureKind::kZip, 0);
   EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
 }
 
+// A disk may begin with what stands on disks. All else counts, and so does what nobody knows.
+TEST_F(VerdictTest, TellsSignaturesOnDisksApartByTheirClass) {
+  inspection().format = "raw";
+  for (int32_t number = 0; number <= static_cast<int32_t>(SignatureKind::kVmState) + 1; ++number) {
+    const auto kind = static_cast<SignatureKind>(number);
+    inspection().signatures.clear();
+    AddSignature(kind, 0);
+    const SignatureClass found = ClassOf(kind);
+    const bool on_disks = found == SignatureClass::kPartitionTable ||
+                          found == SignatureClass::kFileSystem || found == SignatureClass::kVolume;
+    const bool may_be_code = kind == SignatureKind::kDosProgram || kind == SignatureKind::kScript;
+    EXPECT_EQ(Judged().safe(), on_disks || may_be_code) << SignatureName(kind);
+  }
+}
+
+TEST_F(VerdictTest, RefusesAMarkThatIsNotKnown) {
+  for (const char* const format : {"raw", "qcow2", "vpc", "dmg", "vmdk", "cloop"}) {
+    inspection().format = format;
+    inspection().info->variant = "streamOptimized";
+    inspection().signatures.clear();
+    AddSignature(SignatureKind::kUnknown, 7);
+    EXPECT_THAT(Reasons(), ElementsAre("foreign-signature")) << format;
+    EXPECT_EQ(verdict_.reasons[0].text,
+              "there is the mark of a kind of file that is not known at offset 7");
+  }
+}
+
+TEST_F(VerdictTest, NamesTheDiskThatTheFileBeginsLike) {
+  inspection().concerns.push_back({.kind = ConcernKind::kOtherDisk,
+                                   .text = {},
+                                   .mark = {.offset = 4096, .kind = SignatureKind::kGpt}});
+  EXPECT_THAT(Reasons(), ElementsAre("readers-differ"));
+  EXPECT_EQ(verdict_.reasons[0].text,
+            "the file begins like a disk with GPT partition table for sectors of 4096 bytes, which "
+            "is not the disk that its trailer describes");
+}
+
 TEST_F(VerdictTest, DoesNotMindTheBackupTableInTheLastSector) {
-  AddSignature("GPT backup table", 1 << 20);
+  AddSignature(SignatureKind::kGptBackup, 1 << 20);
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
 TEST_F(VerdictTest, TakesADiscThatTheFileBeginsWithForADisk) {
   inspection().other_formats.emplace_back("iso9660");
-  AddSignature("ISO 9660 file system", 32769);
-  AddSignature("MBR partition table", 510);
+  AddSignature(SignatureKind::kIso9660, 32769);
+  AddSignature(SignatureKind::kMbr, 510);
   for (const char* format : {"raw", "dmg"}) {
     inspection().format = format;
     EXPECT_THAT(Reasons(), IsEmpty()) << format;
@@ -234,13 +305,13 @@ TEST_F(VerdictTest, TakesADiscThatTheFileBeginsWithForADisk) {
 
 TEST_F(VerdictTest, KnowsAFormatsOwnSignature) {
   inspection().format = "vpc";
-  AddSignature("VHD footer", 4096);
+  AddSignature(SignatureKind::kVhdFooter, 4096);
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
 TEST_F(VerdictTest, TellsConcernsApart) {
   const auto add = [&](ConcernKind kind) {
-    inspection().concerns.push_back({.kind = kind, .text = "text \x1b"});
+    inspection().concerns.push_back({.kind = kind, .text = "text \x1b", .mark = {}});
   };
   add(ConcernKind::kOddity);
   EXPECT_THAT(Reasons(), IsEmpty());

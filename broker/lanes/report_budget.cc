@@ -40,6 +40,7 @@ constexpr Field kImageInfo[] = {
     {v1::ImageInfo::kReferencesFieldNumber},
     {v1::ImageInfo::kFeaturesFieldNumber},
     {v1::ImageInfo::kContentsFieldNumber},
+    {v1::ImageInfo::kOtherFormatsFieldNumber},
 };
 constexpr Field kCheckReport[] = {{v1::CheckReport::kFindingsFieldNumber}};
 constexpr Field kInspection[] = {

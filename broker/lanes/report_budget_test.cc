@@ -30,6 +30,7 @@ constexpr Fill kOthers[] = {
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_references(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_features(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_contents(); }); },
+    [](v1::Report& r, int n) { Times(n, [&] { r.mutable_info()->add_other_formats(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_check()->add_findings(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_inspect()->add_other_formats(); }); },
     [](v1::Report& r, int n) { Times(n, [&] { r.mutable_inspect()->add_signatures(); }); },

@@ -94,7 +94,7 @@ void MakeTextsPrintable(v1::ImageInfo& info) {
   Clean(info.mutable_encryption());
   Clean(info.mutable_variant());
   for (std::string& feature : *info.mutable_features()) Clean(&feature);
-  for (std::string& content : *info.mutable_contents()) Clean(&content);
+  for (std::string& format : *info.mutable_other_formats()) Clean(&format);
   for (v1::ReferenceInfo& reference : *info.mutable_references()) {
     Clean(reference.mutable_format());
   }
@@ -107,9 +107,6 @@ void MakeTextsPrintable(v1::ImageInfo& info) {
 void MakeTextsPrintable(v1::Inspection& inspection) {
   Clean(inspection.mutable_format());
   for (std::string& format : *inspection.mutable_other_formats()) Clean(&format);
-  for (v1::Signature& signature : *inspection.mutable_signatures()) {
-    Clean(signature.mutable_name());
-  }
   if (inspection.has_info()) MakeTextsPrintable(*inspection.mutable_info());
   if (inspection.has_check()) Clean(inspection.mutable_check()->mutable_format());
 }

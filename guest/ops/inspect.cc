@@ -123,13 +123,12 @@ void DropOwnStream(IoChannel& io, ImageReader& reader, Inspection& inspection) {
   if (inspection.format != "dmg" || reader.virtual_size() == 0) return;
   const Result<Extent> first = reader.Map(io, 0, reader.virtual_size());
   if (!first.ok() || first->kind != Extent::Kind::kCompressed || first->offset != 0) return;
-  std::string_view stream;
-  if (first->compression == Compression::kBzip2) stream = "bzip2";
-  if (first->compression == Compression::kXz) stream = "xz";
-  if (stream.empty()) return;
-  std::erase(inspection.other_formats, stream);
-  std::erase_if(inspection.signatures, [mark = StrCat(stream, " stream")](const auto& signature) {
-    return signature.offset == 0 && signature.name == mark;
+  const bool bzip2 = first->compression == Compression::kBzip2;
+  if (!bzip2 && first->compression != Compression::kXz) return;
+  const SignatureKind mark = bzip2 ? SignatureKind::kBzip2 : SignatureKind::kXz;
+  std::erase(inspection.other_formats, bzip2 ? "bzip2" : "xz");
+  std::erase_if(inspection.signatures, [mark](const FileSignature& signature) {
+    return signature.offset == 0 && signature.kind == mark;
   });
 }
 

@@ -38,6 +38,11 @@ hotcell_v1_Detail_Kind WireKind(Detail::Kind kind) {
   }
 }
 
+hotcell_v1_Signature MakeSignature(const FileSignature& signature) {
+  return {.offset = signature.offset,
+          .kind = static_cast<hotcell_v1_SignatureKind>(signature.kind)};
+}
+
 // A nanopb message refers to its variable parts by pointer; this owns them.
 class ReportMessage {
  public:
@@ -91,6 +96,7 @@ class ReportMessage {
   std::deque<std::vector<hotcell_v1_Bitmap>> bitmaps_;
   std::deque<std::vector<hotcell_v1_Detail>> details_;
   std::deque<std::vector<hotcell_v1_ReferenceInfo>> references_;
+  std::deque<std::vector<hotcell_v1_Signature>> contents_;
   std::vector<hotcell_v1_CheckFinding> findings_;
   std::vector<hotcell_v1_Signature> signatures_;
   std::vector<hotcell_v1_Concern> concerns_;
@@ -313,9 +319,15 @@ hotcell_v1_ImageInfo ReportMessage::MakeInfo(const ImageDescription& description
   std::vector<char*>& features = TextList(description.features);
   info.features_count = Counted(features);
   info.features = features.data();
-  std::vector<char*>& contents = TextList(description.contents);
+  std::vector<hotcell_v1_Signature>& contents = contents_.emplace_back();
+  for (const FileSignature& content : description.contents) {
+    contents.push_back(MakeSignature(content));
+  }
   info.contents_count = Counted(contents);
   info.contents = contents.data();
+  std::vector<char*>& others = TextList(description.other_formats);
+  info.other_formats_count = Counted(others);
+  info.other_formats = others.data();
   return info;
 }
 
@@ -388,16 +400,15 @@ void ReportMessage::SetInspection(const Inspection& inspection) {
   inspect.other_formats_count = Counted(others);
   inspect.other_formats = others.data();
   for (const FileSignature& signature : inspection.signatures) {
-    hotcell_v1_Signature& entry = signatures_.emplace_back();
-    entry = hotcell_v1_Signature_init_zero;
-    entry.offset = signature.offset;
-    CopyText(entry.name, signature.name);
+    signatures_.push_back(MakeSignature(signature));
   }
   inspect.signatures_count = Counted(signatures_);
   inspect.signatures = signatures_.data();
   for (const Concern& concern : inspection.survey.concerns()) {
-    concerns_.push_back(
-        {.kind = static_cast<hotcell_v1_ConcernKind>(concern.kind), .text = Bytes(concern.text)});
+    concerns_.push_back({.kind = static_cast<hotcell_v1_ConcernKind>(concern.kind),
+                         .text = Bytes(concern.text),
+                         .mark = static_cast<hotcell_v1_SignatureKind>(concern.mark.kind),
+                         .mark_offset = concern.mark.offset});
   }
   inspect.concerns_count = Counted(concerns_);
   inspect.concerns = concerns_.data();

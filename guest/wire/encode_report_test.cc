@@ -118,6 +118,14 @@ TEST(Report, CarriesAllThatAnImageSaysOfItself) {
             "0 extended-l2 false\n");
 }
 
+TEST(Report, OfARawImageSaysWhatItsBytesLookLike) {
+  const v1::ImageInfo info = Decoded(EncodedRawInfo(kPlenty)).info();
+  ASSERT_EQ(info.contents_size(), 1);
+  EXPECT_EQ(info.contents(0).offset(), 510u);
+  EXPECT_EQ(info.contents(0).kind(), v1::SIGNATURE_KIND_MBR);
+  EXPECT_THAT(info.other_formats(), ElementsAre("qcow2"));
+}
+
 TEST(Report, OfARawImageHasNoFormatSpecificPart) {
   const v1::ImageInfo info = Decoded(EncodedRawInfo(kPlenty)).info();
   EXPECT_EQ(info.format(), "raw");
@@ -154,11 +162,17 @@ TEST(Report, CarriesEachKindOfConcern) {
   std::vector<v1::ConcernKind> kinds;
   for (const v1::Concern& concern : inspection.concerns()) {
     kinds.push_back(concern.kind());
-    EXPECT_EQ(concern.text(), "hint \xff");
+    const bool has_text = concern.kind() != v1::CONCERN_KIND_OTHER_DISK;
+    EXPECT_EQ(concern.text(), has_text ? "hint \xff" : "");
+    EXPECT_EQ(concern.mark(), has_text ? v1::SIGNATURE_KIND_UNSPECIFIED : v1::SIGNATURE_KIND_EXT4);
+    EXPECT_EQ(concern.mark_offset(), has_text ? 0u : 1080u);
   }
   EXPECT_THAT(kinds, ElementsAre(v1::CONCERN_KIND_READERS_DIFFER, v1::CONCERN_KIND_HIDDEN_REFERENCE,
                                  v1::CONCERN_KIND_NOT_UNDERSTOOD, v1::CONCERN_KIND_NESTED_IMAGE,
-                                 v1::CONCERN_KIND_ODDITY));
+                                 v1::CONCERN_KIND_ODDITY, v1::CONCERN_KIND_OTHER_DISK));
+  ASSERT_EQ(inspection.signatures_size(), 1);
+  EXPECT_EQ(inspection.signatures(0).offset(), 7u);
+  EXPECT_EQ(inspection.signatures(0).kind(), v1::SIGNATURE_KIND_VM_STATE);
   EXPECT_EQ(inspection.reader_memory(), UINT64_MAX);
 }
 

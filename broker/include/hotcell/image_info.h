@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "hotcell/signatures.h"
+
 namespace hotcell {
 
 // An internal snapshot.
@@ -88,7 +90,8 @@ struct ImageInfo {
   std::vector<ReferenceInfo> references;  // all files it names
   std::string variant;  // of its format: "dynamic", "streamOptimized"; empty: it has only one
   std::vector<std::string> features;
-  std::vector<std::string> contents;  // raw: what its bytes look like
+  std::vector<Signature> contents;         // raw: what its bytes look like
+  std::vector<std::string> other_formats;  // raw: disk image formats that it could be as well
 };
 
 // That of `key` among the details that are in no other; nullptr: the format does not say it.
@@ -120,12 +123,6 @@ struct CheckReport {
   uint64_t fragmented_clusters = 0;
 };
 
-// A signature of another kind of file.
-struct Signature {
-  uint64_t offset = 0;  // in the file, bytes
-  std::string name;     // "GPT partition table"
-};
-
 enum class ConcernKind : int32_t {
   kUnknown = 0,          // as kNotUnderstood
   kReadersDiffer = 1,    // programs see another format, size, parent or other bytes
@@ -133,12 +130,16 @@ enum class ConcernKind : int32_t {
   kNotUnderstood = 3,    // what it means nobody can be sure of
   kNestedImage = 4,      // the disk itself would be taken for an image
   kOddity = 5,           // worth knowing, and no reason to refuse the image
+  // The file begins like a disk, with `mark`, which is not the one that its trailer describes. It
+  // has no text.
+  kOtherDisk = 6,
 };
 
 // What speaks against handing the image on to other programs.
 struct Concern {
   ConcernKind kind = ConcernKind::kUnknown;
   std::string text;  // not escaped
+  Signature mark;    // of a disk's contents; kOtherDisk only
 };
 
 // What a gatekeeper has to know of a file. All that could be found out is there, whatever failed.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "guest/formats/common/details.h"
+#include "guest/formats/signatures/signature_kind.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
 
@@ -118,8 +119,10 @@ struct ImageDescription {
   std::string variant;
   // Version and feature bits that are set, one each: "version 3", "incompatible: dirty".
   std::vector<std::string> features;
-  // raw: what its bytes look like, as "MBR partition table"; such findings warn nobody.
-  std::vector<std::string> contents;
+  // raw: what its bytes look like, and the other formats that it could be; such findings warn
+  // nobody.
+  std::vector<FileSignature> contents;
+  std::vector<std::string> other_formats;
   // What the user should know though the image can be read, a sentence each: a dirty bit, a
   // structure that is damaged.
   std::vector<std::string> warnings;

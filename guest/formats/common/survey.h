@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "guest/formats/signatures/signature_kind.h"
+
 namespace hotcell::guest {
 
 // Something that speaks against handing the image on. The values are hotcell.v1.ConcernKind's.
@@ -18,11 +20,14 @@ enum class ConcernKind : uint8_t {
   kNotUnderstood = 3,    // what it means nobody can be sure of
   kNestedImage = 4,      // the disk itself would be taken for an image
   kOddity = 5,           // worth knowing, and no reason to refuse the image
+  // The file begins like a disk, with `mark`, which is not the one that its trailer describes.
+  kOtherDisk = 6,
 };
 
 struct Concern {
   ConcernKind kind;
   std::string text;  // a sentence without its full stop, bytes of the image included
+  FileSignature mark = {};  // kOtherDisk, which has no text
 };
 
 // More than these say nothing new.
@@ -35,7 +40,10 @@ class Survey {
   void set_thorough(bool thorough) { thorough_ = thorough; }
 
   void Add(ConcernKind kind, std::string text) {
-    if (concerns_.size() < kMaxConcerns) concerns_.push_back({kind, std::move(text)});
+    if (concerns_.size() < kMaxConcerns) concerns_.push_back({kind, std::move(text), {}});
+  }
+  void AddOtherDisk(const FileSignature& mark) {
+    if (concerns_.size() < kMaxConcerns) concerns_.push_back({ConcernKind::kOtherDisk, {}, mark});
   }
   const std::vector<Concern>& concerns() const { return concerns_; }
 

@@ -117,9 +117,7 @@ Status SurveyStart(IoChannel& io, const FileHandle& file, const ChunkTable& used
   auto found = FindDiskContents(io, file);
   if (!found.ok()) return found.status();
   if (found->empty()) return OkStatus();
-  survey.Add(ConcernKind::kReadersDiffer,
-             StrCat("the file begins like a disk with ", found->front(),
-                    ", which is not the disk that its trailer describes"));
+  survey.AddOtherDisk(found->front());
   return OkStatus();
 }
 

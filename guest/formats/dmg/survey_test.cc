@@ -123,9 +123,9 @@ TEST_F(DmgSurveyTest, FileThatBeginsWithAnotherDiskIsTwoDisks) {
   image_.SetTables({BlockTable({Entry(kRaw, 0, 2, 0, 1024), Entry(kRaw, 2, 98, 1024, 50176)})});
   EXPECT_THAT(Look(), IsEmpty());
   image_.SetTables({BlockTable({Entry(kRaw, 0, 2, 0, 1024), Entry(kZero, 2, 98, 0, 0)})});
-  EXPECT_THAT(Look(), ElementsAre(ConcernKind::kReadersDiffer));
+  EXPECT_THAT(Look(), ElementsAre(ConcernKind::kOtherDisk));
   image_.SetTables({WholeDisk(512)});
-  EXPECT_THAT(Look(), ElementsAre(ConcernKind::kReadersDiffer));
+  EXPECT_THAT(Look(), ElementsAre(ConcernKind::kOtherDisk));
 }
 
 }  // namespace

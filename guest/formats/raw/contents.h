@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "guest/formats/signatures/signature_kind.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
 
@@ -22,11 +23,12 @@ bool HasGpt(std::span<const std::byte> head);
 
 // Where what FindDiskContents() knows shows, bytes.
 inline constexpr uint64_t kDiskContentsArea = 68 << 10;
-// Every partition table, file system and volume whose signature is where it belongs, in words; what
-// else starts in the middle of something is not looked for.
-Result<std::vector<std::string>> FindDiskContents(IoChannel& io, const FileHandle& file);
-// The same and the disk image formats that the file could be.
-Result<std::vector<std::string>> FindContents(IoChannel& io, const FileHandle& file);
+// The marks of every partition table, file system and volume that are where they belong; what else
+// starts in the middle of something is not looked for.
+Result<std::vector<FileSignature>> FindDiskContents(IoChannel& io, const FileHandle& file);
+// The disk image formats that the file could be: one that is asked for as raw can be another
+// format's all the same.
+Result<std::vector<std::string>> FindOtherFormats(IoChannel& io, const FileHandle& file);
 
 }  // namespace hotcell::guest
 

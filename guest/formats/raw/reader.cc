@@ -14,10 +14,24 @@ namespace {
 
 constexpr uint64_t kSectorSize = 512;
 
+// What the file's bytes look like, for Describe().
+struct Looks {
+  std::vector<FileSignature> contents;
+  std::vector<std::string> other_formats;
+};
+
+Result<Looks> LookAt(IoChannel& io, const FileHandle& file) {
+  auto contents = FindDiskContents(io, file);
+  if (!contents.ok()) return contents.status();
+  auto other_formats = FindOtherFormats(io, file);
+  if (!other_formats.ok()) return other_formats.status();
+  return Looks{std::move(*contents), std::move(*other_formats)};
+}
+
 class RawReader : public ImageReader {
  public:
-  RawReader(const FileHandle& file, uint64_t virtual_size, std::vector<std::string> contents)
-      : file_(file), virtual_size_(virtual_size), contents_(std::move(contents)), holes_(file, 0) {}
+  RawReader(const FileHandle& file, uint64_t virtual_size, Looks looks)
+      : file_(file), virtual_size_(virtual_size), looks_(std::move(looks)), holes_(file, 0) {}
 
   uint64_t virtual_size() const override { return virtual_size_; }
 
@@ -36,14 +50,15 @@ class RawReader : public ImageReader {
     ImageDescription description;
     description.format = "raw";
     description.virtual_size = virtual_size_;
-    description.contents = contents_;
+    description.contents = looks_.contents;
+    description.other_formats = looks_.other_formats;
     return description;
   }
 
  private:
   const FileHandle file_;
   const uint64_t virtual_size_;
-  const std::vector<std::string> contents_;
+  const Looks looks_;
   FileHoles holes_;
 };
 
@@ -56,13 +71,13 @@ Result<std::unique_ptr<ImageReader>> OpenRaw(IoChannel& io, const FileHandle& fi
   }
   const uint64_t size = AlignUp(file.size, kSectorSize);
   HOTCELL_RETURN_IF_ERROR(CheckVirtualSize("raw", size, options));
-  std::vector<std::string> contents;
+  Looks looks;
   if (options.describe_only) {
-    auto found = FindContents(io, file);
+    auto found = LookAt(io, file);
     if (!found.ok()) return found.status();
-    contents = std::move(*found);
+    looks = std::move(*found);
   }
-  return std::unique_ptr<ImageReader>(std::make_unique<RawReader>(file, size, std::move(contents)));
+  return std::unique_ptr<ImageReader>(std::make_unique<RawReader>(file, size, std::move(looks)));
 }
 
 }  // namespace hotcell::guest

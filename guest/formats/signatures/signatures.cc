@@ -22,73 +22,73 @@ constexpr uint32_t kMaxExtents = 1 << 20;
 struct Known {
   uint64_t offset;
   std::string_view bytes;
-  std::string_view name;
+  SignatureKind kind;
   bool unprobed = false;  // see FileSignature
 };
 
 // At one place each.
 constexpr Known kKnown[] = {
-    {0, "LUKS\xba\xbe"sv, "LUKS encryption"},
+    {0, "LUKS\xba\xbe"sv, SignatureKind::kLuks},
     {0,
      "\x7f"
      "ELF"sv,
-     "ELF program"},
-    {0, "MZ"sv, "DOS or Windows program"},
-    {0, "#!"sv, "script"},
-    {0, "\x1f\x8b\x08"sv, "gzip stream"},
-    {0, "BZh"sv, "bzip2 stream"},
+     SignatureKind::kElfProgram},
+    {0, "MZ"sv, SignatureKind::kDosProgram},
+    {0, "#!"sv, SignatureKind::kScript},
+    {0, "\x1f\x8b\x08"sv, SignatureKind::kGzip},
+    {0, "BZh"sv, SignatureKind::kBzip2},
     {0,
      "\xfd"
      "7zXZ\0"sv,
-     "xz stream"},
-    {0, "\x28\xb5\x2f\xfd"sv, "zstd stream"},
-    {0, "\x04\x22\x4d\x18"sv, "LZ4 stream"},
-    {0, "PK\x03\x04"sv, "zip archive"},
-    {0, "7z\xbc\xaf\x27\x1c"sv, "7z archive"},
+     SignatureKind::kXz},
+    {0, "\x28\xb5\x2f\xfd"sv, SignatureKind::kZstd},
+    {0, "\x04\x22\x4d\x18"sv, SignatureKind::kLz4},
+    {0, "PK\x03\x04"sv, SignatureKind::kZip},
+    {0, "7z\xbc\xaf\x27\x1c"sv, SignatureKind::kSevenZip},
     // 7-Zip opens the next cabinet that it names.
-    {0, "MSCF"sv, "cabinet archive"},
-    {0, "Rar!\x1a\x07"sv, "RAR archive"},
-    {0, "%PDF-"sv, "PDF document"},
+    {0, "MSCF"sv, SignatureKind::kCabinet},
+    {0, "Rar!\x1a\x07"sv, SignatureKind::kRar},
+    {0, "%PDF-"sv, SignatureKind::kPdf},
     // VirtualBox takes either for a disk image of macOS.
-    {0, "koly"sv, "DMG trailer"},
-    {0, "xar!"sv, "xar archive"},
-    {0, "EVF\x09\x0d\x0a\xff\x00"sv, "EWF (E01) image"},
-    {0, "hsqs"sv, "squashfs file system"},
-    {0, "XFSB"sv, "XFS file system"},
-    {3, "NTFS    "sv, "NTFS file system"},
-    {3, "EXFAT   "sv, "exFAT file system"},
-    {54, "FAT1"sv, "FAT file system"},
-    {82, "FAT32"sv, "FAT file system"},
-    {257, "ustar"sv, "tar archive"},
-    {512, "EFI PART"sv, "GPT partition table"},
-    {512, "LABELONE"sv, "LVM physical volume"},
-    {4096, "EFI PART"sv, "GPT partition table"},
-    {32769, "CD001"sv, "ISO 9660 file system"},
-    {32769, "BEA01"sv, "UDF file system"},
-    {32769, "NSR02"sv, "UDF file system"},
-    {32769, "NSR03"sv, "UDF file system"},
-    {34817, "NSR02"sv, "UDF file system"},
-    {34817, "NSR03"sv, "UDF file system"},
-    {65600, "_BHRfS_M"sv, "btrfs file system", true},
+    {0, "koly"sv, SignatureKind::kDmgTrailer},
+    {0, "xar!"sv, SignatureKind::kXar},
+    {0, "EVF\x09\x0d\x0a\xff\x00"sv, SignatureKind::kEwfImage},
+    {0, "hsqs"sv, SignatureKind::kSquashfs},
+    {0, "XFSB"sv, SignatureKind::kXfs},
+    {3, "NTFS    "sv, SignatureKind::kNtfs},
+    {3, "EXFAT   "sv, SignatureKind::kExfat},
+    {54, "FAT1"sv, SignatureKind::kFat},
+    {82, "FAT32"sv, SignatureKind::kFat},
+    {257, "ustar"sv, SignatureKind::kTar},
+    {512, "EFI PART"sv, SignatureKind::kGpt},
+    {512, "LABELONE"sv, SignatureKind::kLvm},
+    {4096, "EFI PART"sv, SignatureKind::kGpt},
+    {32769, "CD001"sv, SignatureKind::kIso9660},
+    {32769, "BEA01"sv, SignatureKind::kUdf},
+    {32769, "NSR02"sv, SignatureKind::kUdf},
+    {32769, "NSR03"sv, SignatureKind::kUdf},
+    {34817, "NSR02"sv, SignatureKind::kUdf},
+    {34817, "NSR03"sv, SignatureKind::kUdf},
+    {65600, "_BHRfS_M"sv, SignatureKind::kBtrfs, true},
 };
 
 // Disk images, looked for at the sectors after the first.
 constexpr Known kNested[] = {
-    {0, "QFI\xfb"sv, "QCOW image"},
-    {0, "QED\0"sv, "QED image"},
-    {0, "KDMV"sv, "VMDK image"},
-    {0, "COWD"sv, "VMDK image"},
-    {0, "# Disk DescriptorFile"sv, "VMDK descriptor"},
-    {0, "vhdxfile"sv, "VHDX image"},
-    {0, "WithoutFreeSpace"sv, "Parallels image"},
-    {0, "WithouFreSpacExt"sv, "Parallels image"},
-    {64, "\x7f\x10\xda\xbe"sv, "VDI image"},
-    {0, "LUKS\xba\xbe"sv, "LUKS encryption"},
+    {0, "QFI\xfb"sv, SignatureKind::kQcowImage},
+    {0, "QED\0"sv, SignatureKind::kQedImage},
+    {0, "KDMV"sv, SignatureKind::kVmdkImage},
+    {0, "COWD"sv, SignatureKind::kVmdkImage},
+    {0, "# Disk DescriptorFile"sv, SignatureKind::kVmdkDescriptor},
+    {0, "vhdxfile"sv, SignatureKind::kVhdxImage},
+    {0, "WithoutFreeSpace"sv, SignatureKind::kParallelsImage},
+    {0, "WithouFreSpacExt"sv, SignatureKind::kParallelsImage},
+    {64, "\x7f\x10\xda\xbe"sv, SignatureKind::kVdiImage},
+    {0, "LUKS\xba\xbe"sv, SignatureKind::kLuks},
 };
 
 // In the last 512 bytes.
 constexpr Known kTail[] = {
-    {0, "EFI PART"sv, "GPT backup table"},
+    {0, "EFI PART"sv, SignatureKind::kGptBackup},
 };
 constexpr std::string_view kVhdCookie = "conectix";
 // 7-Zip takes a footer for one with bytes behind it too.
@@ -130,20 +130,20 @@ bool HasExt(std::span<const std::byte> head) {
 void FindInHead(std::span<const std::byte> head, std::vector<FileSignature>& found) {
   for (const Known& known : kKnown) {
     if (!Matches(head, known.offset, known.bytes)) continue;
-    found.push_back({known.offset, known.name, known.unprobed});
+    found.push_back({known.offset, known.kind, known.unprobed});
   }
   if (vmdk::LooksLikeDescriptor({reinterpret_cast<const char*>(head.data()), head.size()})) {
-    found.push_back({0, "VMDK descriptor"});
+    found.push_back({0, SignatureKind::kVmdkDescriptor});
   }
   if (const std::string_view script = DiscScriptOf(head); !script.empty()) {
-    found.push_back({0, script == "VISO" ? "VISO disc script" : "CUE sheet"});
+    found.push_back({0, script == "VISO" ? SignatureKind::kVisoScript : SignatureKind::kCueSheet});
   }
-  if (HasExt(head)) found.push_back({1080, "ext file system"});
-  if (HasMbr(head)) found.push_back({510, "MBR partition table"});
+  if (HasExt(head)) found.push_back({1080, SignatureKind::kExt});
+  if (HasMbr(head)) found.push_back({510, SignatureKind::kMbr});
   for (uint64_t sector = kSectorSize; sector < head.size(); sector += kSectorSize) {
     for (const Known& known : kNested) {
       if (Matches(head, sector + known.offset, known.bytes)) {
-        found.push_back({.offset = sector, .name = known.name, .unprobed = true});
+        found.push_back({.offset = sector, .kind = known.kind, .unprobed = true});
       }
     }
   }
@@ -162,15 +162,16 @@ Status FindInTail(IoChannel& io, const FileHandle& file, std::vector<FileSignatu
   const auto tail = std::span(bytes).last(kSectorSize);
   for (const Known& known : kTail) {
     if (!Matches(tail, known.offset, known.bytes)) continue;
-    found.push_back({file.size - kSectorSize, known.name});
+    found.push_back({file.size - kSectorSize, known.kind});
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   for (size_t at = text.find(kVhdCookie); at != std::string_view::npos;
        at = text.find(kVhdCookie, at + 1)) {
-    found.push_back({begin + at, "VHD footer"});
+    found.push_back({begin + at, SignatureKind::kVhdFooter});
   }
   const size_t trailer = text.find(kDmgSignature, area - begin);
-  if (trailer != std::string_view::npos) found.push_back({begin + trailer, "DMG trailer"});
+  if (trailer != std::string_view::npos)
+    found.push_back({begin + trailer, SignatureKind::kDmgTrailer});
   return OkStatus();
 }
 

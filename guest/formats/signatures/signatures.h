@@ -3,23 +3,14 @@
 #ifndef HOTCELL_GUEST_FORMATS_SIGNATURES_SIGNATURES_H_
 #define HOTCELL_GUEST_FORMATS_SIGNATURES_SIGNATURES_H_
 
-#include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "guest/formats/common/format.h"
+#include "guest/formats/signatures/signature_kind.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
 
 namespace hotcell::guest {
-
-struct FileSignature {
-  uint64_t offset = 0;    // in the file, bytes
-  std::string_view name;  // static
-  // Programs that read images do not look for it there: it was found by looking at every sector, or
-  // it is a file system's that only whoever mounts the file looks for.
-  bool unprobed = false;
-};
 
 // By offset. Reads the first 72 KiB and the last 2 KiB of the file.
 Result<std::vector<FileSignature>> FindSignatures(IoChannel& io, const FileHandle& file);

@@ -5,7 +5,9 @@
 
 #include <cstring>
 #include <memory>
-#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "guest/runtime/native/native_channel.h"
 
@@ -15,6 +17,9 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+using Kind = SignatureKind;
+using Mark = std::pair<SignatureKind, uint64_t>;
+
 class SignaturesTest : public testing::Test {
  protected:
   void Put(uint64_t offset, std::string_view bytes) {
@@ -22,17 +27,17 @@ class SignaturesTest : public testing::Test {
     std::memcpy(&bytes_[offset], bytes.data(), bytes.size());
   }
 
-  std::vector<std::string> Find() {
+  std::vector<Mark> Find() {
     NativeFiles files;
     const FileHandle file = files.Add(std::make_unique<MemoryFile>(bytes_));
     NativeChannel io(files);
     const auto found = FindSignatures(io, file);
     EXPECT_TRUE(found.ok()) << found.status().message();
-    std::vector<std::string> texts;
+    std::vector<Mark> marks;
     for (const FileSignature& signature : *found) {
-      texts.push_back(std::string(signature.name) + " " + std::to_string(signature.offset));
+      marks.emplace_back(signature.kind, signature.offset);
     }
-    return texts;
+    return marks;
   }
 
   std::vector<std::byte> bytes_ = std::vector<std::byte>(200 << 10);
@@ -53,8 +58,8 @@ TEST_F(SignaturesTest, NamesThemByOffset) {
       "ELF");
   Put(65600, "_BHRfS_M");
   Put(32769, "CD001");
-  EXPECT_THAT(Find(), ElementsAre("ELF program 0", "GPT partition table 512",
-                                  "ISO 9660 file system 32769", "btrfs file system 65600"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kElfProgram, 0), Mark(Kind::kGpt, 512),
+                                  Mark(Kind::kIso9660, 32769), Mark(Kind::kBtrfs, 65600)));
 }
 
 TEST_F(SignaturesTest, FindsImagesAtAnySectorButTheFirst) {
@@ -62,19 +67,19 @@ TEST_F(SignaturesTest, FindsImagesAtAnySectorButTheFirst) {
   Put(512, "KDMV");
   Put(4096, "QFI\xfb");
   Put(5001, "vhdxfile");
-  EXPECT_THAT(Find(), ElementsAre("VMDK image 512", "QCOW image 4096"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kVmdkImage, 512), Mark(Kind::kQcowImage, 4096)));
 }
 
 TEST_F(SignaturesTest, LooksAtTheLastSector) {
   Put(bytes_.size() - 512, "conectix");
-  EXPECT_THAT(Find(), ElementsAre("VHD footer 204288"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kVhdFooter, 204288)));
 }
 
 TEST_F(SignaturesTest, FindsTextsThatNameFiles) {
   Put(0, "\r\n--iprt-iso-maker-file-marker-bourne-sh ab1f3a2b");
-  EXPECT_THAT(Find(), ElementsAre("VISO disc script 0"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kVisoScript, 0)));
   Put(0, "FILE name BINARY                                 ");
-  EXPECT_THAT(Find(), ElementsAre("CUE sheet 0"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kCueSheet, 0)));
 }
 
 TEST_F(SignaturesTest, LooksForTrailersWhereverReadersDo) {
@@ -82,30 +87,30 @@ TEST_F(SignaturesTest, LooksForTrailersWhereverReadersDo) {
   // A file that ends within a sector: its last 512 bytes, and its last sector.
   bytes_.resize(size + 511);
   Put(size, "conectix");
-  EXPECT_THAT(Find(), ElementsAre("VHD footer 204800"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kVhdFooter, 204800)));
   bytes_.assign(size + 100, {});
   Put(size + 100 - 512, "conectix");
-  EXPECT_THAT(Find(), ElementsAre("VHD footer 204388"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kVhdFooter, 204388)));
   for (const uint64_t before : {8, 511, 513, 1000, 2048}) {
     bytes_.assign(size, {});
     Put(size - before, "conectix");
-    EXPECT_THAT(Find(), ElementsAre("VHD footer " + std::to_string(size - before)));
+    EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kVhdFooter, size - before)));
   }
   for (const uint64_t before : {4, 512, 513, 1023}) {
     bytes_.assign(size, {});
     Put(size - before, "koly");
-    EXPECT_THAT(Find(), ElementsAre("DMG trailer " + std::to_string(size - before)));
+    EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kDmgTrailer, size - before)));
   }
   bytes_.assign(size, {});
   Put(size - 1024, "koly");
   EXPECT_THAT(Find(), IsEmpty());
   Put(0, "koly");
-  EXPECT_THAT(Find(), ElementsAre("DMG trailer 0"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kDmgTrailer, 0)));
 }
 
 TEST_F(SignaturesTest, WantsMoreThanTwoBytesOfAnExtSuperblock) {
   Put(1080, "\x53\xef");
-  EXPECT_THAT(Find(), ElementsAre("ext file system 1080"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kExt, 1080)));
   Put(1024 + 0x18, "\x07");
   EXPECT_THAT(Find(), IsEmpty());
 }
@@ -134,23 +139,23 @@ std::vector<FileSignature> Kept(const Extent& extent, std::vector<FileSignature>
 }
 
 TEST(DropMarksOfDiskTest, DropsWhatIsDataOfTheDiskAndNothingElse) {
-  const FileSignature in_header = {.offset = 512, .name = "VMDK image", .unprobed = true};
-  const FileSignature in_data = {.offset = 4096, .name = "QCOW image", .unprobed = true};
-  const FileSignature probed = {.offset = 32769, .name = "ISO 9660 file system"};
+  const FileSignature in_header = {.offset = 512, .kind = Kind::kVmdkImage, .unprobed = true};
+  const FileSignature in_data = {.offset = 4096, .kind = Kind::kQcowImage, .unprobed = true};
+  const FileSignature probed = {.offset = 32769, .kind = Kind::kIso9660};
   const std::vector<FileSignature> all = {in_header, in_data, probed};
-  const auto names = [](const std::vector<FileSignature>& signatures) {
-    std::vector<std::string_view> found;
-    for (const FileSignature& signature : signatures) found.push_back(signature.name);
+  const auto kinds = [](const std::vector<FileSignature>& signatures) {
+    std::vector<SignatureKind> found;
+    for (const FileSignature& signature : signatures) found.push_back(signature.kind);
     return found;
   };
   const Extent data = {.kind = Extent::Kind::kData, .length = 64 << 10, .offset = 4096};
 
-  EXPECT_THAT(names(Kept(data, all)), ElementsAre("VMDK image", "ISO 9660 file system"));
+  EXPECT_THAT(kinds(Kept(data, all)), ElementsAre(Kind::kVmdkImage, Kind::kIso9660));
 
   Extent compressed = data;
   compressed.kind = Extent::Kind::kCompressed;
   compressed.compressed_size = 512;
-  EXPECT_THAT(names(Kept(compressed, all)), ElementsAre("VMDK image", "ISO 9660 file system"));
+  EXPECT_THAT(kinds(Kept(compressed, all)), ElementsAre(Kind::kVmdkImage, Kind::kIso9660));
 
   Extent elsewhere = data;
   elsewhere.slot = 1;
@@ -165,7 +170,7 @@ TEST_F(SignaturesTest, WantsPartitionsInAnMbr) {
   Put(510, "\x55\xaa");
   EXPECT_THAT(Find(), IsEmpty());
   Put(450, "\x83");
-  EXPECT_THAT(Find(), ElementsAre("MBR partition table 510"));
+  EXPECT_THAT(Find(), ElementsAre(Mark(Kind::kMbr, 510)));
   Put(446, "\x01");
   EXPECT_THAT(Find(), IsEmpty());
 }

@@ -81,7 +81,12 @@ std::string EncodedChain(size_t capacity) {
 }
 
 std::string EncodedRawInfo(size_t capacity) {
-  return Encoded({.info = {ImageDescription{.format = "raw", .virtual_size = 512}}}, capacity);
+  return Encoded(
+      {.info = {ImageDescription{.format = "raw",
+                                 .virtual_size = 512,
+                                 .contents = {{.offset = 510, .kind = SignatureKind::kMbr}},
+                                 .other_formats = {"qcow2"}}}},
+      capacity);
 }
 
 std::string EncodedConcerns(size_t capacity) {
@@ -91,6 +96,8 @@ std::string EncodedConcerns(size_t capacity) {
         ConcernKind::kNestedImage, ConcernKind::kOddity}) {
     inspection.survey.Add(kind, "hint \xff");
   }
+  inspection.survey.AddOtherDisk({.offset = 1080, .kind = SignatureKind::kExt4});
+  inspection.signatures = {{.offset = 7, .kind = SignatureKind::kVmState}};
   inspection.survey.AddReaderMemory(UINT64_MAX);
   inspection.survey.AddReaderMemory(1);
   return Encoded({.inspection = std::move(inspection)}, capacity);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "tools/hotcell/common/invocation.h"
+#include "tools/hotcell/report/content_names.h"
 #include "tools/hotcell/report/info_report.h"
 #include "tools/hotcell/report/json.h"
 #include "tools/hotcell/report/layers.h"
@@ -83,7 +84,7 @@ Json OwnFields(const InfoReport& report) {
     references.Append(std::move(reference));
   }
   Json contents = Json::Array();
-  for (const std::string& content : report.image.contents) contents.AppendString(content);
+  for (const std::string& content : ContentNames(report.image)) contents.AppendString(content);
   Json warnings = Json::Array();
   for (const std::string& warning : report.warnings) warnings.AppendString(warning);
   Json own = Json::Object();

@@ -7,6 +7,7 @@
 #include "tools/hotcell/common/remedies.h"
 #include "tools/hotcell/common/size.h"
 #include "tools/hotcell/common/text.h"
+#include "tools/hotcell/report/content_names.h"
 #include "tools/hotcell/report/json.h"
 
 namespace hotcell::cli {
@@ -48,7 +49,7 @@ Json ImageJson(const InspectReply& reply, const ImageInfo& info) {
   Json features = Json::Array();
   for (const std::string& feature : info.features) features.AppendString(feature);
   Json contents = Json::Array();
-  for (const std::string& content : info.contents) contents.AppendString(content);
+  for (const std::string& content : ContentNames(info)) contents.AppendString(content);
   Json image = Json::Object();
   image.SetNumber("virtual-size", info.virtual_size).SetReal("expansion", Expansion(reply));
   if (info.cluster_size != 0) image.SetNumber("cluster-size", info.cluster_size);
@@ -79,7 +80,7 @@ Json InspectValue(const InspectReport& report) {
   Json signatures = Json::Array();
   for (const Signature& signature : inspection.signatures) {
     Json entry = Json::Object();
-    entry.SetNumber("offset", signature.offset).SetString("name", signature.name);
+    entry.SetNumber("offset", signature.offset).SetString("name", SignatureName(signature.kind));
     signatures.Append(std::move(entry));
   }
   Json json = Json::Object();
@@ -121,10 +122,11 @@ std::string InspectText(const InspectReport& report) {
       Append(out, "reference: ", Escape(reference.name), " (", RoleName(reference.role), ")\n");
     }
     for (const std::string& feature : info.features) Append(out, "feature: ", feature, "\n");
-    for (const std::string& content : info.contents) Append(out, "contents: ", content, "\n");
+    for (const std::string& content : ContentNames(info)) Append(out, "contents: ", content, "\n");
   }
   for (const Signature& signature : inspection.signatures) {
-    Append(out, "signature: ", signature.name, " at offset ", signature.offset, "\n");
+    Append(out, "signature: ", SignatureName(signature.kind), " at offset ", signature.offset,
+           "\n");
   }
   for (const Finding& anomaly : report.verdict.anomalies) {
     Append(out, "anomaly: ", AddRemedy(anomaly.text, anomaly.remedy), "\n");
