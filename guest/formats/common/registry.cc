@@ -5,8 +5,8 @@
 
 #include "base/text.h"
 #include "guest/formats/common/format.h"
-#include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
+#include "guest/formats/signatures/disk_marks.h"
 
 namespace hotcell::guest {
 namespace {

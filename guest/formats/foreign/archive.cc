@@ -6,54 +6,45 @@ namespace hotcell::guest {
 namespace foreign {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 constexpr std::string_view kExportWithEwf = "export the disk first (ewfexport -f raw)";
 
-// POSIX pax and ustar, and GNU tar. An OVA is a tar archive.
+// An OVA is a tar archive.
 constexpr Kind kTar = {.name = "tar",
                        .what = "a tar archive, as an OVA is",
                        .remedy = "take the disk image out of it first (tar -xf)",
-                       .signatures = {{257, "ustar\0"sv}, {257, "ustar "sv}}};
-// A local file header, or the end of an empty archive.
+                       .signature = SignatureKind::kTar};
 constexpr Kind kZip = {.name = "zip",
                        .what = "a ZIP archive",
                        .remedy = "take the disk image out of it first (unzip)",
-                       .signatures = {{0, "PK\3\4"sv}, {0, "PK\5\6"sv}}};
-// A ZIP archive whose first file has this name.
-constexpr Kind kAff4 = {
-    .name = "aff4",
-    .what = "an AFF4 forensic container",
-    .remedy = "export the disk first (aff4imager)",
-    .signatures = {{30, "container.description"sv}, {30, "information.turtle"sv}}};
+                       .signature = SignatureKind::kZip};
+constexpr Kind kAff4 = {.name = "aff4",
+                        .what = "an AFF4 forensic container",
+                        .remedy = "export the disk first (aff4imager)",
+                        .signature = SignatureKind::kAff4Image};
 constexpr Kind k7z = {.name = "7z",
                       .what = "a 7z archive",
                       .remedy = "take the disk image out of it first (7z x)",
-                      .signatures = {{0, "7z\xbc\xaf\x27\x1c"sv}}};
+                      .signature = SignatureKind::kSevenZip};
 constexpr Kind kRar = {.name = "rar",
                        .what = "a RAR archive",
                        .remedy = "take the disk image out of it first (unrar x)",
-                       .signatures = {{0, "Rar!\x1a\7"sv}}};
+                       .signature = SignatureKind::kRar};
 constexpr Kind kCpio = {.name = "cpio",
                         .what = "a cpio archive",
                         .remedy = "take the disk image out of it first (cpio -i)",
-                        .signatures = {{0, "070701"sv}, {0, "070702"sv}, {0, "070707"sv}}};
+                        .signature = SignatureKind::kCpio};
 constexpr Kind kWim = {.name = "wim",
                        .what = "a Windows imaging file of files",
                        .remedy = "apply it to a file system (wimapply)",
-                       .signatures = {{0, "MSWIM\0\0\0"sv}}};
-// libewf's "Expert Witness Compression Format", versions 1 and 2.
+                       .signature = SignatureKind::kWim};
 constexpr Kind kEwf = {.name = "ewf",
                        .what = "an EnCase (EWF, E01) forensic container",
                        .remedy = kExportWithEwf,
-                       .signatures = {{0, "EVF\t\r\n\xff\0"sv},
-                                      {0, "EVF2\r\n\x81\0"sv},
-                                      {0, "LVF\t\r\n\xff\0"sv},
-                                      {0, "LEF2\r\n\x81\0"sv}}};
+                       .signature = SignatureKind::kEwfImage};
 constexpr Kind kAff = {.name = "aff",
                        .what = "an AFF forensic container",
                        .remedy = "export the disk first (affconvert -r)",
-                       .signatures = {{0, "AFF10\r\n\0"sv}}};
+                       .signature = SignatureKind::kAffImage};
 
 }  // namespace
 }  // namespace foreign

@@ -6,56 +6,47 @@ namespace hotcell::guest {
 namespace foreign {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
-// RFC 1952: ID1, ID2, and the one compression method there is.
 constexpr Kind kGzip = {.name = "gzip",
                         .what = "a file compressed with gzip",
                         .remedy = "unpack it first (gunzip)",
-                        .signatures = {{0, "\x1f\x8b\x08"sv}}};
+                        .signature = SignatureKind::kGzip};
 constexpr Kind kXz = {.name = "xz",
                       .what = "a file compressed with xz",
                       .remedy = "unpack it first (unxz)",
-                      .signatures = {{0,
-                                      "\xfd"
-                                      "7zXZ\0"sv}}};
-// RFC 8878.
+                      .signature = SignatureKind::kXz};
 constexpr Kind kZstd = {.name = "zstd",
                         .what = "a file compressed with Zstandard",
                         .remedy = "unpack it first (unzstd)",
-                        .signatures = {{0, "\x28\xb5\x2f\xfd"sv}}};
-// After the level, a digit, the first block or the end of the stream.
-constexpr Kind kBzip2 = {
-    .name = "bzip2",
-    .what = "a file compressed with bzip2",
-    .remedy = "unpack it first (bunzip2)",
-    .signatures = {{4, "\x31\x41\x59\x26\x53\x59"sv}, {4, "\x17\x72\x45\x38\x50\x90"sv}}};
+                        .signature = SignatureKind::kZstd};
+constexpr Kind kBzip2 = {.name = "bzip2",
+                         .what = "a file compressed with bzip2",
+                         .remedy = "unpack it first (bunzip2)",
+                         .signature = SignatureKind::kBzip2};
 constexpr Kind kLz4 = {.name = "lz4",
                        .what = "a file compressed with LZ4",
                        .remedy = "unpack it first (unlz4)",
-                       .signatures = {{0, "\x04\x22\x4d\x18"sv}, {0, "\x02\x21\x4c\x18"sv}}};
+                       .signature = SignatureKind::kLz4};
 constexpr Kind kLzip = {.name = "lzip",
                         .what = "a file compressed with lzip",
                         .remedy = "unpack it first (lzip -d)",
-                        .signatures = {{0, "LZIP\1"sv}}};
+                        .signature = SignatureKind::kLzip};
 constexpr Kind kLzop = {.name = "lzop",
                         .what = "a file compressed with lzop",
                         .remedy = "unpack it first (lzop -d)",
-                        .signatures = {{0, "\x89LZO\0\r\n\x1a\n"sv}}};
+                        .signature = SignatureKind::kLzop};
 constexpr Kind kAndroidSparse = {.name = "android-sparse",
                                  .what = "an Android sparse image",
                                  .remedy = "unpack it first (simg2img)",
-                                 .signatures = {{0, "\x3a\xff\x26\xed\1\0"sv}}};
-// UDSP: bands in the order in which they were written.
+                                 .signature = SignatureKind::kAndroidSparseImage};
 constexpr Kind kSparseImage = {
     .name = "sparseimage",
     .what = "a sparse disk image of macOS",
     .remedy = "make it one that is not sparse (hdiutil convert -format UDRW)",
-    .signatures = {{0, "sprs\0\0\0\3"sv}}};
+    .signature = SignatureKind::kMacosSparseImage};
 constexpr Kind kPartclone = {.name = "partclone",
                              .what = "a Partclone backup of a file system",
                              .remedy = "restore it first (partclone.restore)",
-                             .signatures = {{0, "partclone-image"sv}}};
+                             .signature = SignatureKind::kPartcloneImage};
 
 }  // namespace
 }  // namespace foreign

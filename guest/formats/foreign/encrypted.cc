@@ -6,24 +6,21 @@ namespace hotcell::guest {
 namespace foreign {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 constexpr std::string_view kOpenWithCryptsetup =
     "open it with its key (cryptsetup open) and convert the device";
 
-// "LUKS1 On-Disk Format Specification", "LUKS2 On-Disk Format Specification": magic and version.
 constexpr Kind kLuks1 = {.name = "luks1",
                          .what = "a volume encrypted with LUKS1",
                          .remedy = kOpenWithCryptsetup,
-                         .signatures = {{0, "LUKS\xba\xbe\0\1"sv}}};
+                         .signature = SignatureKind::kLuks1};
 constexpr Kind kLuks2 = {.name = "luks2",
                          .what = "a volume encrypted with LUKS2",
                          .remedy = kOpenWithCryptsetup,
-                         .signatures = {{0, "LUKS\xba\xbe\0\2"sv}}};
+                         .signature = SignatureKind::kLuks2};
 constexpr Kind kBitlocker = {.name = "bitlocker",
                              .what = "a volume encrypted with BitLocker",
                              .remedy = kOpenWithCryptsetup,
-                             .signatures = {{3, "-FVE-FS-"sv}}};
+                             .signature = SignatureKind::kBitlocker};
 
 }  // namespace
 }  // namespace foreign

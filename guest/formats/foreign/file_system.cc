@@ -6,23 +6,20 @@ namespace hotcell::guest {
 namespace foreign {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
-// ECMA-119: the primary volume descriptor. An ISO 9660 image that starts with a partition table is
+// An ISO 9660 image that starts with a partition table is
 // a disk as well.
 constexpr Kind kIso9660 = {.name = "iso9660",
                            .what = "an ISO 9660 file system, a CD or DVD",
                            .remedy = "attach it as a CD",
-                           .signatures = {{0x8001, "CD001"sv}}};
+                           .signature = SignatureKind::kIso9660};
 constexpr Kind kSquashfs = {.name = "squashfs",
                             .what = "a squashfs file system",
                             .remedy = "mount it, or unpack it (unsquashfs)",
-                            .signatures = {{0, "hsqs"sv}}};
-// A migration stream.
+                            .signature = SignatureKind::kSquashfs};
 constexpr Kind kVmState = {.name = "vmstate",
                            .what = "the saved state of a QEMU machine",
                            .remedy = "restore the machine with it",
-                           .signatures = {{0, "QEVM\0\0\0\3"sv}}};
+                           .signature = SignatureKind::kVmState};
 
 }  // namespace
 }  // namespace foreign

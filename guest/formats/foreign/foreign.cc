@@ -1,9 +1,8 @@
 #include "guest/formats/foreign/foreign.h"
 
-#include <algorithm>
-
 #include "base/text.h"
-#include "guest/formats/raw/contents.h"
+#include "guest/formats/signatures/disk_marks.h"
+#include "guest/formats/signatures/signature_table.h"
 
 namespace hotcell::guest::foreign {
 namespace {
@@ -12,22 +11,10 @@ namespace {
 constexpr int kSure = 50;
 constexpr int kBesidesPartitionTable = 3;
 
-bool Matches(const Signature& signature, std::span<const std::byte> head) {
-  if (signature.bytes.empty() || head.size() < signature.offset + signature.bytes.size()) {
-    return false;
-  }
-  return std::equal(signature.bytes.begin(), signature.bytes.end(),
-                    head.begin() + static_cast<ptrdiff_t>(signature.offset),
-                    [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
-}
-
 }  // namespace
 
 int Score(const Kind& kind, std::span<const std::byte> head) {
-  const bool matches =
-      std::any_of(std::begin(kind.signatures), std::end(kind.signatures),
-                  [head](const Signature& signature) { return Matches(signature, head); });
-  if (!matches) return 0;
+  if (!HasSignature(head, kind.signature, kByProbe)) return 0;
   return HasPartitionTable(head) ? kBesidesPartitionTable : kSure;
 }
 

@@ -5,26 +5,20 @@
 #define HOTCELL_GUEST_FORMATS_FOREIGN_FOREIGN_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "guest/formats/common/format.h"
+#include "guest/formats/signatures/signature_kind.h"
 
 namespace hotcell::guest::foreign {
-
-struct Signature {
-  uint64_t offset = 0;  // bytes
-  std::string_view bytes;
-};
 
 // A kind of file.
 struct Kind {
   std::string_view name;  // of the driver
   std::string_view what;  // completes "this is ..."
   std::string_view remedy;
-  // Any of these shows it; those without bytes are none.
-  Signature signatures[4];
+  SignatureKind signature;  // whose marks for probes in the table of signatures show it
 };
 
 // 0 or a score below those of disk images. A disk that starts with a partition table can have the

@@ -2,9 +2,7 @@
 #ifndef HOTCELL_GUEST_FORMATS_RAW_CONTENTS_H_
 #define HOTCELL_GUEST_FORMATS_RAW_CONTENTS_H_
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -13,13 +11,6 @@
 #include "guest/runtime/common/status.h"
 
 namespace hotcell::guest {
-
-// Whether `head`, the first bytes of a file, starts with an MBR that has a partition. The boot
-// sector of a file system, which ends with the same two bytes, has none.
-bool HasPartitionTable(std::span<const std::byte> head);
-
-// Whether there is the header of a GPT in the second sector, of 512 or of 4096 bytes.
-bool HasGpt(std::span<const std::byte> head);
 
 // Where what FindDiskContents() knows shows, bytes.
 inline constexpr uint64_t kDiskContentsArea = 68 << 10;

@@ -1,8 +1,8 @@
-#include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/measure.h"
 #include "guest/formats/raw/raw.h"
 #include "guest/formats/raw/raw_writer.h"
 #include "guest/formats/raw/resize.h"
+#include "guest/formats/signatures/disk_marks.h"
 
 namespace hotcell::guest {
 namespace {

@@ -4,13 +4,16 @@
 #define HOTCELL_GUEST_FORMATS_SIGNATURES_DISC_SCRIPT_H_
 
 #include <cstddef>
+#include <optional>
 #include <span>
-#include <string_view>
+
+#include "guest/formats/signatures/signature_kind.h"
 
 namespace hotcell::guest {
 
-// "VISO", "CUE", or nothing: what a file or a disk that begins with these bytes would be taken for.
-std::string_view DiscScriptOf(std::span<const std::byte> head);
+// kVisoScript, kCueSheet or nothing: what a file or a disk that begins with these bytes would be
+// taken for.
+std::optional<SignatureKind> DiscScriptOf(std::span<const std::byte> head);
 
 }  // namespace hotcell::guest
 

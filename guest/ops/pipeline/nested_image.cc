@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "guest/formats/signatures/disc_script.h"
+#include "guest/formats/signatures/signature_table.h"
 #include "guest/ops/pipeline/chunk_reader.h"
 
 namespace hotcell::guest {
@@ -65,11 +66,13 @@ void AddTrailers(std::span<const std::byte> tail, uint64_t size, std::vector<Nes
     if (!known) found.push_back({.format = format, .offset = size - tail.size()});
   };
   // Virtual PC's of before 2004 begins one byte later.
-  constexpr std::string_view kVhdCookie = "conectix";
-  if (text.starts_with(kVhdCookie) ||
-      text.substr(std::min<size_t>(1, text.size())).starts_with(kVhdCookie))
+  const auto cookie = SignatureBytes(SignatureKind::kVhdFooter, SignaturePlace::kEnd);
+  if (text.starts_with(cookie) ||
+      text.substr(std::min<size_t>(1, text.size())).starts_with(cookie)) {
     add("vpc");
-  if (text.find("koly") != std::string_view::npos) add("dmg");
+  }
+  const auto trailer = SignatureBytes(SignatureKind::kDmgTrailer, SignaturePlace::kEnd);
+  if (text.find(trailer) != std::string_view::npos) add("dmg");
 }
 
 std::vector<NestedImage> FindIn(std::span<const std::byte> head, std::span<const std::byte> tail,
@@ -80,8 +83,8 @@ std::vector<NestedImage> FindIn(std::span<const std::byte> head, std::span<const
     const bool at_start = format->probe(head, size) > 0;
     found.push_back({.format = format->name, .offset = at_start ? 0 : size - tail.size()});
   }
-  if (const std::string_view script = DiscScriptOf(head); !script.empty()) {
-    found.push_back({.format = script, .offset = 0});
+  if (const auto script = DiscScriptOf(head)) {
+    found.push_back({.format = *script == SignatureKind::kVisoScript ? "VISO" : "CUE"});
   }
   AddTrailers(tail, size, found);
   return found;

@@ -19,7 +19,7 @@
 namespace hotcell::guest {
 
 struct NestedImage {
-  std::string_view format;  // a driver's name, or DiscScriptOf()'s
+  std::string_view format;  // a driver's name, "VISO" or "CUE"
   uint64_t offset = 0;      // of the bytes that show it, in the disk
 };
 
