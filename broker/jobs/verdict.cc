@@ -47,15 +47,6 @@ bool IsOwnSignature(const Inspection& inspection, SignatureKind kind) {
   }
 }
 
-// What a DMG begins with when its first chunk is compressed so.
-bool IsFirstChunk(const Inspection& inspection, std::string_view other) {
-  return inspection.format == "dmg" && (other == "bzip2" || other == "xz");
-}
-bool IsFirstChunk(const Inspection& inspection, SignatureKind kind) {
-  return inspection.format == "dmg" &&
-         (kind == SignatureKind::kBzip2 || kind == SignatureKind::kXz);
-}
-
 // A disk with an ISO 9660 file system, be it alone or beside partitions that start computers from a
 // stick: whoever takes the file for a disc sees the bytes of the disk.
 bool IsDisc(const Inspection& inspection, std::string_view other) {
@@ -117,7 +108,7 @@ class Judgement {
       Against(VerdictCode::kFormatNotAllowed, "format qed is given up by QEMU");
     }
     for (const std::string& other : inspection_.other_formats) {
-      if (IsFirstChunk(inspection_, other) || IsDisc(inspection_, other)) continue;
+      if (IsDisc(inspection_, other)) continue;
       Against(VerdictCode::kAmbiguousFormat,
               absl::StrCat("the file could also be taken for ", other));
     }
@@ -131,7 +122,7 @@ class Judgement {
       const SignatureKind kind = signature.kind;
       gpt |= kind == SignatureKind::kGpt;
       mbr |= kind == SignatureKind::kMbr;
-      if (IsOwnSignature(inspection_, kind) || IsFirstChunk(inspection_, kind)) continue;
+      if (IsOwnSignature(inspection_, kind)) continue;
       const std::string what =
           absl::StrCat("there is the mark of a ", std::string(SignatureName(kind)), " at offset ",
                        signature.offset);

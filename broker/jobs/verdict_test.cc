@@ -116,18 +116,19 @@ TEST_F(VerdictTest, RefusesWhatCouldBeAnotherFormat) {
   EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
 }
 
-// The first chunk of a disk image of macOS lies at the start of the file.
-TEST_F(VerdictTest, DmgMayBeginWithACompressedChunk) {
+// The first chunk of a disk image of macOS lies at the start of the file, and the guest does not
+// tell of its stream. What it tells of is another one.
+TEST_F(VerdictTest, DmgMayBeginWithItsOwnStreamOnly) {
   inspection().format = "dmg";
-  inspection().other_formats.emplace_back("bzip2");
-  AddSignature(SignatureKind::kBzip2, 0);
   AddSignature(SignatureKind::kDmgTrailer, 4096);
   EXPECT_TRUE(Judged().safe());
-  inspection().other_formats.emplace_back("xz");
-  AddSignature(SignatureKind::kXz, 0);
-  EXPECT_TRUE(Judged().safe());
-  inspection().format = "vmdk";
-  EXPECT_FALSE(Judged().safe());
+  inspection().other_formats.emplace_back("bzip2");
+  EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format"));
+  AddSignature(SignatureKind::kBzip2, 0);
+  EXPECT_THAT(Reasons(), ElementsAre("ambiguous-format", "foreign-signature"));
+  inspection().other_formats.clear();
+  inspection().signatures.back().kind = SignatureKind::kXz;
+  EXPECT_THAT(Reasons(), ElementsAre("foreign-signature"));
 }
 
 TEST_F(VerdictTest, DmgMayNotBeginWithAnArchive) {

@@ -1,6 +1,7 @@
 #include "guest/ops/inspect.h"
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -118,11 +119,26 @@ Status LookAtDisk(IoChannel& io, const FormatDriver& format, const FileHandle& f
   return LookForNestedImages(io, **reader, "the snapshot: ", inspection.survey);
 }
 
+// The first extent of the disk that has bytes in a file; nullopt: there is none, or nobody knows.
+std::optional<Extent> FirstStored(IoChannel& io, ImageReader& reader) {
+  const uint64_t size = reader.virtual_size();
+  uint64_t offset = 0;
+  for (uint32_t i = 0; i < kMaxExtents && offset < size; ++i) {
+    const Result<Extent> extent = reader.Map(io, offset, size - offset);
+    if (!extent.ok()) return std::nullopt;
+    if (extent->kind == Extent::Kind::kData || extent->kind == Extent::Kind::kCompressed) {
+      return *extent;
+    }
+    offset += extent->length;
+  }
+  return std::nullopt;
+}
+
 // Drops what shows only that the image begins with a stream of its own.
 void DropOwnStream(IoChannel& io, ImageReader& reader, Inspection& inspection) {
-  if (inspection.format != "dmg" || reader.virtual_size() == 0) return;
-  const Result<Extent> first = reader.Map(io, 0, reader.virtual_size());
-  if (!first.ok() || first->kind != Extent::Kind::kCompressed || first->offset != 0) return;
+  if (inspection.format != "dmg") return;
+  const std::optional<Extent> first = FirstStored(io, reader);
+  if (!first || first->kind != Extent::Kind::kCompressed || first->offset != 0) return;
   const bool bzip2 = first->compression == Compression::kBzip2;
   if (!bzip2 && first->compression != Compression::kXz) return;
   const SignatureKind mark = bzip2 ? SignatureKind::kBzip2 : SignatureKind::kXz;

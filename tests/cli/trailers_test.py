@@ -281,6 +281,17 @@ def _stream_at_the_start(_):
         with open(image, "rb") as file:
             _write("stream", file.read()[:-_SECTOR])
         harness.check(not _verdict("stream")["safe"], f"{image}: the stream alone is safe")
+        # The chunks before it hold nothing.
+        empty = bytes(1024 * _SECTOR)
+        later = d.from_disk(empty + bytes(_disk("none")), [kind])
+        later.write("later.dmg")
+        with open("later.dmg", "rb") as file:
+            harness.check_equal(file.read(6), start, "how the file begins")
+        _check_safe("later.dmg")
+        # The disk as it is begins so.
+        d.from_disk(start + b"Y&SY" + bytes(MIB), [d.RAW]).write("raw.dmg")
+        _check_unsafe("raw.dmg", "foreign-signature")
+        _check_unsafe("raw.dmg", "foreign-signature", "-f", "dmg")
 
 
 def _two_descriptions(_):
