@@ -1,3 +1,5 @@
+// An interpreter of seccomp's BPF programs, so that tests can ask a filter about any system call
+// without making it.
 #ifndef HOTCELL_POLICY_BPF_EVALUATOR_H_
 #define HOTCELL_POLICY_BPF_EVALUATOR_H_
 

@@ -1,3 +1,6 @@
+// Whether an input changed while a job read it, so far as the kernel tells without a look at its
+// contents. The reply then says so: what came of the job may match neither the old file nor the
+// new.
 #ifndef HOTCELL_BROKER_FILES_FILE_STATE_H_
 #define HOTCELL_BROKER_FILES_FILE_STATE_H_
 

@@ -1,3 +1,5 @@
+// The files of one job: the only ones that its guest can name, by slots instead of paths, with the
+// quotas on what is read and written. The slots come from a hostile guest.
 #ifndef HOTCELL_BROKER_FILES_FILE_TABLE_H_
 #define HOTCELL_BROKER_FILES_FILE_TABLE_H_
 

@@ -1,3 +1,5 @@
+// Opening of the files that images name (backing files, data files, extent files), as the user's
+// policy allows. Names come from hostile images.
 #ifndef HOTCELL_BROKER_FILES_REFERENCE_RESOLVER_H_
 #define HOTCELL_BROKER_FILES_REFERENCE_RESOLVER_H_
 

@@ -1,3 +1,5 @@
+// A record of the bytes that a job has written to a block device: the gaps between them still hold
+// old data and are filled with zeroes.
 #ifndef HOTCELL_BROKER_FILES_WRITTEN_RANGES_H_
 #define HOTCELL_BROKER_FILES_WRITTEN_RANGES_H_
 

@@ -1,3 +1,4 @@
+// Keeps the application's signals from the threads that the library starts.
 #ifndef HOTCELL_BROKER_HOST_BLOCKED_SIGNALS_H_
 #define HOTCELL_BROKER_HOST_BLOCKED_SIGNALS_H_
 

@@ -1,3 +1,4 @@
+// eventfds, by which lanes, workers and the pool's thread wake each other.
 #ifndef HOTCELL_BROKER_HOST_EVENT_FD_H_
 #define HOTCELL_BROKER_HOST_EVENT_FD_H_
 

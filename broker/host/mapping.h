@@ -1,3 +1,5 @@
+// The owner of a memory mapping, for arenas and for the stacks of children that are about to become
+// workers.
 #ifndef HOTCELL_BROKER_HOST_MAPPING_H_
 #define HOTCELL_BROKER_HOST_MAPPING_H_
 

@@ -1,3 +1,4 @@
+// The clock of all deadlines in the broker: it does not jump when somebody sets the time.
 #ifndef HOTCELL_BROKER_HOST_MONOTONIC_CLOCK_H_
 #define HOTCELL_BROKER_HOST_MONOTONIC_CLOCK_H_
 

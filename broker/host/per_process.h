@@ -1,3 +1,5 @@
+// State that a forked child must not share with its parent, for applications that fork while they
+// have an engine.
 #ifndef HOTCELL_BROKER_HOST_PER_PROCESS_H_
 #define HOTCELL_BROKER_HOST_PER_PROCESS_H_
 

@@ -1,3 +1,5 @@
+// Statuses of failed system calls. All are the host's failures, and name the inherited limit or the
+// filter that explains the errno where one does.
 #ifndef HOTCELL_BROKER_HOST_POSIX_ERROR_H_
 #define HOTCELL_BROKER_HOST_POSIX_ERROR_H_
 

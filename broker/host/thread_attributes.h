@@ -1,3 +1,4 @@
+// How the library starts its threads, in applications whose stack limit may be small.
 #ifndef HOTCELL_BROKER_HOST_THREAD_ATTRIBUTES_H_
 #define HOTCELL_BROKER_HOST_THREAD_ATTRIBUTES_H_
 

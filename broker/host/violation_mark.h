@@ -1,3 +1,5 @@
+// How a forbidden system call of a worker gets into an error, from which clients read it with
+// ViolationOf().
 #ifndef HOTCELL_BROKER_HOST_VIOLATION_MARK_H_
 #define HOTCELL_BROKER_HOST_VIOLATION_MARK_H_
 

@@ -1,3 +1,5 @@
+// The life of one job on its worker, from the start message to the guest's end: limits of time,
+// cancellation, the worker's messages and the I/O threads.
 #ifndef HOTCELL_BROKER_JOBS_JOB_RUNNER_H_
 #define HOTCELL_BROKER_JOBS_JOB_RUNNER_H_
 

@@ -1,3 +1,4 @@
+// The threads that serve a job's requests.
 #ifndef HOTCELL_BROKER_LANES_IO_ENGINE_H_
 #define HOTCELL_BROKER_LANES_IO_ENGINE_H_
 

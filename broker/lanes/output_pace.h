@@ -1,3 +1,4 @@
+// The limit `Limits::output_rate`, which slows a job's writes and fails none.
 #ifndef HOTCELL_BROKER_LANES_OUTPUT_PACE_H_
 #define HOTCELL_BROKER_LANES_OUTPUT_PACE_H_
 

@@ -1,3 +1,5 @@
+// Bounds the memory that a hostile report takes in the broker: a few bytes of it can stand for
+// hundreds once it is decoded, so its parts are counted first.
 #ifndef HOTCELL_BROKER_LANES_REPORT_BUDGET_H_
 #define HOTCELL_BROKER_LANES_REPORT_BUDGET_H_
 

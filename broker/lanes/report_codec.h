@@ -1,3 +1,5 @@
+// The job and the report as bytes of the arena. A report is hostile: its size and parts are checked
+// before it is parsed, and its texts are escaped.
 #ifndef HOTCELL_BROKER_LANES_REPORT_CODEC_H_
 #define HOTCELL_BROKER_LANES_REPORT_CODEC_H_
 

@@ -1,3 +1,5 @@
+// What the broker does for a guest's request, from the checked submission to the completion.
+// Nothing here looks at the bytes that it moves.
 #ifndef HOTCELL_BROKER_LANES_REQUEST_HANDLER_H_
 #define HOTCELL_BROKER_LANES_REQUEST_HANDLER_H_
 

@@ -1,3 +1,5 @@
+// Taking requests from a lane's rings and posting their completions, in memory that the guest and
+// the worker can change at any time.
 #ifndef HOTCELL_BROKER_LANES_RING_H_
 #define HOTCELL_BROKER_LANES_RING_H_
 

@@ -1,3 +1,5 @@
+// Keeps the lanes of a job from spinning on the kernel's lock of a file that several of them write
+// to.
 #ifndef HOTCELL_BROKER_LANES_WRITE_TURN_H_
 #define HOTCELL_BROKER_LANES_WRITE_TURN_H_
 

@@ -1,3 +1,4 @@
+// Files for tests, in a directory that goes with the test.
 #ifndef HOTCELL_BROKER_TESTING_TEMP_DIR_H_
 #define HOTCELL_BROKER_TESTING_TEMP_DIR_H_
 

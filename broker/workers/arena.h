@@ -1,3 +1,5 @@
+// The arena of a job as the broker sees it: made and laid out here, written by a hostile guest, and
+// read in copies. guest/abi/abi.h has the layout of its parts.
 #ifndef HOTCELL_BROKER_WORKERS_ARENA_H_
 #define HOTCELL_BROKER_WORKERS_ARENA_H_
 

@@ -1,3 +1,4 @@
+// The messages between the broker and a worker, which may be under an attacker's control.
 #ifndef HOTCELL_BROKER_WORKERS_CONTROL_CHANNEL_H_
 #define HOTCELL_BROKER_WORKERS_CONTROL_CHANNEL_H_
 

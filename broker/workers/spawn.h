@@ -1,3 +1,5 @@
+// Starting the worker program in a process that has nothing of the application's but the
+// descriptors it needs.
 #ifndef HOTCELL_BROKER_WORKERS_SPAWN_H_
 #define HOTCELL_BROKER_WORKERS_SPAWN_H_
 

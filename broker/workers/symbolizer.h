@@ -1,3 +1,4 @@
+// Names for addresses in a guest program, for the message about a guest that crashed.
 #ifndef HOTCELL_BROKER_WORKERS_SYMBOLIZER_H_
 #define HOTCELL_BROKER_WORKERS_SYMBOLIZER_H_
 

@@ -1,3 +1,5 @@
+// A worker with everything of the broker's that belongs to it: process, arena, events and control
+// channel. The job that it is for takes all of it, and nothing is used twice.
 #ifndef HOTCELL_BROKER_WORKERS_WORKER_H_
 #define HOTCELL_BROKER_WORKERS_WORKER_H_
 

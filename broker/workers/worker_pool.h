@@ -1,3 +1,5 @@
+// Workers that are started before there is a job for them, so that a job does not wait for a
+// process and its VM.
 #ifndef HOTCELL_BROKER_WORKERS_WORKER_POOL_H_
 #define HOTCELL_BROKER_WORKERS_WORKER_POOL_H_
 

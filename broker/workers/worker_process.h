@@ -1,3 +1,5 @@
+// The end of worker processes: they are killed through their pidfds, reaped, and asked how they
+// died.
 #ifndef HOTCELL_BROKER_WORKERS_WORKER_PROCESS_H_
 #define HOTCELL_BROKER_WORKERS_WORKER_PROCESS_H_
 

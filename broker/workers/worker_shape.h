@@ -1,3 +1,5 @@
+// What a worker is started with, known before its job is. A worker that waits in the pool serves
+// only jobs of its shape.
 #ifndef HOTCELL_BROKER_WORKERS_WORKER_SHAPE_H_
 #define HOTCELL_BROKER_WORKERS_WORKER_SHAPE_H_
 

@@ -1,3 +1,5 @@
+// What the broker tells a worker in its environment, since the worker gives up root's ids before it
+// reads a message.
 #ifndef HOTCELL_GUEST_ABI_KEPT_ROOT_H_
 #define HOTCELL_GUEST_ABI_KEPT_ROOT_H_
 

@@ -1,3 +1,4 @@
+// SHA-256, for digests of disks.
 #ifndef HOTCELL_GUEST_CODECS_SHA256_H_
 #define HOTCELL_GUEST_CODECS_SHA256_H_
 

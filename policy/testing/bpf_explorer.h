@@ -1,3 +1,5 @@
+// All that a seccomp filter can answer, for tests that look for a call which is allowed and should
+// not be.
 #ifndef HOTCELL_POLICY_TESTING_BPF_EXPLORER_H_
 #define HOTCELL_POLICY_TESTING_BPF_EXPLORER_H_
 

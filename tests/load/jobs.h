@@ -1,3 +1,4 @@
+// The jobs of the load test, with what each of them must say.
 #ifndef HOTCELL_TESTS_LOAD_JOBS_H_
 #define HOTCELL_TESTS_LOAD_JOBS_H_
 

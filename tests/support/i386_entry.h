@@ -1,3 +1,4 @@
+// The other way into the kernel, which a filter for 64-bit system calls must not leave open.
 #ifndef HOTCELL_TESTS_SUPPORT_I386_ENTRY_H_
 #define HOTCELL_TESTS_SUPPORT_I386_ENTRY_H_
 

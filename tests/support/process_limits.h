@@ -1,3 +1,4 @@
+// Resource limits of a worker, read from outside.
 #ifndef HOTCELL_TESTS_SUPPORT_PROCESS_LIMITS_H_
 #define HOTCELL_TESTS_SUPPORT_PROCESS_LIMITS_H_
 

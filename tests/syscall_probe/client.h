@@ -1,3 +1,4 @@
+// The test's side of the probe: starts it in a worker's place and asks it for system calls.
 #ifndef HOTCELL_TESTS_SYSCALL_PROBE_CLIENT_H_
 #define HOTCELL_TESTS_SYSCALL_PROBE_CLIENT_H_
 

@@ -1,3 +1,4 @@
+// Memory that makes measurements in a virtual machine repeatable.
 #ifndef HOTCELL_TOOLS_IO_BENCH_BACKED_MEMORY_H_
 #define HOTCELL_TOOLS_IO_BENCH_BACKED_MEMORY_H_
 

@@ -1,3 +1,4 @@
+// The ways to copy a file that are compared: system calls, system calls in turns, and io_uring.
 #ifndef HOTCELL_TOOLS_IO_BENCH_COPIER_H_
 #define HOTCELL_TOOLS_IO_BENCH_COPIER_H_
 

@@ -1,3 +1,4 @@
+// What one copy costs, in wall time and in CPU time.
 #ifndef HOTCELL_TOOLS_IO_BENCH_MEASURE_H_
 #define HOTCELL_TOOLS_IO_BENCH_MEASURE_H_
 

@@ -1,3 +1,4 @@
+// The check of the broker's first message, before any of its numbers is used.
 #ifndef HOTCELL_VMM_WORKER_KVM_SETUP_CHECK_H_
 #define HOTCELL_VMM_WORKER_KVM_SETUP_CHECK_H_
 

@@ -1,3 +1,5 @@
+// What bare-metal programs find where a PC has its devices, and how what they print gets to the
+// broker.
 #ifndef HOTCELL_VMM_WORKER_PLATFORM_CLASSIC_PLATFORM_H_
 #define HOTCELL_VMM_WORKER_PLATFORM_CLASSIC_PLATFORM_H_
 

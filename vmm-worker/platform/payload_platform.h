@@ -1,3 +1,5 @@
+// The port I/O of a payload: a lane's wait for its wake-up, a forwarded doorbell, the exit, and the
+// report of a crash.
 #ifndef HOTCELL_VMM_WORKER_PLATFORM_PAYLOAD_PLATFORM_H_
 #define HOTCELL_VMM_WORKER_PLATFORM_PAYLOAD_PLATFORM_H_
 

@@ -1,3 +1,5 @@
+// Which file a descriptor or a name stands for, so that one file with two names is not both read
+// and replaced.
 #ifndef HOTCELL_FILE_IDENTITY_H_
 #define HOTCELL_FILE_IDENTITY_H_
 

@@ -1,3 +1,4 @@
+// What a job may use of the machine: every limit with its default and its unit.
 #ifndef HOTCELL_LIMITS_H_
 #define HOTCELL_LIMITS_H_
 

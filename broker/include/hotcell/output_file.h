@@ -1,3 +1,5 @@
+// For callers that know the target of a job by its path: the file whose descriptor the request
+// takes.
 #ifndef HOTCELL_OUTPUT_FILE_H_
 #define HOTCELL_OUTPUT_FILE_H_
 

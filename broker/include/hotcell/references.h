@@ -1,3 +1,4 @@
+// What a job may open besides the files that it is given. Nothing, unless the caller says so.
 #ifndef HOTCELL_REFERENCES_H_
 #define HOTCELL_REFERENCES_H_
 
@@ -8,8 +9,8 @@
 
 namespace hotcell {
 
-// Which of the files that an image names (backing files, data files, extent files) may be opened. The
-// default refuses all. Names are compared as bytes; they are never interpreted as a protocol, a
+// Which of the files that an image names (backing files, data files, extent files) may be opened.
+// The default refuses all. Names are compared as bytes; they are never interpreted as a protocol, a
 // JSON description or a device.
 //
 //   ReferencePolicy policy;

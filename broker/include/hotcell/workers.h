@@ -1,3 +1,4 @@
+// The worker processes of this process, for programs that end while jobs are under way.
 #ifndef HOTCELL_WORKERS_H_
 #define HOTCELL_WORKERS_H_
 

@@ -1,3 +1,5 @@
+// For readers that look up one cluster at a time: pieces that continue each other, on the disk and
+// in the file, become one extent and so one request.
 #ifndef HOTCELL_GUEST_FORMATS_COMMON_EXTENT_BUILDER_H_
 #define HOTCELL_GUEST_FORMATS_COMMON_EXTENT_BUILDER_H_
 

@@ -1,3 +1,4 @@
+// The list of what a writer wants written: neighbouring writes become one, and so one request.
 #ifndef HOTCELL_GUEST_FORMATS_COMMON_FILE_WRITES_H_
 #define HOTCELL_GUEST_FORMATS_COMMON_FILE_WRITES_H_
 

@@ -1,3 +1,4 @@
+// The disk of a macOS disk image, found in the table of its chunks.
 #ifndef HOTCELL_GUEST_FORMATS_DMG_READER_H_
 #define HOTCELL_GUEST_FORMATS_DMG_READER_H_
 

@@ -1,3 +1,4 @@
+// Writing of Parallels images: blocks in the order in which they were written, behind their table.
 #ifndef HOTCELL_GUEST_FORMATS_PARALLELS_PARALLELS_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_PARALLELS_PARALLELS_WRITER_H_
 

@@ -1,3 +1,4 @@
+// Writing of qcow images, version 1: two levels of tables over clusters that may be compressed.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW_QCOW_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_QCOW_QCOW_WRITER_H_
 

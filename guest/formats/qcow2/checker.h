@@ -1,3 +1,4 @@
+// The consistency check of a qcow2 image, for `hotcell check`. It repairs nothing.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_CHECKER_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_CHECKER_H_
 

@@ -1,3 +1,5 @@
+// Where the parts of the checker put what they find. All of it is counted, and only the first texts
+// are kept, so that a hostile image cannot fill memory with findings.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_FINDING_LOG_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_FINDING_LOG_H_
 

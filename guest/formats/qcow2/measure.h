@@ -1,3 +1,4 @@
+// The size of a qcow2 file before it is made, for `hotcell measure`.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_MEASURE_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_MEASURE_H_
 

@@ -1,3 +1,5 @@
+// Writing of qcow2 images: clusters, compressed clusters, tables and refcounts. Where everything
+// lies does not depend on how many lanes write.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_QCOW2_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_QCOW2_WRITER_H_
 

@@ -1,3 +1,5 @@
+// The disk of a qcow2 image, or of one of its internal snapshots, found in L1 and L2 tables whose
+// entries are hostile.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_READER_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_READER_H_
 

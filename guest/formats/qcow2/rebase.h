@@ -1,3 +1,4 @@
+// Another backing file for a qcow2 image that exists, in place.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_REBASE_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_REBASE_H_
 

@@ -1,3 +1,4 @@
+// Another size for the disk of a qcow2 image, in place.
 #ifndef HOTCELL_GUEST_FORMATS_QCOW2_RESIZE_H_
 #define HOTCELL_GUEST_FORMATS_QCOW2_RESIZE_H_
 

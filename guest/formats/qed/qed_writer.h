@@ -1,3 +1,4 @@
+// Writing of QED images: data and tables go to the end of the file, in the order of the disk.
 #ifndef HOTCELL_GUEST_FORMATS_QED_QED_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_QED_QED_WRITER_H_
 

@@ -1,3 +1,4 @@
+// The size of a raw file before it is made, for `hotcell measure`.
 #ifndef HOTCELL_GUEST_FORMATS_RAW_MEASURE_H_
 #define HOTCELL_GUEST_FORMATS_RAW_MEASURE_H_
 

@@ -1,3 +1,4 @@
+// Writing of raw images: a file without any structure of its own.
 #ifndef HOTCELL_GUEST_FORMATS_RAW_RAW_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_RAW_RAW_WRITER_H_
 

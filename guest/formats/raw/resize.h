@@ -1,3 +1,4 @@
+// Another size for a raw image, in place.
 #ifndef HOTCELL_GUEST_FORMATS_RAW_RESIZE_H_
 #define HOTCELL_GUEST_FORMATS_RAW_RESIZE_H_
 

@@ -1,3 +1,5 @@
+// Writing of VirtualBox's VDI images: blocks in the order in which they were written, behind their
+// table.
 #ifndef HOTCELL_GUEST_FORMATS_VDI_VDI_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_VDI_VDI_WRITER_H_
 

@@ -1,3 +1,4 @@
+// GUIDs of a VHDX as text. Microsoft stores their first three fields in little-endian order.
 #ifndef HOTCELL_GUEST_FORMATS_VHDX_GUID_H_
 #define HOTCELL_GUEST_FORMATS_VHDX_GUID_H_
 

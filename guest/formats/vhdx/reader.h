@@ -1,3 +1,5 @@
+// The disk of a VHDX, found in its block allocation table and, in a differencing image, in the
+// bitmaps of its sectors.
 #ifndef HOTCELL_GUEST_FORMATS_VHDX_READER_H_
 #define HOTCELL_GUEST_FORMATS_VHDX_READER_H_
 

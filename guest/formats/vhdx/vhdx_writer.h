@@ -1,3 +1,4 @@
+// Writing of VHDX images, fixed or dynamic, without a parent and with an empty log.
 #ifndef HOTCELL_GUEST_FORMATS_VHDX_VHDX_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_VHDX_VHDX_WRITER_H_
 

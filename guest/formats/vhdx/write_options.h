@@ -1,3 +1,4 @@
+// The `-o` options of VHDX output, with qemu-img's defaults.
 #ifndef HOTCELL_GUEST_FORMATS_VHDX_WRITE_OPTIONS_H_
 #define HOTCELL_GUEST_FORMATS_VHDX_WRITE_OPTIONS_H_
 

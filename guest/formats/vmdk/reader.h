@@ -1,3 +1,5 @@
+// The disk of a VMDK, put together from its extents: sparse ones, whose grains are looked up, flat
+// ones, and those that are only zeroes.
 #ifndef HOTCELL_GUEST_FORMATS_VMDK_READER_H_
 #define HOTCELL_GUEST_FORMATS_VMDK_READER_H_
 

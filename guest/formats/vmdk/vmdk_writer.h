@@ -1,3 +1,4 @@
+// Writing of VMDK images: the option subformat chooses one of the three writers.
 #ifndef HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_H_
 

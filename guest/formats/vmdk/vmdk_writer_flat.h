@@ -1,3 +1,4 @@
+// Writing of VMDK images whose data lies in flat files, beside a file with their descriptor.
 #ifndef HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_FLAT_H_
 #define HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_FLAT_H_
 

@@ -1,3 +1,5 @@
+// Writing of VMDK images whose grains are found through grain tables, in one file or in one for
+// every 2 GiB of the disk.
 #ifndef HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_SPARSE_H_
 #define HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_SPARSE_H_
 

@@ -1,3 +1,4 @@
+// Writing of the VMDK images that OVF packages hold: from front to back, all grains compressed.
 #ifndef HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_STREAM_H_
 #define HOTCELL_GUEST_FORMATS_VMDK_VMDK_WRITER_STREAM_H_
 

@@ -1,3 +1,5 @@
+// The disk of a VHD: found in a block allocation table, or byte for byte in the file of a fixed
+// one.
 #ifndef HOTCELL_GUEST_FORMATS_VPC_READER_H_
 #define HOTCELL_GUEST_FORMATS_VPC_READER_H_
 

@@ -1,3 +1,4 @@
+// Writing of Microsoft's VHD images, dynamic or fixed, as qemu-img's `vpc` writes them.
 #ifndef HOTCELL_GUEST_FORMATS_VPC_VPC_WRITER_H_
 #define HOTCELL_GUEST_FORMATS_VPC_VPC_WRITER_H_
 

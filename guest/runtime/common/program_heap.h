@@ -1,3 +1,4 @@
+// The heap of the guest's program, which is all the memory that it can allocate.
 #ifndef HOTCELL_GUEST_RUNTIME_COMMON_PROGRAM_HEAP_H_
 #define HOTCELL_GUEST_RUNTIME_COMMON_PROGRAM_HEAP_H_
 

@@ -1,3 +1,4 @@
+// Locks for lanes, each of which is a vCPU without a kernel below it.
 #ifndef HOTCELL_GUEST_RUNTIME_COMMON_SPINLOCK_H_
 #define HOTCELL_GUEST_RUNTIME_COMMON_SPINLOCK_H_
 

@@ -1,3 +1,5 @@
+// How a test writes down the system calls of an intruder: as a chain whose steps use what earlier
+// ones returned.
 #ifndef HOTCELL_TESTS_HOSTILE_COMPROMISED_WORKER_CHAIN_H_
 #define HOTCELL_TESTS_HOSTILE_COMPROMISED_WORKER_CHAIN_H_
 

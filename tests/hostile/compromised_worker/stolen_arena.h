@@ -1,3 +1,4 @@
+// What the compromised worker's main() hands to its platform.
 #ifndef HOTCELL_TESTS_HOSTILE_COMPROMISED_WORKER_STOLEN_ARENA_H_
 #define HOTCELL_TESTS_HOSTILE_COMPROMISED_WORKER_STOLEN_ARENA_H_
 

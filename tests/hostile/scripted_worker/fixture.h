@@ -1,3 +1,5 @@
+// Jobs on workers that lie, stall or die, and what the broker has to make of it: an error that says
+// so, and nothing lost.
 #ifndef HOTCELL_TESTS_HOSTILE_SCRIPTED_WORKER_FIXTURE_H_
 #define HOTCELL_TESTS_HOSTILE_SCRIPTED_WORKER_FIXTURE_H_
 

@@ -1,3 +1,5 @@
+// Which image a round of the differential fuzzer makes: a format that both programs know, with
+// options that they have in common.
 #ifndef HOTCELL_TOOLS_FUZZERS_DIFFERENTIAL_IMAGE_CHOICE_H_
 #define HOTCELL_TOOLS_FUZZERS_DIFFERENTIAL_IMAGE_CHOICE_H_
 

@@ -1,3 +1,4 @@
+// The random choices of the differential fuzzer, which a seed repeats.
 #ifndef HOTCELL_TOOLS_FUZZERS_DIFFERENTIAL_RANDOM_H_
 #define HOTCELL_TOOLS_FUZZERS_DIFFERENTIAL_RANDOM_H_
 

@@ -1,3 +1,4 @@
+// Where the formats of VMDK keep their integers, for the mutator.
 #ifndef HOTCELL_TOOLS_FUZZERS_IMAGES_VMDK_LAYOUT_H_
 #define HOTCELL_TOOLS_FUZZERS_IMAGES_VMDK_LAYOUT_H_
 

@@ -1,3 +1,4 @@
+// The exit statuses of `hotcell`, which scripts rely on: qemu-img's where it has one.
 #ifndef HOTCELL_TOOLS_HOTCELL_COMMON_EXIT_CODES_H_
 #define HOTCELL_TOOLS_HOTCELL_COMMON_EXIT_CODES_H_
 

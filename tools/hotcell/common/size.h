@@ -1,3 +1,4 @@
+// Sizes and numbers as users write them, and sizes as they are shown to people.
 #ifndef HOTCELL_TOOLS_HOTCELL_COMMON_SIZE_H_
 #define HOTCELL_TOOLS_HOTCELL_COMMON_SIZE_H_
 

@@ -1,3 +1,4 @@
+// "Did you mean" for names that do not exist, of commands, options, formats, limits and layers.
 #ifndef HOTCELL_TOOLS_HOTCELL_COMMON_SUGGEST_H_
 #define HOTCELL_TOOLS_HOTCELL_COMMON_SUGGEST_H_
 

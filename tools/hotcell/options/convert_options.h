@@ -1,3 +1,4 @@
+// What `hotcell convert` was asked for: the engine's request, and what only the command knows.
 #ifndef HOTCELL_TOOLS_HOTCELL_OPTIONS_CONVERT_OPTIONS_H_
 #define HOTCELL_TOOLS_HOTCELL_OPTIONS_CONVERT_OPTIONS_H_
 

@@ -1,3 +1,4 @@
+// `-l`, the internal snapshot of an image that a command is to read.
 #ifndef HOTCELL_TOOLS_HOTCELL_OPTIONS_SNAPSHOT_OPTION_H_
 #define HOTCELL_TOOLS_HOTCELL_OPTIONS_SNAPSHOT_OPTION_H_
 

@@ -1,3 +1,5 @@
+// JSON for what the command prints. Lists as long as an image can make them need not be in memory
+// whole.
 #ifndef HOTCELL_TOOLS_HOTCELL_REPORT_JSON_H_
 #define HOTCELL_TOOLS_HOTCELL_REPORT_JSON_H_
 

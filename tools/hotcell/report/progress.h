@@ -1,3 +1,4 @@
+// The progress of a job, for people who watch and for programs that read along.
 #ifndef HOTCELL_TOOLS_HOTCELL_REPORT_PROGRESS_H_
 #define HOTCELL_TOOLS_HOTCELL_REPORT_PROGRESS_H_
 

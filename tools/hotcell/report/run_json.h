@@ -1,3 +1,4 @@
+// How `hotcell run` tells programs what came of the guest.
 #ifndef HOTCELL_TOOLS_HOTCELL_REPORT_RUN_JSON_H_
 #define HOTCELL_TOOLS_HOTCELL_REPORT_RUN_JSON_H_
 

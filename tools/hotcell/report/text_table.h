@@ -1,3 +1,4 @@
+// Columns of a report for people, such as the rules of `hotcell policy`.
 #ifndef HOTCELL_TOOLS_HOTCELL_REPORT_TEXT_TABLE_H_
 #define HOTCELL_TOOLS_HOTCELL_REPORT_TEXT_TABLE_H_
 

@@ -1,3 +1,4 @@
+// Writing into an image that exists already, for `convert -n`.
 #ifndef HOTCELL_TOOLS_HOTCELL_TARGET_EXISTING_IMAGE_H_
 #define HOTCELL_TOOLS_HOTCELL_TARGET_EXISTING_IMAGE_H_
 
