@@ -60,7 +60,7 @@ std::vector<sock_filter> RunRules(uint32_t vcpus, RunExtra extra = RunExtra::kNo
   return Bound(RunFilter(vcpus, extra));
 }
 
-// Those that end otherwise than with a refusal for some arguments.
+// The calls that for some arguments end otherwise than with a refusal.
 std::set<int> NumbersLetThrough(std::span<const sock_filter> filter) {
   std::set<int> numbers;
   for (const testing::Outcome& outcome : testing::Explore(filter)) {

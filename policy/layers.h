@@ -34,7 +34,7 @@ struct LayerSpec {
   const char* why;   // what a compromised worker would do otherwise
 };
 
-// In the order in which they come into force.
+// The layers, in the order in which they come into force.
 inline constexpr LayerSpec kLayers[] = {
     {v1::LAYER_USER_NAMESPACE, "user-namespace", LayerPhase::kBirth, false,
      "no capability means anything to the host, and no other user or group can be named or become",
@@ -122,8 +122,8 @@ inline constexpr uint64_t kEnoughTasks = 32;
 
 // ---- Namespaces ---------------------------------------------------------------------------------
 
-// Those that the worker enters by itself, all at once where that is granted. It is born into a pid
-// namespace of its own, and, unless it gives up root's ids first, into a user namespace
+// The namespaces that the worker enters by itself, all at once where that is granted. It is born
+// into a pid namespace of its own, and, unless it gives up root's ids first, into a user namespace
 // (broker/workers/spawn.cc).
 struct NamespaceSpec {
   v1::Layer layer;

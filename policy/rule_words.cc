@@ -94,7 +94,8 @@ constexpr ValueWords kValues[] = {
     {"resource", RLIMIT_CPU, "RLIMIT_CPU"},
 };
 
-// As SECCOMP_SET_MODE_FILTER and SECCOMP_FILTER_FLAG_TSYNC, which have the same value.
+// The values of seccomp()'s arguments, apart from those of other calls, whose arguments may have
+// the same names.
 constexpr ValueWords kSeccompValues[] = {
     {"operation", SECCOMP_SET_MODE_FILTER, "SECCOMP_SET_MODE_FILTER"},
     {"flags", SECCOMP_FILTER_FLAG_TSYNC, "SECCOMP_FILTER_FLAG_TSYNC"},

@@ -34,8 +34,8 @@ namespace {
 constexpr int kExitFinished = 0;
 constexpr int kExitFailed = 1;
 
-// For all that the worker allocates once it can no longer ask the kernel: a Start with its serial
-// input, and frames of its own.
+// Bytes of heap for all that the worker allocates once it can no longer ask the kernel: a Start
+// with its serial input, and frames of its own.
 constexpr size_t kHeapReserve = size_t{4} * abi::kMaxFrameToWorker;
 constexpr size_t kVcpuStackSize = 256 << 10;
 
@@ -215,8 +215,8 @@ void Job::RunThread(VcpuThread& thread) {
   Finish(thread.index, *end);
 }
 
-// On the thread that enters the guest first. The built-in program, which is trusted, runs until it
-// needs its job.
+// Runs on the thread that enters the guest first. The built-in program, which is trusted, runs
+// until it needs its job.
 void Job::LoadAndStart() {
   v1::Start start;
   if (!machine_->runs_builtin()) {

@@ -52,7 +52,7 @@ class WorkerLockdownTest : public ::testing::Test {
     if (geteuid() != 0) GTEST_SKIP() << "only root may look into an undumpable process";
   }
 
-  // Until each vCPU has executed its first instructions.
+  // Starts the worker, and returns when each vCPU has executed its first instructions.
   static void RunUntilTheGuestLoops(WorkerProcess& worker, const WorkerOptions& options) {
     ASSERT_TRUE(worker.Start());
     for (uint32_t lane = 0; lane < options.vcpus; ++lane) {

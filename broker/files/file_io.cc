@@ -173,7 +173,8 @@ ssize_t ReadBounced(const JobFile& file, uint64_t offset, std::span<std::byte> d
   return static_cast<ssize_t>(size);
 }
 
-// As pread(2), by the way that `file` is accessed. May be short anywhere.
+// Reads from `file` as pread(2) does, through O_DIRECT where the job uses it. May read less than
+// asked for anywhere.
 ssize_t ReadSome(const JobFile& file, uint64_t offset, std::span<std::byte> data) {
   if (!file.direct.valid()) {
     return pread(file.fd, data.data(), data.size(), static_cast<off_t>(offset));

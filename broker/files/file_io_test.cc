@@ -173,7 +173,7 @@ TEST_F(FileIoTest, CopiesHoweverTheFilesAreAccessed) {
     const JobFile& source = *files_->Find(*files_->AddInput(in.get(), "in"));
     EXPECT_EQ(CopyAt(source, 0, file, 0, content.size()).bytes, content.size());
     EXPECT_EQ(dir_.Read("out"), content);
-    // Not where blocks begin, and beyond the end.
+    // The copy starts within a block and asks for more than the source has.
     EXPECT_EQ(CopyAt(source, kMiB + 5, file, 9, 3 * kMiB).bytes, 2 * kMiB + 72);
     EXPECT_EQ(dir_.Read("out"),
               content.substr(0, 9) + content.substr(kMiB + 5) + content.substr(9 + 2 * kMiB + 72));
@@ -224,7 +224,7 @@ TEST_F(FileIoTest, FlushSucceedsInEveryMode) {
 
 constexpr uint64_t kUnit = 4096;
 
-// With O_DIRECT, where the file system has it and a cache to pass by.
+// These tests need a file system that has O_DIRECT, and a page cache to pass by.
 class DirectIoTest : public testing::Test {
  protected:
   DirectIoTest() {

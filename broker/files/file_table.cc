@@ -95,7 +95,8 @@ absl::Status OpenDirect(JobFile& file) {
                                                     " ask for; ", remedy));
 }
 
-// Where images, partition tables and file systems are known by. False, with errno: it failed.
+// Wipes the start of a device, by which images, partition tables and file systems are known. False,
+// with errno: it failed.
 bool WipeStart(JobFile& file) {
   constexpr uint64_t kStart = 1 << 20;
   uint64_t range[2] = {0, std::min(file.size.load(), kStart)};

@@ -127,8 +127,8 @@ class FileTable {
 
   // Empties a fresh output that nothing was done with yet. All lanes may call it.
   absl::Status EmptyOnce(JobFile& file);
-  // The same of all fresh outputs, unless writes are held: a job may end well without a word about
-  // one.
+  // Empties all fresh outputs that nothing was done with yet, unless writes are held: a job may end
+  // well without a word about one.
   absl::Status EmptyOutputs();
 
   // From now on the guest may have extent files of the target made, which `open` does: it is
@@ -160,7 +160,7 @@ class FileTable {
   bool TakeReadQuota(uint64_t bytes);
   void ReturnReadQuota(uint64_t bytes) { quota_taken_ -= bytes; }
   uint64_t bytes_read() const { return quota_taken_; }
-  // The same of the quota of what is written; nothing is returned.
+  // Takes `bytes` of the write quota; false when it does not suffice. Nothing is returned.
   bool TakeWriteQuota(uint64_t bytes);
 
   // Lets `file` grow to `end` bytes, out of what all written files share. What was taken is not
@@ -172,8 +172,8 @@ class FileTable {
 
   // Keeps the first error; later ones are dropped.
   void RecordError(absl::Status error);
-  // The same of what was to be written to an output: the job has failed then, whatever the guest
-  // makes of it.
+  // Keeps the first error of what was to be written to an output: the job has failed then, whatever
+  // the guest makes of it.
   void RecordOutputError(absl::Status error);
   // The error of a call on `file`, an output's where it is one: kUnavailable, or kResourceExhausted
   // where space is what lacks: "cannot <action>: <strerror>".

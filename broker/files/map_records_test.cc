@@ -42,7 +42,8 @@ class MapRecordsTest : public testing::Test {
             .flags = abi::kMapPresent | abi::kMapData | abi::kMapHasOffset};
   }
 
-  // As if the guest had written these and reported `count`; 0: as many.
+  // Reads `records` as if the guest had written them and reported `count` of them; 0: as many as
+  // there are.
   absl::Status Read(const std::vector<MapRecord>& records, uint64_t count = 0) {
     const absl::StatusOr<MapFile> file = MakeMapFile();
     if (!file.ok()) return file.status();

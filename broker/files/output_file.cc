@@ -30,7 +30,8 @@ constexpr int kNameAttempts = 100;
 constexpr mode_t kNewFileMode = 0644;
 constexpr mode_t kPrivateMode = 0600;
 
-// Beside the target, so that a rename stays on its file system; hidden, and told from others'.
+// A name beside the target, so that a rename stays on its file system; hidden, and told from
+// others'.
 std::string TemporaryName(const std::string& name, int attempt) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

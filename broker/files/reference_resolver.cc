@@ -89,7 +89,7 @@ absl::Status RefusedUnlessMapped(absl::string_view fact, absl::string_view name)
   return RefusedUnlessAllowed(fact, "", Remedy::kMapReference, name);
 }
 
-// As the kernel names it; empty when it does not.
+// The path by which the kernel names the open file; empty: it names none.
 std::string PathOf(int fd) {
   char path[PATH_MAX];
   const ssize_t size = readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
@@ -116,9 +116,9 @@ std::optional<std::string> Below(absl::string_view directory, absl::string_view 
   return std::string(path);
 }
 
-// The same where `path` comes to the directory with `..` in it. `canonical` is the directory as the
-// kernel names it, whose parts are no links. Of a part that is not among them nobody knows where
-// `..` leads to, and there is nothing then.
+// What of `path` remains below the directory, where it comes to that with `..` in it. `canonical`
+// is the directory as the kernel names it, whose parts are no links. Where `..` leads to from any
+// other part nobody knows, and there is nothing then.
 std::optional<std::string> BelowCanonical(absl::string_view canonical, absl::string_view path) {
   if (!absl::StartsWith(canonical, "/") || !absl::StartsWith(path, "/")) return std::nullopt;
   const std::vector<absl::string_view> parts = absl::StrSplit(canonical, '/', absl::SkipEmpty());
@@ -137,9 +137,8 @@ std::optional<std::string> BelowCanonical(absl::string_view canonical, absl::str
   return std::nullopt;
 }
 
-// `name` in the directory that the kernel names so: each part of that is a directory and no link,
-// so
-// `..` at the beginning of the name leads to the part before.
+// `name` in the directory that the kernel names `canonical`: each part of that is a directory and
+// no link, so `..` at the beginning of the name leads to the part before.
 std::string Beside(absl::string_view canonical, absl::string_view name) {
   while (true) {
     while (absl::ConsumePrefix(&name, "/")) continue;

@@ -25,7 +25,8 @@ class ReferenceResolverTest : public testing::Test {
     dir_.Write("images/sub/deep.raw", "deep");
     dir_.Write("secret", "secret");
   }
-  // As if `referrer`, of the test's directory, named it.
+  // Opens `name` as if the image `referrer`, in the test's directory, named it; returns what is in
+  // the file.
   absl::StatusOr<std::string> Open(const ReferencePolicy& policy, absl::string_view name,
                                    const std::string& referrer = "secret") {
     const UniqueFd image(open(dir_.File(referrer).c_str(), O_RDONLY | O_CLOEXEC));

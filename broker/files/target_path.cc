@@ -17,7 +17,7 @@
 namespace hotcell::broker {
 namespace {
 
-// As the kernel's MAXSYMLINKS.
+// Links that are followed for one path at most; the kernel's MAXSYMLINKS.
 constexpr int kMaxLinks = 40;
 
 bool IsSticky(const struct stat& directory) {

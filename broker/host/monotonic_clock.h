@@ -9,7 +9,7 @@
 
 namespace hotcell::broker {
 
-// Since some moment in the past, of a clock that nobody sets.
+// The time since some moment in the past, by a clock that nobody sets.
 inline absl::Duration MonotonicNow() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -25,13 +25,14 @@ inline absl::Status PosixError(int error, absl::string_view action) {
       FailureKind::kHost);
 }
 
-// The same for a call that needs no right, and that only a filter of somebody else's refuses.
+// PosixError() for a call that needs no right: if it is refused, a filter of somebody else's
+// refuses it, and the message says so.
 inline absl::Status CallError(int error, absl::string_view action) {
   const absl::Status status = PosixError(error, action);
   return Reworded(status, absl::StrCat(status.message(), ExplainRefusal(error)));
 }
 
-// The same for a call that starts a process or a thread.
+// CallError() for a call that starts a process or a thread, whose EAGAIN means a limit on those.
 inline absl::Status TaskError(int error, absl::string_view action) {
   const absl::Status status = CallError(error, action);
   return error == EAGAIN ? Reworded(status, absl::StrCat(status.message(), ExplainErrno(error)))

@@ -8,8 +8,8 @@
 
 namespace hotcell::broker {
 
-// For pthread_create(): a stack of the usual size, and of the one that our threads need where the
-// usual one, which follows an inherited RLIMIT_STACK, is smaller.
+// Attributes for pthread_create(): a stack of the usual size, and of the one that our threads need
+// where the usual one, which follows an inherited RLIMIT_STACK, is smaller.
 class ThreadAttributes {
  public:
   ThreadAttributes() {

@@ -9,7 +9,8 @@
 
 namespace hotcell::broker {
 
-// As a worker sends it. A phase that is none counts as set-up.
+// Turns a violation as a worker sends it into the clients' type. A phase that is none counts as
+// set-up.
 Violation ToNative(const v1::Violation& violation);
 
 // Marks an error as FailureKind::kViolation, and with what ViolationOf() returns.

@@ -30,7 +30,7 @@ absl::Status InspectOperation::Describe(FileTable& files, v1::Job& job) {
   return status;
 }
 
-// That the file changed is the verdict's to say, not a warning's.
+// No warning says that the file changed: the verdict does.
 absl::StatusOr<InspectReply> InspectOperation::MakeReply(v1::Report& report,
                                                          const WorkerReport& /*worker*/,
                                                          const FileTable& files) const {

@@ -31,7 +31,8 @@ Access AccessOf(CacheMode mode);
 // At least one of `id_or_name`, which is empty where it is not given, `id` and `name` is.
 absl::Status AddSnapshot(const std::string& id_or_name, const std::optional<std::string>& id,
                          const std::optional<std::string>& name, v1::SnapshotSelector& selector);
-// The same of a request that may name an internal snapshot, into a job that has a field for it.
+// AddSnapshot() for a request that may name an internal snapshot, into a job that has a field for
+// it.
 template <typename Request, typename Operation>
 absl::Status AddSnapshotOf(const Request& request, Operation& operation) {
   if (request.snapshot.empty() && !request.snapshot_id && !request.snapshot_name) {

@@ -174,7 +174,7 @@ absl::Status Supervisor::CheckTime() {
                                                 "the job used more than its limit `cpu-time` of ",
                                                 absl::FormatDuration(limits.cpu_time))));
     }
-    // Not before all vCPUs together can have used what is left.
+    // The next look is not due before all vCPUs together can have used what is left.
     next_cpu_check_ = now + left / std::max<int64_t>(1, worker_.setup().vcpus());
   }
   return absl::OkStatus();
@@ -295,12 +295,12 @@ void Complete(Worker& worker, const JobSpec& spec, WorkerReport& report) {
 absl::StatusOr<WorkerReport> SuperviseJob(Worker& worker, const JobSpec& spec,
                                           DyingWorkers& dying) {
   Supervisor supervisor(spec, worker);
-  // Also when a callback throws.
+  // The worker dies, and its I/O threads end, also when a callback throws.
   absl::Cleanup end = [&] {
     worker.process()->Kill();
     spec.io->Stop();
   };
-  // While the worker sets itself up.
+  // The I/O threads start while the worker sets itself up.
   absl::Status status = spec.io->Start(/*has_job=*/!spec.job.empty());
   if (status.ok()) status = supervisor.Begin();
   if (status.ok()) status = supervisor.Loop();

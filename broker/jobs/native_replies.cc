@@ -56,7 +56,8 @@ static_assert(static_cast<int>(Rebased::kRebased) == v1::RebaseResult::OUTCOME_R
               static_cast<int>(Rebased::kNoRoom) == v1::RebaseResult::OUTCOME_NO_ROOM &&
               v1::RebaseResult::Outcome_MAX == v1::RebaseResult::OUTCOME_NO_ROOM);
 
-// Of an image there are as many as a chain may have, which is counted by itself.
+// Whether a part of each of these types takes no more memory than the budget counts for it. Images
+// are not among them: there are no more than a chain may have, which is counted by itself.
 template <typename... Part>
 constexpr bool FitBudget() {
   return ((sizeof(Part) <= kMostOfPart) && ...);

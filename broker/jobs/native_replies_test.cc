@@ -13,7 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 
-// Too long to lie within a std::string.
+// A text too long to lie within a std::string.
 const std::string kLong(100, 'x');
 
 TEST(NativeRepliesTest, AnImageHasAllThatIsInTheReport) {

@@ -61,7 +61,7 @@ absl::Status NoResult();
 
 // What a file occupies on its file system, bytes; of what is no file there, the most there can be.
 uint64_t AllocatedBytes(int fd);
-// Of several together.
+// What several files occupy together, bytes.
 uint64_t AllocatedBytes(std::span<const int> fds);
 
 }  // namespace hotcell::broker

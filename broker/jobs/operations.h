@@ -28,7 +28,8 @@ class ConvertOperation : public Operation<ConvertRequest, ConvertReply> {
   std::vector<WorkerShape> Shapes() const;
   static absl::StatusOr<ConvertReply> MakeReply(v1::Report& report, const WorkerReport& worker,
                                                 const FileTable& files);
-  // Of an image that was to be judged first: whether it was, and is what was converted.
+  // The reply of a job whose image was to be judged first; an error where it was not judged, or
+  // where what was judged is not what was converted.
   absl::StatusOr<ConvertReply> Finish(absl::StatusOr<ConvertReply> reply, const FileTable& files);
 
  private:

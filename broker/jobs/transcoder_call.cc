@@ -128,7 +128,8 @@ absl::Status Engine::Impl::Transcode(std::span<const WorkerShape> shapes, v1::Jo
         absl::FailedPreconditionError(broker::ChangedText(worker_report.changed_files.front())),
         FailureKind::kHost);
   }
-  // Nor is it the guest's to say that what could not be written is there.
+  // The guest does not decide whether what could not be written is there: an error of an output
+  // fails the job.
   if (absl::Status status = files.output_error(); !status.ok()) return status;
   return files.EmptyOutputs();
 }

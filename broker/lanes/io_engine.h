@@ -27,7 +27,8 @@ namespace hotcell::broker {
 // One thread per lane that serves the lane's ring and otherwise sleeps on its doorbell.
 class IoEngine {
  public:
-  // For all lanes of the worker. The arguments are not owned and outlive the engine.
+  // Makes an engine for all lanes of the worker. The arguments are not owned and outlive the
+  // engine.
   static absl::StatusOr<std::unique_ptr<IoEngine>> Create(Worker& worker, FileTable& files,
                                                           const ReferenceResolver& references);
   // Stop()s.

@@ -118,7 +118,7 @@ absl::StatusOr<abi::Completion> RequestHandler::Handle(uint32_t lane,
                         "an input of the job",
                         request.opcode, file->name));
   }
-  // Nor is anything read from a target, which may still hold what somebody left in it.
+  // Until then nothing is read from a target either, which may still hold what somebody left in it.
   if (files_.writes_held() && file->writable) {
     return absl::InternalError(
         absl::StrFormat("the guest broke the ring protocol: opcode %u for %s before the image was "
@@ -355,7 +355,8 @@ absl::StatusOr<abi::Completion> RequestHandler::CreateExtentFile(const abi::Subm
     return absl::InternalError(
         absl::StrCat("the guest broke the ring protocol: ", slot.status().message()));
   }
-  // Nor may the guest's word for it, a refusal, make a caller's mistake a matter of references.
+  // The guest calls what it was refused a matter of references; a caller's mistake stays the
+  // caller's all the same.
   const bool is_request = FailureKindOf(slot.status()) == FailureKind::kRequest;
   files_.RecordError(is_request ? WithFailureKind(slot.status(), FailureKind::kRequest)
                                 : slot.status());

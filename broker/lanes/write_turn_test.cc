@@ -9,7 +9,7 @@ namespace {
 
 bool IsFree(JobFile& file) {
   bool locked = false;
-  // Not by the holder's thread, which may not try.
+  // Another thread tries: the one that holds the lock may not.
   std::thread([&] {
     locked = file.write_mutex.try_lock();
     if (locked) file.write_mutex.unlock();

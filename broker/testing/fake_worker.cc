@@ -90,7 +90,7 @@ void Confine(FakeBehaviour behaviour) {
   Send(message);
 }
 
-// Before Start. Returns when a good worker would be ready.
+// What the worker does before Start. Returns when a good worker would be ready.
 void SetUp(FakeBehaviour behaviour) {
   v1::FromWorker message;
   switch (behaviour) {
@@ -127,7 +127,7 @@ void SetUp(FakeBehaviour behaviour) {
   Send(message);
 }
 
-// After Start. Returns when a good guest would have finished.
+// What the worker does after Start. Returns when a good guest would have finished.
 void Run(FakeBehaviour behaviour) {
   v1::FromWorker message;
   switch (behaviour) {

@@ -112,7 +112,7 @@ absl::StatusOr<Arena> Arena::Create(const ArenaLayout& layout) {
   if (madvise(data, header.arena_size, MADV_DONTDUMP) != 0) {
     return CallError(errno, "leave the arena out of dumps (madvise)");
   }
-  // Nor are they a child's of this process, which could change a job of its parent's with them.
+  // A child of this process does not get the arena: it could change a job of its parent's with it.
   if (madvise(data, header.arena_size, MADV_DONTFORK) != 0) {
     return CallError(errno, "keep the arena from children (madvise)");
   }

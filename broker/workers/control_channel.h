@@ -30,9 +30,9 @@ class ControlChannel {
   int worker_out() const { return worker_out_.get(); }
   void CloseWorkerEnds() { worker_out_.reset(); }
 
-  // To be polled for reading, until at_eof().
+  // The descriptor to poll for reading, until at_eof().
   int read_fd() const { return read_.get(); }
-  // To be polled for writing while wants_write().
+  // The descriptor to poll for writing, while wants_write().
   int write_fd() const { return write_.get(); }
   bool wants_write() const { return !outgoing_.empty(); }
   bool at_eof() const { return at_eof_; }

@@ -16,7 +16,7 @@ struct NamedLayer {
   std::string_view name;
 };
 
-// By number, without gaps.
+// The layers by number, without gaps.
 constexpr NamedLayer kNamed[] = {
     {Layer::kNoNewPrivs, "no-new-privs"},
     {Layer::kClosedFds, "closed-fds"},

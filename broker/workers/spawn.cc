@@ -126,7 +126,7 @@ HOTCELL_IN_CHILD void KeepCapabilities(SpawnState& state) {
   }
 }
 
-// As the kernel has it; glibc's differs.
+// The kernel's struct sigaction, from which glibc's differs.
 struct SignalAction {
   uintptr_t handler;
   uint64_t flags;
@@ -263,8 +263,9 @@ long Clone3(uint64_t namespaces, const Mapping& stack, int& pidfd, SpawnState& s
   return CloneAndRun({SYS_clone3, {reinterpret_cast<long>(&args), sizeof(args)}}, state);
 }
 
-// For where clone3 is refused: containers' filters of system calls cannot look into its arguments.
-// Without CLONE_CLEAR_SIGHAND, which the child does not need: see ResetSignals().
+// Does what Clone3() does where clone3 is refused: containers' filters of system calls cannot look
+// into its arguments. It goes without CLONE_CLEAR_SIGHAND, which the child does not need: see
+// ResetSignals().
 long Clone(uint64_t namespaces, const Mapping& stack, int& pidfd, SpawnState& state) {
   const auto top = reinterpret_cast<long>(stack.data() + stack.size());
   return CloneAndRun(

@@ -242,7 +242,7 @@ TEST(SpawnTest, ASoftLimitOfTheCallersIsNotTheWorkers) {
   });
 }
 
-// As a container's filter does; `error` is its answer to clone3.
+// Refuses clone3() as a container's filter does; `error` is its answer.
 void RefuseClone3(uint32_t error) {
   const sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),

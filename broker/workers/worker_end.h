@@ -37,7 +37,7 @@ struct DeathContext {
   ControlGroupLimits groups;  // it is in the same ones
   std::string memory_limits;  // as ExplainErrno(ENOMEM) tells them
 
-  // As this process has them, for a worker in `phase`.
+  // Reads the limits of this process, for a worker in `phase`.
   static DeathContext Read(Phase phase);
 };
 

@@ -19,7 +19,8 @@ namespace {
 
 // How long one worker may take from its start until it is ready; it takes milliseconds.
 constexpr absl::Duration kStartLimit = absl::Seconds(10);
-// After one that failed. Jobs meanwhile start their own, and tell why that fails.
+// The time from a start that failed to the next. Jobs meanwhile start their own workers, and tell
+// why that fails.
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(200);
 // How often those that are dying are looked at.
 constexpr absl::Duration kReapInterval = absl::Milliseconds(5);
@@ -164,7 +165,8 @@ void WorkerPool::DropUnusable() {
     }
     std::erase(group.ready, nullptr);
   }
-  // Else one that is unusable as soon as it is ready would be started again and again.
+  // Without the interval, one that is unusable as soon as it is ready would be started again and
+  // again.
   if (!unusable.empty()) retry_at_ = MonotonicNow() + kRetryInterval;
 }
 

@@ -42,8 +42,8 @@ class WorkerProcess {
 
   // CPU time of all its threads so far; zero when it is gone.
   absl::Duration CpuTime() const;
-  // The same as RLIMIT_CPU counts it, by ticks of the kernel's clock, which may differ by a good
-  // part.
+  // CPU time of all its threads so far as RLIMIT_CPU counts it: by ticks of the kernel's clock,
+  // which may differ from CpuTime() by a good part.
   absl::Duration LimitedCpuTime() const;
 
   // SIGKILL (unless it is dead), without waiting: its threads run no more than to the next entry
@@ -51,7 +51,7 @@ class WorkerProcess {
   void Kill() const;
   // Whether it is dead, and then reaped. Never waits.
   bool TryReap();
-  // The same, and waits until `deadline`, a MonotonicNow().
+  // TryReap(), but waits for it until `deadline`, a MonotonicNow().
   bool ReapUntil(absl::Duration deadline);
   // Kill() and waitid(). Idempotent.
   const WorkerDeath& KillAndReap();
@@ -69,7 +69,7 @@ class WorkerProcess {
 // VM, and no job need wait for that. Thread-safe; each process has its own.
 class DyingWorkers {
  public:
-  // So many are left to die by themselves; whoever adds one more waits for the oldest.
+  // How many workers are left to die by themselves; whoever adds one more waits for the oldest.
   static constexpr size_t kMax = 8;
 
   DyingWorkers() = default;

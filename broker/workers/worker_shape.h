@@ -29,15 +29,15 @@ struct WorkerShape {
 // never. Later than the broker stops it, even one with a lane on each processor.
 uint32_t CpuSeconds(absl::Duration cpu_time);
 
-// For a job that looks at tables, with one lane.
+// The shape for a job that looks at tables, with one lane.
 WorkerShape InfoShape(const Limits& limits);
 
-// For a job that moves data, as one that waits in a pool has it. `lanes` 0: one for each processor,
-// and fewer where inherited limits leave room for no more.
+// The shape for a job that moves data, as a worker that waits in a pool has it. `lanes` 0: one for
+// each processor, and fewer where inherited limits leave room for no more.
 WorkerShape ConvertShape(const Limits& limits, uint32_t lanes);
 
-// For a job that reads the data of images which occupy `allocated` bytes: the first of these that
-// waits in a pool serves it, or else the very first is started.
+// The shapes for a job that reads the data of images which occupy `allocated` bytes: the first of
+// these that waits in a pool serves it, or else the very first is started.
 std::vector<WorkerShape> ShapesFor(const Limits& limits, uint32_t lanes,
                                    const ReferencePolicy& references, uint64_t allocated);
 

@@ -89,8 +89,8 @@ inline constexpr uint64_t kVgaTextSize = 80ull * 25 * 2;
 
 inline constexpr uint64_t kArenaMagic = 0x3163'6c65'6374'6f68;  // "hotcelc1" read as bytes
 
-// At arena offset 0, on a page that only the broker writes, before the guest starts; job_size may
-// come later.
+// The header of the arena, at its offset 0, on a page that only the broker writes, before the guest
+// starts; job_size may come later.
 struct ArenaHeader {
   uint64_t magic;    // kArenaMagic
   uint32_t version;  // kVersion

@@ -2,7 +2,8 @@
 
 #include <libdeflate.h>
 
-// For a compression context in memory of ours, so that none is allocated later.
+// This declares what makes a compression context in memory of ours, so that none is allocated
+// later.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 

@@ -2,7 +2,8 @@
 
 #include <bzlib.h>
 #include <libdeflate.h>
-// For a decompression context in memory of ours, so that none is allocated later.
+// This declares what makes a decompression context in memory of ours, so that none is allocated
+// later.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>

@@ -169,7 +169,7 @@ Bytes Zlib(const Bytes& data) {
   return out;
 }
 
-// Of a grain at sector 384, of which the disk has `length` bytes.
+// Unpacks the stream of a grain at sector 384, of which the disk has `length` bytes.
 Status UnpackGrain(const Bytes& stream, Bytes& grain, uint64_t length = 65536) {
   const Extent extent = {.kind = Extent::Kind::kCompressed,
                          .length = length,

@@ -48,7 +48,7 @@ constexpr std::array<Slot, kMaxMatch + 1> MakeLengthSlots() {
 }
 constexpr std::array<Slot, kMaxMatch + 1> kLengthSlots = MakeLengthSlots();
 
-// Of a distance of at least 1.
+// The code and the extra bits of a distance, which is at least 1.
 Slot DistanceSlot(uint32_t distance) {
   const uint32_t from_zero = distance - 1;
   if (from_zero < 4) {
@@ -168,7 +168,7 @@ class CodeDescription {
     return symbol == kRepeat ? 2 : symbol == kZeroes ? 3 : symbol == kManyZeroes ? 7 : 0;
   }
 
-  // At least `least`, and all up to the last that has a code.
+  // How many of the lengths are written: at least `least`, and all up to the last that has a code.
   static size_t Used(std::span<const uint8_t> lengths, size_t least) {
     size_t count = lengths.size();
     while (count > least && lengths[count - 1] == 0) --count;

@@ -17,7 +17,7 @@ std::vector<uint8_t> Lengths(const std::vector<uint32_t>& frequencies, int max_l
   return lengths;
 }
 
-// Of all strings of bits, the share that begins with a code; in units of 2^-max_length.
+// The share of all strings of bits that begin with a code, in units of 2^-max_length.
 uint64_t Share(const std::vector<uint8_t>& lengths, int max_length) {
   return std::accumulate(lengths.begin(), lengths.end(), uint64_t{0},
                          [&](uint64_t sum, uint8_t length) {
@@ -41,7 +41,7 @@ TEST(PrefixCodeTest, CodesAreCompleteAndNoLongerThanAllowed) {
     const int max_length = round % 2 == 0 ? 15 : 7;
     std::vector<uint32_t> frequencies(max_length == 15 ? 286 : 19);
     for (uint32_t& frequency : frequencies) {
-      // Of all magnitudes, and many zeroes.
+      // The frequencies are of all magnitudes, and many are zero.
       frequency = random() % 3 == 0 ? 0 : 1u << (random() % 20);
     }
     const std::vector<uint8_t> lengths = Lengths(frequencies, max_length);

@@ -31,8 +31,8 @@ bool SystemSavesAvx() {
   return (low & kAvxState) == kAvxState;
 }
 
-// Only what the hash chooses among: SSSE3, AVX2 with BMI, SHA. Lanes may come here at once, and
-// store the same.
+// Finds only the capabilities that the hash chooses among: SSSE3, AVX2 with BMI, SHA. Lanes may
+// come here at once, and store the same.
 void FindCapabilities() {
   uint32_t a = 0;
   uint32_t b = 0;

@@ -71,7 +71,7 @@ uint64_t ChooseChunkSize(uint64_t source_cluster_size, const WriterTraits& trait
 uint64_t ChooseSparseSize(const WriterTraits& traits, bool has_backing, uint64_t sparse_size,
                           uint64_t chunk_size) {
   if (traits.zeroes_as_data || sparse_size == 0) return 0;
-  // With a backing image, zeroes are stored as such, and only for a whole cluster.
+  // Zeroes that hide a backing image are stored as such, and only for a whole cluster.
   if (traits.encodes || has_backing) return traits.cluster_size;
   return std::clamp(std::bit_floor(sparse_size), kSectorSize, chunk_size);
 }

@@ -163,7 +163,7 @@ TEST_P(ConvertBackedTest, StandsOnItsBackingImage) {
          }});
     ASSERT_TRUE(result.ok()) << result.status().message();
     directory_.Run(
-        // Of qcow there is no check, and it has no place for the format.
+        // qcow has no check, and no place for the backing file's format.
         (format == "qcow" ? "" : "qemu-img check -q -f " + format + " ours >&2\n") +
         "qemu-img compare -f raw -F " + format + " expected.raw ours >&2\n" +
         "qemu-img info ours | grep -q '^backing file: base.raw'\n" +

@@ -397,7 +397,7 @@ TEST(DecodeJob, OfATruncatedJobEndsWithItsBytes) {
   const std::string whole = RichConversion().SerializeAsString();
   size_t refused = 0;
   for (size_t size = 0; size < whole.size(); ++size) {
-    // Of its exact size, so that a sanitizer sees the first byte too much.
+    // The copy has exactly these bytes, so that a sanitizer sees the first byte too much.
     const std::vector<char> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     if (!Decoded(std::string_view(cut.data(), cut.size())).ok()) ++refused;
   }

@@ -32,7 +32,7 @@ void AddRange(uint64_t first, uint64_t last, const Range& within, std::vector<Ra
   ranges.push_back({static_cast<uint32_t>(first), static_cast<uint32_t>(last)});
 }
 
-// By 64-bit ends, so that k + 1 and k - 1 do not wrap (k - 1 of 0 is beyond every end).
+// Splits by 64-bit ends, so that k + 1 and k - 1 do not wrap (k - 1 of 0 is beyond every end).
 Split SplitRange(const Range& range, uint16_t operation, uint64_t k) {
   constexpr uint64_t kEnd = UINT32_MAX;
   Split split;

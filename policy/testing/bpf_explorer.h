@@ -12,7 +12,7 @@
 
 namespace hotcell::policy::testing {
 
-// Both ends belong to it.
+// A range of numbers; both ends belong to it.
 struct Range {
   uint32_t first = 0;
   uint32_t last = UINT32_MAX;

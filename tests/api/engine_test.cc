@@ -337,7 +337,7 @@ class InspectFirstTest : public EngineTest {
     ASSERT_TRUE(engine_->Convert(Request(disk, "raw", source_, "qcow2")).ok());
   }
 
-  // With `policy`; what is found is kept.
+  // Converts if `policy` allows what the inspection finds, which is kept in found_.
   absl::StatusOr<ConvertReply> Convert(const VerdictPolicy& policy) {
     ConvertRequest request = Request(source_, "", target_, "raw");
     request.inspect = InspectFirst{.judge = [&](const InspectReply& reply) {

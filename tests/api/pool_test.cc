@@ -92,7 +92,7 @@ class PoolTest : public ::testing::Test {
     WaitUntilFull();
   }
 
-  // Those that have not executed their program are called as this one is.
+  // Workers that have not executed their program are called as this one is.
   static void WaitUntilFull() {
     for (int i = 0; i < 2000; ++i) {
       size_t ready = 0;
@@ -120,7 +120,7 @@ class PoolTest : public ::testing::Test {
     if (!reply.ok()) std::fprintf(stderr, "%d: %s\n", getpid(), reply.status().ToString().c_str());
     return reply.ok() && target.Content() == source.Content();
   }
-  // The same of `count`, one after the other.
+  // Whether `count` conversions, one after the other, give the right bytes.
   bool ConvertOften(int count) const {
     for (int i = 0; i < count; ++i) {
       if (!Convert()) return false;
@@ -192,7 +192,7 @@ TEST_F(PoolTest, ChildHasNoMemoryOfItsParentsJobs) {
   })));
 }
 
-// As the out-of-memory killer does, for which waiting workers are as good as any.
+// The test kills as the out-of-memory killer does, for which waiting workers are as good as any.
 TEST_F(PoolTest, WorkerThatWasKilledWhileItWaitedIsReplaced) {
   for (int i = 0; i < 15; ++i) {
     for (const pid_t worker : Children()) {

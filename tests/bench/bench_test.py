@@ -11,7 +11,7 @@ import bench_report
 from support import harness, programs
 
 MIB = 1 << 20
-# Beside its modules.
+# The program, which lies beside its modules.
 _PROGRAM = os.path.join(os.path.dirname(bench_cases.__file__), "bench.py")
 
 _FORMATS = [

@@ -19,7 +19,7 @@ _RUNS = 3
 
 
 def _peak(source, source_format, target_format, target):
-    """Of several runs the lowest, bytes: a sample can catch pages that a process shares later."""
+    """The lowest peak of several runs, bytes: a sample can catch pages that are shared later."""
     command = [programs.HOTCELL, "convert", "--lanes", "2", "-f", source_format, "-O",
                target_format, source, target]
     return min(bench_measure.observe(command)[0] for _ in range(_RUNS))

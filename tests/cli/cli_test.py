@@ -254,7 +254,7 @@ _HANGS = (b"\xb0\x4d\xba\xff\x0e\xee\xbb\x00\xb8\x8e\xdb\xc7\x06\x00\x00\x48\x07
 
 
 def _run_shows_a_hang(_):
-    """As it shows any other end: for a limit, and for a signal."""
+    """The end by a limit or a signal is shown as any other end is."""
     programs.require_kvm()
     with open("hangs.bin", "wb") as file:
         file.write(_HANGS)
@@ -473,7 +473,7 @@ def _nobody_with_kvm(directory):
 
 
 def _nobody_with_kvm_by_acl(directory):
-    """As on a desktop, where logging in adds the user to the device's access list."""
+    """The access list of the device is that of a desktop, where logging in adds the user to it."""
     programs.require_program("setfacl")
     hotcell = _for_nobody(directory, 0o600)
     acl = programs.run(["setfacl", "-m", "u:65534:rw", "/dev/kvm"])

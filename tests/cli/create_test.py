@@ -47,7 +47,7 @@ def _quiet(_):
 
 
 def _backing(directory):
-    """With a backing file its size counts; it is found beside the new image."""
+    """The size of a backing file counts, which is found beside the new image."""
     programs.require_kvm()
     os.mkdir("sub")
     programs.qemu_img("create", "-q", "-f", "qcow2", "sub/base", "7M")

@@ -74,7 +74,7 @@ def _create(_):
             programs.must_hotcell("compare", "-f", image_format, "-F", "raw", device, "empty.raw")
         programs.must_hotcell("dd", "-f", "raw", "-O", "qcow2", "if=empty.raw", f"of={device}")
         programs.qemu_img("check", "-f", "qcow2", device)
-        # As Proxmox fills logical volumes, whose images it has made before.
+        # Proxmox fills logical volumes so, whose images it has made before.
         _disk("disk.raw")
         programs.must_hotcell("create", "-q", "-f", "qcow2", "-o", "cluster_size=128k", device,
                               str(_DISK))
@@ -142,7 +142,7 @@ def _refused(_):
 
 
 def _raw(_):
-    """Of a raw disk only what the disk has is written, and zeroes are."""
+    """What a raw disk has is written, zeroes included, and nothing behind it."""
     programs.require_kvm()
     _disk("disk.raw")
     with _device("device") as device:

@@ -12,7 +12,7 @@ _WAYS = [("qcow2", []), ("qcow2", ["-c"]), ("qcow2", ["-c", "-o", "compression_t
 
 
 def _expected(path):
-    """Of the file, as a disk: to whole sectors."""
+    """The digest of the file as a disk, which has whole sectors."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

@@ -55,7 +55,7 @@ def _make_disk():
 
 
 def _make_large_disk():
-    """With `-r 1M` it takes far longer than any case does."""
+    """Makes a disk that takes far longer with `-r 1M` than any case does."""
     with open("large.raw", "wb") as disk:
         disk.write(os.urandom(64 * _MIB))
 
@@ -166,7 +166,7 @@ def _second_signal(_):
 
 
 def _signal_that_comes_twice(_):
-    """As timeout(1) sends it, to the process and to its group: that is one wish."""
+    """timeout(1) sends its signal to the process and to its group: that is one wish."""
     _make_disk()
     namespaces.enter()
     with hanging_files.mounted("mnt", "read") as hangs:
@@ -225,7 +225,7 @@ def _other_children(_):
 
 
 def _stopped(_):
-    """For a process that was stopped the time goes on. It is no file's fault, then."""
+    """The time of a process that was stopped goes on. It is no file's fault, then."""
     programs.require_kvm()
     _make_large_disk()
     process = _start("convert", "-r", "1M", "-O", "raw", "--timeout", "2", "large.raw", "out")

@@ -185,7 +185,7 @@ def _long_names(_):
               "over.qcow2")
         harness.check_equal(programs.qemu_info("over.qcow2")["backing-filename"], "base.raw",
                             option)
-    # The same option, told apart by the equals sign.
+    # The equals sign tells qemu-img's --backing from hotcell's option of that name.
     _must("convert", "--backing", "base.raw=base.raw", "-O", "raw", "over.qcow2", "flat.raw")
     harness.check(files.first_difference("flat.raw", content.pattern()) is None, "flat.raw")
     _must("create", "--format=qcow2", "--options=cluster_size=4k", "--quiet", "--backing=base.raw",

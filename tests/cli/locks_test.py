@@ -9,7 +9,7 @@ _MIB = 1 << 20
 # What QEMU's raw images let others do, a guest's disk does not (QEMU, block/file-posix.c).
 _WRITES, _FORBIDS_WRITING, _FORBIDS_RESIZING = 101, 201, 203
 
-# Of what is written to, each command line that writes to it.
+# The command lines that write to a file, by the file.
 _WRITERS = {
     "h.qcow2": (["convert", "-n", "-O", "qcow2", "s.raw", "h.qcow2"],
                 ["convert", "-O", "qcow2", "s.raw", "h.qcow2"],
@@ -80,7 +80,7 @@ def _targets_of_guests(_):
     fd = image_locks.lock("h.raw", _FORBIDS_WRITING)
     _check_refused("h.raw", "a guest's disk")
     os.close(fd)
-    # As qemu-nbd holds what it serves: overwritten it may be, and no more.
+    # The lock is that of qemu-nbd on what it serves: overwritten it may be, and no more.
     fd = image_locks.lock("h.raw", _FORBIDS_RESIZING)
     for arguments in _WRITERS["h.raw"]:
         _both(*arguments)

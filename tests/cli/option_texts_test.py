@@ -28,7 +28,7 @@ def _commands():
 
 
 def _is_offered(option, shared):
-    """Not what all commands take and this one has no use for."""
+    """Whether the option is more than one that all commands take and this one has no use for."""
     return option["told"] or not any(
         option["names"] == other["names"] and option["letter"] == other["letter"]
         for other in shared)

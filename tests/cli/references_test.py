@@ -41,7 +41,7 @@ def _mounts(_):
     shutil.copy("base.raw", "images/mounted")
     _check_mount("another file system")
     namespaces.unmount("images/mounted")
-    # The same file system in two places.
+    # A bind mount, which has one file system in two places, is a mount as well.
     os.makedirs("elsewhere")
     shutil.copy("base.raw", "elsewhere")
     programs.must(["mount", "--bind", "elsewhere", "images/mounted"])

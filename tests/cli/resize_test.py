@@ -129,7 +129,7 @@ def _backing(_):
     for name in ("unknown", "known"):
         programs.qemu_img("check", "-q", name)
         programs.qemu_img("compare", "-q", "-f", "qcow2", "-F", "raw", name, "expected")
-    # As long as the disk: nothing has to be marked.
+    # The backing image is as long as the disk, so that nothing has to be marked.
     programs.qemu_img("create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", "same", "4M")
     before = os.path.getsize("same")
     programs.must_hotcell("resize", "--follow-references=.", "same", "8M")

@@ -25,7 +25,7 @@ def _verdict(path, *arguments):
 
 
 def _check_unsafe(path, code, *arguments):
-    """With a check of the tables and without."""
+    """Checks the verdict with a check of the tables and without."""
     for check in ([], ["--no-check"]):
         verdict = _verdict(path, *arguments, *check)
         harness.check(code in [reason["code"] for reason in verdict["reasons"]],
@@ -150,7 +150,7 @@ def _honest_vhds(_):
     programs.must_hotcell("convert", "-f", "raw", "-O", "vpc", "-o", "subformat=fixed",
                           content.pattern(), "image.vhd")
     _check_safe("image.vhd")
-    # Of a partitioned disk it has to be said: qemu-img takes it for raw.
+    # The image of a partitioned disk is safe only with its format named: qemu-img takes it for raw.
     for table in ("mbr", "gpt"):
         _write("disk.raw", _disk(table))
         programs.qemu_img("convert", "-f", "raw", "-O", "vpc", "-o",
@@ -316,7 +316,7 @@ def _two_descriptions(_):
 
 # ---- Files shorter than a sector -----------------------------------------------------------------
 
-# Whose last field, and the file, is the name of a backing file.
+# A qcow header whose last field, at the end of the file, is the name of a backing file.
 _QCOW = b"QFI\xfb" + struct.pack(">IQIIQBBHI", 1, 40, 7, 0, MIB, 12, 9, 0, 0) + b"../s.rw"
 _PARALLELS = struct.pack("<16sIIIIIQIIQ", b"WithoutFreeSpace", 2, 16, 2, 63, 0, 1 << 31, 0, 0, 0)
 _CUTS = (4, 8, 17, 20, 40, 47, 48, 56, 67, 68, 96, 104, 200, 456, 511)

@@ -28,7 +28,7 @@ class CommandLine:
 OSLO_LIMITER = "oslo_concurrency.prlimit"
 
 
-# As processutils.execute(prlimit=...) of oslo.concurrency starts a program.
+# The start of a command line as processutils.execute(prlimit=...) of oslo.concurrency makes it.
 def _oslo_limits(*limits):
     return ("/usr/bin/python3", "-m", OSLO_LIMITER, *limits, "--", "env", "LC_ALL=C", "LANG=C")
 

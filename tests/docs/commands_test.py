@@ -11,7 +11,7 @@ from support import harness, programs
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _BUILD = os.path.dirname(os.path.dirname(programs.HOTCELL))
 _MIB = 1 << 20
-# Not run: they build, or run everything.
+# Commands that are not run: they build, or run everything.
 _LEFT_OUT = ("tools/demo", "tools/test", "cmake")
 
 

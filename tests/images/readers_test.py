@@ -57,7 +57,7 @@ def _compressed_clusters(path, cluster_bits):
 
 
 def _inflate_in_one_call(stream, size):
-    """As dissect.hypervisor reads a cluster; the buffer grows by zlib.DEF_BUF_SIZE and more."""
+    """Inflates as dissect.hypervisor does; the buffer grows by zlib.DEF_BUF_SIZE and more."""
     return zlib.decompressobj(-12).decompress(stream, size)
 
 

@@ -22,7 +22,7 @@ class Image:
     # Files it refers to, by the name that stands in the image (or in one of its backing files).
     references: dict = dataclasses.field(default_factory=dict)
     snapshots: tuple = ()
-    # Of the disk as it was at the snapshots, where that is not its size now.
+    # Size of the disk as it was at the snapshots, bytes, where that is not its size now.
     snapshot_size: int | None = None
     # The virtual disk is too big to be written out as qcow2 at each cluster size.
     huge: bool = False

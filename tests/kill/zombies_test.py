@@ -121,7 +121,7 @@ def _be_process_1():
     _hold_up()
     time.sleep(0.5)
     harness.check_equal(_zombies(), [], "zombies")
-    # That one would have been seen: its parent ends first.
+    # A zombie would have been seen: this one's parent ends first.
     programs.must(["sh", "-c", "sleep 0.1 &"])
     time.sleep(0.5)
     harness.check_equal(_zombies(), ["sleep"], "zombies of a command that waits for nobody")

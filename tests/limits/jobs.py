@@ -73,6 +73,6 @@ def check_error(what, result, *patterns, status=1):
 
 
 def with_limit(name, soft, hard=None):
-    """For preexec_fn."""
+    """A function for preexec_fn that sets the limit."""
     number = getattr(resource, f"RLIMIT_{name}")
     return lambda: resource.setrlimit(number, (soft, soft if hard is None else hard))

@@ -18,7 +18,7 @@ _GIB = 1 << 30
 
 
 def _as_unknown_user(number):
-    """Of each job its own: a worker of another that nobody has waited for yet would count."""
+    """A user of the job's own: a worker of another that nobody has waited for yet would count."""
     user = 100_000 + os.getpid() * 16 + number
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 

@@ -238,7 +238,7 @@ def _filters(_):
 
 
 def _container(_):
-    """As Docker's default profile has it."""
+    """The filter is that of Docker's default profile."""
     programs.require_kvm()
     usual = jobs.Jobs()
     usual.check_usual("a container's profile", preexec_fn=outer_filter.container(errno.ENOSYS))

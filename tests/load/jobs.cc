@@ -60,7 +60,7 @@ std::string MakeDisk() {
   return disk;
 }
 
-// Not the guest's word.
+// The digest of what is in the file, by another program: the guest's word does not count.
 std::string Sha256(const std::string& path) {
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
       popen(("sha256sum '" + path + "'").c_str(), "re"), &pclose);
@@ -125,7 +125,7 @@ LoadJob Unpacking(const std::string& source, const std::string& format, const st
           .expected = "the right bytes"};
 }
 
-// From raw; the outcome is the sum of the disk that the target has.
+// A conversion from raw; its outcome is the sum of the disk that the target has.
 LoadJob Packing(const std::string& source, const std::string& format, bool compress,
                 const std::string& sum) {
   return {

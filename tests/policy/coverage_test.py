@@ -48,7 +48,7 @@ class Suite:
         self._until_clear(self._job, arguments, lanes, run_filter, status, options)
 
     def cancelled_job(self, *arguments, lanes=1, run_filter="run"):
-        """The same, ended by SIGINT while it runs."""
+        """Runs a job that SIGINT ends while it runs."""
         self._until_clear(self._cancelled_job, arguments, lanes, run_filter)
 
     @staticmethod

@@ -27,7 +27,7 @@ def _number(text):
 
 
 def _arguments(text):
-    """Of 'write' from '0x1, 0x7f00, 0x2) = 2' or '0x1, 0x7f00, 0x2 <unfinished ...>'."""
+    """The arguments in '0x1, 0x7f00, 0x2) = 2' or '0x1, 0x7f00, 0x2 <unfinished ...>'."""
     text = re.split(r"\)? +<unfinished|\) += |\)$", text)[0].strip()
     return [_number(part) for part in text.split(", ")] if text else []
 

@@ -20,7 +20,7 @@ for package; do
   if grep -qxF -e "$package" {machine}/installed; then echo "$package installed"; fi
 done
 """,
-    # As apt-cache is: more lines follow the one that is looked for, after a while.
+    # Like apt-cache: more lines follow the one that is looked for, after a while.
     "apt-cache": """
 grep -qxF -e "$2" {machine}/lists || exit 0
 printf '%s:\\n  Installed: (none)\\n  Candidate: 1.0-1\\n' "$2"

@@ -15,7 +15,7 @@ import tempfile
 
 MIB = 1 << 20
 
-# As OpenStack limits qemu-img.
+# The limits that OpenStack has for qemu-img: bytes, and seconds.
 ADDRESS_SPACE = 1 << 30
 CPU_SECONDS = 20
 SECONDS = 60
@@ -48,7 +48,7 @@ class Run:
     output: bytes
     errors: bytes
     foreign: list  # texts: files and addresses
-    # Of resident memory; a process counts what its parent had when it was made, so that it is never
+    # Resident memory; a process counts what its parent had when it was made, so that it is never
     # less than that.
     peak_kib: int
 

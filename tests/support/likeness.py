@@ -6,8 +6,8 @@ import re
 
 from support import harness, programs, reference
 
-# Of files that two programs lay out differently, or in another moment. Among `children`, which newer
-# releases tell of, is the file below and its size.
+# What differs of files that two programs lay out differently, or in another moment. Among
+# `children`, which newer releases tell of, is the file below and its size.
 _LAYOUT = {"actual-size", "children", "image-end-offset", "offset", "cid", "fragmented-clusters"}
 
 _FORMATS = {"qcow2": "qcow2", "raw": "raw", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi",
@@ -28,7 +28,7 @@ def fields(text):
         return without_layout(json.loads(reference.map_as_told(text.encode())))
     except ValueError:
         pass
-    # Of the progress, only its form and its end.
+    # Only the form and the end of the progress count.
     if re.search(r"\(\d+\.\d\d/100%\)\r", text):
         return [text.endswith("    (100.00/100%)\r\n"), re.sub(r"[^\n]*\r", "", text)]
     return text

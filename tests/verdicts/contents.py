@@ -17,7 +17,7 @@ from verdicts import edits
 MIB = 1 << 20
 CONTENTS = {}
 
-# Such as are a LUKS volume from their first byte, which as a raw file are opened as one.
+# Disks that are a LUKS volume from their first byte, which as a raw file are opened as one.
 LUKS_DISKS = ("luks1-disk", "luks2-disk")
 # What readers know by its start, whatever follows: file systems of optical discs with nothing in
 # front of them, and disks with partition tables.

@@ -62,7 +62,7 @@ def _chunks(chance, path):
 
 @kind("dmg", "many-chunks")
 def _many_chunks(chance, path):
-    """As many chunks as a reader may be made to remember."""
+    """The image has as many chunks as a reader may be made to remember."""
     image = d.DmgFile(chunks=False)
     count = chance.choice([1000, 50000])
     image.tables[0].entries = [[chance.choice([d.ZERO, d.RAW]), 0, number, 1, 0, 512]

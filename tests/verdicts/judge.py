@@ -40,7 +40,7 @@ class Verdict:
     features: list
 
 
-# Of a file that was not looked at.
+# The verdict of a file that was not looked at.
 UNSAFE = Verdict(False, "", None, [], [])
 
 

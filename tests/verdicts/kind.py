@@ -11,7 +11,7 @@ that qemu-img chooses. `chance` is a random.Random of that name; all that an ima
 import dataclasses
 import random
 
-# By which readers tell formats that have no mark at the start of the file.
+# The extensions by which readers tell formats that have no mark at the start of the file.
 EXTENSIONS = {"raw": "img", "vpc": "vhd", "parallels": "hdd", "bochs": "redolog"}
 
 # Lies beside each image: what its references name.

@@ -47,7 +47,7 @@ def _data_file(chance, path):
         image.header["autoclear"] |= _DATA_FILE_RAW_BIT
     name = chance.choice(edits.NAMES)
     extension = (q.EXTENSION_DATA_FILE, chance.choice([name, b"\0" + name, name + b"\0", b""]))
-    # Behind another extension that fills the space up to a power of two, or nearly.
+    # The extension may come behind another that fills the space up to a power of two, or nearly.
     limit = 1 << chance.choice([9, 10, 12, 16, 16, 16, bits])
     filler = limit - 112 - 8 - chance.choice([0, 0, 1, 7, 8, 16])
     if 0 <= filler < image.cluster_size - 256 and chance.random() < 0.7:

@@ -57,7 +57,7 @@ _CORPUS = honest.Corpus()
 
 
 def judge_honest(name, default_readers=False):
-    """The same of an image of the honest corpus: WRITER of DISK."""
+    """Judges an image of the honest corpus: WRITER of DISK."""
     writer, _, disk = name.rpartition(" of ")
     try:
         judgement, _ = honest.judge_image(_CORPUS, writer, disk,

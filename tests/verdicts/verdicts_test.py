@@ -82,7 +82,7 @@ def _sees_connections(directory):
 
 
 def _sees_memory(directory):
-    """Of a process's own, and where an allocation fails under the limit."""
+    """The memory is the process's own, and an allocation that fails under the limit is seen."""
     for size, end in ((400 << 20, confined.OK), (2 << 30, confined.REFUSED)):
         result = confined.run(["/usr/bin/python3", "-I", "-S", "-c", f"b'x' * {size}"], directory)
         harness.check_equal(result.end, end, f"{size} bytes")

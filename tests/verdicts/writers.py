@@ -21,7 +21,7 @@ class Writer:
     format: str
     extension: str
     biggest: int = 1 << 30  # disk that it takes in reasonable time, in bytes
-    # Of tools/setup's own packages, or of this project.
+    # Whether it comes with tools/setup's own packages, or is of this project.
     default: bool = True
     begins_with_disk: bool = False  # the file
 
@@ -81,7 +81,7 @@ def _add_qemu(name, command, default):
 
 
 def _used_qcow2(disk, path):
-    """With snapshots, a bitmap, and writes since."""
+    """Writes an image with snapshots, a bitmap, and writes since."""
     _qemu_convert(["qemu-img"], "qcow2", "", disk, path)
     programs.qemu_img("snapshot", "-c", "one", path)
     programs.qemu_img("bitmap", "--add", path, "b0")

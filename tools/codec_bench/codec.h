@@ -26,7 +26,8 @@ struct Codec {
   std::function<Coder()> make;
 };
 
-// By library. qemu's way with a codec is named "qemu", the guest's own code "hotcell".
+// The codecs of each library. qemu's way with a codec is named "qemu", the guest's own code
+// "hotcell".
 std::vector<Codec> LibdeflateCodecs();
 std::vector<Codec> ZlibCodecs();
 std::vector<Codec> ZstdCodecs();

@@ -27,12 +27,12 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MIB = 1 << 20
 # Memory that is kept backed, bytes: the biggest output and what else a job takes.
 _BACKED = {"full": 7 << 29, "usual": 1 << 30, "quick": 1 << 29}
-# Of one program: a conversion that is over sooner gets more rounds.
+# Seconds for the conversions of one program; it gets more rounds until they are used up.
 _ENOUGH_SECONDS = {"full": 2.0, "usual": 0.5, "quick": 0.25}
 _LEAST_ROUNDS = {"full": 5, "usual": 3, "quick": 3}
 _MOST_ROUNDS = 31
-# Of all programs: a conversion that has taken so long gets no more rounds. Not so with --rounds and
-# --full.
+# Seconds for one conversion by all programs: one that has taken so long gets no more rounds. This
+# does not hold with --rounds and --full.
 _MOST_SECONDS = 12.0
 
 
@@ -133,7 +133,7 @@ class Bench:
 
 
 def _ratios(numerators, denominators):
-    """Of two lists by round."""
+    """The ratios of two lists by round."""
     ratios = [numerator / denominator for numerator, denominator in zip(numerators, denominators)]
     return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
 
@@ -265,7 +265,7 @@ def _report(results, arguments):
         picture = os.path.relpath(arguments.plot, page) if arguments.plot else ""
         bench_report.write(arguments.markdown, bench_report.markdown(results, picture))
     if arguments.plot:
-        # Not everybody has matplotlib.
+        # It is imported here because not everybody has matplotlib.
         import bench_plot  # pylint: disable=import-outside-toplevel
         bench_plot.draw(results, arguments.plot)
 

@@ -115,7 +115,7 @@ SPEED_TARGETS = {
     "read zlib vmdk": (4.0, 4.0),
     "write zlib vmdk": (6.0, 6.0),
 }
-# Of comparing two images, by whether one of them is compressed.
+# Targets for comparing two images, by whether one of them is compressed.
 COMPARE_TARGETS = {False: 1.0, True: 4.0}
 PLAIN_MEAN_TARGET = 1.3  # geometric mean over the plain pairs, against -m 16 -W
 CPU_TARGET = 1.0  # of qemu-img's CPU time, at whichever flags take less

@@ -15,7 +15,7 @@ _BLOCK = b"\x5a" * (4 * _MIB)
 
 
 class CommandFailed(Exception):
-    """Of a command that had to succeed; the text is what it said."""
+    """A command failed that had to succeed; the text is what it said."""
 
 
 @dataclasses.dataclass

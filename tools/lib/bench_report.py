@@ -171,7 +171,7 @@ _SECTIONS = {
 }
 
 
-# Of the inputs, by the extent of a run.
+# Words about the inputs' sizes, by the extent of a run.
 _SIZES = {"full": "", "usual": ", a quarter of the sizes", "quick": ", sizes of `--quick`"}
 
 

@@ -23,7 +23,7 @@ BUILD = ROOT / "build" / "fuzz"
 _INPUT_SECONDS = 20
 # Crashes after which a run ends before its time.
 _MOST_CRASHES = 20
-# Of the committed corpora: bytes of a file, and of all files of a target.
+# Limits of the committed corpora: bytes of a file, and of all files of a target.
 _LARGEST_FILE = 64 << 10
 _LARGEST_CORPUS = 224 << 10
 _TARGET = re.compile(r'^\s*hotcell_(\w*?)_?fuzz_target\(\s*(\w+)\s+"([^"]*)"', re.MULTILINE)

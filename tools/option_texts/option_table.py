@@ -23,7 +23,7 @@ class Option:
 
     @property
     def flags(self):
-        """As they are typed: -f, --format."""
+        """The flags as they are typed: -f, --format."""
         letters = [f"-{self.letter}"] if self.letter else []
         return letters + [f"--{name}" for name in self.told_names]
 

@@ -229,7 +229,8 @@ kvm_regs PayloadBoot::Regs(uint64_t entry, uint32_t vcpu) const {
   kvm_regs regs{};
   regs.rip = entry;
   regs.rdi = BootInfoPage(vcpu);
-  // As after a call: the return address, which is 0, lies at RSP, RSP + 8 is a multiple of 16.
+  // The stack is as after a call: the return address, which is 0, lies at RSP, and RSP + 8 is a
+  // multiple of 16.
   regs.rsp = StackTop(vcpu) - sizeof(uint64_t);
   regs.rflags = kReservedFlag;
   return regs;

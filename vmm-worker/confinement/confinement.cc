@@ -103,8 +103,8 @@ int RaiseCapabilities() {
   return ErrorOf(syscall(SYS_capset, &header, sets));
 }
 
-// Before there is a user namespace, for there the id has to exist. EINVAL: it does not exist in the
-// caller's either.
+// Gives up root's ids before there is a user namespace, for there the id has to exist. EINVAL: it
+// does not exist in the caller's either.
 int GiveUpRoot() {
   rlimit tasks;
   if (getrlimit(RLIMIT_NPROC, &tasks) < 0) return errno;
@@ -292,7 +292,7 @@ int StopSpeculation() {
   return error;
 }
 
-// As of Landlock's ABI 6; older headers have less.
+// The attributes of Landlock's ABI 6; older headers have fewer.
 struct LandlockRuleset {
   uint64_t handled_access_fs;
   uint64_t handled_access_net;

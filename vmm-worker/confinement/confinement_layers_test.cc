@@ -85,7 +85,7 @@ TEST_F(LayersTest, EachIsReportedOnceAndNoneFails) {
   }
 }
 
-// As the host sees it: the fields of that line of /proc/PID/status.
+// The fields of that line of /proc/PID/status, as the host sees the process.
 std::vector<uint64_t> StatusOf(pid_t pid, const std::string& name) {
   std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
   for (std::string line; std::getline(status, line);) {

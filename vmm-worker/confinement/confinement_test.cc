@@ -102,7 +102,7 @@ class ViolationTest : public testing::TestWithParam<Attempt> {
     ASSERT_TRUE(probe.ok()) << probe.status();
     probe_.emplace(std::move(*probe));
   }
-  // That the worker reports the call.
+  // Makes the call, and expects that the worker reports it.
   void ExpectReport() {
     EXPECT_FALSE(probe_->Call(GetParam().number, GetParam().arguments).has_value());
     const ProbeEnd end = probe_->End();

@@ -35,7 +35,7 @@ class Mapping {
   // Backs and maps whole pages of [begin, begin + size), which lies within the mapping, where the
   // kernel can; elsewhere they come with their first access.
   void Populate(size_t begin, size_t size) const;
-  // The same by reading a byte of each page, which takes no system call.
+  // Populate() by reading a byte of each page, which takes no system call.
   void Touch(size_t begin, size_t size) const;
 
  private:

@@ -55,7 +55,7 @@ class Vcpu {
 
   // Registers to enter the guest with, the next time Run() is called.
   void SetRegs(const kvm_regs& regs);
-  // As of the last return of Run().
+  // Registers of the guest when Run() returned last.
   const kvm_regs& regs() const { return run().s.regs.regs; }
   const kvm_sregs& sregs() const { return run().s.regs.sregs; }
 

@@ -21,7 +21,7 @@ class ClassicPlatform : public Platform {
   // Output goes to `channel` line by line, or every 256 bytes. Does not own it.
   explicit ClassicPlatform(FrameChannel& channel) : channel_(channel) {}
 
-  // Before the guest runs: what it will read from the serial port.
+  // Sets what the guest will read from the serial port. Call it before the guest runs.
   void SetSerialInput(std::string input) { serial_input_ = std::move(input); }
 
   Action OnPort(uint32_t vcpu, const kvm_regs& regs, const PortAccess& access) override;

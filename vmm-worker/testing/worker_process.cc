@@ -97,7 +97,7 @@ WorkerProcess::WorkerProcess(WorkerOptions options) : options_(std::move(options
   Send(message);
 }
 
-// In the child of a process that may have threads: system calls only.
+// Runs in the child of a process that may have threads: it makes system calls only.
 void WorkerProcess::Exec(int control_in, int control_out, int kvm, int arena) {
   constexpr int kHigh = 200;  // above every fixed number
   struct Passed {

@@ -10,7 +10,7 @@
 
 namespace hotcell {
 
-// As protos/control.proto numbers them; so are the reasons below.
+// The modes of a guest. They have the numbers of protos/control.proto, as the reasons below have.
 enum class GuestMode : int32_t {
   kPayload = 1,  // CPL 3, page protection, ring ports only
   kLong = 2,     // 64-bit, CPL 0, serial and exit ports

@@ -11,7 +11,7 @@
 
 namespace hotcell {
 
-// As the worker numbers them (protos/control.proto).
+// The layers, with the numbers that the worker has for them (protos/control.proto).
 enum class Layer : int32_t {
   kNoNewPrivs = 1,
   kClosedFds = 2,

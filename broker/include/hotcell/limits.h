@@ -19,12 +19,12 @@ inline constexpr absl::Duration kSurveyTime = absl::Hours(1);
 struct Limits {
   // Guest RAM, bytes, per job. Holds the payload, its tables and codecs' state.
   uint64_t guest_memory = 64ull << 20;
-  // From the start of the worker to its report. Requests that only look have less: see above. When
-  // it is up the worker is stopped and no new request is served, but a call of the Engine's cannot
-  // return before what it has called does: a read or a write of a file system that does not answer
-  // (a FUSE server, a hard NFS mount), or one of the caller's own callbacks that blocks, takes the
-  // time that it takes. Who cannot wait for such files runs the job in a process that can be left
-  // behind, as the command does.
+  // The time from the start of the worker to its report. Requests that only look have less: see
+  // above. When it is up the worker is stopped and no new request is served, but a call of the
+  // Engine's cannot return before what it has called does: a read or a write of a file system that
+  // does not answer (a FUSE server, a hard NFS mount), or one of the caller's own callbacks that
+  // blocks, takes the time that it takes. Who cannot wait for such files runs the job in a process
+  // that can be left behind, as the command does.
   absl::Duration wall_time = absl::Hours(24);
   // CPU time that the worker may use, all its vCPUs together.
   absl::Duration cpu_time = absl::Hours(48);

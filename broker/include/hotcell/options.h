@@ -44,10 +44,11 @@ struct JobOptions {
   bool fail_if_changed = false;
 };
 
-// As qemu-img's. kUnsafe never syncs, kNone and kWriteback do at the end; with kDirectSync and
-// kWriteThrough each write is synchronous. kNone and kDirectSync use O_DIRECT: the descriptor is
-// opened again through /proc/self/fd, with the caller's rights. A file system without O_DIRECT is
-// kFailedPrecondition. Of a source, and of the files it refers to, only O_DIRECT matters.
+// The cache modes of qemu-img. kUnsafe never syncs, kNone and kWriteback do at the end; with
+// kDirectSync and kWriteThrough each write is synchronous. kNone and kDirectSync use O_DIRECT: the
+// descriptor is opened again through /proc/self/fd, with the caller's rights. A file system without
+// O_DIRECT is kFailedPrecondition. Of a source, and of the files it refers to, only O_DIRECT
+// matters.
 enum class CacheMode { kNone, kWriteback, kUnsafe, kDirectSync, kWriteThrough };
 
 // Workers that wait for a job, so that no job waits for a worker: confined, with a VM of their own,
@@ -69,7 +70,8 @@ struct EngineOptions {
   // ../libexec/hotcell/hotcell-worker.
   std::string worker_path;
   std::string kvm_path = "/dev/kvm";
-  // Where there is one, a thread of the engine's starts its workers, and reaps those that ended.
+  // The pool of waiting workers. Where there is one, a thread of the engine's starts its workers,
+  // and reaps those that ended.
   PoolOptions pool;
 };
 

@@ -29,8 +29,8 @@ struct JobTimes {
 // A file whose size or times changed while it was read.
 struct ChangedFile {
   std::string name;  // quoted
-  // Only its change time did: its attributes or names are others, or somebody has written to it and
-  // set its modification time back.
+  // Only its change time is another: its attributes or names are others, or somebody has written to
+  // it and set its modification time back.
   bool attributes_only = false;
 };
 
@@ -52,7 +52,8 @@ struct WorkerReport {
 struct ConvertResult {
   uint64_t virtual_size = 0;  // bytes
   std::string source_format;
-  // As the guest counts them, bytes; WorkerReport has what it was served.
+  // Data read and written, bytes, as the guest counts it; WorkerReport has what the guest was
+  // served.
   uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;
   uint64_t zero_bytes = 0;  // of the virtual disk, known or found to be zero

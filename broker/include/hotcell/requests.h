@@ -197,15 +197,15 @@ struct EditedImage {
   int fd = -1;         // readable and writable; regular file or block device; not owned
   std::string name;    // for messages; never opened
   std::string format;  // empty: probe, in the guest
-  // As ConvertRequest::target_cache. Order is kept whatever is chosen; with kUnsafe, a crash of the
-  // machine may still leave an image that is damaged.
+  // How the image is written, as ConvertRequest::target_cache for a target. Order is kept whatever
+  // is chosen; with kUnsafe, a crash of the machine may still leave an image that is damaged.
   CacheMode cache = CacheMode::kWriteback;
 };
 
 enum class SizeChange { kTo, kGrowBy, kShrinkBy };
 
-// What is set aside of what a disk grows by: nothing; tables; tables and space on the file system;
-// likewise.
+// What is set aside of what a disk grows by: nothing; tables; with kFalloc and with kFull, tables
+// and space on the file system.
 enum class Preallocation { kOff, kMetadata, kFalloc, kFull };
 
 // Nobody else may use the image meanwhile: callers that share it with others lock it.

@@ -16,7 +16,7 @@ namespace hotcell::guest {
 // An image that is read.
 struct SourceImage {
   FileHandle file;
-  std::string format;  // a registered format's name; empty: probe
+  std::string format;   // a registered format's name; empty: probe
   bool device = false;  // a block device, which may be longer than what is on it
 };
 
@@ -31,10 +31,10 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  // As ImageReader::Map(), but never kUnallocated.
+  // Where the run of bytes at `offset` is, as ImageReader::Map() tells it, but never kUnallocated.
   virtual Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length) = 0;
-  // The same, but kUnallocated where the top image leaves the disk to the image below it. Where
-  // there is none, or it ends before `offset`, that is kZero.
+  // Map(), but kUnallocated where the top image leaves the disk to the image below it. Where there
+  // is none, or it ends before `offset`, that is kZero.
   virtual Result<Extent> MapTop(IoChannel& io, uint64_t offset, uint64_t length) = 0;
 };
 
@@ -63,8 +63,8 @@ class ImageChain : public Disk {
     Extent extent;     // kUnallocated: no image has it, and it reads as zeroes
     size_t depth = 0;  // of the image, 0 being the top one; kUnallocated: of the last one asked
   };
-  // As ImageReader::Map(), and data in a hole of its file comes as a kZero; all lanes may call it
-  // at once.
+  // Asks the images, from the top one down, what is at `offset`, as ImageReader::Map() tells it.
+  // Data in a hole of its file comes as kZero. All lanes may call it at once.
   Result<Location> Locate(IoChannel& io, uint64_t offset, uint64_t length);
   // Calls visit(offset, location) -> Status for all of [begin, end), in order. Cheaper than
   // Locate() over and over where there are many holes.
@@ -120,7 +120,8 @@ Result<FileHandle> OpenBackingFile(IoChannel& io, uint32_t from_slot, const Refe
 // One that does not exist is kInvalidArgument.
 Result<const FormatDriver*> ChooseFormat(IoChannel& io, const FileHandle& file,
                                          std::string_view name);
-// The same where an image says it, of another: kUnsupported.
+// ChooseFormat() for a name that an image has for another's format. One that does not exist is
+// kUnsupported.
 Result<const FormatDriver*> ChooseDeclaredFormat(IoChannel& io, const FileHandle& file,
                                                  std::string_view name);
 

@@ -32,7 +32,7 @@ struct CheckResult {
 
   // Absent where qemu-img has no such figure for the format.
   std::optional<uint64_t> image_end_offset;  // bytes
-  // In clusters of the virtual disk; total 0: not counted.
+  // Clusters of the virtual disk; total 0: not counted.
   uint64_t total_clusters = 0;
   uint64_t allocated_clusters = 0;
   uint64_t compressed_clusters = 0;

@@ -10,7 +10,7 @@
 
 namespace hotcell::guest {
 
-// For clusters of `cluster_size` bytes, which is WriterTraits::cluster_size.
+// Makes an encoder for clusters of `cluster_size` bytes, which is WriterTraits::cluster_size.
 Result<std::unique_ptr<LaneEncoder>> MakeClusterEncoder(Compression compression,
                                                         uint64_t cluster_size);
 

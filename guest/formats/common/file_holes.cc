@@ -37,7 +37,7 @@ Result<FileHoles::Run> FileHoles::At(IoChannel& io, uint64_t offset, uint64_t le
   length = std::min(length, file_.size - offset);
   if (const std::optional<Run> known = Lookup(offset, length)) return *known;
 
-  // From a little before, so that clusters in any order do not take a request each.
+  // The request begins a little before, so that clusters in any order do not take a request each.
   const uint64_t begin = offset - offset % kSegment;
   Result<std::optional<Run>> run = Ask(io, begin, offset, length);
   if (run.ok() && !run->has_value() && begin < offset) run = Ask(io, offset, offset, length);
@@ -49,7 +49,7 @@ Result<FileHoles::Run> FileHoles::At(IoChannel& io, uint64_t offset, uint64_t le
 
 Result<std::optional<FileHoles::Run>> FileHoles::Ask(IoChannel& io, uint64_t begin, uint64_t offset,
                                                      uint64_t length) {
-  // For all that is not known, so that a file of few runs costs one request.
+  // The request is for all that is not known, so that a file of few runs costs one request.
   const uint64_t end = UnknownUntil(offset);
   std::array<abi::BlockRun, kRuns> runs;
   const IoResult status = io.BlockStatus(file_.slot, begin, end - begin, runs);

@@ -143,7 +143,7 @@ class ImageReader {
   // The files in which the bytes of kData extents lie, with holes that Map() does not tell from
   // data.
   virtual std::vector<FileHandle> data_files() const { return {}; }
-  // By what a child image knows this one (a content ID, a UUID); empty: the format has none.
+  // What a child image knows this one by (a content ID, a UUID); empty: the format has none.
   virtual std::string identity() const { return {}; }
 
   // The extent that starts at `offset`, no longer than `length`. It may be shorter than it could
@@ -205,10 +205,10 @@ struct FormatDriver {
                                const OpenOptions& options) = nullptr;
   // How large an image of the disk would be, without making it. nullptr: the format does not say.
   Result<Measurement> (*measure)(MeasuredDisk& disk, const MeasureOptions& options) = nullptr;
-  // As `probe`, from the last kProbeTailSize bytes of a file that has so many, for a format that
-  // shows only there; the higher of the two scores counts. The last sector of a disk is its user's
-  // to write, so that a trailer scores only where it accounts for the whole file. nullptr: the
-  // format has none.
+  // Scores like `probe`, by the last kProbeTailSize bytes of a file that has so many, for a format
+  // that shows only there; the higher of the two scores counts. The last sector of a disk is its
+  // user's to write, so that a trailer scores only where it accounts for the whole file. nullptr:
+  // the format has none.
   int (*probe_tail)(std::span<const std::byte> tail, uint64_t file_size) = nullptr;
   // Whether the trailer does, where that takes reading more of the file; false: it is none of the
   // format's own. nullptr: `probe_tail` knows.
@@ -242,9 +242,9 @@ Result<const FormatDriver*> ProbeFormat(IoChannel& io, const FileHandle& file);
 // The formats that the file could be, surest first. Raw is one of them always, and the last unless
 // the file starts with a partition table: then it comes before those that show only at the end.
 Result<std::vector<const FormatDriver*>> ProbeAllFormats(IoChannel& io, const FileHandle& file);
-// The same of a file of `size` bytes that begins with `head` and ends with `tail`: kProbeHeadSize
-// and kProbeTailSize bytes, or all that there are; a shorter `head` is filled up with zeroes. What
-// trailers say of the rest is believed.
+// ProbeAllFormats() for a file of `size` bytes that begins with `head` and ends with `tail`:
+// kProbeHeadSize and kProbeTailSize bytes, or all that there are; a shorter `head` is filled up
+// with zeroes. What trailers say of the rest is believed.
 std::vector<const FormatDriver*> ProbeBytes(std::span<const std::byte> head,
                                             std::span<const std::byte> tail, uint64_t size);
 

@@ -15,7 +15,7 @@ namespace hotcell::guest {
 struct Measurement {
   uint64_t required = 0;         // with what the source holds
   uint64_t fully_allocated = 0;  // with data everywhere
-  // For the source's bitmaps, besides; nullopt: it can have none, or the new image cannot.
+  // Bytes for the source's bitmaps, besides; nullopt: it can have none, or the new image cannot.
   std::optional<uint64_t> bitmaps;
 };
 

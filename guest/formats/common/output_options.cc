@@ -66,14 +66,14 @@ std::string_view SkipBlanksAndPlus(std::string_view text) {
   return text;
 }
 
-// As QEMU's parser of what is a number and no size: without a suffix, in the base that C has.
+// Reads a number that is no size as QEMU's parser does: without a suffix, in the base that C has.
 std::optional<uint64_t> ParseNumber(std::string_view text) {
   text = SkipBlanksAndPlus(text);
   if (IsHexadecimal(text)) return ParseDigits(text.substr(2), 16);
   return ParseDigits(text, text.starts_with('0') ? 8 : 10);
 }
 
-// As QEMU's parser; nullopt: neither.
+// Reads the words that QEMU's parser takes for on and off; nullopt: the text is neither.
 std::optional<bool> ParseBoolean(std::string_view text) {
   if (text == "on" || text == "yes" || text == "true" || text == "y") return true;
   if (text == "off" || text == "no" || text == "false" || text == "n") return false;

@@ -54,7 +54,7 @@ Status PieceCache::ReadFromPiece(IoChannel& io, const FileHandle& file, uint64_t
                                " reaches past the end of the file, which has become shorter"));
   }
   Install(file.slot, begin, piece.first(read.value));
-  // From the buffer: the cache may have evicted the piece already.
+  // This copies from the buffer: the cache may have evicted the piece already.
   std::memcpy(out.data(), piece.data() + in_piece, out.size());
   return OkStatus();
 }

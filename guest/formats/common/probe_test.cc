@@ -113,7 +113,7 @@ class TrailerTest : public ProbeTest {
     footer.checksum = vpc::ChecksumOf(footer);
     return Bytes(footer);
   }
-  // After a disk of kDiskSize, that many bytes of which it says are the property list.
+  // A trailer after a disk of kDiskSize, that many bytes of which it says are the property list.
   static std::string DmgTrailer(uint64_t list_offset, uint64_t list_length) {
     dmg::Trailer trailer = {};
     trailer.signature = dmg::kTrailerSignature;

@@ -69,7 +69,7 @@ Status TableCache::Read(IoChannel& io, const FileHandle& file, std::span<const S
                                    " reaches past the end of the file, which has become shorter"));
     }
   }
-  // From the buffer: the cache may have evicted the slice already.
+  // This copies from the buffer: the cache may have evicted the slice already.
   if (status.ok()) CopyEntries(buffer.data(), first, out);
   return status;
 }

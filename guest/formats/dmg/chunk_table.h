@@ -53,12 +53,12 @@ class ChunkTable {
   // Orders the chunks, no two of which may hold the same sector or claim the same data.
   Status Finish();
 
-  // After Finish().
+  // The size of the disk. Call it after Finish().
   uint64_t disk_sectors() const {
     if (disk_sectors_ != 0 || chunks_.empty()) return disk_sectors_;
     return chunks_.back().end();
   }
-  // After Finish(): ascending.
+  // The chunks, ascending. Call it after Finish().
   const std::vector<Chunk>& chunks() const { return chunks_; }
 
  private:

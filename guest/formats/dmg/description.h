@@ -18,7 +18,8 @@ Status ReadPropertyList(IoChannel& io, const FileHandle& file, const ImageTraile
 Status ReadResourceFork(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer,
                         ChunkTable& table);
 
-// From the resource fork where there is one, as in QEMU, or else from the property list.
+// Reads the chunks from the resource fork where there is one, as in QEMU, or else from the property
+// list.
 Result<ChunkTable> ReadChunks(IoChannel& io, const FileHandle& file, const ImageTrailer& trailer);
 
 }  // namespace hotcell::guest::dmg

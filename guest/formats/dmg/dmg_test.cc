@@ -221,7 +221,7 @@ TEST_F(DmgTest, IsNotFoundWhereMostOfTheFileIsNotDescribed) {
     image_.trailer.data_fork_length = uint64_t{1 << 20};
     EXPECT_EQ((*ProbeFormat(io_, files_.Add(image_.MakeFile())))->name, "raw");
   }
-  // Nor is a chunk of more bytes than its sectors explain.
+  // A chunk of more bytes than its sectors explain does not describe the file either.
   image_.SetTables({BlockTable({Entry(kZlib, 0, 100, 0, 1 << 20)})});
   image_.trailer.xml_offset = uint64_t{1 << 20};
   EXPECT_EQ((*ProbeFormat(io_, files_.Add(image_.MakeFile())))->name, "raw");

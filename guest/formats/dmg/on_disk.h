@@ -104,11 +104,12 @@ enum ChunkType : uint32_t {
 
 // Limits.
 inline constexpr uint64_t kSectorSize = 512;
-// Of the property list or the resource fork; QEMU's for the former.
+// The most bytes of a property list, which is QEMU's limit, or of a resource fork.
 inline constexpr uint64_t kMaxDescriptionLength = 16 << 20;
 // 8 MiB in memory; 128 GiB of disk in chunks of the usual size.
 inline constexpr size_t kMaxChunks = 256 << 10;
-// Of a compressed chunk, packed and unpacked. It must fit a buffer; usual is half a MiB or one.
+// The most bytes of a compressed chunk, packed and unpacked: it must fit a buffer. Usual chunks
+// have half a MiB or one.
 inline constexpr uint64_t kMaxCompressedChunk = 2 << 20;
 
 }  // namespace hotcell::guest::dmg

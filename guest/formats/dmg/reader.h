@@ -21,7 +21,7 @@ class Reader : public ImageReader {
   ImageDescription Describe() const override;
 
  private:
-  // Of the chunk, from byte `in_chunk` on.
+  // The rest of the chunk, from its byte `in_chunk` on.
   Result<Extent> MakeExtent(const Chunk& chunk, uint64_t in_chunk) const;
 
   const FileHandle file_;

@@ -85,7 +85,7 @@ Status SurveyPropertyList(IoChannel& io, const FileHandle& file, const ImageTrai
   return OkStatus();
 }
 
-// Of sectors that no chunk holds, each program makes what it likes.
+// Looks for sectors that no chunk holds: each program makes of them what it likes.
 void SurveyCover(const ChunkTable& used, Survey& survey) {
   uint64_t end = 0;
   for (const Chunk& chunk : used.chunks()) {

@@ -92,7 +92,7 @@ struct TestImage {
     trailer.xml_length = uint64_t{description.size()};
   }
 
-  // Behind what is there, so that an image can have both.
+  // Puts a resource fork behind what is there, so that an image can have both.
   void SetResourceFork(const std::vector<std::string>& resources) {
     const size_t begin = description.size();
     std::string fork(256, '\0');

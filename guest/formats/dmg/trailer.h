@@ -20,7 +20,7 @@ struct ImageTrailer {
   uint64_t resource_fork_length = 0;
   uint64_t xml_offset = 0;
   uint64_t xml_length = 0;
-  // Of the file, in all that is neither data nor the trailer.
+  // Bytes of the parts that are neither data nor the trailer, all together.
   uint64_t parts_length = 0;
 };
 

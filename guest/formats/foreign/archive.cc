@@ -50,7 +50,7 @@ constexpr Kind kAff = {.name = "aff",
 }  // namespace foreign
 
 constinit const FormatDriver kTarFormat = foreign::Driver<foreign::kTar>();
-// Before ZIP, which it is too.
+// AFF4 comes before ZIP, which such a file is too.
 constinit const FormatDriver kAff4Format = foreign::Driver<foreign::kAff4>();
 constinit const FormatDriver kZipFormat = foreign::Driver<foreign::kZip>();
 constinit const FormatDriver k7zFormat = foreign::Driver<foreign::k7z>();

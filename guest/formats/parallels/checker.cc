@@ -88,7 +88,7 @@ class Checker {
     const uint64_t left = file_.size - end;
     result_.Add(CheckFinding::Kind::kLeak,
                 StrCat("space leaked at the end of the image: ", left, " bytes"));
-    // As qemu-img, one leak for each cluster.
+    // Each cluster counts as one leak, as in qemu-img.
     result_.leaks = DivideUp(left, header_.cluster_size);
   }
 

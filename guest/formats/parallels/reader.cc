@@ -56,7 +56,7 @@ ImageDescription Reader::Describe() const {
   ImageDescription description;
   description.format = "parallels";
   description.virtual_size = header_.virtual_size;
-  // As qemu-img, which does not tell the size of clusters.
+  // The size of clusters is a feature here, because qemu-img does not tell it.
   description.features = {StrCat("clusters of ", header_.cluster_size, " bytes")};
   if (header_.empty) description.features.emplace_back("flag: empty image");
   for (const std::string& feature : header_.extension_features) {

@@ -15,7 +15,8 @@
 
 namespace hotcell::guest::parallels {
 
-// Not a power of two, as in images by old versions of Parallels.
+// The sectors of a track, which is a cluster here. It is no power of two, as in images by old
+// versions of Parallels.
 inline constexpr uint32_t kTracks = 63;
 inline constexpr uint64_t kCluster = kTracks * kSectorSize;
 

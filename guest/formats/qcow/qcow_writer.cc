@@ -25,7 +25,7 @@ struct Plan {
 
   bool has_backing() const { return !backing_name.empty(); }
   uint64_t cluster_size() const { return uint64_t{1} << cluster_bits; }
-  // After the header and the backing file's name, at a multiple of 8.
+  // Where the L1 table is: after the header and the backing file's name, at a multiple of 8.
   uint64_t l1_offset() const { return AlignUp(sizeof(Header) + backing_name.size(), 8); }
   uint64_t l1_bytes() const {
     const uint32_t shift = cluster_bits + l2_bits;

@@ -109,7 +109,7 @@ bool Checker::CanHaveL1(const Snapshot& snapshot) const {
   return snapshot.l1_offset % header_.cluster_size == 0 && snapshot.l1_size <= kMaxL1Bytes / 8;
 }
 
-// As little as is needed to count what the tables claim in bounded time.
+// Looks no further than is needed to count what the tables claim in bounded time.
 Status Checker::CheckBitmapEntries() {
   uint64_t bytes = 0;
   for (const Bitmap& bitmap : bitmaps_) {

@@ -12,8 +12,8 @@ namespace hotcell::guest::qcow2 {
 // its data elsewhere is refused by name.
 Status CheckEditable(const ImageHeader& header);
 
-// Before the first change: bits that say that something which is not understood goes with the image
-// as it is ("Autoclear feature bits").
+// Clears, before the first change, the bits that say that something which is not understood goes
+// with the image as it is ("Autoclear feature bits").
 Status ClearUnknownAutoclear(IoChannel& io, const FileHandle& file, const ImageHeader& header);
 
 }  // namespace hotcell::guest::qcow2

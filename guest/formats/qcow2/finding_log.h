@@ -14,7 +14,7 @@ class FindingLog {
  public:
   explicit FindingLog(CheckResult& result) : result_(result) {}
 
-  // The same finding `times` times, at least 1. `text()` is called only while texts are kept.
+  // Adds one finding `times` times, at least 1. `text()` is called only while texts are kept.
   template <typename Text>
   void Add(CheckFinding::Kind kind, uint64_t times, Text text) {
     if (result_.findings.size() < CheckResult::kMaxFindings) {

@@ -60,7 +60,7 @@ struct ImageHeader {
   // Bytes of all header extensions together, those of unknown types included.
   uint64_t extensions_size = 0;
   uint32_t extension_count = 0;
-  // As the extension names it, whether there is a backing file or not.
+  // The format that the header extension names, whether there is a backing file or not.
   std::optional<std::string> backing_format;
   std::vector<std::string> features;  // one for each bit that is set, as for ImageDescription
 

@@ -22,7 +22,7 @@ namespace hotcell::guest::qcow2 {
 // What a refcount on the disk means for the copied flag of what it counts.
 enum class Refcount : uint8_t { kOther, kOne, kUnreadable };
 
-// As qemu-img prints them, without 0x.
+// `value` in hexadecimal as qemu-img prints it, without 0x.
 inline std::string HexDigits(uint64_t value) { return StrCat(Hex(value)).substr(2); }
 
 // Works for one pass of `counts`.

@@ -20,7 +20,7 @@ Status L2TableList::Add(uint64_t offset, bool active) {
   return OkStatus();
 }
 
-// And joins those that are the same.
+// Tables at the same offset are one afterwards, with the uses of all.
 void L2TableList::SortByOffset() {
   std::sort(tables_.begin(), tables_.end(), [](const ListedTable& a, const ListedTable& b) {
     return a.offset != b.offset ? a.offset < b.offset : a.order < b.order;

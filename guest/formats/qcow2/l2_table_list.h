@@ -31,8 +31,8 @@ class L2TableList {
 
   // An L1 entry uses the table. kLimit when the tables are too many.
   Status Add(uint64_t offset, bool active);
-  // After the last Add(): puts them in order of their first use, and marks those that lie in holes
-  // of the file.
+  // Call it after the last Add(). Puts the tables in order of their first use, and marks those that
+  // lie in holes of the file.
   Status Finish(IoChannel& io, const FileHandle& file);
 
   std::vector<ListedTable>& tables() { return tables_; }

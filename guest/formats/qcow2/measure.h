@@ -6,7 +6,7 @@
 
 namespace hotcell::guest {
 
-// As qemu-img counts: the metadata of an image that is full, even where it is not.
+// Counts as qemu-img does: the metadata of an image that is full, even where it is not.
 Result<Measurement> MeasureQcow2(MeasuredDisk& disk, const MeasureOptions& options);
 
 }  // namespace hotcell::guest

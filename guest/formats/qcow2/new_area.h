@@ -30,7 +30,7 @@ class NewArea {
   // Looks at the tables that there are. An error means that something is in use beyond the end of
   // the disk which cannot be made to read as zeroes.
   Status Plan(IoChannel& io);
-  // As Plan() found out: clusters for tables, and for data.
+  // The clusters that Plan() found to be needed, for tables and for data.
   uint64_t new_tables() const { return new_tables_; }
   uint64_t new_data() const { return new_data_; }
 

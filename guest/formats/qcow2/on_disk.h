@@ -150,7 +150,7 @@ inline constexpr uint32_t kMaxClusterBits = 21;
 inline constexpr uint32_t kMinExtendedL2ClusterBits = 14;
 inline constexpr uint32_t kMaxRefcountOrder = 6;
 inline constexpr uint32_t kMaxBackingFileName = 1023;
-// As long as hotcell.v1.ImageInfo has place for; format names have a few letters.
+// The longest name that hotcell.v1.ImageInfo has place for, bytes; format names have a few letters.
 inline constexpr uint32_t kMaxBackingFormat = 63;
 inline constexpr uint64_t kMaxL1Bytes = 32 << 20;
 inline constexpr uint64_t kMaxRefcountTableBytes = 8 << 20;

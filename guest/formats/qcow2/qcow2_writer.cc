@@ -156,7 +156,7 @@ Status Writer::HideBacking(IoChannel& io, const Run& run) {
   return OkStatus();
 }
 
-// Those that data at [begin, end) of the disk touches.
+// The clusters that data at [begin, end) of the disk touches.
 void Writer::MarkSubclusters(uint64_t begin, uint64_t end) {
   const uint64_t subcluster_size = cluster_size_ / kSubclusters;
   while (begin < end) {

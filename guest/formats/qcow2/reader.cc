@@ -28,7 +28,7 @@ size_t L2SliceCount(const ImageHeader& header) {
   return std::min(kL2CacheSize / L2SliceSize(header), kMaxL2Slices);
 }
 
-// As in qemu-img; empty: none.
+// The name that qemu-img has for the encryption; empty: there is none.
 std::string_view EncryptionName(uint32_t crypt_method) {
   if (crypt_method == kCryptNone) return {};
   return crypt_method == kCryptAes ? "aes" : "luks";

@@ -145,7 +145,7 @@ TEST_F(RebaseRefusalTest, AnUnknownExtensionStays) {
   Bytes image = bench_.Load("image.qcow2");
   const char kExtension[] = "\x12\x34\x56\x78\0\0\0\5hello\0\0";
   const auto bytes = std::as_bytes(std::span(kExtension, 16));
-  // In the place of the first one, the feature name table.
+  // The extension takes the place of the first one, the feature name table.
   std::copy(bytes.begin(), bytes.end(), image.begin() + 112);
   std::fill(image.begin() + 128, image.begin() + 1024, std::byte{0});
   const EditBench::Edited edited = bench_.Run(image, Rebase("new", "raw"));

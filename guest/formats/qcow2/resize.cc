@@ -196,7 +196,8 @@ Status CheckRequest(const ImageHeader& header, const ResizeOptions& options) {
   return OkStatus();
 }
 
-// With counts that are too low, or claims of two, a change could damage what is sound.
+// Refuses a damaged image: where refcounts are too low, or two claim a cluster, a change could
+// damage what is sound.
 Status CheckSoundness(IoChannel& io, const FileHandle& file) {
   const Result<CheckResult> check = CheckQcow2(io, file, {});
   if (!check.ok()) return check.status();

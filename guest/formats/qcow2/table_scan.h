@@ -15,8 +15,8 @@
 
 namespace hotcell::guest::qcow2 {
 
-// As ReadExact(), but what lies past the end of the file reads as zeroes: a checker says so and
-// goes on.
+// ReadExact(), but what lies past the end of the file reads as zeroes: a checker says so and goes
+// on.
 inline Status ReadPadded(IoChannel& io, const FileHandle& file, uint64_t offset,
                          std::span<std::byte> out, std::string_view what) {
   const uint64_t there = std::min<uint64_t>(out.size(), file.size - std::min(offset, file.size));

@@ -80,7 +80,8 @@ class TestImage {
     return offset;
   }
 
-  // After the header and the extensions added before. `declared_length`: what the extension claims.
+  // Adds an extension after the header and those added before. `declared_length`: what the
+  // extension claims.
   void AddExtension(uint32_t type, std::string_view data) {
     AddExtension(type, data, static_cast<uint32_t>(data.size()));
   }

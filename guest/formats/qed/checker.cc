@@ -65,7 +65,7 @@ class Checker {
     return OkStatus();
   }
 
-  // As in QEMU: a cluster that the file's end cuts is not one.
+  // Whether a cluster may lie at `offset`. One that the file's end cuts is none, as in QEMU.
   bool CanBeCluster(uint64_t offset) const {
     return offset % layout_.cluster_size == 0 && offset >= layout_.header.size &&
            offset / layout_.cluster_size < clusters_;

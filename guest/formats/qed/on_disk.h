@@ -21,7 +21,7 @@ struct Header {
   Le64 autoclear_features;
   Le64 l1_table_offset;  // bytes
   Le64 image_size;       // bytes
-  // With kFeatureBackingFile; bytes.
+  // Where the name of the backing file is, bytes; valid with kFeatureBackingFile.
   Le32 backing_filename_offset;
   Le32 backing_filename_size;
 };

@@ -24,7 +24,8 @@ nlohmann::json FormatSpecific(const ImageDescription& description, const std::st
 // tells.
 nlohmann::json QemuImgInfo(const TemporaryDirectory& directory, const std::string& name,
                            const std::string& format);
-// The same out of the reader's description, for formats without a format-specific part.
+// What QemuImgInfo() returns, made from the reader's description: for formats without a
+// format-specific part.
 nlohmann::json DescribedInfo(const TemporaryDirectory& directory, const std::string& name,
                              const std::string& format);
 

@@ -14,7 +14,7 @@ namespace hotcell::guest::vhdx {
 namespace {
 
 constexpr std::string_view kLinkage = "parent_linkage";
-// In the order in which they are tried.
+// The names of the paths, in the order in which these are tried.
 constexpr std::string_view kPaths[] = {"relative_path", "volume_path", "absolute_win32_path"};
 
 Result<std::string> ReadText(std::span<const std::byte> item, uint64_t offset, uint64_t length) {

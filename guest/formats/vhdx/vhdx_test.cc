@@ -184,7 +184,7 @@ TEST_F(VhdxTest, CheckFindsSpaceThatIsLost) {
   EXPECT_EQ(last->leaks, 1u);
   EXPECT_EQ(last->corruptions, 0u);
 
-  // With no block left, all of the space is lost.
+  // Once no block is left, all of the space is lost.
   SetEntry(bytes, 1, kBlockZero);
   EXPECT_EQ(CheckVhdx(io_, Add(bytes), {})->leaks, 2u);
 }

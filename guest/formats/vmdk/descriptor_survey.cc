@@ -57,7 +57,8 @@ bool MentionsParentCid(std::string_view text) {
   return text.find("parentcid") != std::string_view::npos;
 }
 
-// As a word, or before an equals sign: names of files may well have the three letters.
+// Whether `text` has "cid" before an equals sign or, with `words`, as a word of its own: names of
+// files may well have the three letters.
 bool MentionsCid(std::string_view text, bool words) {
   constexpr std::string_view kCid = "cid";
   for (size_t at = text.find(kCid); at != std::string_view::npos; at = text.find(kCid, at + 1)) {

@@ -20,8 +20,8 @@ enum class DescriptorPlace : uint8_t {
 // parent or as an extent.
 void SurveyDescriptor(std::string_view text, DescriptorPlace place, Survey& survey);
 
-// As SurveyDescriptor, of bytes that are no descriptor by the header, but where programs may look
-// for one: adds a concern if a key of a descriptor is among them. `where` says where they are.
+// Surveys bytes that are no descriptor by the header, but where programs may look for one: adds a
+// concern if a key of a descriptor is among them. `where` says where they are.
 void SurveyNeighbours(std::string_view bytes, std::string_view where, Survey& survey);
 
 // Whether a file that begins with `head` is a descriptor to some program, though not to one that

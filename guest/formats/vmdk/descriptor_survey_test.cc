@@ -30,7 +30,7 @@ std::vector<ConcernKind> KindsOf(std::string_view text,
   return Kinds(survey);
 }
 
-// With a sound descriptor before and behind.
+// The concerns about one line of a descriptor that is sound before it and behind it.
 std::vector<ConcernKind> KindsOfLine(std::string_view line) {
   return KindsOf(std::string(kHead).append(kExtent).append(line).append("\nddb.x = \"1\"\n"));
 }

@@ -7,7 +7,7 @@
 namespace hotcell::guest {
 namespace {
 
-// As QEMU: comments and blank lines, then "version=1", 2 or 3.
+// Whether QEMU takes the text for a descriptor: comments and blank lines, then "version=1", 2 or 3.
 bool IsDescriptor(std::string_view text) {
   while (!text.empty()) {
     const size_t end = text.find('\n');

@@ -33,7 +33,8 @@ class GrainMap {
 
   const SparseLayout& layout() const { return layout_; }
 
-  // As ImageReader::Map(), of the extent. `disk_offset` is where the extent begins on the disk.
+  // Maps the extent as ImageReader::Map() maps a disk. `disk_offset` is where the extent begins on
+  // the disk.
   Result<Extent> Map(IoChannel& io, uint64_t offset, uint64_t length, uint64_t disk_offset);
 
   // Finds grain tables that lie where none can, and those that overlap: a file of little size

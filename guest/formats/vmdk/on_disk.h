@@ -65,7 +65,7 @@ struct GrainMarker {
 };
 static_assert(sizeof(GrainMarker) == 12);
 
-// Before a grain table, a grain directory or the footer; size is 0, which no grain has.
+// The marker before a grain table, a grain directory or the footer; size is 0, which no grain has.
 struct MetadataMarker {
   Le64 numSectors;  // of the metadata that follows
   Le32 size;
@@ -77,7 +77,8 @@ inline constexpr uint32_t kMarkerEndOfStream = 0;
 inline constexpr uint32_t kMarkerGrainTable = 1;
 inline constexpr uint32_t kMarkerGrainDirectory = 2;
 inline constexpr uint32_t kMarkerFooter = 3;
-// Not in the specification; VirtualBox knows it from vSphere's files. Nothing follows it.
+// A marker that is not in the specification; VirtualBox knows it from vSphere's files. Nothing
+// follows it.
 inline constexpr uint32_t kMarkerUnspecified = 4;
 
 // The end of a stream whose header says kGdAtEnd.

@@ -197,7 +197,7 @@ json Describe(const ImageDescription& description) {
 
 TEST_P(VmdkOracleTest, DescribesWhatQemuImgDescribes) {
   json expected = QemuImgInfo(directory_, "image.vmdk", "vmdk");
-  // Not told of a disk whose extents differ.
+  // qemu-img does not tell the flag of a disk whose extents differ.
   expected.emplace("dirty-flag", false);
   NativeChannel io(files_);
 

@@ -14,7 +14,7 @@ uint64_t VirtualSize(const ImageParts& parts) {
   return parts.extents.back().begin + parts.extents.back().length;
 }
 
-// As QEMU: only extents that are all alike have a cluster size.
+// The disk's cluster size, which as in QEMU only extents have that are all alike; 0: it has none.
 uint64_t ClusterSize(const ImageParts& parts) {
   if (parts.extents.empty()) return 0;
   const ExtentInfo& first = parts.extents.front().info;

@@ -245,7 +245,7 @@ bool AllZero(std::span<const uint8_t> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
 }
 
-// As strict as QEMU, since nothing else says what other values mean.
+// Takes no more than QEMU takes, since nothing else says what other values mean.
 Status CheckConstHeader(const SeSparseConstHeader& header) {
   if (header.magic != kSeSparseConstMagic) {
     return CorruptImage("vmdk: the file is not a seSparse extent: its header has another magic");

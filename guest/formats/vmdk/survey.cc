@@ -97,7 +97,7 @@ class SparseSurvey {
 
   // Sector 1 stands for a grain of zeroes. The specification's version 1 has none, and VirtualBox
   // reads version 3, but not 2, without knowing them: it takes the descriptor for the grain's data.
-  // In a stream that is no compressed grain to anybody.
+  // In a stream, sector 1 is no compressed grain to any program.
   void CheckZeroedGrains(uint32_t version, bool deflate) {
     if (version == 1 || (version != 2 && !deflate)) {
       ReadersDiffer(StrCat("vmdk: the header has zeroed grains in version ", version,

@@ -94,7 +94,7 @@ struct SparseFile {
     file.Resize(kFirstGrain * kSectorSize);
   }
 
-  // In both tables.
+  // Sets the entry in both tables.
   void SetGrain(uint64_t number, uint32_t entry) {
     file.Put(kGt * kSectorSize + number * sizeof(Le32), Le32(entry));
     file.Put(kRgt * kSectorSize + number * sizeof(Le32), Le32(entry));

@@ -33,7 +33,7 @@ uint32_t ContentId::value() const {
 
 std::string MakeDescriptor(const WriteOptions& options, uint64_t virtual_size, uint32_t content_id,
                            std::span<const DescribedExtent> extents) {
-  // With other adapters VMware makes disks of 255 heads.
+  // VMware makes disks of 255 heads with all other adapters.
   const uint64_t heads = options.adapter_type == "ide" ? 16 : 255;
   const uint64_t cylinders = virtual_size / (heads * kSectorsPerTrack * kSectorSize);
   std::string text = StrCat(

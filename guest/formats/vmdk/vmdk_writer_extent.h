@@ -27,7 +27,7 @@ class SparseExtent {
                    std::vector<FileWrite>& writes);
   // Writes what is left of the tables, and gives their memory back. No data may come afterwards.
   Status FinishTables(IoChannel& io);
-  // After FinishTables: the directories, then header and descriptor.
+  // Writes the directories, then header and descriptor. Call it after FinishTables().
   Status Finish(IoChannel& io, bool zeroed_grain, std::string_view descriptor);
 
  private:

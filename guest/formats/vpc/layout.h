@@ -22,7 +22,7 @@ struct Layout {
   std::string unique_id;
   std::vector<std::string> warnings;
 
-  // Not of fixed disks.
+  // The blocks and their table; a fixed disk has none.
   uint64_t block_size = 0;   // bytes
   uint64_t bitmap_size = 0;  // bytes before each block
   uint64_t table_offset = 0;

@@ -98,7 +98,7 @@ inline constexpr uint64_t kMaxSectors = 0xff00'0000;
 // "Checksum": the ones' complement of the sum of all bytes, itself taken as zero.
 uint32_t Checksum(std::span<const std::byte> bytes);
 
-// For a Footer or DynamicHeader.
+// The checksum of a Footer or DynamicHeader.
 template <typename T>
 uint32_t ChecksumOf(T structure) {
   structure.checksum = 0;

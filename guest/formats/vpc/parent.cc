@@ -21,7 +21,7 @@ struct Platform {
   std::string_view name;
 };
 
-// In the order in which their names are tried; an alias ("Mac ") is no name.
+// The platforms, in the order in which their names are tried; an alias ("Mac ") is no name.
 constexpr Platform kPlatforms[] = {{kPlatformW2ru, "W2ru"}, {kPlatformMacX, "MacX"},
                                    {kPlatformWi2r, "Wi2r"}, {kPlatformW2ku, "W2ku"},
                                    {kPlatformWi2k, "Wi2k"}, {kPlatformMac, "Mac"}};

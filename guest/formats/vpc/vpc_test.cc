@@ -142,7 +142,7 @@ TEST_F(VpcChainTest, AnotherDiskThanTheParentIsRefused) {
   EXPECT_THAT(chain.status().message(), HasSubstr("22111111-1111-1111-1111-111111111111"));
 }
 
-// By program, as QEMU 10 decides.
+// The creator decides how the size is meant, as in QEMU 10.
 TEST_F(VpcTest, SizeIsWhatTheCreatorMeant) {
   for (const auto& [creator, by_geometry] :
        std::map<std::string, bool>{{"vpc ", true},
@@ -218,7 +218,7 @@ TEST_F(VpcTest, FixedDiskIsTheFile) {
   EXPECT_EQ(extent->length, 2043u);
 }
 
-// As Virtual PC wrote it before 2004.
+// Virtual PC wrote such a footer before 2004.
 TEST_F(VpcTest, FooterOf511BytesIsRead) {
   TestImage image;
   image.footer().disk_type = kTypeFixed;
@@ -231,7 +231,7 @@ TEST_F(VpcTest, FooterOf511BytesIsRead) {
   ASSERT_TRUE(reader.ok()) << reader.status().message();
 
   EXPECT_EQ((*reader)->virtual_size(), TestImage::kBlocks);
-  // As in QEMU, one has to say what it is.
+  // Such a file is not found out to be a VHD, as in QEMU: its format has to be named.
   EXPECT_EQ((*ProbeFormat(io_, file))->name, "raw");
 }
 

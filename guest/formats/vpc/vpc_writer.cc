@@ -25,7 +25,7 @@ constexpr uint64_t kBitmapSize = BitmapSize(kBlockSize);
 constexpr uint64_t kAlignment = 4096;
 constexpr uint64_t kHeaderOffset = sizeof(Footer);
 constexpr uint64_t kTableOffset = kHeaderOffset + sizeof(DynamicHeader);
-// As qemu-img says of itself: Virtual PC 2007 on Windows 2000.
+// What qemu-img says it is: Virtual PC 2007 on Windows 2000.
 constexpr uint32_t kCreatorVersion = 0x0005'0003;
 constexpr std::string_view kCreatorHostOs = "Wi2k";
 // How the size is meant: by the geometry, by current_size.

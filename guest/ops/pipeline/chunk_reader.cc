@@ -178,7 +178,7 @@ void ChunkReader::SubmitRound(IoChannel& io) {
   awaited_ = false;
 }
 
-// From the last request to the first: they are answered in order, so this sleeps once.
+// Waits from the last request to the first: they are answered in order, so this sleeps once.
 void ChunkReader::Await(IoChannel& io) {
   if (awaited_) return;
   for (size_t i = reads_.size(); i-- > 0;) reads_[i].result = io.Wait(reads_[i].ticket);

@@ -81,7 +81,7 @@ class ChunkReader {
   void Await(IoChannel& io);
   // Fills data() with the chunk, but for known zeroes that are not to become data.
   Status Load(IoChannel& io, Unpacker& unpacker);
-  // As Load(), and fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
+  // Load(), and fills chunk.runs, which point into data(). Neighbouring runs differ in kind.
   Status Finish(IoChannel& io, Unpacker& unpacker, Chunk& chunk);
 
   // Where bytes of the chunk are.

@@ -36,7 +36,7 @@ class ChunkScheduler {
   ChunkScheduler(ImageWriter& writer, uint64_t virtual_size, uint64_t chunk_size)
       : writer_(writer), ordered_(writer.traits().ordered), dispenser_(virtual_size, chunk_size) {}
 
-  // As ChunkDispenser's.
+  // The chunks that no lane has taken yet, about.
   uint64_t ChunksLeft() const { return dispenser_.ChunksLeft(); }
   std::optional<Ticket> Take();  // nothing after a failure either
   std::optional<Ticket> TakeZeroes(uint64_t end) { return dispenser_.TakeZeroes(end); }
@@ -48,7 +48,7 @@ class ChunkScheduler {
   // The first failure of any lane ends the work of all.
   void Fail(Status status);
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  // After all lanes have returned.
+  // The first failure, or OK. Call it after all lanes have returned.
   const Status& status() const { return status_; }
 
  private:

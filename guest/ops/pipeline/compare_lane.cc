@@ -88,7 +88,8 @@ uint64_t CompareLane::bytes_read() const {
   return bytes;
 }
 
-// As in a conversion, reads start in bursts, so that a lane sleeps once for many.
+// Whether to start reads: they start in bursts, as in a conversion, so that a lane sleeps once for
+// many.
 bool CompareLane::WantsToRead() {
   constexpr size_t kPerPair = 4;  // a chunk of each disk, and the streams it is unpacked from
   const uint64_t share = plan_.chunks->ChunksLeft() / (2 * plan_.lanes->count());

@@ -29,7 +29,7 @@ class Verdict {
   void Report(Finding finding);
   // Nothing from here on matters any more.
   uint64_t end() const { return end_.load(std::memory_order_relaxed); }
-  // After all lanes have returned.
+  // What was found. Call it after all lanes have returned.
   const Finding& finding() const { return finding_; }
 
  private:
@@ -38,7 +38,7 @@ class Verdict {
   Finding finding_;
 };
 
-// The same for all lanes; what it points to outlives them.
+// What is to be compared. All lanes have the same plan, and what it points to outlives them.
 struct ComparePlan {
   std::array<ImageChain*, 2> images;
   std::array<ReadPlan, 2> read;
@@ -71,7 +71,7 @@ class CompareLane {
   static_assert(2 * kPairs * ChunkReader::kMaxReads + ImageReader::kMapTickets <=
                 IoChannel::kMaxInFlight);
 
-  // The same chunk of both disks.
+  // One chunk of the virtual disk, as both images have it.
   struct Pair {
     explicit Pair(const ComparePlan& plan)
         : readers{ChunkReader(plan.read[0]), ChunkReader(plan.read[1])} {}

@@ -48,7 +48,7 @@ class ConvertLane {
   // buffer taken. Failures go to the scheduler.
   void Process(IoChannel& io);
 
-  // After Process. bytes_read is not known before.
+  // What the lane has moved. Call it after Process(): bytes_read is not known before.
   Totals totals() const;
 
  private:

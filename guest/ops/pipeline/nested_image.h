@@ -23,7 +23,7 @@ struct NestedImage {
   uint64_t offset = 0;      // of the bytes that show it, in the disk
 };
 
-// As ImageReader::Map().
+// Maps a disk as ImageReader::Map() does.
 using MapDisk = std::function<Result<Extent>(uint64_t offset, uint64_t length)>;
 
 // The disk image formats for which the bytes of a disk of `size` bytes would be taken, surest
@@ -32,7 +32,7 @@ using MapDisk = std::function<Result<Extent>(uint64_t offset, uint64_t length)>;
 // buffer more than `map` does.
 Result<std::vector<NestedImage>> FindNestedImages(IoChannel& io, const MapDisk& map, uint64_t size);
 
-// The same for a disk whose bytes pass by anyway. Lanes may add different chunks at once.
+// FindNestedImages() for a disk whose bytes pass by anyway. Lanes may add different chunks at once.
 class DiskEnds {
  public:
   explicit DiskEnds(uint64_t size);  // bytes

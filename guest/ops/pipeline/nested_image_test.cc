@@ -87,7 +87,8 @@ TEST_F(NestedImageTest, DoesNotLookAtTheStartOfTheFile) {
   EXPECT_THAT(Find(kDiskSize), IsEmpty());
 }
 
-// With a partition table as well: programs that know the image do not mind it.
+// A partition table beside the image makes no difference: programs that know the image do not mind
+// it.
 TEST_F(NestedImageTest, PartitionTableHidesNothing) {
   Put(0, kQcow2);
   Put(446, "\x80\0\0\0\x83\0\0\0\0\x08\0\0\0\x10\0\0"s);

@@ -17,7 +17,7 @@ struct ZeroDetector {
   bool (*is_all_zero)(std::span<const std::byte> data);
 };
 
-// Those that run on this processor, the last being IsAllZero()'s.
+// The detectors that run on this processor, the last being IsAllZero()'s.
 std::span<const ZeroDetector> ZeroDetectors();
 
 }  // namespace hotcell::guest

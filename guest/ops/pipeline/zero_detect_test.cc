@@ -8,7 +8,7 @@
 namespace hotcell::guest {
 namespace {
 
-// Three steps of the widest vectors and some.
+// The sizes go up to three steps of the widest vectors and some bytes.
 constexpr size_t kMostBytes = 1700;
 constexpr size_t kAlignments = 65;
 

@@ -28,7 +28,7 @@ class Heap {
   void* Allocate(size_t size, size_t alignment);
   // nullptr is allowed.
   void Free(void* memory);
-  // As realloc: nullptr leaves `memory` as it is.
+  // Resizes as realloc() does: a result of nullptr leaves `memory` as it is.
   void* Resize(void* memory, size_t size);
 
  private:

@@ -54,8 +54,8 @@ class IoChannel {
   virtual Ticket SubmitRead(uint32_t slot, uint64_t offset, std::span<std::byte> data) = 0;
   virtual Ticket SubmitWrite(uint32_t slot, uint64_t offset, std::span<const std::byte> data) = 0;
   virtual Ticket SubmitWriteZeroes(uint32_t slot, uint64_t offset, uint64_t length) = 0;
-  // From an input of the job, `length` at most abi::kMaxCopy. value: bytes copied, fewer only at
-  // the end of the source.
+  // Copies from an input of the job, `length` at most abi::kMaxCopy. value: bytes copied, fewer
+  // only at the end of the source.
   virtual Ticket SubmitCopy(const CopySource& source, uint32_t slot, uint64_t offset,
                             uint64_t length) = 0;
   virtual IoResult Wait(Ticket ticket) = 0;

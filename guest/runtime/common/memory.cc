@@ -127,7 +127,7 @@ void* MoveBytes(void* to_pointer, const void* from_pointer, size_t size) {
   auto* to = static_cast<std::byte*>(to_pointer);
   const auto* from = static_cast<const std::byte*>(from_pointer);
   if (size > 64) {
-    // As an unsigned number the distance is huge when `to` lies before `from`: one comparison tells
+    // The distance, an unsigned number, is huge when `to` lies before `from`: one comparison tells
     // whether front to back would overwrite what is still to be read.
     const size_t distance = reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from);
     if (distance < size) {

@@ -7,20 +7,20 @@
 
 namespace hotcell::guest {
 
-// As memmove: the ranges may overlap.
+// memmove(): the ranges may overlap.
 void* MoveBytes(void* to, const void* from, size_t size);
-// As memcpy. The same code as MoveBytes: overlap costs nothing to allow below 512 bytes, and one
+// memcpy(), with the code of MoveBytes(): overlap costs nothing to allow below 512 bytes, and one
 // comparison above.
 inline void* CopyBytes(void* to, const void* from, size_t size) {
   return MoveBytes(to, from, size);
 }
-// As memset.
+// memset().
 void* FillBytes(void* to, int byte, size_t size);
-// As memcmp.
+// memcmp().
 int CompareBytes(const void* a, const void* b, size_t size);
-// As memchr.
+// memchr().
 void* FindByte(const void* data, int byte, size_t size);
-// As strlen.
+// strlen().
 size_t TextLength(const char* text);
 
 }  // namespace hotcell::guest

@@ -65,7 +65,7 @@ class MemoryFile : public NativeFile {
  public:
   explicit MemoryFile(std::vector<std::byte> bytes = {}) : bytes_(std::move(bytes)) {}
 
-  // Only while no request is under way.
+  // What the file holds. Call it only while no request is under way.
   const std::vector<std::byte>& bytes() const { return bytes_; }
 
   uint64_t size() override;

@@ -41,7 +41,8 @@ constexpr char* kTop = stage + sizeof(stage) - 64;
 // How often the accomplice has written over it.
 std::atomic<uint64_t> rounds = 0;
 
-// In the caller's own stack frame, as is SignalOnStage(): BlockSigsys() comes back here twice.
+// This lies in the caller's own stack frame, as does SignalOnStage(): BlockSigsys() comes back here
+// twice.
 [[gnu::always_inline]] inline int64_t CallOnStage(int64_t number, const int64_t* arguments) {
   int64_t result = number;
   register int64_t fourth asm("r10") = arguments[3];
@@ -69,14 +70,14 @@ uint64_t FindFrame() {
 }
 
 [[gnu::always_inline]] inline void SignalOnStage() {
-  // In the worker's pid namespace: it has no call to ask with.
+  // Numbers of the worker's pid namespace: it has no call to ask with.
   constexpr int64_t kSelf[6] = {/*tgid=*/1, /*tid, the first after main's=*/2, SIGUSR1};
   CallOnStage(SYS_tgkill, kSelf);
   hotcell_signal_frame.store(FindFrame(), std::memory_order_release);
 }
 
-// Until the other thread is seen to run beside this one: on a busy machine it may be waiting for a
-// processor, or for this one's.
+// Waits until the other thread is seen to run beside this one: on a busy machine it may be waiting
+// for a processor, or for this one's.
 void WaitForAccomplice(int64_t patience) {
   constexpr uint64_t kShort = 100'000;  // cycles: this thread has run all the while
   for (int64_t i = 0; i < patience || rounds.load(std::memory_order_acquire) == 0; ++i) {

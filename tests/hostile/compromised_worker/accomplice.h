@@ -14,7 +14,7 @@ namespace hotcell::tests {
 // waits until the other thread runs at the same time.
 inline constexpr int kPatienceArgument = 5;
 int64_t AccompaniedCall(int64_t number, const int64_t* arguments);
-// On the other thread.
+// What the other thread does.
 [[noreturn]] void Accompany();
 
 // Blocks SIGSYS on this thread, by rt_sigreturn with the frame of an earlier signal.

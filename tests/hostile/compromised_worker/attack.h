@@ -18,8 +18,8 @@ enum class Op : uint32_t {
   kStore,        // one byte to the address arguments[0], as it is there
   kJump,         // call the code at the address arguments[0]
   kSpin,         // for ever
-  // The same as kCall, by a thread whose stack another one writes on all the while: see
-  // accomplice.h.
+  // A system call as kCall makes it, by a thread whose stack another one writes on all the while:
+  // see accomplice.h.
   kAccompaniedCall,
   kBlockSigsys,  // by a return from a signal that the kernel has not sent
 };

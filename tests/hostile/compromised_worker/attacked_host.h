@@ -50,8 +50,8 @@ class AttackedHost : public ::testing::Test {
 
   // The broker says that the worker was killed for a call while its guest ran, and soon.
   static void ExpectViolation(const Outcome& outcome);
-  // The same of the chain's first call: the kernel does not tell the broker which one it was, but a
-  // chain that ends with it would end the job well if it were answered.
+  // The worker is killed for the chain's first call. The kernel does not tell the broker which one
+  // it was, but a chain that ends with it would end the job well if it were answered.
   static void ExpectDeathOfTheFirstCall(const Chain& chain) { ExpectViolation(Run(chain.First())); }
   // It was killed by SIGSEGV.
   static void ExpectCrash(const Outcome& outcome);

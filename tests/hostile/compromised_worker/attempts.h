@@ -24,7 +24,8 @@ struct Attempt {
   // What stops it without seccomp and limits, and what the last step comes back with; 0: success.
   Layer stopped_by;
   std::vector<int> errors;
-  // The same with the limits, where they come first. Empty: they do not.
+  // What the last step comes back with under the limits, where these come first. Empty: they do
+  // not.
   std::vector<int> errors_by_limits = {};
 };
 

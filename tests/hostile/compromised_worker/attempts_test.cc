@@ -40,7 +40,7 @@ class IntruderTest : public AttackedHost, public ::testing::WithParamInterface<A
     GTEST_SKIP() << "this host has not got the layers to be tried"; \
   }
 
-// Under the whole lock-down.
+// The whole lock-down is on.
 TEST_P(IntruderTest, DiesOfTheFirstCall) { ExpectDeathOfTheFirstCall(GetParam().chain); }
 
 // Without seccomp: nothing is gained by it all the same, or the table says what is.

@@ -73,8 +73,8 @@ TEST_F(IntruderWithTwoThreads, CannotHideACall) {
   for (int i = 0; i < 100 && !HasFailure(); ++i) ExpectViolation(Run(SecretCall(1000)));
 }
 
-// That it is the kernel's kill which prevents it: a handler in the worker is on the intruder's
-// stack, and the job ends well or with something else than the violation.
+// This shows that it is the kernel's kill which prevents it: a handler in the worker is on the
+// intruder's stack, and the job ends well or with something else than the violation.
 TEST_F(IntruderWithTwoThreads, HidesACallFromAHandler) {
   int hidden = 0;
   for (int i = 0; i < 30 && hidden == 0; ++i) {
@@ -338,7 +338,7 @@ TEST_F(IntruderThatStays, IsEndedWhenItClosesTheControlPipe) {
       Chain().Call(SYS_close, {abi::kFdControlOut}).Call(SYS_close, {abi::kFdControlIn}).Spin();
   ExpectDeathOfTheFirstCall(chain);
   const Outcome outcome = Run(chain, Confinement::kLayersAlone);
-  // Or its own control thread sees the end of the other pipe first.
+  // The worker exits by itself where its own control thread sees the end of the other pipe first.
   EXPECT_THAT(
       std::string(outcome.status.message()),
       ::testing::AnyOf(HasSubstr("closed its control pipe"), HasSubstr("exited with status 1")));

@@ -29,7 +29,7 @@ Argument Inet6() {
   return Object(to);
 }
 
-// As dbus-daemon and X servers have them: names without a file.
+// An address without a file, as dbus-daemon and X servers have them.
 sockaddr_un Abstract() {
   sockaddr_un to = {.sun_family = AF_UNIX};
   to.sun_path[1] = 'x';

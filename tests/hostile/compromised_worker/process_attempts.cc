@@ -18,7 +18,7 @@ namespace {
 
 constexpr Layer kPids = Layer::kPidNamespace;
 
-// As the host counts them. No signal is sent where there may be a process of another's.
+// Processes as the host counts them. No signal is sent where there may be a process of another's.
 constexpr int kNoSignal = 0;
 constexpr int kInitOfHost = 1;
 // In a pid namespace of its own the worker is number 1, and 2 would be the next.

@@ -133,7 +133,7 @@ void HostileGuestTest::SetScript(const std::string& bytes) {
   ASSERT_LE(bytes.size(), kScriptSize);
   std::string content = bytes;
   content.resize(kScriptSize);
-  // In place: the descriptor stays that of the input.
+  // The file is written in place: the descriptor stays that of the input.
   dir_.Write("input.raw", content + InputData());
 }
 

@@ -61,7 +61,7 @@ GUEST real_doorbell
   xorl %eax, %eax
   outl %eax, %dx
 END real_doorbell
-// Into protected mode with a descriptor table of nothing.
+// Enters protected mode with an empty descriptor table.
 GUEST real_protected_mode
   cli
   lgdt %cs:flat_no_gdt - flat_real_protected_mode + 0x1000

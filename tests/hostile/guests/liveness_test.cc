@@ -29,7 +29,7 @@ const End kWallTimeOver = {absl::StatusCode::kDeadlineExceeded,
 class EndlessGuest : public HostileGuestTest, public testing::WithParamInterface<AttackJob> {};
 
 TEST_P(EndlessGuest, MeetsItsDeadline) {
-  // For the flood: a read of what is not there, which takes nothing of a quota.
+  // The request of the flood: a read of what is not there, which takes nothing of a quota.
   const abi::Submission read = {.opcode = static_cast<uint32_t>(abi::Opcode::kRead),
                                 .slot = kInputSlot,
                                 .offset = 1ull << 40,

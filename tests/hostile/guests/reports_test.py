@@ -10,7 +10,7 @@ _MIB = 1 << 20
 _REPORT = _MIB  # the limit report-bytes
 _WORKER = os.path.join(os.path.dirname(os.path.dirname(programs.HOTCELL)), "tests", "hostile",
                        "guests", "hotcell-hostile-worker")
-# Of script.h.
+# kScriptedSize, kMaxSelector and kScriptSize of script.h.
 _SCRIPTED_SIZE = (1 << 49) + 0x7E57
 _SELECTOR = 128
 _SCRIPT = 128 << 10
@@ -134,7 +134,7 @@ def _cost(_):
             harness.check(status in (0, 1, 2, 125), told)
             harness.check(peak < usual + _PEAK_FACTOR * _REPORT, told)
             harness.check(printed < _PRINTED_FACTOR * _REPORT, told)
-            # As many as honest images may have are taken.
+            # A report with as many parts as honest images may have is taken.
             harness.check(most == _REPORT or status != 1 or command == "check", told)
 
 

@@ -22,7 +22,7 @@ inline constexpr uint64_t kScriptedSize = (1ull << 49) + 0x7e57;
 inline constexpr uint32_t kInputSlot = 0;
 inline constexpr uint32_t kOutputSlot = 1;
 
-// At the start of the input: bytes that an attack uses, such as a report or a Script.
+// Bytes at the start of the input that an attack uses, such as a report or a Script.
 inline constexpr uint64_t kScriptSize = 128 << 10;
 
 // The most that the text there has; numbers end with a space.

@@ -14,7 +14,7 @@ using abi::Opcode;
 using abi::Submission;
 
 constexpr char kOldBytes[] = "what the target was before";
-// In the script, behind its requests.
+// Where the report is in the script, behind its requests; bytes.
 constexpr uint64_t kReportAt = 100 << 10;
 static_assert(sizeof(Script) <= kReportAt);
 

@@ -52,7 +52,7 @@ class ParallelsFile:
         self.length = 3 * CLUSTER  # of the file
 
     def make_old(self):
-        """Of the older kind, whose BAT counts sectors."""
+        """Makes it an image of the older kind, whose BAT counts sectors."""
         self.header["magic"] = OLD_MAGIC
         self.bat = [entry * TRACKS for entry in self.bat]
 

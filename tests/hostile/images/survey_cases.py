@@ -182,7 +182,7 @@ def _qcow2_many_snapshots(path):
 @case("qcow2-l1-table", "corrupt", measured=True)
 def _qcow2_l1(path):
     image = qcow2file.Qcow2File(data_clusters=0)
-    # Behind all else, in a hole.
+    # The L1 table is behind all else, in a hole.
     image.header.update(l1_size=32 * MIB // 8, l1_offset=8 * image.cluster_size)
     image.length = image.header["l1_offset"] + 32 * MIB
     image.refcounts = {}

@@ -19,7 +19,7 @@ _LIMIT = 256 * _MIB  # of --max-reader-memory
 _MAX_COMPARED = 64 * _MIB
 # Two programs that round a size to sectors agree.
 _SECTOR = 512
-# Of reasons, those that need a look at the tables.
+# The reasons that need a look at the tables.
 _OF_TABLES = {"corrupt", "check-failed"}
 
 
@@ -57,7 +57,7 @@ print(status, usage.ru_maxrss)
 
 
 def _peak_memory(path):
-    """Of `qemu-img info`, in bytes."""
+    """The peak memory of `qemu-img info`, in bytes."""
     output = programs.must([sys.executable, "-I", "-S", "-c", _MEASURE, path])
     status, peak = map(int, output.split())
     harness.check_equal(status, 0, "qemu-img info: status")
@@ -102,7 +102,7 @@ def _read_by_seven_zip(path):
 
 
 def _read_by_libyal(path, image_format):
-    """As _read_by_seven_zip()."""
+    """Size of the disk, as _read_by_seven_zip() returns it."""
     module = {"qcow": "pyqcow", "qcow2": "pyqcow", "vhdx": "pyvhdi"}.get(image_format)
     if module is None:
         return None

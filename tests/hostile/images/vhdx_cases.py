@@ -281,7 +281,7 @@ chain_case("partly-there-without-bitmap", refused("too small|sector bitmap is no
            "parent.vhdx", lambda path: v.VhdxFile().write(path), _partial_without_bitmap)
 
 
-# Of the first block's sectors, one in three is the child's.
+# The sectors of the first block that are the child's: one in three.
 _CHILDS = [sector for sector in range(v.MIB // 512) if sector % 3 == 0]
 
 

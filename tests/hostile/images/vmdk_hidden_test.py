@@ -202,7 +202,7 @@ def _hidden(place):
     return run
 
 
-# With a capacity of 0 the extents are those of the descriptor.
+# A capacity of 0 makes the extents those of the descriptor.
 def _capacity_0(_directory):
     _require()
     followed = False
@@ -317,7 +317,7 @@ def _honest(_directory):
                 b"createType", b'isNativeSnapshot="no"\ncreateType'),
         "windows": lambda _image, text: text.replace(b"\n", b"\r\n"),
         "name": lambda _image, text: text.replace(b"image.vmdk", b"Acid RW 7 \xfc.vmdk"),
-        # As QEMU leaves it that has written a shorter content ID.
+        # QEMU leaves this when it has written a shorter content ID.
         "leftover": lambda _image, text: text.replace(b"CID=fffffffe", b"CID=fffe", 1) + b"\0" +
                     text[-4:],
     }

@@ -67,7 +67,7 @@ class VmdkFile:
             "overhead": DATA, "unclean": 0, "newlines": b"\n \r\n",
             "compression": 1 if stream else 0,
         }
-        # Of the header, in the footer; what is not in it is the header's.
+        # The fields of the footer that differ from the header's.
         self.footer = {"gd_offset": GD} if footer else None
         if footer:
             self.header["gd_offset"] = AT_END

@@ -90,7 +90,8 @@ class LiveTest : public ::testing::Test {
     return probe_->Send(request);
   }
 
-  // In a new process: that it ends with a report of the call, in the run without one.
+  // Makes the call in a new process, and expects that it ends with a report of the call, in the run
+  // without one.
   void ExpectRefusal(const LiveStage& live, const Call& call) {
     ASSERT_TRUE(Confine(live));
     EXPECT_FALSE(Make(call).has_value()) << call;
@@ -325,7 +326,7 @@ TEST_P(LiveStageTest, ACallOfX32EndsTheProcess) {
   }
 }
 
-// By the 32-bit entry, which a 64-bit process may use where the kernel has it.
+// The calls come by the 32-bit entry, which a 64-bit process may use where the kernel has it.
 TEST_P(LiveStageTest, AnI386EntryEndsTheProcess) {
   absl::StatusOr<Probe> free = Probe::Start({.program = program_});
   ASSERT_TRUE(free.ok()) << free.status();

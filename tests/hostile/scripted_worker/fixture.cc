@@ -46,7 +46,7 @@ std::set<pid_t> Children() {
   return found;
 }
 
-// That these processes are in and this one is not.
+// Counts the namespaces that these processes are in and this one is not.
 size_t CountNamespaces(const std::set<pid_t>& processes) {
   std::set<std::string> found;
   std::error_code error;
@@ -177,7 +177,7 @@ auto HostileWorkerTest::Measure(const Job& job) {
 absl::StatusOr<RunReply> HostileWorkerTest::Run(const Script& script) {
   RunRequest request;
   request.program = script.bytes();
-  // With a console there are no lanes.
+  // A guest with a console has no lanes.
   request.mode = has_console_ ? GuestMode::kLong : GuestMode::kPayload;
   request.input = "!";  // stored after the program
   request.output_capacity = 4096;

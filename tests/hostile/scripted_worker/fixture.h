@@ -22,7 +22,7 @@ namespace hotcell::hostile {
 
 // ---- What workers say ---------------------------------------------------------------------------
 
-// With the length that is right, or another.
+// A message as a frame, with the length that is right, or another.
 std::string Frame(const v1::FromWorker& message);
 std::string Frame(std::string_view body);
 std::string Frame(std::string_view body, uint32_t length);

@@ -100,7 +100,7 @@ std::string_view WaitForProgram(const v1::Setup& setup) {
   return {reinterpret_cast<const char*>(arena + setup.program_offset()), setup.program_size()};
 }
 
-// As a good worker does until it has its job, but for what `memory_size` says.
+// Behaves as a good worker does until it has its job, but for what `memory_size` says.
 void BehaveUntilStart(uint64_t memory_size) {
   v1::FromWorker trace;
   trace.mutable_trace()->set_text("?");

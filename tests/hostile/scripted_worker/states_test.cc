@@ -25,7 +25,7 @@ using testing::HasSubstr;
 constexpr std::array kMessages = {"Confined", "Ready",     "Output", "Trace",
                                   "Finished", "Violation", "Failure"};
 
-// From the rows "| state | to the worker | from the worker |": which messages a state allows.
+// The messages that each state allows, from the rows "| state | to the worker | from the worker |".
 std::map<std::string, std::set<std::string>> DocumentedStates() {
   std::ifstream document(PROTOCOL_DOCUMENT);
   std::map<std::string, std::set<std::string>> states;

@@ -10,7 +10,7 @@ _GIB = 1 << 30
 
 
 def _info(name, cpu_time):
-    """As the services describe an image, below the limits that they set."""
+    """Describes an image as the services do, below the limits that they set."""
     limits = processutils.ProcessLimits(cpu_time=cpu_time, address_space=_GIB)
     output, _ = processutils.execute(
         "env", "LC_ALL=C", "LANG=C", "qemu-img", "info", services.place(name), "--force-share",
@@ -19,7 +19,7 @@ def _info(name, cpu_time):
 
 
 def _convert(source, image_format, target):
-    """As Glance converts: what is printed on standard error is a failure."""
+    """Converts as Glance does: what is printed on standard error is a failure."""
     _, errors = processutils.trycmd("qemu-img", "convert", "-f", image_format, "-O", "raw",
                                     services.place(source), services.place(target))
     return errors

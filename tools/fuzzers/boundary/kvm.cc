@@ -40,7 +40,7 @@ namespace hotcell::fuzz {
 namespace {
 
 constexpr absl::Duration kWallTime = absl::Milliseconds(150);
-// Until it has returned, on a machine that does other things too.
+// The time that a job may take beyond its limit, on a machine that does other things too.
 constexpr absl::Duration kMargin = absl::Seconds(10);
 constexpr uint64_t kInputSize = 40000;
 constexpr uint64_t kQuota = 256 << 10;

@@ -154,7 +154,7 @@ absl::StatusOr<ExtentFile> World::OpenExtent(uint32_t number) {
 
 bool World::KeepsContract(uint32_t lane, const abi::Submission& request,
                           const abi::ArenaHeader& header) const {
-  // Which opcodes use what, from 1 on: docs/guest-abi.md, "Requests".
+  // What each opcode uses, from opcode 1 on: docs/guest-abi.md, "Requests".
   struct Use {
     bool offset, length, buffer, writes;
     uint64_t max_length;
@@ -385,7 +385,7 @@ void World::CheckRuns(const abi::Submission& request, const abi::Completion& com
 }
 
 void World::CheckFiles() {
-  // As at the end of a job: what nobody asked for is empty all the same.
+  // Outputs are emptied as at the end of a job: one that nobody asked for is empty all the same.
   Check(files_.EmptyOutputs().ok(), "outputs can be emptied");
   uint64_t output = 0;
   for (const File& file : slots_) {

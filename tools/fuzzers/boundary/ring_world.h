@@ -35,7 +35,7 @@ class WatchedArena {
   std::byte* guest(uint64_t offset) { return view_.data() + offset; }
   // All areas but the header are as they were made.
   void Reset();
-  // As the guest. Beyond the arena: nothing.
+  // Writes as the guest does. What lies beyond the arena is not written.
   void Write(uint64_t offset, const void* data, size_t size);
   // The broker may have written there.
   void Expect(uint64_t offset, uint64_t size);

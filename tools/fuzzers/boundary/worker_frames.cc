@@ -29,7 +29,7 @@ constexpr size_t kMaxFrame = 256 << 10;  // docs/protocol.md, "Frames"
 constexpr int kPipeSize = 1 << 20;
 constexpr size_t kMaxInput = 600 << 10;
 
-// In 128 bits, so that nothing overflows: what the machine will touch for it.
+// Checks what the machine will touch for it, in 128 bits, so that nothing overflows.
 void CheckPossible(const v1::Setup& setup) {
   Check(setup.mode() >= 1 && setup.mode() <= 3, "a machine has a known mode");
   Check(setup.memory_size() >= abi::kMinGuestMemory &&

@@ -84,7 +84,7 @@ void Run(std::span<const std::byte> input) {
   if (input.size() <= kHeaderSize) return;
   const Bytes cluster = MakeCluster(input.subspan(kHeaderSize), 1 + static_cast<size_t>(input[0]));
   if (cluster.empty()) return;
-  // As much as any stream may need, or less than this one does.
+  // The space is as much as any stream may need, or less than this one does.
   const size_t tightness = static_cast<size_t>(input[1]);
   const size_t space = tightness < 128 ? cluster.size() + cluster.size() / 8 + 1024
                                        : cluster.size() * (256 - tightness) / 128 + 1;

@@ -17,7 +17,7 @@ using fuzz::Check;
 constexpr std::array kCompressions = {Compression::kDeflate, Compression::kZlib, Compression::kZstd,
                                       Compression::kBzip2,   Compression::kAdc,  Compression::kZlib,
                                       Compression::kXz};
-// After a grain marker of VMDK.
+// The kind of streams that follow a grain marker of VMDK.
 constexpr size_t kGrain = 5;
 constexpr size_t kHeaderSize = 3;
 

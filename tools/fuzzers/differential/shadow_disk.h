@@ -32,7 +32,7 @@ class ShadowDisk {
   // The contents of kText and kNoise come out of `random`.
   void Apply(const DiskOperation& operation, Random& random);
 
-  // The same in a file that has the disk's size. False: errno says why not.
+  // Makes a file of the disk's size by these operations. False: errno says why not.
   bool WriteTo(const std::string& path, const std::vector<DiskOperation>& operations) const;
 
   // Empty: the file holds the disk and, behind it, zeroes; else what is wrong.

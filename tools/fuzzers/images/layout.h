@@ -53,7 +53,7 @@ struct Table {
 struct Layout {
   std::string_view format;
   bool big_endian = false;
-  // In which the format counts what its pointers say, bytes.
+  // The unit of the format's pointers, bytes.
   uint64_t unit = 1;
   std::span<const Structure> structures;
   std::span<const Table> tables;

@@ -97,7 +97,7 @@ void ImageMutator::ChangeEntry(SparseFile& file) {
     table = table->below;
   }
   at += uint64_t{Random(table->entries)} * table->width;
-  // As another entry, or a new value.
+  // The entry gets the value of another one, or a new value.
   const uint64_t value = OneIn(4) ? Load(file, at ^ table->width, table->width)
                                   : NewValue(file, Load(file, at, table->width), table->width);
   Store(file, at, table->width, value);

@@ -11,7 +11,7 @@
 
 namespace hotcell::fuzz {
 
-// The same seed and input give the same change.
+// Changes an image in one place or a few. The same seed and input give the same change.
 class ImageMutator {
  public:
   // Changes bytes in place and returns how many there are now, at most `max_size`: libFuzzer's own
@@ -40,7 +40,7 @@ class ImageMutator {
   void Store(SparseFile& file, uint64_t at, uint32_t width, uint64_t value) const;
   uint64_t PlaceOf(const SparseFile& file, int64_t at, const Pointer& pointer) const;
   uint64_t NewValue(const SparseFile& file, uint64_t old, uint32_t width);
-  // Where something is in the file, or just not.
+  // An offset where something is in the file, or just not.
   uint64_t SomePlace(const SparseFile& file);
 
   uint32_t Random(uint32_t below) { return static_cast<uint32_t>(random_()) % below; }

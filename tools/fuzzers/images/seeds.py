@@ -157,7 +157,7 @@ def sound(image_format, directory):
         path = os.path.join(place, "image")
         flags = ["-c"] if words.startswith("-c") else []
         options = words.removeprefix("-c").strip()
-        # Of compressed qcow it writes all, and then ends with an error.
+        # qemu-img writes all of a compressed qcow, and then ends with an error.
         _run("qemu-img", "convert", "-f", "raw", "-O", image_format, *flags,
              *(["-o", options] if options else []), disk, path, check=image_format != "qcow")
         others = sorted(entry for entry in os.listdir(place) if entry != "image")

@@ -68,7 +68,7 @@ void PrintOverview() {
     Print(Cat("  ", command.name, padding, command.summary, "\n"));
   }
   Print("\n'hotcell help COMMAND' explains a command, 'hotcell --version' tells the version.\n");
-  // As qemu-img's help ends, for those who look there.
+  // qemu-img's help ends so, and some look there.
   Print(Cat("\nSupported formats: ", FormatNames(), "\n"));
 }
 
@@ -134,7 +134,8 @@ OutputFormat WantedFormat(std::span<char* const> arguments) {
   return wanted;
 }
 
-// With the options of the machine's configuration before those of the command line.
+// Runs the command with the options of the machine's configuration before those of the command
+// line.
 int RunConfigured(const Command& command, int argc, char** argv) {
   const OutputFormat format = WantedFormat({argv + 1, static_cast<size_t>(argc) - 1});
   const absl::StatusOr<std::vector<std::string>> configured =
@@ -177,11 +178,11 @@ absl::Status LostOutput(int error) {
   return WithRemedy(status, "it is closed: send it to a file, or to /dev/null");
 }
 
-// Of a process whose standard output could not be written.
+// The exit status of a process whose standard output could not be written.
 int LostOutputStatus(const Command* command, int status) {
   if (command == nullptr) return kExitFailure;
-  // Whose failure it was has been told, but for a guest's own code, which would claim that the
-  // guest's output arrived.
+  // The status tells already whose failure it was. A guest's own code does not: it would claim that
+  // the guest's output arrived.
   if (status >= kExitViolation && command->run != RunMain) return status;
   return command->error_status;
 }

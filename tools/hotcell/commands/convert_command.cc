@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::string_view kName = "convert";
 
-// In the order of ConvertOptions::source_paths. None of them may be the target.
+// Opens the sources, in the order of ConvertOptions::source_paths. None of them may be the target.
 absl::StatusOr<std::vector<File>> OpenSources(const ConvertOptions& options) {
   std::vector<File> files;
   for (const std::string& path : options.source_paths) {
@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<File>> OpenSources(const ConvertOptions& options) {
   return files;
 }
 
-// Nor may a file beside the target be one of them.
+// Checks that a file beside the target is neither a source nor a file that was given for a name in
+// an image.
 absl::Status CheckExtent(const ConvertOptions& options, const std::vector<File>& sources,
                          const std::string& path) {
   for (size_t i = 0; i < sources.size(); ++i) {

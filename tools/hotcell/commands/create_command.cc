@@ -79,7 +79,7 @@ constexpr Option<Options> kOptions[] = {
       .help = "the backing file, and its format, which has to be said (-B as well)",
       .completion = Completion::kFormat},
      kSetBackingFormat},
-    // As QEMU 11 calls it.
+    // The name that QEMU 11 has for -F.
     {{.letter = 'B',
       .names = {"backing-format"},
       .value = "FORMAT",
@@ -118,7 +118,7 @@ may be left out.
   return *line;
 }
 
-// From the operand or from -o size=.
+// Sets the size, from the operand or from -o size=.
 absl::Status SetSize(const std::vector<std::string>& operands, Options& options) {
   std::optional<std::string> text = TakeOption(options.request.target_options, "size");
   if (operands.size() > 1) {

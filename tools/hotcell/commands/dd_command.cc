@@ -144,7 +144,7 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   options.target_path = request.target_name = std::move(target->path);
   request.target_is_zero = target->is_zero && request.target_exists;
   request.references = options.common.references;
-  // As in qemu-img, blocks are counted from the start of the disk, the skipped ones included.
+  // Blocks are counted from the start of the disk, the skipped ones included, as in qemu-img.
   request.window = {.begin = Multiply(options.skip, options.block_size),
                     .end = Multiply(options.count.value_or(UINT64_MAX), options.block_size)};
   return absl::OkStatus();

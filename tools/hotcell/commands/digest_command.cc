@@ -111,8 +111,8 @@ absl::StatusOr<DigestReply> Digest(const DigestOptions& options, const std::stri
   return reply;
 }
 
-// As sha256sum prints it: names with a backslash or a line break are escaped, which a backslash
-// before the line says. A terminal gets no control characters at all.
+// A line as sha256sum prints it: names with a backslash or a line break are escaped, which a
+// backslash before the line says. A terminal gets no control characters at all.
 std::string Line(const std::string& digest, const std::string& path) {
   if (isatty(STDOUT_FILENO) != 0) return Cat(digest, "  ", Escape(path), "\n");
   std::string name;
@@ -184,7 +184,7 @@ int DigestImage(const DigestOptions& options, const std::string& path, std::stri
   return kExitOk;
 }
 
-// The same in a process of its own, so that an image which does not answer holds up no other.
+// DigestImage() in a process of its own, so that an image which does not answer holds up no other.
 absl::StatusOr<ChildEnd> DigestInChild(const DigestOptions& options, const std::string& path) {
   absl::StatusOr<ChildEnd> end =
       RunInChild([&](std::string& result) { return DigestImage(options, path, result); });

@@ -24,7 +24,7 @@ constexpr unsigned char kSayOk[] = {0xba, 0xf8, 0x03, 0xb0, 'O', 0xee, 0xb0, 'K'
 constexpr uint64_t kSayOkAddress = 0x1000;
 constexpr uint64_t kSmallMemory = 4 << 20;  // bytes
 
-// Two clusters of data around a hole.
+// The image of the checks: two clusters of data around a hole.
 constexpr size_t kImageSize = 1 << 20;
 constexpr size_t kDataSize = 64 << 10;
 

@@ -24,7 +24,8 @@ class Job {
  public:
   Job(const CommonOptions& options, const ErrorManner& manner);
 
-  // Of requests: limits, cancellation and progress. Lives as long as this.
+  // The options for a request of this job: limits, cancellation and progress. They live as long as
+  // this.
   JobOptions Options();
   // What it prints also when SIGUSR1 asks for it. `progress` must outlive the requests.
   void ShowProgress(ProgressPrinter& progress) { progress_ = &progress; }
@@ -43,7 +44,7 @@ class Job {
     return reply;
   }
 
-  // For jobs of several calls.
+  // These are for jobs of several calls.
   absl::StatusOr<const Engine*> StartEngine() const { return options_.StartEngine(); }
   void RestartTime();
   void EndTime() { time_.reset(); }
@@ -58,7 +59,8 @@ class Job {
   ProgressPrinter* progress_ = nullptr;
 };
 
-// Of an error before the job: with the status that the command has for one that says no more.
+// Reports an error from before the job, and returns its exit status: the command's own for errors,
+// unless exit_codes.h has one for the kind.
 int FailBeforeJob(const Command& command, const absl::Status& status, OutputFormat format);
 
 // Parses the command line and does what is no work: errors, -h, and -o help. Returns the exit

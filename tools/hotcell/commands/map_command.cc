@@ -138,7 +138,7 @@ class MapPrinter {
         Cat(first_ ? "[" : ",\n", "{ \"start\": ", extent.start, ", \"length\": ", extent.length,
             ", \"depth\": ", extent.depth, ", \"present\": ", TrueOrFalse(extent.present),
             ", \"zero\": ", TrueOrFalse(extent.zero), ", \"data\": ", TrueOrFalse(extent.data));
-    // As qemu-img from 8.2 on; under its name we speak as 7.2.
+    // qemu-img prints this from 8.2 on; under its name we speak as 7.2.
     if (!ActsAsQemuImg()) Append(line, ", \"compressed\": ", TrueOrFalse(extent.compressed));
     if (extent.offset) Append(line, ", \"offset\": ", *extent.offset);
     Print(line + "}");

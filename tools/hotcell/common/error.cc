@@ -52,7 +52,7 @@ Json ViolationJson(const Violation& violation) {
   return json;
 }
 
-// For a cancellation that came of SIGXCPU.
+// The error for a cancellation that came of SIGXCPU.
 absl::Status OwnCpuTimeIsUp(uint64_t seconds) {
   const absl::Status error = absl::ResourceExhaustedError(
       Cat("RLIMIT_CPU is ", seconds, " s, and this process has used them up"));

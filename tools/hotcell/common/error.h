@@ -43,8 +43,8 @@ void PrintToStderr(std::string_view text);
 // qemu-img prints none. Returns FailureExitStatus(), or kExitFailure as qemu-img.
 int ReportError(std::string_view command, const absl::Status& status, OutputFormat format);
 
-// The same when the process is about to end with its main thread in a call that does not return,
-// which may have locked its streams: with what the descriptors take at once, and no more.
+// ReportError() for a process that is about to end with its main thread in a call that does not
+// return, which may have locked its streams: prints what the descriptors take at once, and no more.
 int ReportLastError(std::string_view command, const absl::Status& status, OutputFormat format);
 
 }  // namespace hotcell::cli

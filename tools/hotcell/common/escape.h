@@ -12,7 +12,8 @@ namespace hotcell::cli {
 // hotcell::Escape() with room for the longest name an image format can hold.
 std::string Escape(std::string_view bytes);
 
-// As Escape(), of any length, but line breaks and tabs stay: for a guest's console.
+// Escapes bytes of any length as Escape() does, but line breaks and tabs stay: for a guest's
+// console.
 std::string EscapeConsole(std::string_view bytes);
 
 // Reads what hotcell::Escape() and Quote() write, so that a name in an error message can be pasted

@@ -65,7 +65,7 @@ void* Run(void* argument) {
 bool AdaptToInherited() {
   if (!OpenStandardDescriptors()) return false;
   SetHandler(SIGCHLD, SIG_DFL, 0);
-  // Not SIG_IGN, which programs that this one starts would inherit.
+  // A handler, not SIG_IGN, which programs that this one starts would inherit.
   SetHandler(
       SIGXFSZ, [](int) {}, SA_RESTART);
   // What qemu-img prints to somebody who is gone is no error of qemu-img's.

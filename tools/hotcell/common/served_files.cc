@@ -33,7 +33,7 @@ struct OwnMounts {
   std::map<std::pair<unsigned, unsigned>, bool> by_device;
 };
 
-// From lines such as
+// Reads the mounts from lines such as
 //   36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw
 OwnMounts ReadMounts() {
   OwnMounts own;

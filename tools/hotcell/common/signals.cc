@@ -117,7 +117,7 @@ void JobSignals::WatchCpuLimit() {
   sigevent event = {};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGXCPU;
-  // Where there is no timer to be had, the process ends without a word.
+  // The process ends without a word where there is no timer to be had.
   if (timer_create(kLimitedCpuClock, &event, &cpu_timer_) != 0) return;
   has_cpu_timer_ = true;
   itimerspec end = {};

@@ -32,8 +32,8 @@ class JobSignals {
 
   // The signal that cancelled the job; 0: none.
   int caught() const;
-  // The same, or one that has come and waits for this process's main thread to take it. To be
-  // called by a thread that has blocked them.
+  // The signal that cancelled the job, or one that has come and waits for this process's main
+  // thread to take it; 0: none. Call it on a thread that has blocked them.
   static int Arrived();
   // The signal that came a second time, and kills once all is tidied up; 0: none.
   static int Fatal();

@@ -15,15 +15,16 @@ namespace hotcell::cli {
 // suffix or fraction.
 absl::StatusOr<uint64_t> ParseSize(std::string_view text);
 
-// The same of `what`, such as "image size", at most `most`. Acting as qemu-img, in its words.
+// ParseSize() for `what`, such as "image size", at most `most`, with errors that name it; acting as
+// qemu-img, in qemu-img's words.
 absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what,
                                    uint64_t most = INT64_MAX);
 
 // An unsigned number, decimal or 0x....
 absl::StatusOr<uint64_t> ParseNumber(std::string_view text);
 
-// The same as the value of an option in `-o`, where qemu-img takes blanks and a plus before it, and
-// what begins with 0 for octal.
+// ParseNumber() for the value of an option in `-o`, where qemu-img takes blanks and a plus before
+// it, and what begins with 0 for octal.
 absl::StatusOr<uint64_t> ParseOptionNumber(std::string_view text);
 
 // Three significant digits and a unit, as qemu-img prints them: "64 MiB", "1.08 MiB", "0 B".

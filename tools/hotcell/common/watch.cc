@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kInterval(100);
 // 2 s between the moment at which a job should have ended and that at which the process does. A job
 // that is not held up ends within a fraction of it.
 constexpr int kGraceLooks = 20;
-// For what the process would like to do before it ends.
+// The time for what the process would like to do before it ends.
 constexpr std::chrono::milliseconds kTidyTime(300);
 
 constexpr int64_t kNever = INT64_MAX;
@@ -180,7 +180,7 @@ absl::Duration LastWallTime() {
 }
 
 void JobTime::Restart() const {
-  // Where the limit is centuries, the sum is the largest there is: never.
+  // If the limit is centuries, the sum is the largest there is: never.
   time_is_up = absl::ToInt64Nanoseconds(Now() + wall_time_);
 }
 

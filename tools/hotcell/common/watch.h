@@ -47,7 +47,7 @@ class Watch {
  private:
   static void* ThreadMain(void* watch);
   void Run();
-  // If it has come to that.
+  // Ends the process if it is held up.
   void EndIfHeldUp();
   // `signal`: 0 for the time.
   [[noreturn]] void End(const absl::Status& reason, int signal) const;

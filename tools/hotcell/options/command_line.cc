@@ -63,7 +63,7 @@ std::string Described(const std::vector<Row>& rows, std::string_view text, size_
   return out + "\n";
 }
 
-// By their letters: the same literal may stand in several places.
+// Compares names by their letters: the same literal may stand in several places.
 bool IsSameName(const char* one, const char* other) {
   if (one == nullptr || other == nullptr) return one == other;
   return std::string_view(one) == other;

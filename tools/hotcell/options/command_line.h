@@ -28,7 +28,7 @@ namespace hotcell::cli {
 // What can be told of a command line without the type of its options.
 class OptionTable {
  public:
-  // Where --help has the text of an option.
+  // The column in which --help begins the text of an option.
   static constexpr size_t kTextColumn = 20;
 
   // A paragraph of --help, with its line breaks.
@@ -38,7 +38,8 @@ class OptionTable {
   void Tell(const std::vector<std::string_view>& names, std::string_view help);
   void Refuse(std::span<const RefusedOption> refused);
 
-  // Of several rows with one name or letter, the first is the one that is parsed.
+  // All rows that the command takes. Of several with one name or letter, the first is the one that
+  // is parsed.
   const std::vector<Row>& rows() const { return rows_; }
   const std::vector<RefusedOption>& refused() const { return refused_; }
   // What --help prints.
@@ -48,7 +49,8 @@ class OptionTable {
 
  protected:
   void AddRow(const Row& row, bool is_told, size_t column);
-  // As the parser takes them, with the row's number in place of a letter or a name.
+  // Parses the command line and returns the operands. `handler` gets each option as the number of
+  // its row, in place of a letter or a name.
   absl::StatusOr<std::vector<std::string>> ParseRows(
       int argc, char** argv,
       const std::function<absl::Status(size_t row, std::string_view value)>& handler) const;
@@ -78,13 +80,13 @@ class CommandLine : public OptionTable {
       actions_.push_back(option.apply);
     }
   }
-  // Those of a group that other commands have too.
+  // Adds the options of a group that other commands have too.
   template <typename Group>
   void Add(std::span<const Option<Group>> options, Group Options::*group,
            size_t column = kTextColumn) {
     AddGroup(options, group, /*is_told=*/true, column);
   }
-  // The same without a word in --help.
+  // Adds the options of a group, which --help does not tell.
   template <typename Group>
   void Take(std::span<const Option<Group>> options, Group Options::*group) {
     AddGroup(options, group, /*is_told=*/false, kTextColumn);

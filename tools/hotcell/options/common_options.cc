@@ -15,8 +15,9 @@ namespace {
 
 const Engine* immortal_engine = nullptr;
 
-// Of a program or a device. A shell that expands `*` makes arguments of the names of files, and
-// somebody else may have named one `--worker=.program`; but no such name has a slash in it.
+// Takes the path of a program or a device. A shell that expands `*` makes arguments of the names of
+// files, and somebody else may have named one `--worker=.program`; but no such name has a slash in
+// it.
 absl::Status SetPath(std::string_view option, std::string_view value, std::string& path) {
   if (value.find('/') == std::string_view::npos) {
     return WithRemedy(

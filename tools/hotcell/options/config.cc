@@ -60,7 +60,7 @@ const Setting* FindSetting(std::string_view name, std::span<const Setting> setti
   return found == settings.end() ? nullptr : &*found;
 }
 
-// Of those that every command with a guest has.
+// The setting of that name among those that every command with a guest has; nullptr: none.
 const Setting* FindJobSetting(std::string_view name) {
   const Setting* const limit = FindSetting(name, LimitOptions());
   return limit != nullptr ? limit : FindSetting(name, ProgramOptions());

@@ -31,8 +31,8 @@ enum class ConfigScope {
 struct Config {
   // Its options ("--limit=virtual-size=1T"), those beyond the scope left out.
   std::vector<std::string> arguments;
-  // Of those the ones that no other file takes the place of: limits, required layers, and that
-  // files must not change.
+  // The arguments that no other file takes the place of: limits, required layers, and that files
+  // must not change.
   std::vector<std::string> binding;
   LimitBounds bounds;
   bool allows_override = false;

@@ -118,7 +118,7 @@ constexpr Option<ConvertOptions> kOptions[] = {
        options.backing.format = std::string(value);
        return absl::OkStatus();
      }},
-    // In the place of the one that all commands have.
+    // This takes the place of the --backing that all commands have.
     {{.names = {"backing"}, .value = "NAME=FILE"},
      [](std::string_view value, ConvertOptions& options) {
        return SetBackingOrMapping(value, options);
@@ -256,7 +256,7 @@ SIGTERM.
   return *line;
 }
 
-// From --target-image-opts, or a name with what may stand before it.
+// Sets the target from --target-image-opts, or from a name with what may stand before it.
 absl::Status SetTarget(std::string_view operand, ConvertOptions& options) {
   ConvertRequest& request = options.request;
   if (options.target_image_opts) {

@@ -17,7 +17,8 @@ constexpr std::string_view kRemedy =
     "images are kept in files and block devices; for a file of that name begin with './'";
 constexpr std::string_view kZeroes = "zeroinit";  // Proxmox's
 
-// Of QEMU, and of its versions that others distribute; a transport may follow, as in "nbd+unix".
+// The protocols of QEMU, and of its versions that others distribute; a transport may follow, as in
+// "nbd+unix".
 constexpr std::string_view kProtocols[] = {
     "blkdebug", "blkverify", "fat", "ftp",  "ftps",     "gluster", "http",  "https",
     "iscsi",    "iser",      "nbd", "nbds", "nfs",      "null-co", "nvme",  "rbd",

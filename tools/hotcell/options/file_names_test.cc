@@ -16,7 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// In a directory of its own that has one file, "nbd:here".
+// The tests run in a directory that has one file, "nbd:here".
 class FileNamesTest : public testing::Test {
  protected:
   FileNamesTest() {

@@ -38,8 +38,9 @@ struct PrintedOption {
 // Those of a format in the order in which they are printed; empty: it is not written.
 std::span<const PrintedOption> CreationOptions(std::string_view name);
 
-// For programs: an array of {"name", "writable", "compressions"}, the last being the -o options
-// that choose how -c compresses, empty where the format has no compression. Every format is read.
+// The formats for programs: an array of {"name", "writable", "compressions"}, the last being the -o
+// options that choose how -c compresses, empty where the format has no compression. Every format is
+// read.
 Json FormatsJson();
 
 // For the completions: an array of {"name", "writable", "options"}, the last an array of

@@ -29,8 +29,8 @@ absl::StatusOr<ImageOpts> ParseJsonName(std::string_view text);
 // qemu-img, what begins with "json:" and ends with a brace is JSON, unless a file has that very
 // name (kInvalidArgument): under its own name hotcell opens no file but the one that is named.
 absl::StatusOr<ImageOpts> ParseImageOperand(std::string_view operand, bool image_opts);
-// The same, into what a command has of the image: `format` stays where the operand names none.
-// `operand` may be `path`.
+// ParseImageOperand() into what a command has of the image: `format` stays where the operand names
+// none. `operand` may be `path`.
 absl::Status SetImage(std::string_view operand, bool image_opts, std::string& path,
                       std::string& format);
 

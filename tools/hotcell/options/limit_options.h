@@ -29,7 +29,7 @@ absl::StatusOr<std::string> SetLimit(std::string_view text, Limits& limits);
 // One limit by its name.
 absl::Status SetLimit(std::string_view name, std::string_view value, Limits& limits);
 
-// Of all limits, as --limit has them.
+// The names of all limits, as --limit has them.
 std::vector<std::string_view> LimitNames();
 
 // Seconds, with a fraction if you like; more than 0.

@@ -74,7 +74,7 @@ absl::Status Assign(const absl::StatusOr<Value>& value, Place& place) {
   return absl::OkStatus();
 }
 
-// Of an option that other programs have and that has no effect here.
+// What an option does that other programs have and that has no effect here.
 inline constexpr auto kIgnore = [](std::string_view, auto&) { return absl::OkStatus(); };
 
 }  // namespace hotcell::cli

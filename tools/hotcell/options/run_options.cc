@@ -35,14 +35,15 @@ absl::StatusOr<GuestMode> ParseMode(std::string_view text) {
       Cat("unknown mode '", Escape(text), "': real, long or payload"));
 }
 
-// With what has a default that depends on the rest.
+// The options as they are given: some have a default that depends on the rest.
 struct GivenOptions : RunOptions {
   std::optional<uint64_t> load;
   std::optional<uint64_t> entry;
   std::optional<uint64_t> output_capacity;
 };
 
-// As with every other command; a file of that name has "./" before it.
+// --output takes a format here as it does with every other command; a file of such a name has "./"
+// before it.
 constexpr auto kSetOutput = [](std::string_view value, GivenOptions& options) -> absl::Status {
   const bool is_format = value == "human" || value == "json";
   if (is_format) return Assign(ParseOutputFormat(value), options.common.format);

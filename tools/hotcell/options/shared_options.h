@@ -30,7 +30,8 @@ inline constexpr Row kProgressRow = {.letter = 'p',
 inline constexpr Row kQuietRow = {
     .letter = 'q', .names = {"quiet"}, .help = "print nothing but errors"};
 
-// Of an image that is read (-T) or written (-t); the long name is not the same everywhere.
+// The cache mode of an image that is read (-T) or written (-t); the long name is not the same
+// everywhere.
 constexpr Row CacheRow(char letter, const char* name = nullptr) {
   return {.letter = letter,
           .names = {name},

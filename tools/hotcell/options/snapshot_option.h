@@ -23,7 +23,7 @@ struct SnapshotName {
 // the snapshot then has that very id and that very name, which may be empty.
 absl::StatusOr<SnapshotName> ParseSnapshot(std::string_view text);
 
-// Into a request of the library's that names a snapshot. The last `-l` counts.
+// Sets the snapshot that a request of the library's names. The last `-l` counts.
 template <typename Request>
 absl::Status SetSnapshot(std::string_view text, Request& request) {
   absl::StatusOr<SnapshotName> snapshot = ParseSnapshot(text);

@@ -16,7 +16,7 @@ struct VerdictOptions {
   bool given = false;  // any of them
 };
 
-// Those options.
+// The rows of these options.
 std::span<const Option<VerdictOptions>> PolicyOptions();
 
 // What Judge() of the library says, with the option that would change it.

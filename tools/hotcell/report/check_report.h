@@ -15,8 +15,8 @@ std::string CheckFindings(const CheckReport& report);
 std::string CheckText(const CheckReport& report);
 // No newline at the end.
 std::string CheckJson(const CheckReport& report, std::string_view filename);
-// As qemu-img's: 0 nothing is wrong, 1 it could not be checked, 2 damaged, 3 space is lost, 63 the
-// format has no check.
+// The exit status that qemu-img has for it: 0 nothing is wrong, 1 it could not be checked, 2
+// damaged, 3 space is lost, 63 the format has no check.
 int CheckExitStatus(const CheckReport& report);
 
 }  // namespace hotcell::cli

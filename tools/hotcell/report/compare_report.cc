@@ -47,7 +47,7 @@ std::string CompareText(const CompareResult& result) {
   }
   std::string out;
   const bool identical = result.outcome == CompareResult::Outcome::kIdentical;
-  // As qemu-img, which comes to the sizes after what both disks have.
+  // qemu-img comes to the sizes after what both disks have, and so does this.
   const bool past_shorter =
       identical || result.offset >= std::min(result.first_size, result.second_size);
   if (result.first_size != result.second_size && past_shorter) {

@@ -23,7 +23,7 @@ std::vector<PrintedOption> OptionsOf(std::string_view format) {
   return options;
 }
 
-// As QEMU's parser of options wants it back.
+// The value as QEMU's parser of options wants it back.
 std::string Quoted(std::string_view value) {
   return absl::StrReplaceAll(Escape(value), {{",", ",,"}});
 }

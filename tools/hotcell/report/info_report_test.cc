@@ -87,7 +87,7 @@ TEST(FormatClockTest, PrintsHoursToMilliseconds) {
   EXPECT_EQ(FormatClock(3'723'004'999'999), "01:02:03.004");
 }
 
-// From `qemu-img info sub/top.qcow2`.
+// The text is that of `qemu-img info sub/top.qcow2`.
 TEST(InfoTextTest, PrintsAsQemuImg) {
   InfoReport report = Qcow2Report();
   report.image.backing_file = "../base.qcow2";
@@ -135,7 +135,7 @@ TEST(InfoTextTest, EscapesNamesFromTheImage) {
       << text;
 }
 
-// From `qemu-img info sub/disk.vmdk`.
+// The text is that of `qemu-img info sub/disk.vmdk`.
 TEST(InfoTextTest, PrintsTheExtentsOfAVmdk) {
   EXPECT_EQ(InfoText(VmdkReport(false)),
             "image: sub/disk.vmdk\n"

@@ -40,7 +40,7 @@ struct Json::Value {
   }
 };
 
-// As nlohmann's dump() lays a document out.
+// Prints a value as nlohmann's dump() lays a document out.
 class Json::Writer {
  public:
   explicit Writer(const std::function<void(std::string_view)>& out) : out_(out) {}

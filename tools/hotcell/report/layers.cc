@@ -19,7 +19,7 @@ std::string ErrorText(int error) {
   return error == 0 ? std::string("not there") : std::string(std::strerror(error));
 }
 
-// For a name that is none.
+// The error for a name that is none.
 absl::Status UnknownLayer(std::string_view name) {
   absl::Status status =
       absl::InvalidArgumentError(Cat("unknown confinement layer '", Escape(name), "'"));

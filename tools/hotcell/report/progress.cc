@@ -64,7 +64,7 @@ void ProgressPrinter::Write(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), out_) == text.size() && std::fflush(out_) == 0) {
     return;
   }
-  // Nor is it to be found with what is written later.
+  // What could not be written must not come with what is written later.
   __fpurge(out_);
   std::clearerr(out_);
   enabled_ = false;

@@ -12,7 +12,7 @@ namespace hotcell::cli {
 
 // The exit status of `hotcell run` (exit_codes.h). Codes over 255 count as 255.
 int RunExitStatus(const GuestEnd& end);
-// The same where the engine could not tell how the guest ended.
+// The exit status where the engine could not tell how the guest ended.
 int RunExitStatus(const absl::Status& status);
 
 // Whether the guest ended of its own accord: through the exit port or with HLT.

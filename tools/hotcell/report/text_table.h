@@ -16,7 +16,7 @@ namespace hotcell::cli {
 //   Print(table.text());
 class TextTable {
  public:
-  // In characters; two blanks come before each column.
+  // The widths are in characters; two blanks come before each column.
   explicit TextTable(std::vector<size_t> widths) : widths_(std::move(widths)) {}
 
   // One cell for each column.

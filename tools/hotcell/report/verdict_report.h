@@ -18,7 +18,7 @@ struct InspectReport {
 
 // Lines, each ended.
 std::string InspectText(const InspectReport& report);
-// As docs/schema/inspect.json describes.
+// The JSON that docs/schema/inspect.json describes.
 Json InspectJson(const InspectReport& report);
 
 // What that document has under "inspect".

@@ -80,7 +80,7 @@ absl::StatusOr<std::string> ReadAll(int fd) {
   _exit(status);
 }
 
-// Its end, and the signals that come until then, which it gets.
+// Waits for the child's end. It gets the signals that come until then.
 ChildEnd WaitFor(pid_t child, const HeldSignals& signals) {
   ChildEnd end;
   while (true) {
@@ -100,7 +100,8 @@ ChildEnd WaitFor(pid_t child, const HeldSignals& signals) {
 }  // namespace
 
 absl::StatusOr<ChildEnd> RunInChild(const std::function<int(std::string& result)>& work) {
-  // Not a pipe: what has the child's descriptors may outlive it (see Watch), and keep that open.
+  // A file, not a pipe: what has the child's descriptors may outlive it (see Watch), and keep that
+  // open.
   const File result(memfd_create("hotcell-result", MFD_CLOEXEC), {});
   if (result.fd() < 0) return absl::ErrnoToStatus(errno, "cannot make a place for a job's result");
   Flush();  // or the child would have it, too

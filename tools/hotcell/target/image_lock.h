@@ -18,16 +18,17 @@ namespace hotcell::cli {
 // no locks there are none.
 absl::Status LockForWriting(const File& file, const std::string& path, std::string_view format);
 
-// The same of a program that writes to a raw image, which keeps its size.
+// Takes the locks of a program that writes to a raw image, which keeps its size. Errors are
+// LockForWriting()'s.
 absl::Status LockForOverwriting(const File& file, const std::string& path);
 
-// As LockForWriting(), for a file that gets a new image of `format`, or whose place one takes.
-// `making` is what qemu-img says it was doing when it finds that file in use ("error while
-// converting qcow2"); empty: nothing.
+// LockForWriting() for a file that gets a new image of `format`, or whose place one takes. `making`
+// is what qemu-img says it was doing when it finds that file in use ("error while converting
+// qcow2"); empty: nothing.
 absl::Status LockForMaking(const File& file, const std::string& path, std::string_view format,
                            std::string_view making);
-// And for the one at `path`, whose locks are the result's. Nothing: no file is there that may be
-// read, as locks need it.
+// LockForMaking() for the file at `path`, whose locks are the result's. Nothing: no file is there
+// that may be read, as locks need it.
 absl::StatusOr<std::optional<File>> LockReplaced(const std::string& path, std::string_view format,
                                                  std::string_view making);
 

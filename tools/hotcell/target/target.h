@@ -63,7 +63,8 @@ class Target {
 // The target may not be a file that the job reads: kInvalidArgument, naming both.
 absl::Status CheckTargetIsNoSource(const std::string& target_path, const std::string& source_path,
                                    const File& source);
-// Nor one of those that may be opened by reference.
+// The target may not be a file that was given for a name in an image (--backing): kInvalidArgument,
+// naming both.
 absl::Status CheckTargetIsNoReference(const std::string& target_path,
                                       const ReferencePolicy& references);
 

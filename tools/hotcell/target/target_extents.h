@@ -22,8 +22,8 @@ class TargetExtents {
   using Options = std::vector<std::pair<std::string, std::string>>;
   using Check = std::function<absl::Status(const std::string& path)>;
 
-  // Where the format and its -o subformat say that there are such files: nothing is asked of the
-  // image. `check` may refuse to have an existing file replaced.
+  // The files beside the target, if the format and its -o subformat say that there are such:
+  // nothing is asked of the image. `check` may refuse to have an existing file replaced.
   static std::optional<TargetExtents> Of(const std::string& format, const Options& options,
                                          std::string target_path, Check check);
 
@@ -31,7 +31,7 @@ class TargetExtents {
   // descriptor.
   std::string Path(uint32_t number) const;
 
-  // For ConvertRequest::open_extent_file. The file has no name before Commit().
+  // Makes a file for ConvertRequest::open_extent_file. The file has no name before Commit().
   absl::StatusOr<ExtentFile> Open(uint32_t number);
 
   // Gives all files their names, in order. When that fails, those before keep theirs.

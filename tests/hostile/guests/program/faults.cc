@@ -91,11 +91,11 @@ HOSTILE_GUEST(simd_exception) {
       : "eax", "xmm0", "xmm1");
 }
 
-// With the stack pointer in nowhere: the fault stubs have a stack of their own.
+// The stack pointer points nowhere: the fault stubs have a stack of their own.
 HOSTILE_GUEST(ud2_without_stack) {
   asm volatile("movq %0, %%rsp; ud2" : : "r"(p.first) : "memory");
 }
-// On a vCPU other than the first.
+// A fault on a vCPU other than the first.
 HOSTILE_GUEST(last_vcpu_faults) {
   const uint32_t last = guest::Team().count() - 1;
   OnAllLanes([last](uint32_t lane) {

@@ -16,7 +16,7 @@ HOSTILE_GUEST(loop_on_all) {
     for (;;) asm volatile("");
   });
 }
-// With exits: CPUID always leaves the guest's code.
+// A loop with exits: CPUID always leaves the guest's code.
 HOSTILE_GUEST(loop_cpuid) {
   for (;;) asm volatile("cpuid" : : "a"(0), "c"(0) : "rbx", "rdx");
 }

@@ -37,7 +37,7 @@ HOSTILE_GUEST(ins32) {
   void* to = writable_page;
   asm volatile("rep insl" : "+c"(count), "+D"(to) : "d"(p.first) : "memory");
 }
-// From and to memory that is not the guest's: an emulator must not read it for it.
+// String accesses from and to memory that is not the guest's: an emulator must not read it for it.
 HOSTILE_GUEST(outs_from) {
   uint64_t from = p.second;
   asm volatile("outsl" : "+S"(from) : "d"(p.first) : "memory");

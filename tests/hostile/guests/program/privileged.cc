@@ -96,7 +96,7 @@ HOSTILE_GUEST(iret) {
       : "r"(p.first), "r"(p.second)
       : "rax", "rdx", "memory", "cc");
 }
-// As iret, and to RIP `first`, with the selectors that it has.
+// An iret to RIP `first` with the selectors that the guest has.
 HOSTILE_GUEST(iret_to) {
   asm volatile(
       "movl %%ss, %%eax; movq %%rsp, %%rdx; pushq %%rax; pushq %%rdx; pushq $2; "

@@ -97,7 +97,7 @@ HOSTILE_GUEST(race_length) {
       p.first, Write(Lane(0)), [](abi::Submission& entry) { return &entry.length; }, uint64_t{512},
       p.second, IgnoreCompletion);
 }
-// Into the arena's header instead of into a buffer.
+// The race is to have the broker read into the arena's header instead of into a buffer.
 HOSTILE_GUEST(race_buffer) {
   Lane lane(0);
   abi::Submission request = Write(lane);

@@ -24,7 +24,7 @@ HOSTILE_GUEST(report) {
   LeaveReport(p.first, p.second);
   guest::ExitVcpu(abi::kExitOk);
 }
-// The same whole, though a write at `second` of the output came to nothing.
+// Leaves the report whole, though a write at `second` of the output came to nothing.
 HOSTILE_GUEST(report_after_write_at) {
   LeaveReport(p.first, p.first);
   Lane lane(0);

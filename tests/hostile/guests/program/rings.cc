@@ -175,7 +175,7 @@ HOSTILE_GUEST(open_reference) {
   guest::SharedStatus()->report_size = sizeof(report);
   guest::ExitVcpu(abi::kExitOk);
 }
-// The same reference `first` times; tells the first answer that is not OK, and when it came.
+// Asks for one reference `first` times; tells the first answer that is not OK, and when it came.
 HOSTILE_GUEST(many_references) {
   Lane lane(0);
   ReadScript(lane);
