@@ -1,6 +1,9 @@
 // Attacks on a conversion that waits for a verdict: guests that write before it, against it,
 // without it, or hand over what is no report.
+#include "hotcell/verdict.h"
+
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -108,6 +111,24 @@ TEST_F(HostileVerdicts, QuestionThatNobodyWaitsForIsABreach) {
   inspect_.reset();
   SetGuest({kProceed});
   ExpectConvertEnds({"requests"}, BrokeTheRings("nobody waits to judge"));
+}
+
+TEST_F(HostileVerdicts, MarkOfNoKindCountsAgainstTheImage) {
+  inspect_->judge = [](const InspectReply& reply) {
+    return VerdictStatus(Judge(reply, VerdictPolicy(), Limits()));
+  };
+  for (const int kind : {-1, static_cast<int>(v1::SignatureKind_MAX) + 1, INT32_MAX}) {
+    v1::Report report;
+    report.mutable_inspect()->set_format("raw");
+    report.mutable_inspect()->mutable_info()->set_virtual_size(512);
+    v1::Signature& signature = *report.mutable_inspect()->add_signatures();
+    signature.set_kind(static_cast<v1::SignatureKind>(kind));
+    signature.set_offset(5);
+    SetGuest({kProceed, kWrite}, report.SerializeAsString());
+    ExpectUntouched({absl::StatusCode::kFailedPrecondition,
+                     "^the image is not safe: there is the mark of a kind of file that is not "
+                     "known at offset 5$"});
+  }
 }
 
 TEST_F(HostileVerdicts, WhatIsNoReportIsABreach) {
