@@ -304,7 +304,11 @@ absl::StatusOr<ResolvedReference> ReferenceResolver::OpenMapped(const std::strin
                                                                 absl::string_view what) const {
   // O_NONBLOCK: a FIFO must not hang the job before the file table refuses it.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd.valid()) return PosixError(errno, absl::StrCat("open ", Quote(path), " for ", what));
+  if (!fd.valid()) {
+    const int error = errno;
+    const std::string file = absl::StrCat(Quote(path), " for ", what);
+    return WithNotOpened(PosixError(error, absl::StrCat("open ", file)), file);
+  }
   return ResolvedReference{.fd = std::move(fd), .path = path, .mapped = true};
 }
 

@@ -25,6 +25,7 @@ namespace {
 
 constexpr absl::string_view kKindUrl = "hotcell/failure-kind";
 constexpr absl::string_view kViolationUrl = "hotcell/violation";
+constexpr absl::string_view kNotOpenedUrl = "hotcell/not-opened";
 
 constexpr uint32_t kX32Bit = 0x40000000;
 constexpr size_t kArguments = 6;
@@ -175,13 +176,24 @@ absl::Status WithFailureKind(absl::Status status, FailureKind kind) {
   return status;
 }
 
+std::optional<std::string> NotOpened(const absl::Status& status) {
+  const absl::optional<absl::Cord> what = status.GetPayload(kNotOpenedUrl);
+  return what.has_value() ? std::optional(std::string(*what)) : std::nullopt;
+}
+
+absl::Status WithNotOpened(absl::Status status, std::string_view what) {
+  status.SetPayload(kNotOpenedUrl, absl::Cord(absl::string_view(what.data(), what.size())));
+  return status;
+}
+
 absl::Status Reworded(const absl::Status& status, std::string_view message) {
   absl::Status reworded(status.code(), absl::string_view(message.data(), message.size()));
   status.ForEachPayload(
       [&](absl::string_view url, const absl::Cord& payload) { reworded.SetPayload(url, payload); });
+  const std::string_view old(status.message().data(), status.message().size());
+  if (!message.starts_with(old)) reworded.ErasePayload(kNotOpenedUrl);
   std::optional<RemedyNote> note = RemedyOf(status);
-  const absl::string_view old = status.message();
-  if (note.has_value() && message.ends_with(std::string_view(old.data(), old.size()))) {
+  if (note.has_value() && message.ends_with(old)) {
     note->place += message.size() - old.size();
     return WithRemedy(std::move(reworded), *note);
   }

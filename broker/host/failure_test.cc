@@ -35,6 +35,16 @@ TEST(FailureKindTest, TheFirstMarkWins) {
             FailureKind::kNone);
 }
 
+TEST(NotOpenedTest, IsWhatTheMessageBeginsWith) {
+  const absl::Status status =
+      WithNotOpened(absl::NotFoundError("cannot open 'x': not there"), "'x'");
+  EXPECT_EQ(NotOpened(status).value_or(""), "'x'");
+  EXPECT_EQ(NotOpened(Reworded(status, "cannot open 'x': not there; look")).value_or(""), "'x'");
+  EXPECT_FALSE(NotOpened(Reworded(status, "y: cannot open 'x': not there")).has_value());
+  EXPECT_FALSE(NotOpened(absl::NotFoundError("cannot open 'x': not there")).has_value());
+  EXPECT_FALSE(NotOpened(WithNotOpened(absl::OkStatus(), "'x'")).has_value());
+}
+
 TEST(FailureKindTest, OtherWordsKeepTheMarks) {
   const absl::Status status = broker::WithViolation(absl::InternalError("x"), Socket());
   const absl::Status reworded = Reworded(status, "y");

@@ -75,6 +75,8 @@ Remedy RemedyOf(const v1::Error& error) {
       return Remedy::kRaiseReportBytes;
     case v1::REMEDY_REMOVE_BITMAPS:
       return Remedy::kRemoveBitmaps;
+    case v1::REMEDY_SEE_USAGE:
+      return Remedy::kSeeUsage;
     default:
       return Remedy::kNone;
   }

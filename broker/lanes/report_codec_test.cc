@@ -121,6 +121,7 @@ TEST(ReportedErrorTest, HasTheRemedyThatTheGuestNames) {
   EXPECT_EQ(remedy(v1::REMEDY_RAISE_CHAIN_DEPTH), Remedy::kRaiseChainDepth);
   EXPECT_EQ(remedy(v1::REMEDY_RAISE_REPORT_BYTES), Remedy::kRaiseReportBytes);
   EXPECT_EQ(remedy(v1::REMEDY_REMOVE_BITMAPS), Remedy::kRemoveBitmaps);
+  EXPECT_EQ(remedy(v1::REMEDY_SEE_USAGE), Remedy::kSeeUsage);
   for (const int number : {0, 77, -1, INT32_MAX}) EXPECT_EQ(remedy(number), Remedy::kNone);
 }
 

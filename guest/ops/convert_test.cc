@@ -300,6 +300,7 @@ TEST_F(ConvertTest, NamesWhatCannotBeDone) {
   cases[0].message = "unknown output format 'vmdx'";
   cases[1].conversion.options = {{"foo", "1"}};
   cases[1].message = "unknown option 'foo' for format qcow2; it knows cluster_size,";
+  cases[1].remedy = Remedy::kSeeUsage;
   cases[2].conversion.options = {{"cluster_size", "3000"}};
   cases[2].message = "between 512 and 2048k";
   cases[3].conversion.options = {{"compat", "0.10"}, {"compression_type", "zstd"}};

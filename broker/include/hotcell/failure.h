@@ -90,6 +90,12 @@ std::string DescribeViolation(const Violation& violation);
 
 // Marks an error that has no mark yet. OK stays OK.
 absl::Status WithFailureKind(absl::Status status, FailureKind kind);
+// "'/images/base.raw'": what could not be opened, where that is the error, whose message then
+// begins "cannot open WHAT: ". Nothing for any other error, and where words are put before that
+// message.
+std::optional<std::string> NotOpened(const absl::Status& status);
+absl::Status WithNotOpened(absl::Status status, std::string_view what);
+
 // The same error in other words: its code and its marks stay. The place of its remedy
 // (hotcell/remedy.h) stays behind the words that it follows, where those are only added to.
 absl::Status Reworded(const absl::Status& status, std::string_view message);

@@ -42,8 +42,10 @@ enum class Remedy {
   kLoadKvm,        // the module, or pass the device on to a container
   kAllowKvm,       // let this user, or this container, open the device
   kExamineKvm,     // find out why the device cannot be opened
+
+  kSeeUsage,  // what requests there are, where one was made that is not known
 };
-inline constexpr Remedy kLastRemedy = Remedy::kExamineKvm;
+inline constexpr Remedy kLastRemedy = Remedy::kSeeUsage;
 
 // A remedy and its place in the message, for who tells both in one line.
 struct RemedyNote {

@@ -254,7 +254,8 @@ Status OptionParser::UnknownOption(std::string_view key) const {
   }
   return InvalidArgument(
       StrCat("unknown option '", key, "' for format ", table_.format, "; ",
-             known.empty() ? "it has no options" : StrCat("it knows ", Listed(known))));
+             known.empty() ? "it has no options" : StrCat("it knows ", Listed(known))),
+      Remedy::kSeeUsage);
 }
 
 Status OptionParser::Done() const {

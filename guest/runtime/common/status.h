@@ -35,6 +35,7 @@ enum class Remedy : uint8_t {
   kRaiseChainDepth = 2,
   kRaiseReportBytes = 3,
   kRemoveBitmaps = 4,
+  kSeeUsage = 5,
 };
 
 class [[nodiscard]] Status {
@@ -66,8 +67,8 @@ inline Status CorruptImage(std::string message) {
 inline Status Unsupported(std::string message, Remedy remedy = Remedy::kNone) {
   return Status(Code::kUnsupported, std::move(message), remedy);
 }
-inline Status InvalidArgument(std::string message) {
-  return Status(Code::kInvalidArgument, std::move(message));
+inline Status InvalidArgument(std::string message, Remedy remedy = Remedy::kNone) {
+  return Status(Code::kInvalidArgument, std::move(message), remedy);
 }
 inline Status LimitExceeded(std::string message, Remedy remedy = Remedy::kNone) {
   return Status(Code::kLimit, std::move(message), remedy);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/inherited.h"
@@ -97,6 +98,7 @@ absl::Status UnknownCommand(std::string_view name) {
   const bool is_option = !name.empty() && name.front() == '-';
   absl::Status status = absl::InvalidArgumentError(
       Cat(is_option ? "unknown option '" : "unknown command '", name, "'"));
+  status = WithErrorId(status, is_option ? ErrorId::kUsage : ErrorId::kUnknownCommand, name);
   std::vector<std::string_view> names = {"help", "--help", "--version"};
   for (const Command& command : kCommands) names.push_back(command.name);
   const std::optional<std::string_view> nearest = Nearest(name, names);
@@ -156,9 +158,9 @@ int RunConfigured(const Command& command, int argc, char** argv) {
 
 int Dispatch(int argc, char** argv) {
   if (argc < 2) {
-    return ReportError(
-        "", WithRemedy(absl::InvalidArgumentError("no command is given"), "see 'hotcell --help'"),
-        OutputFormat::kHuman);
+    const absl::Status error =
+        WithErrorId(absl::InvalidArgumentError("no command is given"), ErrorId::kNoCommand);
+    return ReportError("", WithRemedy(error, "see 'hotcell --help'"), OutputFormat::kHuman);
   }
   const std::string_view name = argv[1];
   if (name == "--version" || name == "-V") {

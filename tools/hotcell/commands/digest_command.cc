@@ -14,6 +14,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/commands/job.h"
+#include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
@@ -82,7 +83,8 @@ absl::Status Parse(int argc, char** argv, DigestOptions& options) {
   absl::StatusOr<std::vector<std::string>> operands = Line().Parse(argc, argv, options);
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
-  if (operands->empty()) return absl::InvalidArgumentError("missing operand IMAGE");
+  if (operands->empty())
+    return WithErrorId(absl::InvalidArgumentError("missing operand IMAGE"), ErrorId::kUsage);
   options.paths = *std::move(operands);
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/commands/probed_raw.h"
+#include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/invocation.h"
@@ -147,7 +148,8 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   if (!operands.ok()) return operands.status();
   if (options.common.help) return absl::OkStatus();
   if (ActsAsQemuImg() && operands->size() != 1) {
-    return absl::InvalidArgumentError("Expecting one image file name");
+    return WithErrorId(absl::InvalidArgumentError("Expecting one image file name"),
+                       ErrorId::kUsage);
   }
   constexpr std::string_view kOperands[] = {"FILE"};
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;

@@ -6,6 +6,7 @@
 #include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/commands/job.h"
 #include "tools/hotcell/commands/probed_raw.h"
+#include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
 #include "tools/hotcell/common/invocation.h"
@@ -116,7 +117,8 @@ absl::Status Parse(int argc, char** argv, Options& options) {
   if (options.common.help) return absl::OkStatus();
   if (!last.empty()) operands->push_back(last);
   if (ActsAsQemuImg() && operands->size() != 2) {
-    return absl::InvalidArgumentError("Expecting image file name and size");
+    return WithErrorId(absl::InvalidArgumentError("Expecting image file name and size"),
+                       ErrorId::kUsage);
   }
   constexpr std::string_view kOperands[] = {"FILE", "SIZE"};
   if (absl::Status status = CheckOperands(*operands, kOperands); !status.ok()) return status;

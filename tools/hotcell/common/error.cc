@@ -30,6 +30,8 @@ namespace hotcell::cli {
 namespace {
 
 constexpr std::string_view kRemedyUrl = "hotcell/remedy";
+constexpr std::string_view kErrorIdUrl = "hotcell/error-id";
+constexpr std::string_view kOpen = "open";
 constexpr size_t kArguments = 6;
 
 // Addresses and arguments are strings, in hex: JSON's numbers have 53 bits.
@@ -98,19 +100,43 @@ std::string OwnRemedy(const absl::Status& status) {
   return remedy.has_value() ? std::string(*remedy) : std::string();
 }
 
+absl::Status WithErrorId(absl::Status status, ErrorId id, std::string_view subject) {
+  status.SetPayload(AbslView(kErrorIdUrl),
+                    absl::Cord(Cat(static_cast<char>('0' + static_cast<int>(id)), subject)));
+  return status;
+}
+
+ErrorId ErrorIdOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> id = status.GetPayload(AbslView(kErrorIdUrl));
+  return id.has_value() ? static_cast<ErrorId>((*id)[0] - '0') : ErrorId::kOther;
+}
+
+std::string ErrorSubject(const absl::Status& status) {
+  const absl::optional<absl::Cord> id = status.GetPayload(AbslView(kErrorIdUrl));
+  return id.has_value() ? std::string(*id).substr(1) : std::string();
+}
+
+absl::Status CannotOpen(absl::StatusCode code, std::string_view path, std::string_view why) {
+  const std::string what = Cat("'", path, "'");
+  return WithNotOpened(absl::Status(code, Cat("cannot open ", what, ": ", why)), what);
+}
+
 absl::Status FileError(std::string_view action, std::string_view path, int error) {
-  const absl::Status status = absl::ErrnoToStatus(error, Cat("cannot ", action, " '", path, "'"));
+  const std::string what = Cat("'", path, "'");
+  absl::Status status = absl::ErrnoToStatus(error, Cat("cannot ", action, " ", what));
+  if (action == kOpen) status = WithNotOpened(std::move(status), what);
   return WithFailureKind(Reworded(status, Cat(View(status.message()), ExplainErrno(error))),
                          FailureKind::kHost);
 }
 
 std::string ErrorLine(std::string_view command, const absl::Status& status) {
   if (ActsAsQemuImg()) {
-    const std::string message = MessageWithRemedy(status);
-    std::string text = QemuImgMessage(message);
+    if (const std::optional<std::string> text = QemuImgMessage(status)) {
+      return Cat("qemu-img: ", *text, "\n");
+    }
     const std::string remedy = OwnRemedy(status);
-    if (text == message && !remedy.empty()) Append(text, "; ", Escape(remedy));
-    return Cat("qemu-img: ", text, "\n");
+    return Cat("qemu-img: ", MessageWithRemedy(status), remedy.empty() ? "" : "; ", Escape(remedy),
+               "\n");
   }
   std::string line = "hotcell: ";
   if (!command.empty()) Append(line, command, ": ");

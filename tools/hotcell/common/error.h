@@ -15,6 +15,23 @@ absl::Status WithRemedy(absl::Status status, std::string_view remedy);
 // What WithRemedy() has added; empty: nothing. What the library knows is RemedyText()'s.
 std::string OwnRemedy(const absl::Status& status);
 
+// Errors that have other words under the name qemu-img, besides NotOpened() and Remedy::kSeeUsage.
+enum class ErrorId {
+  kOther,
+  kUsage,           // the command line makes no sense
+  kNoCommand,       // there is no command in it
+  kUnknownCommand,  // the subject is its name
+  kUnknownFormat,   // the subject is its name
+  kNotASize,        // in qemu-img's words already, to which it adds a line
+  kInUse,           // the subject is the path of a file that another program has locked
+};
+
+absl::Status WithErrorId(absl::Status status, ErrorId id, std::string_view subject = "");
+ErrorId ErrorIdOf(const absl::Status& status);
+std::string ErrorSubject(const absl::Status& status);
+
+// "cannot open 'x.qcow2': it is a socket"
+absl::Status CannotOpen(absl::StatusCode code, std::string_view path, std::string_view why);
 // "cannot open 'x.qcow2': No such file or directory", with the code that fits `error` (an errno).
 absl::Status FileError(std::string_view action, std::string_view path, int error);
 

@@ -26,7 +26,7 @@ std::string_view WhyNoImage(mode_t mode) {
 absl::Status CheckType(const std::string& path, const struct stat& info) {
   const std::string_view why = WhyNoImage(info.st_mode);
   if (why.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(Cat("cannot open '", path, "': ", why));
+  return CannotOpen(absl::StatusCode::kInvalidArgument, path, why);
 }
 
 absl::StatusOr<File> Open(const std::string& path, int flags) {

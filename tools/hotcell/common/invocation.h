@@ -4,8 +4,11 @@
 #ifndef HOTCELL_TOOLS_HOTCELL_COMMON_INVOCATION_H_
 #define HOTCELL_TOOLS_HOTCELL_COMMON_INVOCATION_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "absl/status/status.h"
 
 namespace hotcell::cli {
 
@@ -13,9 +16,9 @@ namespace hotcell::cli {
 void SetInvokedAs(std::string_view path);
 bool ActsAsQemuImg();
 
-// A message of ours in the words that qemu-img 7.2 has for it, where scripts look for them; others
-// stay as they are. May end in a second line, "Try 'qemu-img --help' for more information".
-std::string QemuImgMessage(std::string_view message);
+// An error in the words that qemu-img 7.2 has for it, escaped, where scripts look for them. May end
+// in a second line, "Try 'qemu-img --help' for more information".
+std::optional<std::string> QemuImgMessage(const absl::Status& status);
 
 }  // namespace hotcell::cli
 

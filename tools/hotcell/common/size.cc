@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
+#include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/invocation.h"
 #include "tools/hotcell/common/text.h"
@@ -125,10 +126,15 @@ absl::StatusOr<uint64_t> ParseSize(std::string_view text, std::string_view what,
     return absl::OutOfRangeError(
         Cat("'", Escape(text), "' is too large for the ", what, ": at most ", most));
   }
+  if (is_number) {
+    return absl::InvalidArgumentError(
+        Cat("Invalid ", what, " specified. Must be between 0 and ", most, "."));
+  }
   // Its second line is for invocation.h to add.
-  return absl::InvalidArgumentError(
-      is_number ? Cat("Invalid ", what, " specified. Must be between 0 and ", most, ".")
-                : Cat("Invalid ", what, " specified. You may use k, M, G, T, P or E suffixes for"));
+  return WithErrorId(
+      absl::InvalidArgumentError(
+          Cat("Invalid ", what, " specified. You may use k, M, G, T, P or E suffixes for")),
+      ErrorId::kNotASize);
 }
 
 std::string FormatSize(uint64_t bytes) {

@@ -54,7 +54,8 @@ absl::Status UnknownOption(std::string_view name, std::span<const OptionSpec> op
       return absl::UnimplementedError(Cat("option '", text, "' is not supported: ", option.reason));
     }
   }
-  absl::Status status = absl::InvalidArgumentError(Cat("unknown option '", text, "'"));
+  absl::Status status =
+      WithErrorId(absl::InvalidArgumentError(Cat("unknown option '", text, "'")), ErrorId::kUsage);
   if (name.size() == 1) return status;
   std::vector<std::string_view> names;
   for (const OptionSpec& spec : options) {
@@ -131,10 +132,13 @@ absl::StatusOr<std::vector<std::string>> ParseArguments(int argc, char** argv,
 absl::Status CheckOperands(const std::vector<std::string>& operands,
                            std::span<const std::string_view> names) {
   if (operands.size() < names.size()) {
-    return absl::InvalidArgumentError(Cat("missing operand ", names[operands.size()]));
+    return WithErrorId(absl::InvalidArgumentError(Cat("missing operand ", names[operands.size()])),
+                       ErrorId::kUsage);
   }
   if (operands.size() > names.size()) {
-    return absl::InvalidArgumentError(Cat("unexpected operand '", operands[names.size()], "'"));
+    return WithErrorId(
+        absl::InvalidArgumentError(Cat("unexpected operand '", operands[names.size()], "'")),
+        ErrorId::kUsage);
   }
   for (size_t i = 0; i < operands.size(); ++i) {
     if (operands[i].empty()) {

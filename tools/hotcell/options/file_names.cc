@@ -38,8 +38,8 @@ bool IsKnown(std::string_view protocol) {
 bool Exists(std::string_view name) { return access(std::string(name).c_str(), F_OK) == 0; }
 
 absl::Status Refused(std::string_view name, std::string_view protocol) {
-  return WithRemedy(absl::UnimplementedError(Cat("cannot open '", Escape(name), "': the protocol '",
-                                                 Escape(protocol), "' is not done")),
+  return WithRemedy(CannotOpen(absl::StatusCode::kUnimplemented, Escape(name),
+                               Cat("the protocol '", Escape(protocol), "' is not done")),
                     kRemedy);
 }
 

@@ -65,7 +65,9 @@ absl::Status Check(std::string_view name, bool to_write) {
     Append(list, list.empty() ? "" : ", ", format.name);
   }
   const std::optional<std::string_view> nearest = Nearest(name, known);
-  return WithRemedy(absl::InvalidArgumentError(Cat("unknown file format '", Escape(name), "'")),
+  const absl::Status error =
+      absl::InvalidArgumentError(Cat("unknown file format '", Escape(name), "'"));
+  return WithRemedy(WithErrorId(error, ErrorId::kUnknownFormat, name),
                     nearest.has_value()
                         ? Cat("did you mean '", *nearest, "'?")
                         : Cat("formats that can be ", to_write ? "written" : "read", ": ", list));

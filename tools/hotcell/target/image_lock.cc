@@ -82,26 +82,34 @@ std::string LockAsWriter(const File& file, std::string_view format) {
   return Lock(file, kWriter, kForbidden);
 }
 
-absl::Status InUse(std::string_view where, std::string_view lock, std::string_view remedy) {
+absl::Status InUse(const absl::Status& error, std::string_view path, std::string_view remedy) {
+  return WithRemedy(WithErrorId(error, ErrorId::kInUse, path), remedy);
+}
+
+// Cannot be opened unless `lock`, which cannot be had, is empty.
+absl::Status OpenedWith(std::string_view lock, std::string_view path, std::string_view remedy) {
   if (lock.empty()) return absl::OkStatus();
-  return WithRemedy(absl::FailedPreconditionError(Cat(where, ": Failed to get ", lock)), remedy);
+  return InUse(CannotOpen(absl::StatusCode::kFailedPrecondition, path, Cat("Failed to get ", lock)),
+               path, remedy);
 }
 
 }  // namespace
 
 absl::Status LockForWriting(const File& file, const std::string& path, std::string_view format) {
-  return InUse(Cat("cannot open '", path, "'"), LockAsWriter(file, format), kInUse);
+  return OpenedWith(LockAsWriter(file, format), path, kInUse);
 }
 
 absl::Status LockForOverwriting(const File& file, const std::string& path) {
-  return InUse(Cat("cannot open '", path, "'"), Lock(file, kOverwriter, {}), kInUse);
+  return OpenedWith(Lock(file, kOverwriter, {}), path, kInUse);
 }
 
 absl::Status LockForMaking(const File& file, const std::string& path, std::string_view format,
                            std::string_view making) {
+  const std::string lock = LockAsWriter(file, format);
+  if (lock.empty()) return absl::OkStatus();
   std::string where = Cat("cannot replace '", path, "'");
   if (ActsAsQemuImg()) where = Cat(path, making.empty() ? "" : ": ", making);
-  return InUse(where, LockAsWriter(file, format), kInUse);
+  return InUse(absl::FailedPreconditionError(Cat(where, ": Failed to get ", lock)), path, kInUse);
 }
 
 absl::StatusOr<std::optional<File>> LockReplaced(const std::string& path, std::string_view format,
@@ -115,8 +123,8 @@ absl::StatusOr<std::optional<File>> LockReplaced(const std::string& path, std::s
 }
 
 absl::Status LockForCopying(const File& file, const std::string& path) {
-  return InUse(Cat("cannot open '", path, "'"), Lock(file, kReader, kForbidden),
-               "another process writes to the image; -U copies it all the same");
+  return OpenedWith(Lock(file, kReader, kForbidden), path,
+                    "another process writes to the image; -U copies it all the same");
 }
 
 }  // namespace hotcell::cli

@@ -30,8 +30,8 @@ absl::StatusOr<File> OpenPipe(const std::string& path) {
     if (fd < 0 && errno != ENXIO) break;
   }
   if (fd < 0 && errno == ENXIO) {
-    return absl::FailedPreconditionError(
-        Cat("cannot open '", path, "': it is a pipe that nobody reads from"));
+    return CannotOpen(absl::StatusCode::kFailedPrecondition, path,
+                      "it is a pipe that nobody reads from");
   }
   if (fd < 0) return FileError("open", path, errno);
   struct stat opened = {};
