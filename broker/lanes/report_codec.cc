@@ -77,6 +77,8 @@ Remedy RemedyOf(const v1::Error& error) {
       return Remedy::kRemoveBitmaps;
     case v1::REMEDY_SEE_USAGE:
       return Remedy::kSeeUsage;
+    case v1::REMEDY_MAKE_ANEW:
+      return Remedy::kMakeAnew;
     default:
       return Remedy::kNone;
   }

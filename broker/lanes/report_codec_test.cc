@@ -122,6 +122,7 @@ TEST(ReportedErrorTest, HasTheRemedyThatTheGuestNames) {
   EXPECT_EQ(remedy(v1::REMEDY_RAISE_REPORT_BYTES), Remedy::kRaiseReportBytes);
   EXPECT_EQ(remedy(v1::REMEDY_REMOVE_BITMAPS), Remedy::kRemoveBitmaps);
   EXPECT_EQ(remedy(v1::REMEDY_SEE_USAGE), Remedy::kSeeUsage);
+  EXPECT_EQ(remedy(v1::REMEDY_MAKE_ANEW), Remedy::kMakeAnew);
   for (const int number : {0, 77, -1, INT32_MAX}) EXPECT_EQ(remedy(number), Remedy::kNone);
 }
 

@@ -309,7 +309,8 @@ TEST_F(ConvertTest, NamesWhatCannotBeDone) {
   cases[4].conversion.compress = true;
   cases[4].message = "compression and preallocation";
   cases[5].conversion.target_exists = true;
-  cases[5].message = "(-n)";
+  cases[5].message = "writing into an existing image is not done";
+  cases[5].remedy = Remedy::kMakeAnew;
   cases[6].conversion.max_virtual_size = 1024;
   cases[6].message = "2048 bytes, more than the limit of 1024";
   cases[6].remedy = Remedy::kRaiseVirtualSize;

@@ -28,6 +28,7 @@ enum class Remedy {
   kRaiseCpuLimit,     // RLIMIT_CPU of this process, setrlimit(2)
 
   kRemoveBitmaps,  // of the image, with the program that made them
+  kMakeAnew,       // ConvertRequest::target_exists left out
 
   // The subject is the reference as the image names it, not escaped.
   kAllowReference,         // ReferencePolicy::Map, or FollowBelow

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "guest/runtime/common/io.h"
 #include "guest/runtime/common/status.h"
 
@@ -49,11 +50,17 @@ struct CreateOptions {
   // The file keeps its size and its bytes are not known to be zero (`-n`). Otherwise it is empty,
   // and what is not written reads as zeroes.
   bool exists = false;
-  // bytes, when it `exists`, and of a block device that gets a new image: it is no larger or smaller
-  // than this afterwards; else 0.
+  // bytes, when it `exists`, and of a block device that gets a new image: it is no larger or
+  // smaller than this afterwards; else 0.
   uint64_t file_size = 0;
   bool is_zero = false;  // the existing bytes are known to be zero after all
 };
+
+// The error of a format that does not write into an image that exists.
+inline Status MakesImagesAnew(std::string_view format) {
+  return Unsupported(StrCat(format, ": writing into an existing image is not done"),
+                     Remedy::kMakeAnew);
+}
 
 // A part of the virtual disk, all of one kind.
 struct Run {

@@ -86,11 +86,7 @@ Result<std::unique_ptr<ImageWriter>> CreateParallels(IoChannel& /*io*/,
   if (options.backing) {
     return Unsupported("parallels: backing file not supported for this file format");
   }
-  if (options.exists) {
-    return Unsupported(
-        "parallels: writing into an existing image (-n) is not done; without -n the image is made "
-        "anew");
-  }
+  if (options.exists) return MakesImagesAnew("parallels");
   const auto layout = parallels::MakeLayout(options.virtual_size, cluster_size);
   if (layout.blocks > parallels::kMaxBatEntries) {
     return InvalidArgument(StrCat("parallels: a disk of ", options.virtual_size,

@@ -198,7 +198,7 @@ TEST(QcowWriterTest, RefusesByNameWhatItDoesNotDo) {
       {{.virtual_size = 1ull << 50}, "too large"},
       {{.virtual_size = 512, .backing = BackingImage{.name = long_name, .format = "raw"}},
        "1024 bytes, more than the 1023"},
-      {{.virtual_size = 512, .exists = true}, "(-n)"},
+      {{.virtual_size = 512, .exists = true}, "writing into an existing image is not done"},
   };
   const TemporaryDirectory directory;
   for (const Refusal& refusal : refusals) {

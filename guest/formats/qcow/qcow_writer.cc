@@ -140,10 +140,7 @@ Result<Plan> MakePlan(const CreateOptions& options) {
                                   " bytes is too large for clusters of ", plan.cluster_size(),
                                   " bytes"));
   }
-  if (options.exists) {
-    return Unsupported(
-        "qcow: writing into an existing image (-n) is not done; without -n the image is made anew");
-  }
+  if (options.exists) return MakesImagesAnew("qcow");
   return plan;
 }
 

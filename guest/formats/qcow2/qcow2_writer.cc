@@ -301,11 +301,7 @@ Status Writer::WriteHeader(IoChannel& io, const ClusterAllocator::RefcountTable&
 Result<std::unique_ptr<ImageWriter>> CreateQcow2(IoChannel& io, const CreateOptions& options) {
   const auto parsed = qcow2::ParseWriteOptions(options);
   if (!parsed.ok()) return parsed.status();
-  if (options.exists) {
-    return Unsupported(
-        "qcow2: writing into an existing image (-n) is not done; without -n the image is made "
-        "anew");
-  }
+  if (options.exists) return MakesImagesAnew("qcow2");
   if (options.backing) HOTCELL_RETURN_IF_ERROR(qcow2::CheckBacking(*options.backing, *parsed));
   auto writer = std::make_unique<qcow2::Writer>(options, *parsed);
   HOTCELL_RETURN_IF_ERROR(writer->Start(io));

@@ -266,7 +266,7 @@ TEST(QedWriterTest, RefusesByNameWhatItDoesNotDo) {
       {{.virtual_size = 512, .options = {&unknown, 1}}, "unknown option 'compat'"},
       {{.virtual_size = 1ull << 40, .options = {&four_k, 1}}, "too large"},
       {{.virtual_size = 512, .compress = true}, "compression not supported"},
-      {{.virtual_size = 512, .exists = true}, "(-n)"},
+      {{.virtual_size = 512, .exists = true}, "writing into an existing image is not done"},
   };
   const TemporaryDirectory directory;
   for (const Refusal& refusal : refusals) {

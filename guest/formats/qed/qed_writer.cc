@@ -24,7 +24,7 @@ struct Plan {
   uint64_t virtual_size = 0;
   uint64_t cluster_size = 0;  // bytes
   uint64_t table_size = 0;    // clusters
-  std::string backing_name;  // empty: none
+  std::string backing_name;   // empty: none
   bool raw_backing = false;
 
   bool has_backing() const { return !backing_name.empty(); }
@@ -142,10 +142,7 @@ Result<Plan> MakePlan(const CreateOptions& options) {
   if (options.compress) {
     return Unsupported("qed: compression not supported for this file format");
   }
-  if (options.exists) {
-    return Unsupported(
-        "qed: writing into an existing image (-n) is not done; without -n the image is made anew");
-  }
+  if (options.exists) return MakesImagesAnew("qed");
   return plan;
 }
 

@@ -119,10 +119,7 @@ Result<std::unique_ptr<ImageWriter>> CreateVdi(IoChannel& /*io*/, const CreateOp
   HOTCELL_RETURN_IF_ERROR(parser.Done());
   if (options.compress) return Unsupported("vdi: compression not supported for this file format");
   if (options.backing) return Unsupported("vdi: backing file not supported for this file format");
-  if (options.exists) {
-    return Unsupported(
-        "vdi: writing into an existing image (-n) is not done; without -n the image is made anew");
-  }
+  if (options.exists) return MakesImagesAnew("vdi");
   if (options.virtual_size > vdi::kMaxBlocks * vdi::kBlockSize) {
     return InvalidArgument(StrCat("vdi: a disk of ", options.virtual_size,
                                   " bytes is more than the most there can be, ",

@@ -171,7 +171,8 @@ TEST_P(VhdxRefusalTest, NamesTheReason) {
 INSTANTIATE_TEST_SUITE_P(
     Vhdx, VhdxRefusalTest,
     testing::Values(Refusal{"compression", {}, "compression not supported", true},
-                    Refusal{"existing", {}, "(-n)", false, true},
+                    Refusal{
+                        "existing", {}, "writing into an existing image is not done", false, true},
                     Refusal{"block_size_3m", {{"block_size", "3M"}}, "power of two"},
                     Refusal{"block_size_512m", {{"block_size", "512M"}}, "between 1M and 256M"},
                     Refusal{"block_size_64k", {{"block_size", "64k"}}, "between 1M and 256M"},

@@ -297,10 +297,7 @@ Result<std::unique_ptr<ImageWriter>> CreateVhdx(IoChannel& /*io*/, const CreateO
   if (options.backing) {
     return Unsupported("vhdx: writing a disk on a parent is not done; leave out the backing file");
   }
-  if (options.exists) {
-    return Unsupported(
-        "vhdx: writing into an existing image (-n) is not done; without -n the image is made anew");
-  }
+  if (options.exists) return MakesImagesAnew("vhdx");
   return std::unique_ptr<ImageWriter>(std::make_unique<vhdx::Writer>(options, *parsed));
 }
 

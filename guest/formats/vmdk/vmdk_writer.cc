@@ -10,10 +10,7 @@ namespace hotcell::guest {
 Result<std::unique_ptr<ImageWriter>> CreateVmdk(IoChannel& io, const CreateOptions& options) {
   const auto parsed = vmdk::ParseWriteOptions(options);
   if (!parsed.ok()) return parsed.status();
-  if (options.exists) {
-    return Unsupported(
-        "vmdk: writing into an existing image (-n) is not done; without -n the image is made anew");
-  }
+  if (options.exists) return MakesImagesAnew("vmdk");
   switch (parsed->subformat) {
     case vmdk::Subformat::kStreamOptimized:
       if (options.file_size != 0) {

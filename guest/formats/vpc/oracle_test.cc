@@ -149,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
     Vpc, VpcRefusalTest,
     testing::Values(
         Refusal{"compression", {}, "compression not supported", true},
-        Refusal{"existing", {}, "(-n)", false, true},
+        Refusal{"existing", {}, "writing into an existing image is not done", false, true},
         Refusal{"subformat", {{"subformat", "differencing"}}, "is not one of dynamic and fixed"},
         Refusal{"unknown", {{"blocks", "1"}}, "it knows subformat and force_size"}),
     [](const auto& test) { return test.param.name; });

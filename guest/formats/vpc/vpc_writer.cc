@@ -221,10 +221,7 @@ Result<std::unique_ptr<ImageWriter>> CreateVpc(IoChannel& io, const CreateOption
   if (options.backing) {
     return Unsupported("vpc: writing a disk on a parent is not done; leave out the backing file");
   }
-  if (options.exists) {
-    return Unsupported(
-        "vpc: writing into an existing image (-n) is not done; without -n the image is made anew");
-  }
+  if (options.exists) return MakesImagesAnew("vpc");
   const vpc::Footer footer = vpc::MakeFooter(*disk, options);
   if (!disk->fixed) {
     return std::unique_ptr<ImageWriter>(

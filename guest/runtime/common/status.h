@@ -36,6 +36,7 @@ enum class Remedy : uint8_t {
   kRaiseReportBytes = 3,
   kRemoveBitmaps = 4,
   kSeeUsage = 5,
+  kMakeAnew = 6,
 };
 
 class [[nodiscard]] Status {

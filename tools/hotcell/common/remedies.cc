@@ -28,6 +28,7 @@ constexpr Wording kWordings[] = {
     {Remedy::kRaiseMemory,      "; ", "raise --memory", ""},
     {Remedy::kRaiseCpuLimit,    " (", "ulimit -t, prlimit --cpu", ")"},
     {Remedy::kRemoveBitmaps,    "; ", "'qemu-img bitmap --remove' takes them away", ""},
+    {Remedy::kMakeAnew,         "; ", "without -n the image is made anew", ""},
     {Remedy::kAllowReference,   ": files named by images are opened only with ",
                                       "$0 or --follow-references=DIR", ""},
     {Remedy::kMapReference,           "; ", "$0 allows it", ""},
