@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/expected.h"
 #include "protos/control.pb.h"
 
 namespace hotcell::worker {
@@ -22,26 +23,8 @@ inline Error ErrnoError(v1::Step step, std::string detail = {}) {
   return {step, errno, std::move(detail)};
 }
 
-// A value or the reason why there is none. Precondition of value(): ok().
 template <typename T>
-class [[nodiscard]] Result {
- public:
-  Result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
-
-  bool ok() const { return value_.has_value(); }
-  const Error& error() const { return error_; }
-  T& value() { return *value_; }
-  const T& value() const { return *value_; }
-  T& operator*() { return *value_; }
-  const T& operator*() const { return *value_; }
-  T* operator->() { return &*value_; }
-  const T* operator->() const { return &*value_; }
-
- private:
-  Error error_;
-  std::optional<T> value_;
-};
+using Result = Expected<T, Error>;
 
 class [[nodiscard]] Status {
  public:

@@ -8,9 +8,10 @@
 #define HOTCELL_GUEST_RUNTIME_COMMON_STATUS_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
+
+#include "base/expected.h"
 
 namespace hotcell::guest {
 
@@ -77,23 +78,10 @@ inline Status LimitExceeded(std::string message, Remedy remedy = Remedy::kNone) 
 
 // A value or the reason why there is none. Precondition of value(): ok().
 template <typename T>
-class [[nodiscard]] Result {
+class [[nodiscard]] Result : public Expected<T, Status> {
  public:
-  Result(T value) : value_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
-
-  bool ok() const { return value_.has_value(); }
-  const Status& status() const { return status_; }
-  T& value() { return *value_; }
-  const T& value() const { return *value_; }
-  T& operator*() { return *value_; }
-  const T& operator*() const { return *value_; }
-  T* operator->() { return &*value_; }
-  const T* operator->() const { return &*value_; }
-
- private:
-  Status status_;
-  std::optional<T> value_;
+  using Expected<T, Status>::Expected;
+  const Status& status() const { return this->error(); }
 };
 
 #define HOTCELL_RETURN_IF_ERROR(expression)                                             \
