@@ -1,7 +1,9 @@
 """Where commands write: files that are replaced or written as they are, links, other users' files."""
 
+import json
 import os
 import stat
+import subprocess
 
 from support import content, files, harness, namespaces, programs
 
@@ -39,6 +41,37 @@ def _descriptors(directory):
             _check_raw(f"/proc/self/fd/{fd}", f"{what} as {form}")
     harness.check_equal(os.stat("kept").st_ino, inode, "the open file keeps its place")
     harness.check_equal(sorted(os.listdir(directory)), ["image.qcow2", "kept"], "files left")
+
+
+def _standard_output(_):
+    """An image on standard output is the image and nothing else, whatever there is to say."""
+    image = _image()
+    link = os.path.abspath("qemu-img")
+    os.symlink(programs.HOTCELL, link)
+    convert = ["convert", "-O", "raw", image, "/dev/stdout"]
+    cases = (([], ["-p"], b"/100%)"), ([], ["--stats"], b"written:"),
+             ([], ["--output=json"], b'"virtual-size"'),
+             ([], ["-p", "--stats", "--output=json"], b'"virtual-size"'), ([link], ["-p"], b""))
+    for program, options, said in cases:
+        for to_pipe in (False, True):
+            command = [*(program or [programs.HOTCELL]), convert[0], *options, *convert[1:]]
+            with open("out.raw", "wb+") as out:
+                result = programs.run(command, stdout=subprocess.PIPE if to_pipe else out)
+                if to_pipe:
+                    out.write(result.stdout)
+            harness.check_equal(result.returncode, 0, f"{command}: {result.stderr}")
+            _check_raw("out.raw", f"{command}, pipe: {to_pipe}")
+            harness.check(said in result.stderr, f"{command}: {result.stderr}")
+            harness.check(not program or to_pipe or not result.stderr, "the link's standard error")
+    for image_format, size in (("raw", 1 << 20), ("qcow2", None)):
+        command = ["create", "-f", image_format, "/dev/stdout", "1M"]
+        with open("made", "wb+") as out:
+            result = programs.run([programs.HOTCELL, *command], stdout=out)
+        harness.check_equal(result.returncode, 0, f"{command}: {result.stderr}")
+        harness.check(b"Formatting '/dev/stdout'" in result.stderr, result.stderr)
+        info = json.loads(programs.must_hotcell("info", "--output=json", "made"))
+        harness.check_equal((info["format"], info["virtual-size"]), (image_format, 1 << 20), "made")
+        harness.check(size is None or os.stat("made").st_size == size, "size")
 
 
 def _mounted_over(_):
@@ -211,5 +244,6 @@ harness.main({
     "names_of_files": _names_of_files,
     "others_files": _others_files,
     "room_for_pipes": _room_for_pipes,
+    "standard_output": _standard_output,
     "umasks": _umasks,
 })

@@ -45,6 +45,7 @@ constexpr Command kCommands[] = {
 };
 
 int output_error = 0;  // the first that Print() or Flush() met
+bool stdout_is_image = false;
 
 // Commands of qemu-img that are not done.
 struct RefusedCommand {
@@ -221,9 +222,20 @@ int Main(int argc, char** argv) {
   return status;
 }
 
+void LeaveStandardOutputToImage() { stdout_is_image = true; }
+
+bool IsStandardOutputLeftToImage() { return stdout_is_image; }
+
+std::FILE* TextOutput() {
+  if (!stdout_is_image) return stdout;
+  return ActsAsQemuImg() ? nullptr : stderr;
+}
+
 void Print(std::string_view text) {
+  std::FILE* const output = TextOutput();
+  if (output == nullptr) return;
   errno = 0;
-  const size_t written = std::fwrite(text.data(), 1, text.size(), stdout);
+  const size_t written = std::fwrite(text.data(), 1, text.size(), output);
   if (written != text.size() && output_error == 0) output_error = errno;
 }
 

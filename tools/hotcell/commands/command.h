@@ -3,6 +3,7 @@
 #ifndef HOTCELL_TOOLS_HOTCELL_COMMANDS_COMMAND_H_
 #define HOTCELL_TOOLS_HOTCELL_COMMANDS_COMMAND_H_
 
+#include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,6 +65,14 @@ const OptionTable& DoctorLine();
 
 // `hotcell ARGUMENTS`: options of the program itself, then the command.
 int Main(int argc, char** argv);
+
+// Standard output is what an image is written to: text goes to standard error from here on, and
+// through the link nowhere, where a line on standard error is taken for a failure.
+void LeaveStandardOutputToImage();
+bool IsStandardOutputLeftToImage();
+
+// Where Print() writes; nullptr: nowhere.
+std::FILE* TextOutput();
 
 // Writes to standard output; errors come out when Main() ends.
 void Print(std::string_view text);

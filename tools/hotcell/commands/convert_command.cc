@@ -140,8 +140,9 @@ absl::StatusOr<int> Convert(ConvertOptions& options, Job& job) {
 
   // Standard output belongs to the JSON document when there is one, or to the image.
   const bool is_taken = format == OutputFormat::kJson || target->is_pipe();
-  std::FILE* progress_file = is_taken ? stderr : stdout;
-  ProgressPrinter progress(options.progress && !options.quiet, progress_file, stderr, format);
+  std::FILE* progress_file = is_taken ? stderr : TextOutput();
+  const bool is_shown = options.progress && !options.quiet && progress_file != nullptr;
+  ProgressPrinter progress(is_shown, progress_file, stderr, format);
   job.ShowProgress(progress);
 
   request.source.fd = sources->front().fd();

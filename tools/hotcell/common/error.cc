@@ -239,7 +239,8 @@ int ReportLastError(std::string_view command, const absl::Status& reported, Outp
   const absl::Status status = WithOwnCpuTime(reported);
   WriteAtOnce(STDERR_FILENO, ErrorLine(command, status));
   if (format == OutputFormat::kJson && !ActsAsQemuImg()) {
-    WriteAtOnce(STDOUT_FILENO, ErrorJson(status) + "\n");
+    const int output = IsStandardOutputLeftToImage() ? STDERR_FILENO : STDOUT_FILENO;
+    WriteAtOnce(output, ErrorJson(status) + "\n");
   }
   return ActsAsQemuImg() ? kExitFailure : FailureExitStatus(status);
 }

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "hotcell/failure.h"
 #include "hotcell/unnamed_file.h"
+#include "tools/hotcell/commands/command.h"
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/text.h"
 #include "tools/hotcell/target/image_lock.h"
@@ -83,6 +84,19 @@ absl::Status SendInto(const File& pipe, const File& image, const std::string& pa
 }  // namespace
 
 absl::StatusOr<Target> Target::Open(const std::string& path, const TargetUse& use) {
+  absl::StatusOr<Target> target = OpenFiles(path, use);
+  if (target.ok() && target->IsStandardOutput()) LeaveStandardOutputToImage();
+  return target;
+}
+
+bool Target::IsStandardOutput() const {
+  struct stat image = {};
+  struct stat output = {};
+  if (fstat(is_pipe() ? pipe_->fd() : fd(), &image) != 0 || S_ISCHR(image.st_mode)) return false;
+  return fstat(STDOUT_FILENO, &output) == 0 && IsSameFile(image, output);
+}
+
+absl::StatusOr<Target> Target::OpenFiles(const std::string& path, const TargetUse& use) {
   struct stat info = {};
   // Whether there is something under the path that cannot be seen is for Create() to find out.
   const bool exists = stat(path.c_str(), &info) == 0;

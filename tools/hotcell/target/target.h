@@ -28,6 +28,7 @@ class Target {
  public:
   // Block devices are always written in place, and get a new image if not `use.existing`. A file
   // that is there is locked as QEMU does it, until the target is destroyed.
+  // Where it is what standard output goes to, no text goes there any more.
   static absl::StatusOr<Target> Open(const std::string& path, const TargetUse& use);
 
   int fd() const { return in_place_.has_value() ? in_place_->fd() : fresh_->fd(); }
@@ -51,6 +52,9 @@ class Target {
   absl::Status Commit(bool sync);
 
  private:
+  static absl::StatusOr<Target> OpenFiles(const std::string& path, const TargetUse& use);
+  bool IsStandardOutput() const;
+
   std::string path_;
   bool existing_ = false;
   std::optional<File> in_place_;  // a pipe's as well
