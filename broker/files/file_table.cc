@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/host/posix_error.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 #include "hotcell/text.h"
 
 namespace hotcell::broker {
@@ -230,9 +231,10 @@ absl::Status FileTable::refusal() const {
 absl::Status FileTable::CountReference() {
   const std::lock_guard lock(mutex_);
   if (references_ == limits_.references) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the image names more than ", limits_.references,
-                     " files, found or not; the limit is `references`"));
+    return WithRemedy(absl::ResourceExhaustedError(
+                          absl::StrCat("the image names more than ", limits_.references,
+                                       " files, found or not; the limit is `references`")),
+                      Remedy::kRaiseReferences);
   }
   ++references_;
   return absl::OkStatus();

@@ -170,9 +170,11 @@ absl::Status Supervisor::CheckTime() {
       if (left_of_ours > absl::ZeroDuration()) {
         return Stop(v1::STOP_REASON_DEADLINE, CpuUsedUp(inherited_cpu_));
       }
-      return Stop(v1::STOP_REASON_DEADLINE, absl::DeadlineExceededError(absl::StrCat(
-                                                "the job used more than its limit `cpu-time` of ",
-                                                absl::FormatDuration(limits.cpu_time))));
+      return Stop(v1::STOP_REASON_DEADLINE,
+                  WithRemedy(absl::DeadlineExceededError(
+                                 absl::StrCat("the job used more than its limit `cpu-time` of ",
+                                              absl::FormatDuration(limits.cpu_time))),
+                             Remedy::kRaiseCpuTime));
     }
     // The next look is not due before all vCPUs together can have used what is left.
     next_cpu_check_ = now + left / std::max<int64_t>(1, worker_.setup().vcpus());

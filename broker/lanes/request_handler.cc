@@ -16,6 +16,7 @@
 #include "broker/lanes/report_codec.h"
 #include "broker/lanes/ring.h"
 #include "hotcell/failure.h"
+#include "hotcell/remedy.h"
 
 namespace hotcell::broker {
 namespace {
@@ -190,9 +191,10 @@ std::optional<abi::Completion> RequestHandler::CheckEnd(JobFile& file,
                                                         const abi::Submission& request,
                                                         uint64_t end) {
   if (!files_.TakeOutputQuota(file, end)) {
-    files_.RecordOutputError(absl::ResourceExhaustedError(
+    const absl::Status error = absl::ResourceExhaustedError(
         absl::StrCat(file.name, " would grow to ", end, " bytes; the limit `output-bytes` is ",
-                     files_.limits().output_bytes)));
+                     files_.limits().output_bytes));
+    files_.RecordOutputError(WithRemedy(error, Remedy::kRaiseOutputBytes));
     return Completed(request, abi::IoStatus::kQuota);
   }
   if (file.block_device && end > file.size) {
@@ -231,17 +233,19 @@ std::optional<abi::Completion> RequestHandler::Claim(JobFile& file, const abi::S
 
 std::optional<abi::Completion> RequestHandler::TakeReadQuota(const abi::Submission& request) {
   if (files_.TakeReadQuota(request.length)) return std::nullopt;
-  files_.RecordError(absl::ResourceExhaustedError(absl::StrCat(
-      "the job reads more than its limit `bytes-read` of ", files_.limits().bytes_read, " bytes")));
+  const absl::Status error = absl::ResourceExhaustedError(absl::StrCat(
+      "the job reads more than its limit `bytes-read` of ", files_.limits().bytes_read, " bytes"));
+  files_.RecordError(WithRemedy(error, Remedy::kRaiseBytesRead));
   return Completed(request, abi::IoStatus::kQuota);
 }
 
 std::optional<abi::Completion> RequestHandler::TakeWriteQuota(const JobFile& file,
                                                               const abi::Submission& request) {
   if (files_.TakeWriteQuota(WriteCost(request))) return std::nullopt;
-  files_.RecordOutputError(absl::ResourceExhaustedError(
+  const absl::Status error = absl::ResourceExhaustedError(
       absl::StrCat("the job writes more to ", file.name, " than its limit `bytes-written` of ",
-                   files_.limits().bytes_written, " bytes allows")));
+                   files_.limits().bytes_written, " bytes allows"));
+  files_.RecordOutputError(WithRemedy(error, Remedy::kRaiseBytesWritten));
   return Completed(request, abi::IoStatus::kQuota);
 }
 

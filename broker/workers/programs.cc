@@ -1,6 +1,7 @@
 #include "broker/workers/programs.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -65,8 +66,11 @@ absl::StatusOr<UniqueFd> OpenWorker(const std::string& path) {
 
 absl::StatusOr<UniqueFd> OpenKvm(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (fd.valid()) return fd;
-  const int error = errno;
+  struct stat info = {};
+  const bool is_device = fd.valid() && fstat(fd.get(), &info) == 0 && S_ISCHR(info.st_mode);
+  if (is_device) return fd;
+  // What lies in the place of the device is none, as a file that was bound over it.
+  const int error = fd.valid() ? ENODEV : errno;
   if (error == EMFILE) {
     return WithFailureKind(PosixError(error, absl::StrCat("open ", path)), FailureKind::kKvm);
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 
 #include "broker/testing/temp_dir.h"
@@ -21,6 +22,16 @@ TEST(OpenKvmTest, TellsWhatGivesTheDeviceBeforeTheReason) {
 
   const absl::Status odd = OpenKvm("/proc/self/exe/kvm").status();
   EXPECT_EQ(RemedyOf(odd).value_or(RemedyNote()).remedy, Remedy::kExamineKvm);
+}
+
+// As in a container over whose device a file was bound.
+TEST(OpenKvmTest, TakesNoFileForTheDevice) {
+  const TempDir dir;
+  std::ofstream(dir.File("kvm")) << "";
+  const absl::Status file = OpenKvm(dir.File("kvm")).status();
+  EXPECT_EQ(FailureKindOf(file), FailureKind::kKvm);
+  EXPECT_EQ(RemedyOf(file).value_or(RemedyNote()).remedy, Remedy::kLoadKvm);
+  EXPECT_TRUE(OpenKvm("/dev/null").ok());  // the worker asks it whether it is KVM
 }
 
 }  // namespace

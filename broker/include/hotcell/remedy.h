@@ -20,12 +20,17 @@ namespace hotcell {
 enum class Remedy {
   kNone,
 
-  kRaiseVirtualSize,  // Limits::virtual_size
-  kRaiseChainDepth,   // Limits::chain_depth
-  kRaiseReportBytes,  // Limits::report_bytes
-  kRaiseWallTime,     // Limits::wall_time
-  kRaiseMemory,       // Limits::guest_memory
-  kRaiseCpuLimit,     // RLIMIT_CPU of this process, setrlimit(2)
+  kRaiseVirtualSize,   // Limits::virtual_size
+  kRaiseChainDepth,    // Limits::chain_depth
+  kRaiseReportBytes,   // Limits::report_bytes
+  kRaiseWallTime,      // Limits::wall_time
+  kRaiseCpuTime,       // Limits::cpu_time
+  kRaiseReferences,    // Limits::references
+  kRaiseBytesRead,     // Limits::bytes_read
+  kRaiseBytesWritten,  // Limits::bytes_written
+  kRaiseOutputBytes,   // Limits::output_bytes
+  kRaiseMemory,        // Limits::guest_memory
+  kRaiseCpuLimit,      // RLIMIT_CPU of this process, setrlimit(2)
 
   kRemoveBitmaps,  // of the image, with the program that made them
   kMakeAnew,       // ConvertRequest::target_exists left out

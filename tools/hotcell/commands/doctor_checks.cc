@@ -128,7 +128,7 @@ Check CheckKvmDevice(const HostPaths& paths) {
     return {"KVM device", CheckState::kProblem,
             version < 0 ? Cat(Escape(paths.kvm), " is not KVM: ", std::strerror(errno))
                         : Cat("KVM API version ", version, ", not ", KVM_API_VERSION),
-            "use the KVM of a Linux kernel of this century's second decade"};
+            "name the device that kvm_intel or kvm_amd makes, /dev/kvm: this is another one"};
   }
   const std::string missing = MissingCapabilities(kvm.fd());
   if (!missing.empty()) {
