@@ -258,6 +258,11 @@ void ReportMessage::SetInfo(const std::vector<ImageDescription>& images) {
   if (const uint64_t size = images.front().sector_size; size != 512) {
     AddWarning(SectorSizeWarning(size));
   }
+  // Damage that leaves the description true is not told, as by qemu-img; that the file may be no raw
+  // disk is.
+  if (images.front().format == "raw") {
+    for (const std::string& warning : images.front().warnings) AddWarning(warning);
+  }
   for (const ImageDescription& image : std::span(images).subspan(1)) {
     chain_.push_back(MakeInfo(image));
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "guest/formats/common/file_holes.h"
 #include "guest/formats/raw/contents.h"
 #include "guest/formats/raw/raw.h"
+#include "guest/formats/vmdk/descriptor_survey.h"
 
 namespace hotcell::guest {
 namespace {
@@ -18,6 +20,7 @@ constexpr uint64_t kSectorSize = 512;
 struct Looks {
   std::vector<FileSignature> contents;
   std::vector<std::string> other_formats;
+  bool descriptor = false;  // a VMDK's, to some programs only
 };
 
 Result<Looks> LookAt(IoChannel& io, const FileHandle& file) {
@@ -25,7 +28,12 @@ Result<Looks> LookAt(IoChannel& io, const FileHandle& file) {
   if (!contents.ok()) return contents.status();
   auto other_formats = FindOtherFormats(io, file);
   if (!other_formats.ok()) return other_formats.status();
-  return Looks{std::move(*contents), std::move(*other_formats)};
+  std::string head(std::min<uint64_t>(kMinProbeSize, file.size), '\0');
+  HOTCELL_RETURN_IF_ERROR(
+      ReadExact(io, file, 0, std::as_writable_bytes(std::span(head)), "the start of the image"));
+  const bool descriptor = std::ranges::find(*other_formats, "vmdk") == other_formats->end() &&
+                          vmdk::LooksLikeDescriptor(head);
+  return Looks{std::move(*contents), std::move(*other_formats), descriptor};
 }
 
 class RawReader : public ImageReader {
@@ -52,6 +60,10 @@ class RawReader : public ImageReader {
     description.virtual_size = virtual_size_;
     description.contents = looks_.contents;
     description.other_formats = looks_.other_formats;
+    if (looks_.descriptor) {
+      description.warnings.emplace_back(
+          "the disk begins like the descriptor of a VMDK, which some programs take it for");
+    }
     return description;
   }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "guest/formats/signatures/disc_script.h"
 #include "guest/formats/signatures/signature_table.h"
+#include "guest/formats/vmdk/descriptor_survey.h"
 #include "guest/ops/pipeline/chunk_reader.h"
 
 namespace hotcell::guest {
@@ -83,6 +84,12 @@ std::vector<NestedImage> FindIn(std::span<const std::byte> head, std::span<const
     const bool at_start = format->probe(head, size) > 0;
     found.push_back({.format = format->name, .offset = at_start ? 0 : size - tail.size()});
   }
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  const bool is_vmdk = std::any_of(found.begin(), found.end(), [](const NestedImage& nested) {
+    return nested.format == "vmdk" && nested.offset == 0;
+  });
+  // A text that is a descriptor to some programs only.
+  if (!is_vmdk && vmdk::LooksLikeDescriptor(text)) found.push_back({.format = "vmdk"});
   if (const auto script = DiscScriptOf(head)) {
     found.push_back({.format = *script == SignatureKind::kVisoScript ? "VISO" : "CUE"});
   }

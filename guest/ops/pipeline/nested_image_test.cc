@@ -103,6 +103,11 @@ TEST_F(NestedImageTest, VolumesAndArchivesAreNoImages) {
   EXPECT_THAT(Find(kDiskSize), IsEmpty());
 }
 
+TEST_F(NestedImageTest, DescriptorOfSomeProgramsIsFound) {
+  Put(0, "\xef\xbb\xbf# Disk DescriptorFile\nversion=1\n");
+  EXPECT_THAT(Find(kDiskSize), ElementsAre("vmdk 0"));
+}
+
 // The file may end within the disk's data; the rest reads as zeroes.
 TEST_F(NestedImageTest, FileMayEndEarly) {
   Put(0, kQcow2);

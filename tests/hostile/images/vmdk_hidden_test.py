@@ -4,6 +4,7 @@ call safe, with and without --no-check."""
 
 import json
 import os
+import re
 
 from hostile.images import vmdkfile as v
 from support import harness, programs, trace
@@ -301,6 +302,11 @@ def _texts(_directory):
         with open(path, "wb") as out:
             out.write(data)
         print(f"{name}: {_check_unsafe(path)}")
+        if json.loads(programs.must_hotcell("info", "--output=json", path))["format"] == "raw":
+            for command in (["info", path], ["convert", "-O", "raw", path, "out.raw"]):
+                result = programs.hotcell(*command)
+                harness.check(re.search(rb"warning: the disk begins .*vmdk", result.stderr, re.I),
+                              f"{command}: {result.stderr}")
 
 
 def _honest(_directory):
