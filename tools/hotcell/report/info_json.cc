@@ -15,7 +15,7 @@ constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 Json SnapshotJson(const Snapshot& snapshot) {
   Json json = Json::Object();
-  if (snapshot.icount) json.SetNumber("icount", *snapshot.icount);
+  if (snapshot.icount) json.SetInteger("icount", static_cast<int64_t>(*snapshot.icount));
   json.SetNumber("vm-clock-nsec", snapshot.vm_clock_nsec % kNanosecondsPerSecond)
       .SetString("name", snapshot.name)
       .SetNumber("date-sec", snapshot.date_sec)

@@ -127,6 +127,13 @@ TEST(InfoTextTest, PrintsSnapshotsInColumns) {
       << text;
 }
 
+TEST(InfoTextTest, CountsInstructionsWithASign) {
+  InfoReport report = Qcow2Report();
+  report.image.snapshots.emplace_back().icount = static_cast<uint64_t>(-2);
+  EXPECT_NE(InfoText(report).find("         -2\n"), std::string::npos) << InfoText(report);
+  EXPECT_NE(InfoJson(report).Dump().find("\"icount\": -2"), std::string::npos);
+}
+
 TEST(InfoTextTest, EscapesNamesFromTheImage) {
   InfoReport report = Qcow2Report();
   report.image.backing_file = "/x\nbacking file format: raw\x1b[2J";

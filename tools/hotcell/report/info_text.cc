@@ -91,7 +91,9 @@ std::string SnapshotListText(const ImageInfo& image) {
   out += absl::StrFormat("%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
                          "ICOUNT");
   for (const Snapshot& snapshot : image.snapshots) {
-    const std::string icount = snapshot.icount ? std::to_string(*snapshot.icount) : std::string();
+    // A signed number to QEMU.
+    const std::string icount =
+        snapshot.icount ? std::to_string(static_cast<int64_t>(*snapshot.icount)) : std::string();
     out +=
         absl::StrFormat("%-9s %-16s %8s%20s%13s%11s\n", Escape(snapshot.id), Escape(snapshot.name),
                         FormatSize(snapshot.vm_state_size), FormatDate(snapshot.date_sec),
