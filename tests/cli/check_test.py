@@ -117,6 +117,27 @@ def _new_vhdx(_):
     harness.check_equal(programs.hotcell("check", "-q", "new.vhdx").returncode, 3, "lost space")
 
 
+def _link(_):
+    """Through a link named qemu-img, what it does not look for or only counts is not told."""
+    programs.require_kvm()
+    programs.require_program("qemu-img")
+    os.mkdir("link")
+    os.symlink(programs.HOTCELL, "link/qemu-img")
+    for image_format in ("qed", "vdi", "vhdx", "vmdk"):
+        image = f"trailing.{image_format}"
+        programs.qemu_img("convert", "-f", "raw", "-O", image_format, content.pattern(), image)
+        with open(image, "ab") as file:
+            file.write(bytes(2000000))
+        for arguments in ([], ["--output=json"], ["-q"]):
+            command = ["check", *arguments, image]
+            ours = programs.run(["link/qemu-img", *command])
+            theirs = programs.run(["qemu-img", *command])
+            for name in ("stdout", "stderr", "returncode"):
+                harness.check_equal(getattr(ours, name), getattr(theirs, name),
+                                    f"{command}: {name}")
+    harness.check(b"qed: " in programs.hotcell("check", "trailing.qed").stderr, "own name")
+
+
 def _errors(_):
     programs.require_kvm()
     image = _damaged("image.qcow2", lambda data, table: None)
@@ -134,4 +155,4 @@ def _errors(_):
 if __name__ == "__main__":
     harness.main({"clean": _clean, "leaks": _leaks, "corruptions": _corruptions,
                   "unsupported": _unsupported, "files-of-a-vmdk": _files_of_a_vmdk,
-                  "new-vhdx": _new_vhdx, "errors": _errors})
+                  "new-vhdx": _new_vhdx, "link": _link, "errors": _errors})

@@ -8,6 +8,7 @@
 #include "tools/hotcell/common/error.h"
 #include "tools/hotcell/common/exit_codes.h"
 #include "tools/hotcell/common/files.h"
+#include "tools/hotcell/common/invocation.h"
 #include "tools/hotcell/options/arguments.h"
 #include "tools/hotcell/options/command_line.h"
 #include "tools/hotcell/options/common_options.h"
@@ -95,7 +96,8 @@ absl::StatusOr<int> Check(CheckOptions& options, Job& job) {
   request.references = options.common.references;
   const absl::StatusOr<CheckReply> reply = job.Perform(&Engine::Check, request);
   if (!reply.ok()) return reply.status();
-  const CheckReport& report = reply->report;
+  CheckReport report = reply->report;
+  if (ActsAsQemuImg()) KeepWhatQemuImgTells(report);
   if (report.unsupported) {
     (void)ReportError(kName, absl::UnimplementedError("This image format does not support checks"),
                       options.common.format);

@@ -1,5 +1,7 @@
 #include "tools/hotcell/report/check_report.h"
 
+#include <vector>
+
 #include "absl/strings/str_format.h"
 #include "tools/hotcell/common/escape.h"
 #include "tools/hotcell/common/exit_codes.h"
@@ -13,7 +15,25 @@ double Percent(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) * 100.0 / static_cast<double>(whole);
 }
 
+bool QemuImgLooksForLeaks(std::string_view format) {
+  return format != "vdi" && format != "vhdx" && format != "vmdk";
+}
+
 }  // namespace
+
+void KeepWhatQemuImgTells(CheckReport& report) {
+  if (!QemuImgLooksForLeaks(report.format)) {
+    report.leaks = 0;
+    std::erase_if(report.findings,
+                  [](const CheckFinding& finding) { return finding.kind == FindingKind::kLeak; });
+  }
+  if (report.format == "qed") report.findings.clear();
+  if (report.format == "vhdx") {
+    report.image_end_offset.reset();
+    report.total_clusters = report.allocated_clusters = 0;
+    report.compressed_clusters = report.fragmented_clusters = 0;
+  }
+}
 
 std::string CheckFindings(const CheckReport& report) {
   std::string out;

@@ -9,6 +9,9 @@
 
 namespace hotcell::cli {
 
+// Takes out what qemu-img does not look for in an image of this format, or counts without a word.
+void KeepWhatQemuImgTells(CheckReport& report);
+
 // What was found, a line each, escaped: for standard error.
 std::string CheckFindings(const CheckReport& report);
 // The summary, lines, each ended.
