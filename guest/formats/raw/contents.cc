@@ -27,9 +27,13 @@ void FindLvm(std::span<const std::byte> area, std::vector<FileSignature>& found)
 
 }  // namespace
 
-Result<std::vector<FileSignature>> FindDiskContents(IoChannel& io, const FileHandle& file) {
+Result<std::vector<std::byte>> ReadDiskContentsArea(IoChannel& io, const FileHandle& file) {
   std::vector<std::byte> area(std::min(kDiskContentsArea, file.size));
   HOTCELL_RETURN_IF_ERROR(ReadExact(io, file, 0, area, "the start of the image"));
+  return area;
+}
+
+std::vector<FileSignature> FindDiskContents(std::span<const std::byte> area) {
   std::vector<FileSignature> found;
   if (const auto mbr = ReadMbr(area); mbr && mbr->has_partition) {
     found.push_back(
@@ -42,6 +46,12 @@ Result<std::vector<FileSignature>> FindDiskContents(IoChannel& io, const FileHan
   if (const auto ext = ReadExtSuperblock(area)) found.push_back({kExtMark, ext->version});
   FindLvm(area, found);
   return found;
+}
+
+Result<std::vector<FileSignature>> FindDiskContents(IoChannel& io, const FileHandle& file) {
+  const auto area = ReadDiskContentsArea(io, file);
+  if (!area.ok()) return area.status();
+  return FindDiskContents(*area);
 }
 
 Result<std::vector<std::string>> FindOtherFormats(IoChannel& io, const FileHandle& file) {

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,16 +24,15 @@ struct Looks {
 };
 
 Result<Looks> LookAt(IoChannel& io, const FileHandle& file) {
-  auto contents = FindDiskContents(io, file);
-  if (!contents.ok()) return contents.status();
+  const auto area = ReadDiskContentsArea(io, file);
+  if (!area.ok()) return area.status();
   auto other_formats = FindOtherFormats(io, file);
   if (!other_formats.ok()) return other_formats.status();
-  std::string head(std::min<uint64_t>(kMinProbeSize, file.size), '\0');
-  HOTCELL_RETURN_IF_ERROR(
-      ReadExact(io, file, 0, std::as_writable_bytes(std::span(head)), "the start of the image"));
+  const std::string_view head(reinterpret_cast<const char*>(area->data()),
+                              std::min(kMinProbeSize, area->size()));
   const bool descriptor = std::ranges::find(*other_formats, "vmdk") == other_formats->end() &&
                           vmdk::LooksLikeDescriptor(head);
-  return Looks{std::move(*contents), std::move(*other_formats), descriptor};
+  return Looks{FindDiskContents(*area), std::move(*other_formats), descriptor};
 }
 
 class RawReader : public ImageReader {
